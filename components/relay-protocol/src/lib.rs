@@ -1,0 +1,148 @@
+//! What the sidecar and the messenger say to each other: who is at a socket, and what they ask for, in batches.
+//!
+//! All of it is JSON over HTTP, `POST`ed by a sidecar to the messenger with the messenger's service key:
+//!
+//! | path under the messenger | request | answer |
+//! |---|---|---|
+//! | `/internal/authenticate` | [`Authenticate`] | [`Authenticated`] |
+//! | `/internal/commands` | [`CommandBatch`] | [`BatchOutcome`] |
+//!
+//! A batch is idempotent: each [`Command`] carries an id made by the sidecar, and a batch that is sent again, because its
+//! answer was lost, stores nothing twice and is answered as before. So a sidecar may always retry.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// The two populations of users. Their ids overlap, so an id means nothing without its realm.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Realm {
+    Organizer,
+    Participant,
+}
+
+impl Realm {
+    /// The name on the wire, as in `mayday.user.organizer.12`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Realm::Organizer => "organizer",
+            Realm::Participant => "participant",
+        }
+    }
+}
+
+/// One user of either population.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct User {
+    pub realm: Realm,
+    pub id: i64,
+}
+
+impl User {
+    /// The Redis channel on which sidecars pass on what this user is to see.
+    pub fn channel(self) -> String {
+        format!("mayday.user.{}.{}", self.realm.as_str(), self.id)
+    }
+}
+
+/// Who is at a socket.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    #[serde(flatten)]
+    pub user: User,
+    /// The agency an organizer works for; participants have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agency_id: Option<i64>,
+}
+
+/// The `Authorization` values of first frames, as the clients sent them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Authenticate {
+    pub authorizations: Vec<String>,
+}
+
+/// One outcome per authorization, in the order asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Authenticated {
+    pub outcomes: Vec<Admission>,
+}
+
+/// Whether a socket may stay.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "admission")]
+pub enum Admission {
+    Accepted { principal: Principal },
+    Rejected,
+    /// The service that knows could not be asked; ask again.
+    Unavailable,
+}
+
+/// Commands from any number of connections, in the order in which they are to be carried out.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct CommandBatch {
+    pub commands: Vec<Command>,
+}
+
+/// One frame of one client, understood by the sidecar.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    /// Made by the sidecar (UUIDv7) and kept when the batch is sent again.
+    pub id: Uuid,
+    pub principal: Principal,
+    /// When the sidecar had read the frame, in milliseconds since the Unix epoch.
+    pub received_at: i64,
+    pub request: Request,
+}
+
+/// What a client may ask for (contract 5.4).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+pub enum Request {
+    GetChats,
+    GetChatHistory {
+        chat_id: String,
+    },
+    SendMessage {
+        chat_id: String,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        lat: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        lng: Option<f64>,
+    },
+    StartChat,
+    CloseChat {
+        chat_id: String,
+    },
+}
+
+/// One outcome per command, in the order of the batch.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct BatchOutcome {
+    pub outcomes: Vec<CommandOutcome>,
+}
+
+/// What a command led to. The asking connection gets `reply` first, then its share of `deliveries`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct CommandOutcome {
+    /// A whole frame for the asking connection alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A whole frame for every connection of some users.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    pub to: Vec<User>,
+    pub chat_id: String,
+    /// Where this frame stands in the chat: `new_chat` is 0, a message has its `seq` (from 1, without gaps), and
+    /// `closed_chat` comes one after the last message. Frames of one chat are shown in this order.
+    pub position: i64,
+    pub frame: Box<RawValue>,
+}
