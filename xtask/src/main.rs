@@ -1,1 +1,98 @@
-fn main() {}
+//! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | check`.
+//!
+//! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
+//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
+//!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
+//!   [`screen`] and [`ready`] tell a person and a program where everything is.
+//! - [`test`] runs every test; [`check`] asks the compiler and its friends for their opinion.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod build;
+mod check;
+mod command;
+mod demo;
+mod output;
+mod ports;
+mod probe;
+mod ready;
+mod redis;
+mod screen;
+mod secrets;
+mod state;
+mod supervise;
+mod test;
+mod tools;
+mod up;
+
+/// The chores of Mayday.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build the components and the native programs
+    Build,
+    /// Build and run everything on this machine, until Ctrl-C
+    Up(Box<up::Options>),
+    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing
+    Test {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Check formatting, lints, documentation and, where cargo-deny is installed, dependencies
+    Check,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().chore {
+        Chore::Build => build::everything(),
+        Chore::Up(options) => up::run(&options),
+        Chore::Test { args } => test::run_tests(&args),
+        Chore::Check => check::run_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn test_passes_its_arguments_on() {
+        let cli = Cli::parse_from(["cargo xtask", "test", "story", "--no-fail-fast", "-p", "tests"]);
+
+        let Chore::Test { args } = cli.chore else {
+            panic!("another chore")
+        };
+        assert_eq!(args, ["story", "--no-fail-fast", "-p", "tests"]);
+    }
+
+    #[test]
+    fn demo_is_on_unless_switched_off() {
+        let demo = |args: &[&str]| match Cli::parse_from(["cargo xtask", "up"].iter().chain(args)).chore {
+            Chore::Up(options) => options.wants_demo(),
+            _ => panic!("another chore"),
+        };
+
+        assert!(demo(&[]));
+        assert!(demo(&["--demo"]));
+        assert!(demo(&["--demo", "true"]));
+        assert!(!demo(&["--demo", "false"]));
+        assert!(!demo(&["--demo=false"]));
+        assert!(!demo(&["--no-demo"]));
+    }
+}

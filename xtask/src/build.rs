@@ -1,0 +1,57 @@
+//! `cargo xtask build`: the components for the sandbox, and the native programs around it.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{cargo, root, run};
+use crate::tools::{WASM_TARGET, ensure_wasm_target};
+
+/// The components that `spin.toml` names.
+pub(crate) const COMPONENTS: [&str; 5] = ["organizer", "participant", "messenger", "dispatcher", "peers"];
+/// The component that exercises the host in its tests.
+pub(crate) const PROBE: &str = "probe";
+/// The embedded host.
+pub(crate) const HOST: &str = "mayday-host";
+/// The WebSocket relay.
+pub(crate) const SIDECAR: &str = "mayday-sidecar";
+
+/// Builds all that `cargo xtask up` runs.
+pub(crate) fn everything() -> Result<()> {
+    components(&COMPONENTS)?;
+    natives(&[HOST, SIDECAR])
+}
+
+/// Builds components for the sandbox, optimized.
+pub(crate) fn components(packages: &[&str]) -> Result<()> {
+    ensure_wasm_target()?;
+    // `spin.toml` names the files by their path, so they go there whatever CARGO_TARGET_DIR says.
+    let target_directory = root().join("target");
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--target", WASM_TARGET])
+        .arg("--target-dir")
+        .arg(target_directory);
+    run(select(&mut build, packages))
+}
+
+/// Builds native programs, next to this one.
+pub(crate) fn natives(packages: &[&str]) -> Result<()> {
+    run(select(cargo().arg("build"), packages))
+}
+
+/// Where a native program of the workspace is: cargo puts it next to this one.
+pub(crate) fn native(program: &str) -> Result<PathBuf> {
+    let own = env::current_exe().context("could not find the path of this program")?;
+    let path = own.with_file_name(program);
+    path.try_exists()?
+        .then_some(())
+        .with_context(|| format!("{} is missing; build it first: cargo xtask build", path.display()))?;
+    Ok(path)
+}
+
+fn select<'a>(command: &'a mut Command, packages: &[&str]) -> &'a mut Command {
+    command.args(packages.iter().flat_map(|package| ["--package", package]))
+}

@@ -1,0 +1,102 @@
+//! The ready file: where everything is, for programs. It appears when everything is ready, and is gone when it is not.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::demo::Demo;
+use crate::secrets::{Account, Secrets};
+use crate::state::write_private;
+use crate::supervise::Pids;
+use crate::up::Addresses;
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    #[serde(flatten)]
+    addresses: &'a Addresses,
+    keys: Keys<'a>,
+    superadmin: &'a Account,
+    demo: Option<&'a Demo>,
+    pids: &'a Pids,
+}
+
+/// The service keys of contract 2.7.
+#[derive(Serialize)]
+struct Keys<'a> {
+    organizer: &'a str,
+    participant: &'a str,
+}
+
+/// Writes the file at one stroke.
+pub(crate) fn write(
+    path: &Path,
+    addresses: &Addresses,
+    secrets: &Secrets,
+    demo: Option<&Demo>,
+    pids: &Pids,
+) -> Result<()> {
+    let keys = Keys {
+        organizer: &secrets.organizer_key,
+        participant: &secrets.participant_key,
+    };
+    let ready = Ready {
+        addresses,
+        keys,
+        superadmin: &secrets.superadmin,
+        demo,
+        pids,
+    };
+    write_private(path, &serde_json::to_vec_pretty(&ready)?)
+}
+
+/// Removes the file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::state::State;
+
+    #[test]
+    fn file_has_the_promised_keys() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = Secrets::of(&State::open(directory.path(), false).unwrap()).unwrap();
+        let addresses = Addresses::local(3000, &[3001, 3002], "redis://127.0.0.1:6379");
+        let path = directory.path().join("ready.json");
+        let pids = Pids::from([("host".to_owned(), 12), ("sidecar-1".to_owned(), 13)]);
+
+        write(&path, &addresses, &secrets, None, &pids).unwrap();
+
+        let expected = json!({
+            "organizer": "http://127.0.0.1:3000/organizer",
+            "participant": "http://127.0.0.1:3000/participant",
+            "messenger": "http://127.0.0.1:3000/messenger",
+            "ws": ["ws://127.0.0.1:3001", "ws://127.0.0.1:3002"],
+            "redis": "redis://127.0.0.1:6379",
+            "keys": {"organizer": secrets.organizer_key, "participant": secrets.participant_key},
+            "superadmin": {"email": secrets.superadmin.email, "password": secrets.superadmin.password},
+            "demo": null,
+            "pids": {"host": 12, "sidecar-1": 13},
+        });
+        assert_eq!(
+            serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap(),
+            expected
+        );
+
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+    }
+}

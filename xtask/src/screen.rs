@@ -1,0 +1,262 @@
+//! The one screen a person sees when everything is ready.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::demo::{Demo, HelpPress};
+use crate::secrets::{Account, Secrets};
+use crate::up::Addresses;
+
+/// What the screen shows.
+pub(crate) struct Screen<'a> {
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) secrets: &'a Secrets,
+    /// The demo, unless it was not wanted.
+    pub(crate) demo: Option<(&'a Demo, &'a HelpPress)>,
+    pub(crate) state: &'a Path,
+    pub(crate) took: Duration,
+}
+
+impl Screen<'_> {
+    /// The screen as text.
+    pub(crate) fn text(&self, colour: bool) -> String {
+        let style = Style { colour };
+        let mut lines = vec![
+            String::new(),
+            format!(
+                "  {} after {:.1} s",
+                style.bold("Mayday is up"),
+                self.took.as_secs_f32()
+            ),
+            String::new(),
+        ];
+        lines.extend(
+            self.where_things_are()
+                .iter()
+                .map(|(name, value)| style.row(name, value)),
+        );
+        lines.push(String::new());
+        lines.extend(
+            self.accounts().iter().map(|(name, account)| {
+                style.row(name, &format!("{:28} {}", account.email, account.password))
+            }),
+        );
+        lines.extend([
+            String::new(),
+            format!("  {}", style.bold("Try it")),
+            String::new(),
+        ]);
+        lines.extend(
+            self.curls()
+                .iter()
+                .flat_map(|(what, line)| [style.dim(&format!("  # {what}")), format!("  {line}")]),
+        );
+        lines.extend([
+            String::new(),
+            format!("  {}", style.bold("Ctrl-C stops everything; the data stays.")),
+            String::new(),
+        ]);
+        lines.join("\n")
+    }
+
+    fn where_things_are(&self) -> Vec<(&str, String)> {
+        let addresses = self.addresses;
+        let mut rows = vec![
+            ("organizer", addresses.organizer.clone()),
+            ("participant", addresses.participant.clone()),
+            ("messenger", addresses.messenger.clone()),
+        ];
+        for (index, ws) in addresses.ws.iter().enumerate() {
+            rows.push((
+                if index == 0 { "websockets" } else { "" },
+                format!("{ws}/connect"),
+            ));
+        }
+        rows.push(("redis", addresses.redis.clone()));
+        rows.push(("data", self.state.display().to_string()));
+        rows.push((
+            "logs",
+            format!(
+                "below, and what components print in {}",
+                self.state.join("logs").display()
+            ),
+        ));
+        rows
+    }
+
+    fn accounts(&self) -> Vec<(&str, &Account)> {
+        let mut accounts = vec![("superadmin", &self.secrets.superadmin)];
+        if let Some((demo, _)) = self.demo {
+            let people = &demo.accounts;
+            accounts.extend([
+                ("owner", &people.owner),
+                ("support", &people.support),
+                ("participant", &people.participant),
+            ]);
+        }
+        accounts
+    }
+
+    /// Three lines to paste into a shell, each of which works by itself.
+    fn curls(&self) -> [(&str, String); 3] {
+        let Addresses {
+            organizer,
+            participant,
+            messenger,
+            ..
+        } = self.addresses;
+        let Some((demo, HelpPress { token, event })) = self.demo else {
+            let sign_up = json!({"email": "anna@mayday.example", "password": "correct horse", "confirmPassword": "correct horse"});
+            return [
+                (
+                    "sign in as the superadmin",
+                    sign_in(organizer, &self.secrets.superadmin),
+                ),
+                (
+                    "sign up as a participant",
+                    post(participant, "/auth/sign-up", "", &sign_up.to_string()),
+                ),
+                (
+                    "ask for somebody's chats, and be refused",
+                    format!("curl -s {messenger}/participant/chats"),
+                ),
+            ];
+        };
+        let bearer = format!("-H 'Authorization: Bearer {token}' ");
+        let press = json!({"eventId": event, "description": "I feel faint, left of the stage"});
+        [
+            (
+                "sign in as the participant",
+                sign_in(participant, &demo.accounts.participant),
+            ),
+            ("list the events", format!("curl -s {bearer}{participant}/events")),
+            (
+                "press help",
+                post(
+                    participant,
+                    "/chat-requests",
+                    &format!("-i {bearer}"),
+                    &press.to_string(),
+                ),
+            ),
+        ]
+    }
+}
+
+fn sign_in(base: &str, account: &Account) -> String {
+    post(base, "/auth/sign-in", "", &json!(account).to_string())
+}
+
+fn post(base: &str, path: &str, options: &str, body: &str) -> String {
+    format!("curl -s {options}-H 'Content-Type: application/json' -d '{body}' {base}{path}")
+}
+
+struct Style {
+    colour: bool,
+}
+
+impl Style {
+    fn row(&self, name: &str, value: &str) -> String {
+        format!("  {} {value}", self.dim(&format!("{name:12}")))
+    }
+
+    fn bold(&self, text: &str) -> String {
+        self.sgr(1, text)
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.sgr(2, text)
+    }
+
+    fn sgr(&self, code: u8, text: &str) -> String {
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    fn show(with_demo: bool) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let mut secrets = Secrets::of(&State::open(directory.path(), false).unwrap()).unwrap();
+        for account in [
+            &mut secrets.superadmin,
+            &mut secrets.demo.owner,
+            &mut secrets.demo.support,
+            &mut secrets.demo.participant,
+        ] {
+            account.password = "xxxx-xxxx-xxxx-xxxx".to_owned();
+        }
+        let demo = Demo {
+            agency_id: 1,
+            accounts: secrets.demo.clone(),
+            events: vec![1, 2],
+        };
+        let press = HelpPress {
+            token: "participant:abc".to_owned(),
+            event: 2,
+        };
+        Screen {
+            addresses: &Addresses::local(3000, &[3001, 3002], "redis://127.0.0.1:6379"),
+            secrets: &secrets,
+            demo: with_demo.then_some((&demo, &press)),
+            state: Path::new("/home/anna/mayday/.mayday"),
+            took: Duration::from_millis(4230),
+        }
+        .text(false)
+    }
+
+    #[test]
+    fn screen_shows_where_everything_is_and_what_to_try() {
+        let expected = r#"
+  Mayday is up after 4.2 s
+
+  organizer    http://127.0.0.1:3000/organizer
+  participant  http://127.0.0.1:3000/participant
+  messenger    http://127.0.0.1:3000/messenger
+  websockets   ws://127.0.0.1:3001/connect
+               ws://127.0.0.1:3002/connect
+  redis        redis://127.0.0.1:6379
+  data         /home/anna/mayday/.mayday
+  logs         below, and what components print in /home/anna/mayday/.mayday/logs
+
+  superadmin   superadmin@mayday.example    xxxx-xxxx-xxxx-xxxx
+  owner        owner@demo.example           xxxx-xxxx-xxxx-xxxx
+  support      support@demo.example         xxxx-xxxx-xxxx-xxxx
+  participant  participant@demo.example     xxxx-xxxx-xxxx-xxxx
+
+  Try it
+
+  # sign in as the participant
+  curl -s -H 'Content-Type: application/json' -d '{"email":"participant@demo.example","password":"xxxx-xxxx-xxxx-xxxx"}' http://127.0.0.1:3000/participant/auth/sign-in
+  # list the events
+  curl -s -H 'Authorization: Bearer participant:abc' http://127.0.0.1:3000/participant/events
+  # press help
+  curl -s -i -H 'Authorization: Bearer participant:abc' -H 'Content-Type: application/json' -d '{"description":"I feel faint, left of the stage","eventId":2}' http://127.0.0.1:3000/participant/chat-requests
+
+  Ctrl-C stops everything; the data stays.
+"#;
+
+        assert_eq!(show(true), expected);
+    }
+
+    #[test]
+    fn without_the_demo_there_are_still_three_lines_to_try() {
+        let screen = show(false);
+
+        assert_eq!(
+            screen.lines().filter(|line| line.starts_with("  curl ")).count(),
+            3,
+            "{screen}"
+        );
+        assert!(!screen.contains("demo.example"), "{screen}");
+    }
+}

@@ -1,0 +1,159 @@
+//! What a fresh machine lacks: the wasm target and `redis-server`. It is added where that can be done without asking, otherwise
+//! the error says what to type.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{self, find, root, run};
+
+/// The target of everything that runs inside the sandbox.
+pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// Adds the wasm target to the toolchain of this workspace if it is missing.
+pub(crate) fn ensure_wasm_target() -> Result<()> {
+    ensure_wasm_target_with(OsStr::new("rustc"), OsStr::new("rustup"))
+}
+
+fn ensure_wasm_target_with(rustc: &OsStr, rustup: &OsStr) -> Result<()> {
+    if has_wasm_target(rustc)? {
+        return Ok(());
+    }
+    if !command::succeeds(Command::new(rustup).arg("--version")) {
+        bail!(
+            "the Rust toolchain lacks the target {WASM_TARGET}, and there is no rustup to add it. Install rustup \
+             (https://rustup.rs) and type: rustup target add {WASM_TARGET}"
+        );
+    }
+    // At the root of the workspace rustup acts on the toolchain that `rust-toolchain.toml` pins.
+    run(Command::new(rustup)
+        .args(["target", "add", WASM_TARGET])
+        .current_dir(root()))?;
+    if !has_wasm_target(rustc)? {
+        bail!(
+            "rustup has added {WASM_TARGET} to another toolchain than the one in use; type, at the root of the workspace: \
+             rustup show && rustup target add {WASM_TARGET}"
+        );
+    }
+    Ok(())
+}
+
+/// Asks the compiler and not rustup, because a distribution's toolchain may have the target too.
+fn has_wasm_target(rustc: &OsStr) -> Result<bool> {
+    let output = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .current_dir(root())
+        .output()
+        .context("could not run rustc --print sysroot")?;
+    if !output.status.success() {
+        bail!(
+            "rustc --print sysroot failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    Ok(sysroot.join("lib/rustlib").join(WASM_TARGET).join("lib").is_dir())
+}
+
+/// Finds `redis-server`; installs Debian's package when root on Debian.
+pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
+    if let Some(program) = find("redis-server") {
+        return Ok(program);
+    }
+    let debian = Path::new("/etc/debian_version").exists() && find("apt-get").is_some();
+    if debian && rustix::process::geteuid().is_root() {
+        install_redis_server()?;
+    }
+    find("redis-server").with_context(|| {
+        let how = if debian {
+            "type: sudo apt-get install redis-server"
+        } else {
+            "install it with the machine's package manager, for example: brew install redis, or dnf install redis"
+        };
+        format!("redis-server is missing; {how} (`cargo xtask up` can also use a running one: --redis URL)")
+    })
+}
+
+fn install_redis_server() -> Result<()> {
+    // A machine fresh from its image has no package lists yet, which shows as a failed install.
+    if run(apt_get().args(["install", "--yes", "--no-install-recommends", "redis-server"])).is_ok() {
+        return Ok(());
+    }
+    run(apt_get().arg("update"))?;
+    run(apt_get().args(["install", "--yes", "--no-install-recommends", "redis-server"]))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A toolchain in a directory: `rustc` that names it as its sysroot, `rustup` that runs the given shell lines.
+    fn toolchain(directory: &Path, rustup: &str) -> (PathBuf, PathBuf) {
+        let script = |name: &str, lines: &str| {
+            let path = directory.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        (
+            script("rustc", &format!("echo {}", directory.display())),
+            script("rustup", rustup),
+        )
+    }
+
+    #[test]
+    fn missing_target_is_added_through_rustup() {
+        let directory = tempfile::tempdir().unwrap();
+        let library = directory.path().join("lib/rustlib/wasm32-wasip2/lib");
+        let log = directory.path().join("log");
+        let add = format!(
+            r#"echo "$@" >> {}; test "$1" = --version || mkdir -p {}"#,
+            log.display(),
+            library.display()
+        );
+        let (rustc, rustup) = toolchain(directory.path(), &add);
+
+        ensure_wasm_target_with(rustc.as_os_str(), rustup.as_os_str()).unwrap();
+        ensure_wasm_target_with(rustc.as_os_str(), rustup.as_os_str()).unwrap();
+
+        assert_eq!(
+            fs::read_to_string(log).unwrap(),
+            "--version\ntarget add wasm32-wasip2\n"
+        );
+    }
+
+    #[test]
+    fn without_rustup_the_error_says_what_to_type() {
+        let directory = tempfile::tempdir().unwrap();
+        let (rustc, _) = toolchain(directory.path(), "");
+        let no_rustup = directory.path().join("no-rustup");
+
+        let error = ensure_wasm_target_with(rustc.as_os_str(), no_rustup.as_os_str()).unwrap_err();
+
+        assert!(
+            error.to_string().contains("rustup target add wasm32-wasip2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn target_added_elsewhere_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (rustc, rustup) = toolchain(directory.path(), "exit 0");
+
+        let error = ensure_wasm_target_with(rustc.as_os_str(), rustup.as_os_str()).unwrap_err();
+
+        assert!(error.to_string().contains("another toolchain"), "{error}");
+    }
+}

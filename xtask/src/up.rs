@@ -1,0 +1,473 @@
+//! `cargo xtask up`: all of Mayday on this machine.
+//!
+//! Each process waits for those it depends on: Redis, then the host with the three services, then the sidecars, then the
+//! dispatcher. They are stopped the other way round.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{ArgAction, Args, ValueEnum};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use crate::build::{self, COMPONENTS, HOST, SIDECAR};
+use crate::command::{find, root};
+use crate::demo::{self, Demo, HelpPress};
+use crate::output::Output;
+use crate::ports::Ports;
+use crate::probe::Probe;
+use crate::ready;
+use crate::redis::RedisUrl;
+use crate::screen::Screen;
+use crate::secrets::Secrets;
+use crate::state::State;
+use crate::supervise::{Service, Supervisor};
+use crate::tools::ensure_redis_server;
+
+/// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The services, which one host process serves so that they can call each other without a network.
+const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+/// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
+const DISPATCHER: &str = "dispatcher";
+/// The channel that wakes the dispatcher.
+const TICK: &str = "mayday.tick";
+
+/// What to run, and how.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Use this Redis server instead of starting one
+    #[arg(long, value_name = "URL")]
+    redis: Option<RedisUrl>,
+
+    /// What runs the components
+    #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
+    host: Runtime,
+
+    /// How many sidecars to run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    sidecars: u16,
+
+    /// Seed an agency with people and events, if that has not been done yet
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+    )]
+    demo: bool,
+
+    /// The same as --demo false
+    #[arg(long, conflicts_with = "demo")]
+    no_demo: bool,
+
+    /// Where data, secrets and logs are kept [default: .mayday in the workspace]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// Empty the state directory first
+    #[arg(long)]
+    reset: bool,
+
+    /// Take any free ports instead of 3000 and up
+    #[arg(long)]
+    free_ports: bool,
+
+    /// Write where everything is to this file, as JSON, once everything is ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+
+    /// Run what has been built before
+    #[arg(long)]
+    no_build: bool,
+
+    /// Set a variable of spin.toml
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    variables: Vec<(String, String)>,
+}
+
+impl Options {
+    pub(crate) fn wants_demo(&self) -> bool {
+        self.demo && !self.no_demo
+    }
+
+    fn ports(&self) -> Result<Ports> {
+        match self.free_ports {
+            true => Ports::free(self.sidecars),
+            false => Ports::well_known(self.sidecars),
+        }
+    }
+
+    fn build(&self) -> Result<()> {
+        build::components(&COMPONENTS)?;
+        match self.host {
+            Runtime::Embedded => build::natives(&[HOST, SIDECAR]),
+            Runtime::Spin => build::natives(&[SIDECAR]),
+        }
+    }
+}
+
+/// What can run the components.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Runtime {
+    /// The host of this workspace
+    Embedded,
+    /// Spin itself, as found on the PATH
+    Spin,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// Where everything is, as clients see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Addresses {
+    pub(crate) organizer: String,
+    pub(crate) participant: String,
+    pub(crate) messenger: String,
+    pub(crate) ws: Vec<String>,
+    pub(crate) redis: String,
+}
+
+impl Addresses {
+    pub(crate) fn local(host: u16, sidecars: &[u16], redis: &str) -> Self {
+        let service = |name: &str| format!("http://127.0.0.1:{host}/{name}");
+        Self {
+            organizer: service("organizer"),
+            participant: service("participant"),
+            messenger: service("messenger"),
+            ws: sidecars
+                .iter()
+                .map(|port| format!("ws://127.0.0.1:{port}"))
+                .collect(),
+            redis: redis.to_owned(),
+        }
+    }
+}
+
+/// Builds and runs everything until a signal says to stop.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let state_directory = options
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| root().join(".mayday"));
+    let state = State::open(&state_directory, options.reset)?;
+    if let Some(file) = &options.ready_file {
+        ready::remove(file)?;
+    }
+    // Asked for here to fail before a long build, and again when the ports are needed.
+    options.ports()?;
+    if options.redis.is_none() {
+        ensure_redis_server()?;
+    }
+    if !options.no_build {
+        options.build()?;
+    }
+    let system = Arc::new(System::plan(options, state)?);
+
+    // One thread: see `supervise::command`.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve(&system, options.ready_file.as_deref()));
+    // A probe or a seeding that was interrupted is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(system: &Arc<System>, ready_file: Option<&Path>) -> Result<()> {
+    let mut signals = signals()?;
+    let output = Output::of_terminal();
+    let mut supervisor = Supervisor::new(output);
+    let outcome = tokio::select! {
+        outcome = bring_up(system, &mut supervisor, output, ready_file) => outcome,
+        _ = signals.recv() => Ok(()),
+    };
+    if let Some(file) = ready_file {
+        ready::remove(file)?;
+    }
+    tokio::select! {
+        () = supervisor.stop() => {}
+        // Who asks twice is in a hurry: dropping the supervisor's tasks kills what is left.
+        _ = signals.recv() => output.line("mayday", "killing what is left"),
+    }
+    outcome
+}
+
+/// Ctrl-C, a polite request to end, and a terminal that was closed.
+fn signals() -> Result<mpsc::Receiver<()>> {
+    let (sender, receiver) = mpsc::channel(1);
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        let mut stream = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                // A full channel means that somebody has asked already.
+                let _ = sender.try_send(());
+            }
+        });
+    }
+    Ok(receiver)
+}
+
+/// Starts everything in order, then keeps the ready file true. Does not return unless something fails.
+async fn bring_up(
+    system: &Arc<System>,
+    supervisor: &mut Supervisor,
+    output: Output,
+    ready_file: Option<&Path>,
+) -> Result<()> {
+    for (service, probe) in system.services()? {
+        match service {
+            Some(service) => supervisor.start_and_wait(service, &probe, PATIENCE).await?,
+            None => probe.ask().await?,
+        }
+    }
+    let demo = Arc::clone(system).seed().await?;
+    let screen = Screen {
+        addresses: &system.addresses,
+        secrets: &system.secrets,
+        demo: demo.as_ref().map(|(demo, press)| (demo, press)),
+        state: system.state.directory(),
+        took: system.started.elapsed(),
+    };
+    output.print(&screen.text(output.colour));
+
+    let demo = demo.as_ref().map(|(demo, _)| demo);
+    let mut pids = supervisor.pids();
+    loop {
+        if let Some(file) = ready_file {
+            let pids = pids.borrow_and_update().clone();
+            ready::write(file, &system.addresses, &system.secrets, demo, &pids)?;
+        }
+        pids.changed().await.context("the supervisor is gone")?;
+    }
+}
+
+/// Everything that is known before the first process is started.
+struct System {
+    started: Instant,
+    state: State,
+    secrets: Secrets,
+    ports: Ports,
+    redis: RedisUrl,
+    own_redis: Option<PathBuf>,
+    addresses: Addresses,
+    /// The program that runs components, with what comes before the flags of `spin up`.
+    runtime: (PathBuf, Option<&'static str>),
+    sidecar: PathBuf,
+    runtime_config: PathBuf,
+    variables: Vec<(String, String)>,
+    wants_demo: bool,
+}
+
+impl System {
+    fn plan(options: &Options, state: State) -> Result<Self> {
+        let ports = options.ports()?;
+        let redis = options
+            .redis
+            .clone()
+            .unwrap_or_else(|| RedisUrl::local(ports.redis));
+        Ok(Self {
+            started: Instant::now(),
+            secrets: Secrets::of(&state)?,
+            addresses: Addresses::local(ports.host, &ports.sidecars, redis.as_str()),
+            own_redis: options.redis.is_none().then(ensure_redis_server).transpose()?,
+            runtime: match options.host {
+                Runtime::Embedded => (build::native(HOST)?, None),
+                Runtime::Spin => (find_spin()?, Some("up")),
+            },
+            sidecar: build::native(SIDECAR)?,
+            runtime_config: state.write_runtime_config()?,
+            variables: options.variables.clone(),
+            wants_demo: options.wants_demo(),
+            state,
+            ports,
+            redis,
+        })
+    }
+
+    /// All processes in the order they are started, each with how to see that it is ready. Only somebody else's Redis comes
+    /// without a process.
+    fn services(&self) -> Result<Vec<(Option<Service>, Probe)>> {
+        let redis = self.own_redis.as_ref().map(|program| self.redis_server(program));
+        let mut services = vec![(redis, Probe::Redis(self.redis.clone()))];
+        let health = format!("http://127.0.0.1:{}/.well-known/spin/health", self.ports.host);
+        services.push((Some(self.host()), Probe::Http(health)));
+        for (index, port) in self.ports.sidecars.iter().enumerate() {
+            let ready = format!("http://127.0.0.1:{port}/readyz");
+            services.push((Some(self.sidecar(index + 1, *port)), Probe::Http(ready)));
+        }
+        let subscribed = Probe::Subscriber {
+            redis: self.redis.clone(),
+            channel: TICK,
+        };
+        services.push((Some(self.dispatcher()), subscribed));
+        Ok(services)
+    }
+
+    /// Redis without persistence: nothing in it outlives a connection.
+    fn redis_server(&self, program: &Path) -> Service {
+        let port = self.ports.redis.to_string();
+        let mut args = arguments(&[
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        args.extend(arguments(&["--loglevel", "warning", "--dir"]));
+        args.push(self.state.directory().into());
+        Service {
+            name: "redis".to_owned(),
+            program: program.to_owned(),
+            args,
+            env: Vec::new(),
+        }
+    }
+
+    fn host(&self) -> Service {
+        let mut service = self.components("host", &SERVICES);
+        service.args.extend(arguments(&[
+            "--listen",
+            &format!("127.0.0.1:{}", self.ports.host),
+        ]));
+        service
+    }
+
+    /// The dispatcher is in another process than the services, where chaining does not reach.
+    fn dispatcher(&self) -> Service {
+        let mut service = self.components(DISPATCHER, &[DISPATCHER]);
+        let origin = self.origin();
+        service
+            .env
+            .extend(SERVICES.map(|name| (variable(&format!("{name}_url")), origin.clone())));
+        service
+    }
+
+    /// A process that runs some of the components of `spin.toml`.
+    fn components(&self, name: &str, components: &[&str]) -> Service {
+        let (program, subcommand) = &self.runtime;
+        let mut args = arguments(subcommand.as_slice());
+        args.push("-f".into());
+        args.push(root().join("spin.toml").into());
+        args.push("--runtime-config-file".into());
+        args.push((&self.runtime_config).into());
+        args.push("--state-dir".into());
+        args.push(self.state.directory().into());
+        args.extend(
+            components
+                .iter()
+                .flat_map(|component| arguments(&["-c", component])),
+        );
+        Service {
+            name: name.to_owned(),
+            program: program.clone(),
+            args,
+            env: self.component_variables(),
+        }
+    }
+
+    fn component_variables(&self) -> Vec<(String, String)> {
+        let secrets = &self.secrets;
+        let own = [
+            ("organizer_jwt_secret", secrets.organizer_jwt_secret.as_str()),
+            ("participant_jwt_secret", &secrets.participant_jwt_secret),
+            ("organizer_key", &secrets.organizer_key),
+            ("participant_key", &secrets.participant_key),
+            ("messenger_key", &secrets.messenger_key),
+            ("superadmin_email", &secrets.superadmin.email),
+            ("superadmin_password", &secrets.superadmin.password),
+            ("redis_url", self.redis.as_str()),
+        ];
+        let given = self
+            .variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        own.into_iter()
+            .chain(given)
+            .map(|(name, value)| (variable(name), value.to_owned()))
+            .collect()
+    }
+
+    fn sidecar(&self, number: usize, port: u16) -> Service {
+        let listen = format!("127.0.0.1:{port}");
+        let origin = self.origin();
+        Service {
+            name: format!("sidecar-{number}"),
+            program: self.sidecar.clone(),
+            args: arguments(&[
+                "--listen",
+                &listen,
+                "--messenger",
+                &origin,
+                "--redis",
+                self.redis.as_str(),
+            ]),
+            env: vec![(
+                "MAYDAY_MESSENGER_KEY".to_owned(),
+                self.secrets.messenger_key.clone(),
+            )],
+        }
+    }
+
+    fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.host)
+    }
+
+    /// Seeds the demo, unless it is not wanted.
+    async fn seed(self: Arc<Self>) -> Result<Option<(Demo, HelpPress)>> {
+        if !self.wants_demo {
+            return Ok(None);
+        }
+        spawn_blocking(move || {
+            let Addresses {
+                organizer,
+                participant,
+                ..
+            } = &self.addresses;
+            let demo = demo::seed(&self.state, &self.secrets, organizer, participant)?;
+            let press = demo::help_press(&demo, participant)?;
+            Ok(Some((demo, press)))
+        })
+        .await?
+    }
+}
+
+/// The environment variable by which both runtimes take a variable of the manifest.
+fn variable(name: &str) -> String {
+    format!("SPIN_VARIABLE_{}", name.to_uppercase())
+}
+
+fn arguments(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+fn find_spin() -> Result<PathBuf> {
+    match find("spin") {
+        Some(program) => Ok(program),
+        None => bail!(
+            "there is no spin on the PATH; install it (https://spinframework.dev/install), or leave --host out to use the \
+             embedded host"
+        ),
+    }
+}
