@@ -73,7 +73,9 @@ pub struct Authenticated {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "admission")]
 pub enum Admission {
-    Accepted { principal: Principal },
+    Accepted {
+        principal: Principal,
+    },
     Rejected,
     /// The service that knows could not be asked; ask again.
     Unavailable,

@@ -1,1 +1,11 @@
-//! placeholder
+//! What the three services share at their edges: reading a request and answering it, opening a database, hashing a
+//! password, checking a service key, asking another service. No rule of the contract that belongs to one service is here.
+
+pub mod clock;
+pub mod database;
+pub mod door;
+pub mod keys;
+pub mod outbound;
+pub mod password;
+pub mod retry;
+pub mod settings;

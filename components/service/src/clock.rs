@@ -1,0 +1,55 @@
+//! Time as the services keep it: milliseconds since the Unix epoch, UTC.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// The time now.
+pub fn now() -> Millis {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_epoch.map_or(0, |elapsed| {
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The form every answer has (contract 1.2): `2026-05-01T10:00:00.000Z`, always three fractional digits. Times outside
+/// of what the calendar knows come out as the zero time.
+pub fn format(time: Millis) -> String {
+    DateTime::<Utc>::from_timestamp_millis(time).map_or_else(
+        || ZERO_TIME.to_owned(),
+        |time| time.to_rfc3339_opts(SecondsFormat::Millis, true),
+    )
+}
+
+/// What the messenger writes for "no time" (contract 1.2).
+pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// Reads a full RFC 3339 time.
+pub fn parse_rfc3339(text: &str) -> Option<Millis> {
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.timestamp_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_three_fractional_digits() {
+        assert_eq!(format(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(format(1_777_629_600_120), "2026-05-01T10:00:00.120Z");
+        assert_eq!(format(i64::MAX), ZERO_TIME);
+    }
+
+    #[test]
+    fn what_is_formatted_is_read_back() {
+        assert_eq!(parse_rfc3339(&format(1_777_629_600_007)), Some(1_777_629_600_007));
+        assert_eq!(
+            parse_rfc3339("2026-05-01T12:00:00+02:00"),
+            Some(1_777_629_600_000)
+        );
+        assert_eq!(parse_rfc3339("2026-05-01"), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Bearer credentials: what stands in an `Authorization` header, and the keys the services show each other.
+
+use subtle::ConstantTimeEq;
+
+/// What follows `Bearer `: the header must be exactly two parts split at one space (contract 2.1).
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, credential) = header.split_once(' ')?;
+    (scheme == "Bearer" && !credential.is_empty() && !credential.contains(' ')).then_some(credential)
+}
+
+/// Whether a presented key is the expected one, in a time that does not tell where they differ.
+pub fn matches(presented: &str, expected: &str) -> bool {
+    presented.as_bytes().ct_eq(expected.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_header_is_two_parts_split_at_one_space() {
+        assert_eq!(bearer("Bearer organizer:abc"), Some("organizer:abc"));
+        for header in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "bearer abc",
+            "Bearer  abc",
+            "Bearer a b",
+            "Basic abc",
+            " Bearer abc",
+        ] {
+            assert_eq!(bearer(header), None, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_matches_only_itself() {
+        assert!(matches("key", "key"));
+        for other in ["", "ke", "keys", "Key"] {
+            assert!(!matches(other, "key"), "{other:?}");
+        }
+    }
+}
