@@ -1,1 +1,19 @@
-//! placeholder
+//! The shared interfaces of `wit/`, implemented by asking the service that owns the data over HTTP.
+//!
+//! This component has no trigger and no state. It is composed into its consumers, and runs with the variables and the
+//! allowed hosts that they grant it, so each consumer names only the services it asks.
+
+mod bindings {
+    #![expect(clippy::allow_attributes_without_reason, unsafe_code, reason = "generated")]
+    wit_bindgen::generate!({ path: "../../wit", world: "peers" });
+    use super::Peers;
+    export!(Peers with_types_in self);
+}
+mod desk;
+mod directory;
+mod identity;
+mod owner;
+mod roster;
+
+/// Implements every interface; see the modules.
+struct Peers;

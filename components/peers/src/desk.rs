@@ -1,0 +1,80 @@
+//! The queue, from the messenger's routes for services.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use crate::Peers;
+use crate::bindings::exports::mayday::platform::desk::{Error, Guest, HelpRequest};
+use crate::owner::{MESSENGER, OwnerError};
+
+/// A press is safe in the participant's outbox before the messenger is asked, so nobody has to wait long for it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Serialize)]
+struct Requests {
+    requests: Vec<RequestBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestBody {
+    id: String,
+    participant_id: i64,
+    event_id: i64,
+    agency_id: i64,
+    pressed_at: i64,
+    description: String,
+    lat: Option<f64>,
+    lng: Option<f64>,
+    email: String,
+    phone_number: String,
+}
+
+#[derive(Deserialize)]
+struct Positions {
+    /// One per id; null for a request that does not wait.
+    positions: Vec<Option<u32>>,
+}
+
+impl Guest for Peers {
+    fn enqueue(requests: Vec<HelpRequest>) -> Result<(), Error> {
+        let requests = Requests {
+            requests: requests.into_iter().map(body).collect(),
+        };
+        MESSENGER
+            .tell(Method::POST, "/messenger/internal/requests", &requests, TIMEOUT)
+            .map_err(|error| failure(&error))
+    }
+
+    fn positions(ids: Vec<String>) -> Result<Vec<Option<u32>>, Error> {
+        let path = format!("/messenger/internal/positions?ids={}", ids.join(","));
+        let answer: Positions = MESSENGER.get(&path, TIMEOUT).map_err(|error| failure(&error))?;
+        Ok(answer.positions)
+    }
+}
+
+fn body(request: HelpRequest) -> RequestBody {
+    RequestBody {
+        id: request.id,
+        participant_id: request.participant_id,
+        event_id: request.event_id,
+        agency_id: request.agency_id,
+        pressed_at: request.pressed_at,
+        description: request.description,
+        lat: request.location.lat,
+        lng: request.location.lng,
+        email: request.email,
+        phone_number: request.phone_number,
+    }
+}
+
+fn failure(error: &OwnerError) -> Error {
+    eprintln!("the messenger did not answer: {error}");
+    if error.is_unavailable() {
+        Error::Unavailable
+    } else {
+        Error::Other(error.to_string())
+    }
+}

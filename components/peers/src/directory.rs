@@ -1,0 +1,79 @@
+//! Events, from the organizer service's routes for services (contract 3.4).
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use service::clock;
+
+use crate::Peers;
+use crate::bindings::exports::mayday::platform::directory::{Error, Event, Filter, Guest};
+use crate::owner::{ORGANIZER, OwnerError, comma_separated};
+
+/// Contract 0.
+const TIMEOUT: Duration = Duration::from_secs(6);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventBody {
+    id: i64,
+    name: String,
+    description: String,
+    address: String,
+    lat: f64,
+    lng: f64,
+    time_start: String,
+    time_end: String,
+    agency_id: i64,
+}
+
+impl Guest for Peers {
+    fn find_events(filter: Filter) -> Result<Vec<Event>, Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(text) = &filter.text {
+            query.append_pair("query", text);
+        }
+        if let Some(earliest) = filter.earliest {
+            query.append_pair("from", &clock::format(earliest));
+        }
+        if let Some(latest) = filter.latest {
+            query.append_pair("to", &clock::format(latest));
+        }
+        events(&format!("/organizer/api/events?{}", query.finish()))
+    }
+
+    fn events_by_ids(ids: Vec<i64>) -> Result<Vec<Event>, Error> {
+        events(&format!("/organizer/api/events?ids={}", comma_separated(&ids)))
+    }
+}
+
+fn events(path: &str) -> Result<Vec<Event>, Error> {
+    let bodies: Vec<EventBody> = ORGANIZER.get(path, TIMEOUT).map_err(|error| failure(&error))?;
+    bodies.into_iter().map(event).collect()
+}
+
+fn event(body: EventBody) -> Result<Event, Error> {
+    let time = |text: &str| {
+        clock::parse_rfc3339(text)
+            .ok_or_else(|| Error::Other(format!("event {} has the time {text}", body.id)))
+    };
+    Ok(Event {
+        time_start: time(&body.time_start)?,
+        time_end: time(&body.time_end)?,
+        id: body.id,
+        name: body.name,
+        description: body.description,
+        address: body.address,
+        lat: body.lat,
+        lng: body.lng,
+        agency_id: body.agency_id,
+    })
+}
+
+fn failure(error: &OwnerError) -> Error {
+    eprintln!("events could not be read: {error}");
+    if error.is_unavailable() {
+        Error::Unavailable
+    } else {
+        Error::Other(error.to_string())
+    }
+}
