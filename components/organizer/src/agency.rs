@@ -1,0 +1,52 @@
+//! Agencies, as their own people see them (contract 3.4, "Agency").
+
+use http::StatusCode;
+use service::clock;
+use service::database::transaction;
+use service::door::{Answer, Request};
+
+use crate::access::{self, Need};
+use crate::error::Error;
+use crate::form::{Form, Rule};
+use crate::json;
+use crate::store::changelogs::{self, Change};
+use crate::store::users::{self, Role};
+use crate::store::{self, agencies};
+use crate::users::Person;
+
+/// `POST /agency`: an agency, unapproved, and its owner, in one transaction.
+pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
+    let mut form = Form::read(&request.body)?;
+    let (name, address, website) = form.nested("agency", "agency.", |agency| {
+        (
+            agency.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]),
+            agency.text("address", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)]),
+            agency.text("website", &[Rule::Website, Rule::MaxLength(400)]),
+        )
+    });
+    let owner = form.nested("owner", "owner.", Person::read);
+    form.finish()?;
+
+    let owner = owner.into_user(Role::AgencyOwner)?;
+    let connection = store::open()?;
+    let agency = transaction(&connection, |connection| {
+        let agency = agencies::insert(connection, &name, &address, &website)?
+            .ok_or_else(|| Error::BadRequest("Agency name is already taken".to_owned()))?;
+        let owner = users::insert(connection, &owner, Some(agency.id), clock::now())?
+            .ok_or_else(|| Error::BadRequest("Owner email is already taken".to_owned()))?;
+        changelogs::record(connection, &owner, Change::insert(&agency))?;
+        changelogs::record(connection, &owner, Change::insert(&owner))?;
+        Ok::<_, Error>(agency)
+    })?;
+    Ok(json(StatusCode::CREATED, &agency))
+}
+
+/// `GET /agency`. An administrator without preview gets an empty body.
+pub(crate) fn show_agency(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Support)?;
+    Ok(caller.agency.map_or_else(
+        || Answer::empty(StatusCode::OK),
+        |agency| json(StatusCode::OK, &agency),
+    ))
+}

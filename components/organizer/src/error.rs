@@ -1,0 +1,96 @@
+//! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
+
+use http::StatusCode;
+use service::database::DatabaseError;
+use service::door::{Answer, ErrorBody, ReadError};
+use service::password::PasswordError;
+use service::settings::SettingError;
+
+use crate::json;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Input that breaks rules, one line each.
+    #[error("invalid input: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// A request that cannot be carried out; the text says why.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No credentials, or not good enough ones.
+    #[error("Forbidden resource")]
+    Forbidden,
+    /// Good credentials, but this is out of their reach; the text says why.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// No service key at all.
+    #[error("Unauthorized")]
+    NoServiceKey,
+    #[error("invalid api key")]
+    WrongServiceKey,
+    /// What is asked for does not exist for the caller.
+    #[error("{0}")]
+    NotFound(String),
+    #[error("Cannot {method} {path}")]
+    UnknownRoute { method: String, path: String },
+    #[error("request entity too large")]
+    TooLarge,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("token: {0}")]
+    Token(jsonwebtoken::errors::Error),
+    #[error("record: {0}")]
+    Record(serde_json::Error),
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        match error {
+            ReadError::TooLarge => Error::TooLarge,
+            ReadError::Broken => Error::BadRequest(error.to_string()),
+        }
+    }
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Error::Invalid(_) | Error::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Error::Forbidden | Error::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Error::NoServiceKey | Error::WrongServiceKey => StatusCode::UNAUTHORIZED,
+            Error::NotFound(_) | Error::UnknownRoute { .. } => StatusCode::NOT_FOUND,
+            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Database(_)
+            | Error::Password(_)
+            | Error::Setting(_)
+            | Error::Token(_)
+            | Error::Record(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The answer a client gets; what it is not to see goes to the log instead.
+    pub(crate) fn into_answer(self) -> Answer {
+        let status = self.status();
+        match &self {
+            Error::Invalid(lines) => json(status, &ErrorBody::new(status, lines)),
+            Error::TooLarge | Error::NoServiceKey => json(status, &ErrorBody::bare(status, self.to_string())),
+            Error::BadRequest(_)
+            | Error::Forbidden
+            | Error::NotAllowed(_)
+            | Error::WrongServiceKey
+            | Error::NotFound(_)
+            | Error::UnknownRoute { .. } => json(status, &ErrorBody::new(status, self.to_string())),
+            Error::Database(_)
+            | Error::Password(_)
+            | Error::Setting(_)
+            | Error::Token(_)
+            | Error::Record(_) => {
+                eprintln!("request failed: {self}");
+                json(status, &ErrorBody::bare(status, "Internal server error"))
+            }
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! What a body may hold (contract 3.2): every failure of every field is reported, in the contract's words.
+//!
+//! A handler reads its fields from a [`Form`] as if all were well and then calls [`Form::finish`], which refuses the
+//! request if anything was not.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use email_address::{EmailAddress, Options};
+use serde_json::{Map, Value};
+use service::clock::Millis;
+use url::{Host, Url};
+
+use crate::error::Error;
+use crate::store::users::Role;
+
+/// One thing that must hold of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rule {
+    Text,
+    NotEmpty,
+    MaxLength(usize),
+    MinLength(usize),
+    Email,
+    Phone,
+    Website,
+    Latitude,
+    Longitude,
+    Date,
+    Boolean,
+    Role,
+}
+
+/// The fields of one JSON object while they are being read.
+pub(crate) struct Form {
+    fields: Map<String, Value>,
+    /// What stands in front of the fields' names in messages, such as `agency.`.
+    prefix: &'static str,
+    known: Vec<&'static str>,
+    lines: Vec<String>,
+}
+
+impl Form {
+    /// Reads a body. An empty one has no fields.
+    pub(crate) fn read(body: &[u8]) -> Result<Form, Error> {
+        let value = if body.is_empty() {
+            Value::Object(Map::new())
+        } else {
+            serde_json::from_slice(body).map_err(|error| Error::BadRequest(error.to_string()))?
+        };
+        let Value::Object(fields) = value else {
+            return Err(Error::BadRequest("the body must be a JSON object".to_owned()));
+        };
+        Ok(Form {
+            fields,
+            prefix: "",
+            known: Vec::new(),
+            lines: Vec::new(),
+        })
+    }
+
+    /// Reads a field that is an object itself; its lines are reported with this form's.
+    pub(crate) fn nested<T>(
+        &mut self,
+        name: &'static str,
+        prefix: &'static str,
+        read: impl FnOnce(&mut Form) -> T,
+    ) -> T {
+        self.known.push(name);
+        let value = self.fields.get(name).cloned();
+        let fields = if let Some(Value::Object(fields)) = value {
+            fields
+        } else {
+            self.lines
+                .push(format!("{}{name} must be an object", self.prefix));
+            Map::new()
+        };
+        let mut form = Form {
+            fields,
+            prefix,
+            known: Vec::new(),
+            lines: Vec::new(),
+        };
+        let outcome = read(&mut form);
+        self.lines.extend(form.into_lines());
+        outcome
+    }
+
+    /// A required text.
+    pub(crate) fn text(&mut self, name: &'static str, rules: &[Rule]) -> String {
+        self.check(name, rules, true)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A required coordinate: a number, or a text that holds one.
+    pub(crate) fn coordinate(&mut self, name: &'static str, rule: Rule) -> f64 {
+        self.check(name, &[Rule::NotEmpty, rule], true)
+            .and_then(coordinate)
+            .unwrap_or_default()
+    }
+
+    /// A required time.
+    pub(crate) fn date(&mut self, name: &'static str) -> Millis {
+        let value = self.check(name, &[Rule::Date], true);
+        value
+            .and_then(Value::as_str)
+            .and_then(parse_date)
+            .unwrap_or_default()
+    }
+
+    /// A required role. What stands in for a bad one never gets past [`Form::finish`], and could do least.
+    pub(crate) fn role(&mut self, name: &'static str) -> Role {
+        self.check(name, &[Rule::Role], true)
+            .and_then(role)
+            .unwrap_or(Role::AgencySupport)
+    }
+
+    /// A boolean that may be absent.
+    pub(crate) fn optional_boolean(&mut self, name: &'static str) -> Option<bool> {
+        self.check(name, &[Rule::Boolean], false).and_then(Value::as_bool)
+    }
+
+    /// Reports that two fields must hold the same text.
+    pub(crate) fn must_equal(&mut self, name: &str, other: &str) {
+        if self.fields.get(name) != self.fields.get(other) {
+            self.lines
+                .push(format!("{0}{name} must be equal to {0}{other}", self.prefix));
+        }
+    }
+
+    /// Refuses the request if any field broke any rule, or is not known at all.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        let lines = self.into_lines();
+        if lines.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(lines))
+        }
+    }
+
+    fn into_lines(mut self) -> Vec<String> {
+        let unknown = self
+            .fields
+            .keys()
+            .filter(|name| !self.known.contains(&name.as_str()));
+        let mut lines: Vec<String> = unknown
+            .map(|name| format!("{}property {name} should not exist", self.prefix))
+            .collect();
+        lines.append(&mut self.lines);
+        lines
+    }
+
+    fn check(&mut self, name: &'static str, rules: &[Rule], required: bool) -> Option<&Value> {
+        self.known.push(name);
+        let value = self.fields.get(name);
+        if value.is_none() && !required {
+            return None;
+        }
+        let broken = rules.iter().filter(|rule| !holds(**rule, value));
+        self.lines
+            .extend(broken.map(|rule| line(*rule, &format!("{}{name}", self.prefix))));
+        value
+    }
+}
+
+fn holds(rule: Rule, value: Option<&Value>) -> bool {
+    let text = value.and_then(Value::as_str);
+    match rule {
+        Rule::Text => text.is_some(),
+        Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
+        Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
+        Rule::MinLength(least) => text.is_some_and(|text| text.chars().count() >= least),
+        Rule::Email => text.is_some_and(is_email),
+        Rule::Phone => text.is_some_and(is_phone),
+        Rule::Website => text.is_some_and(is_website),
+        Rule::Latitude => value
+            .and_then(coordinate)
+            .is_some_and(|degrees| (-90.0..=90.0).contains(&degrees)),
+        Rule::Longitude => value
+            .and_then(coordinate)
+            .is_some_and(|degrees| (-180.0..=180.0).contains(&degrees)),
+        Rule::Date => text.and_then(parse_date).is_some(),
+        Rule::Boolean => value.is_some_and(Value::is_boolean),
+        Rule::Role => value.and_then(role).is_some(),
+    }
+}
+
+/// Contract 3.2, the table of lines.
+fn line(rule: Rule, field: &str) -> String {
+    match rule {
+        Rule::Text => format!("{field} must be a string"),
+        Rule::NotEmpty => format!("{field} should not be empty"),
+        Rule::MaxLength(most) => format!("{field} must be shorter than or equal to {most} characters"),
+        Rule::MinLength(least) => format!("{field} must be longer than or equal to {least} characters"),
+        Rule::Email => format!("{field} must be an email"),
+        Rule::Phone => format!("{field} must be a valid phone number"),
+        Rule::Website => format!("{field} must be a URL address"),
+        Rule::Latitude => format!("{field} must be a latitude string or number"),
+        Rule::Longitude => format!("{field} must be a longitude string or number"),
+        Rule::Date => format!("{field} must be a valid ISO 8601 date string"),
+        Rule::Boolean => format!("{field} must be a boolean value"),
+        Rule::Role => format!("{field} must be one of the following values: 0, 1, 2, 3, 4"),
+    }
+}
+
+/// The leading integer of a text: `3`, `3 - Rock night` and `3x` all mean 3 (contract 3.2).
+pub(crate) fn leading_integer(text: &str) -> Option<i64> {
+    let text = text.trim_start();
+    let digits_from = usize::from(text.starts_with(['+', '-']));
+    let digits = text[digits_from..]
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len() - digits_from);
+    text[..digits_from + digits].parse().ok()
+}
+
+fn role(value: &Value) -> Option<Role> {
+    lenient_integer(value).and_then(Role::from_number)
+}
+
+fn lenient_integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => leading_integer(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn coordinate(value: &Value) -> Option<f64> {
+    let degrees = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b)) => {
+            text.parse().ok()
+        }
+        _ => None,
+    };
+    degrees.filter(|degrees| degrees.is_finite())
+}
+
+fn is_email(text: &str) -> bool {
+    let options = Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
+    EmailAddress::parse_with_options(text, options).is_ok()
+}
+
+/// Valid for its country, which the leading `+` names.
+fn is_phone(text: &str) -> bool {
+    text.starts_with('+') && phonenumber::parse(None, text).is_ok_and(|number| number.is_valid())
+}
+
+/// With or without a scheme, at a host that looks public.
+fn is_website(text: &str) -> bool {
+    if text.contains(char::is_whitespace) {
+        return false;
+    }
+    let url = if text.contains("://") {
+        Url::parse(text)
+    } else {
+        Url::parse(&format!("http://{text}"))
+    };
+    let Ok(url) = url else { return false };
+    let public = match url.host() {
+        Some(Host::Domain(domain)) => {
+            let top = domain.trim_end_matches('.').rsplit_once('.').map(|(_, top)| top);
+            top.is_some_and(|top| top.len() >= 2 && top.chars().all(|c| c.is_alphanumeric() || c == '-'))
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    };
+    matches!(url.scheme(), "http" | "https" | "ftp") && public
+}
+
+/// An ISO 8601 date or date-time; without an offset it is UTC (contract 1.2).
+pub(crate) fn parse_date(text: &str) -> Option<Millis> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_millis());
+    }
+    let bare = text.strip_suffix('Z').unwrap_or(text);
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    if let Some(time) = formats
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(bare, format).ok())
+    {
+        return Some(time.and_utc().timestamp_millis());
+    }
+    let midnight = NaiveDate::from_str(text).ok()?.and_hms_opt(0, 0, 0)?;
+    Some(midnight.and_utc().timestamp_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(rule: Rule, good: &[Value], bad: &[Value]) {
+        for value in good {
+            assert!(holds(rule, Some(value)), "{rule:?} should accept {value}");
+        }
+        for value in bad {
+            assert!(!holds(rule, Some(value)), "{rule:?} should refuse {value}");
+        }
+        assert!(!holds(rule, None), "{rule:?} should refuse a missing field");
+    }
+
+    fn texts(texts: &[&str]) -> Vec<Value> {
+        texts.iter().map(|text| Value::from(*text)).collect()
+    }
+
+    #[test]
+    fn rules_accept_and_refuse_as_the_contract_says() {
+        check(
+            Rule::Text,
+            &texts(&["", "a"]),
+            &[Value::Null, 1.into(), true.into()],
+        );
+        check(Rule::NotEmpty, &texts(&["a", " "]), &[Value::Null, "".into()]);
+        check(Rule::MaxLength(2), &texts(&["", "ab", "żó"]), &texts(&["abc"]));
+        check(Rule::MinLength(2), &texts(&["ab", "żó"]), &texts(&["", "a"]));
+        check(
+            Rule::Email,
+            &texts(&["a@example.org", "a.b+c@sub.example.org"]),
+            &texts(&[
+                "",
+                "a",
+                "a@",
+                "a@b",
+                "Jan <jan@example.org>",
+                "a b@example.org",
+                "@example.org",
+            ]),
+        );
+        check(
+            Rule::Phone,
+            &texts(&["+48123456789", "+1 (213) 373-4253"]),
+            &texts(&["", "48123456789", "+", "+48", "+481234", "+999123456789", "phone"]),
+        );
+        check(
+            Rule::Website,
+            &texts(&[
+                "example.org",
+                "https://example.org/a?b",
+                "ftp://files.example.org",
+                "http://sub.example.co.uk:8080",
+            ]),
+            &texts(&[
+                "",
+                "http://localhost",
+                "localhost",
+                "gopher://example.org",
+                "http://",
+                "exa mple.org",
+            ]),
+        );
+        check(
+            Rule::Latitude,
+            &[90.into(), (-90.0).into(), "52.1".into()],
+            &[91.into(), "x".into(), "".into(), Value::Null, "NaN".into()],
+        );
+        check(
+            Rule::Longitude,
+            &[180.into(), "-180".into()],
+            &[181.into(), "1e2".into(), "inf".into()],
+        );
+        check(
+            Rule::Date,
+            &texts(&[
+                "2026-05-01",
+                "2026-05-01T10:00",
+                "2026-05-01T10:00:00.5Z",
+                "2026-05-01T10:00:00+02:00",
+            ]),
+            &texts(&["", "2026-13-01", "2026-02-30", "tomorrow", "10:00", "2026"]),
+        );
+        check(
+            Rule::Boolean,
+            &[true.into(), false.into()],
+            &["true".into(), 1.into()],
+        );
+        check(
+            Rule::Role,
+            &[0.into(), 4.into(), "3".into(), "4 - support".into()],
+            &[5.into(), (-1).into(), "x".into(), 1.5.into()],
+        );
+    }
+
+    #[test]
+    fn a_time_without_an_offset_is_utc() {
+        assert_eq!(parse_date("2026-05-01T10:00"), Some(1_777_629_600_000));
+        assert_eq!(parse_date("2026-05-01T12:00:00+02:00"), Some(1_777_629_600_000));
+        assert_eq!(parse_date("2026-05-01"), Some(1_777_593_600_000));
+    }
+
+    #[test]
+    fn an_integer_is_read_from_the_front_of_a_text() {
+        for (text, number) in [
+            ("3", Some(3)),
+            ("3 - Rock night", Some(3)),
+            ("3x", Some(3)),
+            ("-3", Some(-3)),
+            (" 7", Some(7)),
+        ] {
+            assert_eq!(leading_integer(text), number, "{text}");
+        }
+        for text in ["", "x3", "-", "99999999999999999999", "żółć"] {
+            assert_eq!(leading_integer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_breaks_every_rule_and_all_lines_are_reported_together() {
+        let mut form = Form::read(br#"{"surprise":1,"owner":{"extra":2}}"#).unwrap();
+        form.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]);
+        form.nested("owner", "owner.", |owner| owner.text("email", &[Rule::Email]));
+        form.nested("agency", "agency.", |_| ());
+        let Err(Error::Invalid(lines)) = form.finish() else {
+            panic!("the form should be refused")
+        };
+        let expected = [
+            "property surprise should not exist",
+            "name must be a string",
+            "name should not be empty",
+            "name must be shorter than or equal to 200 characters",
+            "owner.property extra should not exist",
+            "owner.email must be an email",
+            "agency must be an object",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_body_that_is_not_an_object_is_refused() {
+        for body in ["[]", "1", "null", "\"a\"", "{", "{\"a\":}", "\u{0}"] {
+            assert!(
+                matches!(Form::read(body.as_bytes()), Err(Error::BadRequest(_))),
+                "{body}"
+            );
+        }
+    }
+}

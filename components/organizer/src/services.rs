@@ -1,0 +1,123 @@
+//! What the other services ask (contract 3.4, "For services"), behind the service key.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use service::clock::Millis;
+use service::door::{Answer, Request};
+
+use crate::access::{self, Caller};
+use crate::error::Error;
+use crate::form::parse_date;
+use crate::json;
+use crate::store;
+use crate::store::events::{self, Filter};
+
+/// `GET /api/events`. Beside the contract's filters it takes `ids`, separated by commas.
+pub(crate) fn find_events(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let filter = filter(request)?;
+    let connection = store::open()?;
+    Ok(json(
+        StatusCode::OK,
+        &events::find_approved(&connection, &filter)?,
+    ))
+}
+
+fn filter(request: &Request) -> Result<Filter, Error> {
+    let mut filter = Filter::default();
+    let mut lines = Vec::new();
+    for (name, value) in &request.query {
+        match name.as_str() {
+            "query" if value.is_empty() => lines.push("query should not be empty".to_owned()),
+            "query" => filter.text = Some(value.clone()),
+            "from" => filter.from = date(name, value, &mut lines),
+            "to" => filter.to = date(name, value, &mut lines),
+            "ids" => filter.ids = ids(value, &mut lines),
+            _ => lines.push(format!("property {name} should not exist")),
+        }
+    }
+    if lines.is_empty() {
+        Ok(filter)
+    } else {
+        Err(Error::Invalid(lines))
+    }
+}
+
+fn date(name: &str, value: &str, lines: &mut Vec<String>) -> Option<Millis> {
+    let date = parse_date(value);
+    if date.is_none() {
+        lines.push(format!("{name} must be a valid ISO 8601 date string"));
+    }
+    date
+}
+
+fn ids(value: &str, lines: &mut Vec<String>) -> Option<Vec<i64>> {
+    let ids: Option<Vec<i64>> = value
+        .split(',')
+        .filter(|id| !id.is_empty())
+        .map(|id| id.parse().ok())
+        .collect();
+    if ids.is_none() {
+        lines.push("ids must be integer numbers separated by commas".to_owned());
+    }
+    ids
+}
+
+/// `GET /api/events/:id`
+pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let id = access::id(id)?;
+    let connection = store::open()?;
+    let found = events::find_approved(
+        &connection,
+        &Filter {
+            ids: Some(vec![id]),
+            ..Filter::default()
+        },
+    )?;
+    let event = found
+        .first()
+        .ok_or_else(|| Error::NotFound(format!("Event with id {id} not found")))?;
+    Ok(json(StatusCode::OK, event))
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Principals {
+    /// One per token; null for a token that is not valid right now.
+    principals: Vec<Option<Principal>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Principal {
+    id: i64,
+    role: i64,
+    agency_id: Option<i64>,
+    name: String,
+}
+
+/// `POST /api/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.
+pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Tokens { tokens } =
+        serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
+    let connection = store::open()?;
+    let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
+    let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
+    Ok(json(StatusCode::OK, &Principals { principals }))
+}
+
+fn principal(caller: Caller) -> Principal {
+    let user = caller.user;
+    Principal {
+        id: user.id,
+        role: user.role.number(),
+        agency_id: user.agency_id,
+        name: format!("{} {}", user.first_name, user.last_name),
+    }
+}

@@ -1,0 +1,78 @@
+//! Agencies.
+
+use serde::Serialize;
+use service::database::{DatabaseError, Row, query, query_one};
+use service::parameters;
+use spin_sdk::sqlite3::Connection;
+
+/// An agency (contract 1.3).
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Agency {
+    pub id: i64,
+    pub name: String,
+    pub address: String,
+    pub website: Option<String>,
+    pub approved: bool,
+}
+
+/// Adds an agency, which nobody has approved yet; `None` when the name is taken.
+pub(crate) fn insert(
+    connection: &Connection,
+    name: &str,
+    address: &str,
+    website: &str,
+) -> Result<Option<Agency>, DatabaseError> {
+    query_one(
+        connection,
+        "INSERT INTO agencies (name, address, website) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO NOTHING
+         RETURNING id, name, address, website, approved",
+        parameters![name, address, website],
+        |row| decode(&row),
+    )
+}
+
+/// All agencies, by ascending id.
+pub(crate) fn list(connection: &Connection) -> Result<Vec<Agency>, DatabaseError> {
+    query(
+        connection,
+        "SELECT id, name, address, website, approved FROM agencies ORDER BY id",
+        &[],
+        |row| decode(&row),
+    )
+}
+
+/// One agency.
+pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Agency>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT id, name, address, website, approved FROM agencies WHERE id = ?1",
+        parameters![id],
+        |row| decode(&row),
+    )
+}
+
+/// Approves an agency, or takes its approval back; without a verdict it stays as it is. `None` when there is no such agency.
+pub(crate) fn set_approved(
+    connection: &Connection,
+    id: i64,
+    approved: Option<bool>,
+) -> Result<Option<Agency>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE agencies SET approved = coalesce(?2, approved) WHERE id = ?1
+         RETURNING id, name, address, website, approved",
+        parameters![id, approved],
+        |row| decode(&row),
+    )
+}
+
+fn decode(row: &Row) -> Result<Agency, DatabaseError> {
+    Ok(Agency {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        address: row.get(2)?,
+        website: row.get(3)?,
+        approved: row.get(4)?,
+    })
+}
