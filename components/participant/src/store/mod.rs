@@ -1,0 +1,19 @@
+//! The participant database: one function per question, each with its SQL and its row decoding.
+
+pub(crate) mod participants;
+pub(crate) mod requests;
+
+use service::database;
+use spin_sdk::sqlite3::Connection;
+
+use crate::error::Error;
+
+/// The manifest's label for this service's database.
+const LABEL: &str = "participant";
+
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0001_init.sql")];
+
+/// Opens the database.
+pub(crate) fn open() -> Result<Connection, Error> {
+    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+}

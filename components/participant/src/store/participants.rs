@@ -1,0 +1,99 @@
+//! Participants' accounts.
+
+use serde::{Serialize, Serializer};
+use service::clock::{self, Millis};
+use service::database::{DatabaseError, Row, query, query_one};
+use service::parameters;
+use spin_sdk::sqlite3::Connection;
+
+/// A participant, as clients see one (contract 1.4).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Participant {
+    pub id: i64,
+    pub email: String,
+    pub phone_number: String,
+    #[serde(serialize_with = "timestamp")]
+    pub time_created: Millis,
+    #[serde(serialize_with = "timestamp")]
+    pub time_sign_out: Millis,
+}
+
+/// A participant who is about to be.
+pub(crate) struct NewParticipant {
+    pub email: String,
+    pub password_hash: String,
+    pub phone_number: String,
+}
+
+fn timestamp<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&clock::format(*time))
+}
+
+/// Adds an account; `None` when the e-mail is taken.
+pub(crate) fn insert(
+    connection: &Connection,
+    participant: &NewParticipant,
+    now: Millis,
+) -> Result<Option<Participant>, DatabaseError> {
+    query_one(
+        connection,
+        "INSERT INTO participants (email, password_hash, phone_number, time_created, time_sign_out)
+         VALUES (?1, ?2, ?3, ?4, ?4)
+         ON CONFLICT (email) DO NOTHING
+         RETURNING id, email, phone_number, time_created, time_sign_out",
+        parameters![
+            &participant.email,
+            &participant.password_hash,
+            &participant.phone_number,
+            now
+        ],
+        |row| decode(&row),
+    )
+}
+
+/// One account.
+pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Participant>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT id, email, phone_number, time_created, time_sign_out FROM participants WHERE id = ?1",
+        parameters![id],
+        |row| decode(&row),
+    )
+}
+
+/// The accounts with the given ids; those that are gone are left out.
+pub(crate) fn find_all(connection: &Connection, ids: &[i64]) -> Result<Vec<Participant>, DatabaseError> {
+    let ids = serde_json::Value::from(ids.to_vec()).to_string();
+    query(
+        connection,
+        "SELECT id, email, phone_number, time_created, time_sign_out FROM participants
+         WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+        parameters![ids],
+        |row| decode(&row),
+    )
+}
+
+/// The account that has an e-mail, with its password hash, for signing in.
+pub(crate) fn find_for_sign_in(
+    connection: &Connection,
+    email: &str,
+) -> Result<Option<(Participant, String)>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT id, email, phone_number, time_created, time_sign_out, password_hash
+         FROM participants WHERE email = ?1",
+        parameters![email],
+        |row| Ok((decode(&row)?, row.get(5)?)),
+    )
+}
+
+fn decode(row: &Row) -> Result<Participant, DatabaseError> {
+    Ok(Participant {
+        id: row.get(0)?,
+        email: row.get(1)?,
+        phone_number: row.get(2)?,
+        time_created: row.get(3)?,
+        time_sign_out: row.get(4)?,
+    })
+}

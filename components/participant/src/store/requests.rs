@@ -1,0 +1,141 @@
+//! Open requests: the lock that each holds, and the outbox that remembers those the messenger has not confirmed.
+
+use service::clock::Millis;
+use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::parameters;
+use spin_sdk::sqlite3::Connection;
+
+/// A press on its way to the messenger.
+#[derive(Clone, Debug)]
+pub(crate) struct HelpRequest {
+    pub id: String,
+    pub participant_id: i64,
+    pub event_id: i64,
+    pub agency_id: i64,
+    pub pressed_at: Millis,
+    pub description: String,
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+    pub email: String,
+    pub phone_number: String,
+    /// How often its delivery has failed.
+    pub attempts: i64,
+}
+
+/// Takes the lock and notes the press in the outbox, due at `due_at`; false, and nothing is changed, when the participant has an open
+/// request for the event already. To be called in a transaction.
+pub(crate) fn open(
+    connection: &Connection,
+    request: &HelpRequest,
+    due_at: Millis,
+) -> Result<bool, DatabaseError> {
+    let locked = query_one(
+        connection,
+        "INSERT INTO locks (participant_id, event_id, request_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING RETURNING 1",
+        parameters![request.participant_id, request.event_id, &request.id],
+        |row| row.get::<i64>(0),
+    )?;
+    if locked.is_none() {
+        return Ok(false);
+    }
+    execute(
+        connection,
+        "INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng, due_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        parameters![
+            &request.id,
+            request.participant_id,
+            request.event_id,
+            request.agency_id,
+            request.pressed_at,
+            &request.description,
+            request.lat,
+            request.lng,
+            due_at,
+        ],
+    )?;
+    Ok(true)
+}
+
+/// Whether a participant has an open request for an event.
+pub(crate) fn is_open(
+    connection: &Connection,
+    participant_id: i64,
+    event_id: i64,
+) -> Result<bool, DatabaseError> {
+    let open = query_one(
+        connection,
+        "SELECT 1 FROM locks WHERE participant_id = ?1 AND event_id = ?2",
+        parameters![participant_id, event_id],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(open.is_some())
+}
+
+/// Releases the lock of a request, if that request still holds it; without an id, whichever request holds it.
+pub(crate) fn release(
+    connection: &Connection,
+    participant_id: i64,
+    event_id: i64,
+    request_id: Option<&str>,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM locks
+         WHERE participant_id = ?1 AND event_id = ?2 AND (?3 IS NULL OR request_id = ?3)",
+        parameters![participant_id, event_id, request_id],
+    )
+}
+
+/// The presses whose delivery is due, the oldest first. The account's present contact details go with each.
+pub(crate) fn due(
+    connection: &Connection,
+    now: Millis,
+    limit: i64,
+) -> Result<Vec<HelpRequest>, DatabaseError> {
+    query(
+        connection,
+        "SELECT o.request_id, o.participant_id, o.event_id, o.agency_id, o.pressed_at, o.description, o.lat, o.lng,
+                coalesce(p.email, ''), coalesce(p.phone_number, ''), o.attempts
+         FROM outbox o LEFT JOIN participants p ON p.id = o.participant_id
+         WHERE o.due_at <= ?1 ORDER BY o.due_at LIMIT ?2",
+        parameters![now, limit],
+        |row| decode(&row),
+    )
+}
+
+/// Forgets presses that the messenger has stored.
+pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), DatabaseError> {
+    let ids = serde_json::Value::from(ids.to_vec()).to_string();
+    execute(
+        connection,
+        "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))",
+        parameters![ids],
+    )
+}
+
+/// Notes a failed delivery and when to try next.
+pub(crate) fn postpone(connection: &Connection, id: &str, due_at: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE outbox SET attempts = attempts + 1, due_at = ?2 WHERE request_id = ?1",
+        parameters![id, due_at],
+    )
+}
+
+fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
+    Ok(HelpRequest {
+        id: row.get(0)?,
+        participant_id: row.get(1)?,
+        event_id: row.get(2)?,
+        agency_id: row.get(3)?,
+        pressed_at: row.get(4)?,
+        description: row.get(5)?,
+        lat: row.get(6)?,
+        lng: row.get(7)?,
+        email: row.get(8)?,
+        phone_number: row.get(9)?,
+        attempts: row.get(10)?,
+    })
+}

@@ -1,0 +1,105 @@
+//! Participants' tokens (contract 2.1): a JWT behind `participant:`.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use service::clock::{self, Millis};
+use service::settings;
+
+use crate::error::Error;
+
+const PREFIX: &str = "participant:";
+const ISSUER: &str = "mayday";
+const LIFETIME: Millis = 24 * 60 * 60 * 1000;
+
+/// Times are fractional seconds.
+#[derive(Deserialize, Serialize)]
+struct Claims {
+    sub: String,
+    iat: f64,
+    nbf: f64,
+    exp: f64,
+    iss: String,
+    aud: [String; 1],
+}
+
+/// A token with a good signature, in its time, for us. Whether its participant still honours it is another question.
+pub(crate) struct Token {
+    pub participant_id: i64,
+    pub issued_at: Millis,
+}
+
+/// Issues a token to a participant.
+pub(crate) fn issue(participant_id: i64) -> Result<String, Error> {
+    let now = clock::now();
+    let claims = Claims {
+        sub: participant_id.to_string(),
+        iat: seconds(now),
+        nbf: seconds(now),
+        exp: seconds(now + LIFETIME),
+        iss: ISSUER.to_owned(),
+        aud: [ISSUER.to_owned()],
+    };
+    let secret = settings::secret("participant_jwt_secret")?;
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let header = Header {
+        typ: None,
+        ..Header::new(Algorithm::HS256)
+    };
+    let token = jsonwebtoken::encode(&header, &claims, &key).map_err(Error::Token)?;
+    Ok(format!("{PREFIX}{token}"))
+}
+
+/// Reads a token; `None` for whatever is not one of ours.
+pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
+    let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
+        return Ok(None);
+    };
+    let secret = settings::secret("participant_jwt_secret")?;
+    let mut validation = Validation::new(Algorithm::HS256);
+    // The library compares whole seconds, and would round `nbf` up into the future; the times are checked below instead.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
+    let key = DecodingKey::from_secret(secret.as_bytes());
+    let claims = jsonwebtoken::decode::<Claims>(jwt, &key, &validation)
+        .ok()
+        .map(|data| data.claims);
+    let now = clock::now();
+    let current = claims.filter(|claims| millis(claims.nbf) <= now && now < millis(claims.exp));
+    Ok(current.and_then(|claims| {
+        Some(Token {
+            participant_id: claims.sub.parse().ok()?,
+            issued_at: millis(claims.iat),
+        })
+    }))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of this era are exact in a double"
+)]
+fn seconds(time: Millis) -> f64 {
+    time as f64 / 1000.0
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float that is too large saturates, which is as good as expired or not yet valid"
+)]
+fn millis(seconds: f64) -> Millis {
+    (seconds * 1000.0).round() as Millis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_survives_its_way_through_fractional_seconds() {
+        for time in [0, 1, 999, 1_777_629_600_007, 1_777_629_600_999, 4_102_444_800_001] {
+            assert_eq!(millis(seconds(time)), time);
+        }
+    }
+}
