@@ -1,1 +1,97 @@
-//! placeholder
+//! The messenger service: the queue of requests for help, the chats and their archives.
+//!
+//! Contract 5. Sockets live in the sidecars, which hand their frames over in batches (`commands`); the archives are REST
+//! (`archive`); presses come from the participant service (`queue`). A request is a chat that waits, so every claim is one
+//! statement, and all state is in SQLite, so any number of hosts and sidecars can serve the same chat.
+
+mod access;
+mod archive;
+mod commands;
+mod error;
+mod frames;
+mod ids;
+mod outbox;
+mod queue;
+mod sockets;
+mod store;
+
+mod bindings {
+    #![expect(clippy::allow_attributes_without_reason, reason = "generated")]
+    wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
+}
+
+use http::{Method, StatusCode};
+use service::door::{Answer, Request};
+use spin_sdk::http::{IncomingRequest, Response};
+
+use crate::error::Error;
+
+/// Where the service is mounted in `spin.toml`.
+const MOUNT: &str = "messenger";
+
+/// Clients send no bodies here; batches made by our own services have their own bounds.
+const BODY_LIMIT: usize = 64 * 1024;
+const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+#[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
+mod entry {
+    use super::{IncomingRequest, Response};
+
+    #[spin_sdk::http_component]
+    async fn entry(incoming: IncomingRequest) -> Response {
+        super::handle(incoming).await
+    }
+}
+
+async fn handle(incoming: IncomingRequest) -> Response {
+    let limit = |path: &[String]| {
+        if path.first().is_some_and(|first| first == "internal") {
+            SERVICE_BODY_LIMIT
+        } else {
+            BODY_LIMIT
+        }
+    };
+    let outcome = match Request::read(incoming, MOUNT, limit).await {
+        Ok(request) => route(&request),
+        Err(unread) => Err(Error::from(unread.error)),
+    };
+    // Contract 2.9.
+    outcome
+        .unwrap_or_else(Error::into_answer)
+        .with("access-control-allow-origin", "*")
+        .with("access-control-allow-methods", "GET, OPTIONS")
+        .with("access-control-allow-headers", "Content-Type,Authorization")
+        .into_response()
+}
+
+/// Every route of the service (contract 5.1), and below the line what only our own services may call.
+fn route(request: &Request) -> Result<Answer, Error> {
+    let (method, handler): (&'static str, Handler) = match request.segments().as_slice() {
+        ["agency", "chats"] => ("GET", archive::list_agency_chats),
+        ["agency", "chats", _, "messages"] => ("GET", archive::list_agency_messages),
+        ["participant", "chats"] => ("GET", archive::list_participant_chats),
+        ["participant", "chats", _, "messages"] => ("GET", archive::list_participant_messages),
+
+        ["internal", "authenticate"] => ("POST", sockets::authenticate),
+        ["internal", "commands"] => ("POST", sockets::carry_out),
+        ["internal", "requests"] => ("POST", queue::enqueue),
+        ["internal", "positions"] => ("GET", queue::positions),
+        ["internal", "tick"] => ("POST", outbox::tick),
+        ["internal", "ready"] => ("GET", sockets::ready),
+        _ => return Err(Error::UnknownRoute),
+    };
+    if request.method == Method::OPTIONS {
+        Ok(Answer::empty(StatusCode::OK))
+    } else if request.method == method {
+        handler(request)
+    } else {
+        Err(Error::WrongMethod { allow: method })
+    }
+}
+
+type Handler = fn(&Request) -> Result<Answer, Error>;
+
+/// JSON as this service writes it (contract 0).
+fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
+    Answer::json(status, "application/json", body)
+}

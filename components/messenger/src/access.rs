@@ -1,0 +1,101 @@
+//! Who may call (contract 2.6, 2.7), and who may hold a socket (contract 5.2).
+
+use relay_protocol::{Admission, Principal, Realm, User};
+use service::door::Request;
+use service::{keys, settings};
+
+use crate::bindings::mayday::platform::identity::{self, Verdict};
+use crate::error::Error;
+
+/// Lets a user of one population in.
+pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error> {
+    let header = request.header("authorization").unwrap_or_default();
+    let token = keys::bearer(header).ok_or(Error::Unauthorized("malformed token"))?;
+    let (prefix, jwt) = token
+        .split_once(':')
+        .ok_or(Error::Unauthorized("malformed token"))?;
+    if jwt.is_empty() || jwt.contains(':') {
+        return Err(Error::Unauthorized("malformed token"));
+    }
+    if prefix != realm.as_str() {
+        return Err(Error::Unauthorized("invalid token type"));
+    }
+    match identity::authenticate(&[header.to_owned()]).pop() {
+        Some(Verdict::Accepted(found)) => principal(&found).ok_or(Error::Unauthorized("invalid role")),
+        Some(Verdict::Rejected) | None => Err(Error::Unauthorized("unknown user")),
+        Some(Verdict::Unavailable) => Err(Error::Unavailable),
+    }
+}
+
+/// Says of each first frame's `Authorization` whether its socket may stay.
+pub(crate) fn admissions(authorizations: &[String]) -> Vec<Admission> {
+    let verdicts = identity::authenticate(authorizations);
+    verdicts
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::Accepted(found) => {
+                principal(found).map_or(Admission::Rejected, |principal| Admission::Accepted { principal })
+            }
+            Verdict::Rejected => Admission::Rejected,
+            Verdict::Unavailable => Admission::Unavailable,
+        })
+        .collect()
+}
+
+/// Participants, and organizers who work for an agency. Administrators are refused, with or without preview.
+fn principal(found: &identity::Principal) -> Option<Principal> {
+    let realm = match found.realm {
+        identity::Realm::Organizer => Realm::Organizer,
+        identity::Realm::Participant => Realm::Participant,
+    };
+    let is_admin = found.role.is_some_and(|role| role <= 1);
+    let belongs = realm == Realm::Participant || found.agency_id.is_some();
+    (belongs && !is_admin).then_some(Principal {
+        user: User { realm, id: found.id },
+        agency_id: found.agency_id,
+    })
+}
+
+/// Lets a sidecar or another service in.
+pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
+    let key = request
+        .bearer()
+        .ok_or(Error::Unauthorized("invalid authorization header"))?;
+    if keys::matches(key, &settings::text("messenger_key")?) {
+        Ok(())
+    } else {
+        Err(Error::Unauthorized("invalid api key"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(realm: identity::Realm, role: Option<u8>, agency_id: Option<i64>) -> identity::Principal {
+        identity::Principal {
+            realm,
+            id: 7,
+            role,
+            agency_id,
+            name: String::new(),
+        }
+    }
+
+    #[test]
+    fn agency_users_and_participants_may_hold_sockets() {
+        assert!(principal(&found(identity::Realm::Participant, None, None)).is_some());
+        for role in 2..=4 {
+            assert!(principal(&found(identity::Realm::Organizer, Some(role), Some(1))).is_some());
+            assert!(principal(&found(identity::Realm::Organizer, Some(role), None)).is_none());
+        }
+    }
+
+    #[test]
+    fn administrators_are_refused_even_in_preview() {
+        for role in 0..=1 {
+            assert!(principal(&found(identity::Realm::Organizer, Some(role), Some(1))).is_none());
+            assert!(principal(&found(identity::Realm::Organizer, Some(role), None)).is_none());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
+
+use http::StatusCode;
+use service::database::DatabaseError;
+use service::door::{Answer, ErrorBody, ReadError};
+use service::settings::SettingError;
+
+use crate::json;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Input that breaks a rule; the text says which.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No credentials, or not good enough ones; the text says which.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// Unknown, foreign or malformed: 400 in this API, not 404.
+    #[error("chat not found")]
+    ChatNotFound,
+    #[error("404 page not found")]
+    UnknownRoute,
+    #[error("Method Not Allowed")]
+    WrongMethod { allow: &'static str },
+    #[error("request entity too large")]
+    TooLarge,
+    /// Another service is needed and cannot be asked right now.
+    #[error("service unavailable")]
+    Unavailable,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("random numbers: {0}")]
+    Random(getrandom::Error),
+    #[error("frame: {0}")]
+    Frame(serde_json::Error),
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        match error {
+            ReadError::TooLarge => Error::TooLarge,
+            ReadError::Broken => Error::BadRequest(error.to_string()),
+        }
+    }
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Error::BadRequest(_) | Error::ChatNotFound => StatusCode::BAD_REQUEST,
+            Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Error::UnknownRoute => StatusCode::NOT_FOUND,
+            Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Database(_) | Error::Setting(_) | Error::Random(_) | Error::Frame(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// The answer a client gets; what it is not to see goes to the log instead.
+    pub(crate) fn into_answer(self) -> Answer {
+        let status = self.status();
+        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
+            eprintln!("request failed: {self}");
+            "internal server error".to_owned()
+        } else {
+            self.to_string()
+        };
+        match self {
+            Error::UnknownRoute => Answer::text(status, &message),
+            Error::WrongMethod { allow } => Answer::text(status, &message).with("allow", allow),
+            Error::Unavailable => json(status, &ErrorBody::new(status, message)).with("retry-after", "1"),
+            _ => json(status, &ErrorBody::new(status, message)),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What the sidecars ask: who is at a socket, and what its frames do.
+
+use http::StatusCode;
+use relay_protocol::{Authenticate, Authenticated, BatchOutcome, CommandBatch};
+use serde::de::DeserializeOwned;
+use service::door::{Answer, Request};
+
+use crate::error::Error;
+use crate::{access, commands, json, store};
+
+/// `POST /internal/authenticate`
+pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Authenticate { authorizations } = body(request)?;
+    Ok(json(
+        StatusCode::OK,
+        &Authenticated {
+            outcomes: access::admissions(&authorizations),
+        },
+    ))
+}
+
+/// `POST /internal/commands`
+pub(crate) fn carry_out(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let CommandBatch { commands } = body(request)?;
+    let outcomes = commands::carry_out(&store::open()?, &commands)?;
+    Ok(json(StatusCode::OK, &BatchOutcome { outcomes }))
+}
+
+/// `GET /internal/ready`: whether the database can be opened.
+pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    store::open()?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
+    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
+}

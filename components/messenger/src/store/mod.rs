@@ -1,0 +1,29 @@
+//! The messenger database: one function per question, each with its SQL and its row decoding.
+
+pub(crate) mod chats;
+pub(crate) mod messages;
+pub(crate) mod outbox;
+pub(crate) mod queue;
+
+use serde::Serialize;
+use service::database::{self, DatabaseError};
+use spin_sdk::sqlite3::{Connection, Value};
+
+use crate::error::Error;
+
+/// The manifest's label for this service's database.
+const LABEL: &str = "messenger";
+
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/0001_init.sql")];
+
+/// Opens the database.
+pub(crate) fn open() -> Result<Connection, Error> {
+    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+}
+
+/// A list as one parameter, to be read with `json_each`: one call into the host for all of it.
+fn json_list(list: &impl Serialize) -> Result<Value, DatabaseError> {
+    serde_json::to_string(list)
+        .map(Value::Text)
+        .map_err(|error| DatabaseError(error.to_string()))
+}
