@@ -7,6 +7,7 @@
 //! - [`test`] runs every test; [`check`] asks the compiler and its friends for their opinion.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -51,8 +52,19 @@ enum Chore {
     Check,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().chore {
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by returning it from here, which would add a backtrace where RUST_BACKTRACE is set.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
         Chore::Build => build::everything(),
         Chore::Up(options) => up::run(&options),
         Chore::Test { args } => test::run_tests(&args),

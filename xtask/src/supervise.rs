@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -106,9 +106,9 @@ impl Supervisor {
             .context("it was just started")?
             .journal
             .clone();
-        wait_until_ready(probe, patience, &journal)
-            .await
-            .with_context(|| format!("{name} did not become ready{}", journal.last_words()))
+        let outcome = wait_until_ready(probe, patience, &journal).await;
+        // One text, and not a context, so that what the process said comes last.
+        outcome.map_err(|why| anyhow!("{name} did not become ready: {why:#}{}", journal.last_words()))
     }
 
     /// The process ids, as they change. A process that has ended keeps its old one until it runs again.
@@ -169,10 +169,10 @@ impl Journal {
     fn last_words(&self) -> String {
         let entries = self.entries();
         if entries.lines.is_empty() {
-            return " and said nothing".to_owned();
+            return "; it said nothing".to_owned();
         }
-        let lines: Vec<_> = entries.lines.iter().map(|line| format!("  | {line}\n")).collect();
-        format!("; its last lines:\n{}", lines.concat())
+        let lines: Vec<_> = entries.lines.iter().map(|line| format!("\n  | {line}")).collect();
+        format!("; its last lines:{}", lines.concat())
     }
 }
 
