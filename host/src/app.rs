@@ -1,0 +1,334 @@
+//! A loaded application: everything compiled, linked and checked, ready to serve.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, component::Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use crate::{
+    allowed_hosts::AllowedHosts,
+    bindings::RedisHandlerPre,
+    compose, engine,
+    instance::State,
+    key_value::Store,
+    manifest::Manifest,
+    options::Options,
+    problems::Problems,
+    redis_trigger::{self, Subscription},
+    routes::Router,
+    runtime_config::RuntimeConfig,
+    sqlite::Database,
+    stdio::Log,
+    template::Template,
+    variables,
+};
+
+const DEFAULT_MAX_MEMORY: usize = 128 << 20;
+
+/// An application that is ready to serve.
+#[derive(Clone)]
+pub struct App(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) router: Router,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) engine: Engine,
+    pub(crate) max_memory: usize,
+    pub(crate) max_requests: usize,
+    pub(crate) request_timeout: Duration,
+    /// Room for requests from outside and messages; what finds none is refused.
+    pub(crate) admitted: Arc<Semaphore>,
+    /// Room for chained requests, apart from the other so that a request that was let in can be finished.
+    pub(crate) chained: Arc<Semaphore>,
+    /// Where the application listens, once it does.
+    pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) has_http_trigger: bool,
+    pub(crate) log_dir: Option<PathBuf>,
+    components: HashMap<String, Arc<Component>>,
+}
+
+/// One component, and all that its instances may use.
+pub(crate) struct Component {
+    pub(crate) id: String,
+    pub(crate) description: String,
+    pub(crate) http: Option<ProxyPre<State>>,
+    pub(crate) redis: Option<RedisHandlerPre<State>>,
+    pub(crate) variables: HashMap<String, String>,
+    pub(crate) allowed_hosts: AllowedHosts,
+    pub(crate) databases: HashMap<String, Arc<Database>>,
+    pub(crate) stores: HashMap<String, Arc<Store>>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) stdout: Log,
+    pub(crate) stderr: Log,
+}
+
+impl App {
+    /// Reads the manifest, compiles its components and checks that all they need is there. Everything that is wrong is in the
+    /// one error.
+    pub fn load(options: &Options) -> anyhow::Result<Self> {
+        let manifest_path = match options.from.is_dir() {
+            true => options.from.join("spin.toml"),
+            false => options.from.clone(),
+        };
+        let app_dir = manifest_path.parent().map(Path::to_owned).unwrap_or_default();
+        let mut problems = Problems::default();
+        let manifest = Manifest::load(&manifest_path, &options.components, &mut problems)?;
+        let runtime = RuntimeConfig::load(options, &app_dir, &mut problems)?;
+        if let Some(dir) = &runtime.log_dir {
+            fs::create_dir_all(dir).with_context(|| format!("could not create the directory {dir:?}"))?;
+        }
+        Loader {
+            options,
+            app_dir,
+            manifest,
+            runtime,
+        }
+        .load(problems)
+    }
+
+    /// The name in the manifest.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether anything is to be served over HTTP.
+    pub fn has_http_trigger(&self) -> bool {
+        self.0.has_http_trigger
+    }
+
+    /// Whether any component waits for Redis messages.
+    pub fn has_redis_trigger(&self) -> bool {
+        !self.0.subscriptions.is_empty()
+    }
+
+    /// Where the output of components goes, unless it goes to stderr alone.
+    pub fn log_dir(&self) -> Option<&Path> {
+        self.0.log_dir.as_deref()
+    }
+}
+
+impl Inner {
+    pub(crate) fn component(&self, id: &str) -> Option<&Arc<Component>> {
+        self.components.get(id)
+    }
+
+    /// Whether the component is in this process and handles HTTP requests.
+    pub(crate) fn serves_http(&self, id: &str) -> bool {
+        self.component(id)
+            .is_some_and(|component| component.http.is_some())
+    }
+}
+
+/// All that loading needs to look at.
+struct Loader<'a> {
+    options: &'a Options,
+    app_dir: PathBuf,
+    manifest: Manifest,
+    runtime: RuntimeConfig,
+}
+
+impl Loader<'_> {
+    fn load(self, mut problems: Problems) -> anyhow::Result<App> {
+        let values = variables::resolve(
+            &self.manifest,
+            self.options,
+            &self.runtime.variables,
+            &mut problems,
+        );
+        let routes = self.manifest.trigger.http.iter();
+        let router = Router::new(routes.map(|trigger| (trigger.component.as_str(), &trigger.route)));
+        let router = problems.check(router);
+        let subscriptions = redis_trigger::subscriptions(&self.manifest, &values, &mut problems);
+
+        let engine = engine::engine(self.options)?;
+        let linker = engine::linker(&engine)?;
+        let mut components = HashMap::new();
+        // Compiling takes all the time there is; a component waits for no other.
+        let compiled = thread::scope(|scope| {
+            let ids = self.manifest.components.keys();
+            let (this, engine, linker) = (&self, &engine, &linker);
+            let threads: Vec<_> = ids
+                .map(|id| scope.spawn(move || (id.clone(), this.compile(id, engine, linker))))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join())
+                .collect::<Result<Vec<_>, _>>()
+        });
+        for (id, compiled) in compiled.map_err(|_| anyhow!("a compiling thread panicked"))? {
+            let compiled = problems.check(compiled);
+            let component = self.component(&id, compiled.unwrap_or_default(), &values, &mut problems);
+            components.extend(component.map(|component| (id, Arc::new(component))));
+        }
+        problems.into_result()?;
+
+        let max_requests = self.options.max_requests;
+        Ok(App(Arc::new(Inner {
+            name: self.manifest.application.name,
+            version: self.manifest.application.version,
+            router: router.context("no routes")?,
+            subscriptions,
+            engine,
+            max_memory: self.runtime.max_instance_memory.unwrap_or(DEFAULT_MAX_MEMORY),
+            max_requests,
+            request_timeout: self.options.request_timeout,
+            admitted: Arc::new(Semaphore::new(max_requests)),
+            chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
+            address: OnceLock::new(),
+            has_http_trigger: !self.manifest.trigger.http.is_empty(),
+            log_dir: self.runtime.log_dir,
+            components,
+        })))
+    }
+
+    /// Compiles a component for each trigger it has, its dependencies joined to it.
+    fn compile(&self, id: &str, engine: &Engine, linker: &Linker<State>) -> anyhow::Result<Compiled> {
+        let code = self.code(id)?;
+        let component = wasmtime::component::Component::new(engine, code)
+            .map_err(|error| anyhow!("component {id:?}: {error:#}"))?;
+        let unsupported = engine::unsupported_imports(engine, &component);
+        if !unsupported.is_empty() {
+            bail!(
+                "component {id:?} imports what this host does not offer: {}",
+                unsupported.join(", ")
+            );
+        }
+        let link = || {
+            let pre = linker.instantiate_pre(&component)?;
+            let triggers = &self.manifest.trigger;
+            let http = triggers.http.iter().any(|trigger| trigger.component == id);
+            let redis = triggers.redis.iter().any(|trigger| trigger.component == id);
+            Ok(Compiled {
+                http: http.then(|| ProxyPre::new(pre.clone())).transpose()?,
+                redis: redis.then(|| RedisHandlerPre::new(pre)).transpose()?,
+            })
+        };
+        link().map_err(|error: wasmtime::Error| anyhow!("component {id:?}: {error:#}"))
+    }
+
+    fn code(&self, id: &str) -> anyhow::Result<Vec<u8>> {
+        let mut problems = Problems::default();
+        let inherit = self.manifest.components[id].dependencies_inherit_configuration;
+        let mut dependencies = Vec::new();
+        for (name, dependency) in self.manifest.dependencies(id, &mut problems) {
+            let code = self.read(id, &dependency.path);
+            dependencies.extend(problems.check(code).map(|code| compose::Dependency {
+                name,
+                code,
+                export: dependency.export,
+                inherit,
+            }));
+        }
+        problems.into_result()?;
+        let code = self.read(id, self.manifest.components[id].source_path(id)?)?;
+        if dependencies.is_empty() {
+            return Ok(code);
+        }
+        compose::compose(id, code, dependencies).with_context(|| format!("component {id:?}"))
+    }
+
+    fn read(&self, id: &str, path: &str) -> anyhow::Result<Vec<u8>> {
+        let path = self.app_dir.join(path);
+        fs::read(&path).with_context(|| format!("component {id:?}: could not read {}", path.display()))
+    }
+
+    /// Puts together what a component may use.
+    fn component(
+        &self,
+        id: &str,
+        compiled: Compiled,
+        values: &HashMap<String, String>,
+        problems: &mut Problems,
+    ) -> Option<Component> {
+        let manifest = &self.manifest.components[id];
+        let log_dir = self.runtime.log_dir.as_deref();
+        let log = |stream| {
+            Log::open(log_dir, id, stream, self.options.quiet)
+                .with_context(|| format!("could not open the log of component {id:?}"))
+        };
+        let environment: Vec<_> = manifest
+            .environment
+            .clone()
+            .into_iter()
+            .chain(self.options.env.iter().cloned())
+            .collect();
+        Some(Component {
+            id: id.to_owned(),
+            description: manifest.description.clone(),
+            variables: variables::for_component(id, manifest.variables.clone(), values, problems),
+            allowed_hosts: problems.check(self.allowed_hosts(id, values))?,
+            databases: pick(
+                id,
+                "SQLite database",
+                &manifest.sqlite_databases,
+                &self.runtime.databases,
+                problems,
+            ),
+            stores: pick(
+                id,
+                "key-value store",
+                &manifest.key_value_stores,
+                &self.runtime.stores,
+                problems,
+            ),
+            environment,
+            stdout: problems.check(log("stdout"))?,
+            stderr: problems.check(log("stderr"))?,
+            http: compiled.http,
+            redis: compiled.redis,
+        })
+    }
+
+    fn allowed_hosts(&self, id: &str, values: &HashMap<String, String>) -> anyhow::Result<AllowedHosts> {
+        let hosts = &self.manifest.components[id].allowed_outbound_hosts;
+        let ids: Vec<_> = self.manifest.components.keys().cloned().collect();
+        let parse = || {
+            let hosts = hosts
+                .iter()
+                .map(|host| Template::parse(host)?.fill(values))
+                .collect::<Result<Vec<_>, _>>()?;
+            AllowedHosts::parse(&hosts, &ids)
+        };
+        parse().with_context(|| format!("component {id:?}: `allowed_outbound_hosts`"))
+    }
+}
+
+#[derive(Default)]
+struct Compiled {
+    http: Option<ProxyPre<State>>,
+    redis: Option<RedisHandlerPre<State>>,
+}
+
+/// The resources that a component names; each must be configured, as in Spin
+/// (`crates/factor-sqlite/src/lib.rs`, `ensure_allowed_databases_are_configured`; `crates/factor-key-value/src/lib.rs`).
+fn pick<T>(
+    id: &str,
+    kind: &str,
+    labels: &[String],
+    configured: &HashMap<String, Arc<T>>,
+    problems: &mut Problems,
+) -> HashMap<String, Arc<T>> {
+    let labels: BTreeSet<_> = labels.iter().collect();
+    let mut picked = HashMap::new();
+    for label in labels {
+        match configured.get(label) {
+            Some(resource) => _ = picked.insert(label.clone(), resource.clone()),
+            None => problems.add(format!(
+                "component {id:?} uses the {kind} {label:?}, which the runtime configuration does not define"
+            )),
+        }
+    }
+    picked
+}

@@ -1,0 +1,359 @@
+//! The HTTP trigger: from a request to the response of a component.
+//!
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,wasi}.rs`.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST, RETRY_AFTER},
+    uri::{Authority, Scheme},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::timeout,
+};
+use wasmtime_wasi_http::{
+    Error, WasiHttpView as _,
+    p2::bindings::{ProxyPre, http::types::Scheme as WasiScheme},
+};
+
+use crate::{
+    allowed_hosts::service_chaining_host,
+    app::{App, Inner},
+    instance::{State, Trigger},
+    routes::{RouteMatch, WELL_KNOWN_PREFIX},
+};
+
+/// The body of a request or response.
+pub type Body = wasmtime_wasi_http::WasiBody;
+
+/// How long requests in flight may take to finish when the host is asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The client address of a request that did not come over a connection.
+const NO_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+impl App {
+    /// Answers one request in this process, without a connection, exactly as if it had come over one. A request that names no
+    /// host gets `localhost`.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Error>,
+    {
+        let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+        if !request.headers().contains_key(HOST) && request.uri().authority().is_none() {
+            request
+                .headers_mut()
+                .insert(HOST, HeaderValue::from_static("localhost"));
+        }
+        self.0.handle(request, NO_CLIENT).await
+    }
+
+    /// Serves connections until `shutdown` is ready, then lets requests in flight finish for some seconds.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let address = listener.local_addr().context("the listener has no address")?;
+        // The first listener is the one that requests to the application itself go to.
+        _ = self.0.address.set(address);
+        let connections = GracefulShutdown::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, client)) => self.serve_connection(stream, client, &connections),
+                    // Most likely too many open files: others may be closed soon.
+                    Err(error) => {
+                        tracing::warn!("could not accept a connection: {error}");
+                        tokio::task::yield_now().await;
+                    }
+                },
+                () = &mut shutdown => break,
+            }
+        }
+        drop(listener);
+        if timeout(DRAIN, self.drain(connections)).await.is_err() {
+            tracing::warn!("stopped with requests in flight");
+        }
+        Ok(())
+    }
+
+    /// The routes as Spin prints them when it is ready.
+    pub fn describe_routes(&self, address: SocketAddr) -> String {
+        let mut text = String::from("Available Routes:\n");
+        for (route, id) in self.0.router.iter() {
+            text.push_str(&format!("  {id}: http://{address}{route}\n"));
+            let description = self
+                .0
+                .component(id)
+                .map_or("", |component| &component.description);
+            if !description.is_empty() {
+                text.push_str(&format!("    {description}\n"));
+            }
+        }
+        text
+    }
+
+    fn serve_connection(&self, stream: TcpStream, client: SocketAddr, connections: &GracefulShutdown) {
+        // A response is written in two parts; without this the second may wait for the client to acknowledge the first.
+        _ = stream.set_nodelay(true);
+        let app = self.0.clone();
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let app = app.clone();
+            let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+            async move { Ok::<_, std::convert::Infallible>(app.handle(request, client).await) }
+        });
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("connection from {client}: {error}");
+            }
+        });
+    }
+
+    /// Waits until no connection has a request and no instance is left.
+    async fn drain(&self, connections: GracefulShutdown) {
+        connections.shutdown().await;
+        let all = u32::try_from(self.0.max_requests).unwrap_or(u32::MAX);
+        _ = self.0.admitted.acquire_many(all).await;
+    }
+}
+
+impl Inner {
+    /// Answers a request from outside.
+    async fn handle(self: &Arc<Self>, mut request: Request<Body>, client: SocketAddr) -> Response<Body> {
+        drop_chaining_host(request.headers_mut());
+        let path = request.uri().path();
+        if let Some(known) = path.strip_prefix(WELL_KNOWN_PREFIX) {
+            return match known {
+                "health" => Response::new(full("OK")),
+                "info" => self.info(),
+                _ => status(StatusCode::NOT_FOUND),
+            };
+        }
+        let Some(route) = self.router.route(path) else {
+            return status(StatusCode::NOT_FOUND);
+        };
+        match self.admitted.clone().try_acquire_owned() {
+            Ok(permit) => self.respond(&route, request, client, permit).await,
+            Err(_) => unavailable(),
+        }
+    }
+
+    /// Answers a request by the component of a route, whether it came from outside or from another component.
+    pub(crate) async fn respond(
+        self: &Arc<Self>,
+        route: &RouteMatch,
+        mut request: Request<Body>,
+        client: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        if let Err(error) = make_absolute(&mut request) {
+            tracing::warn!("refused a request: {error}");
+            return status(StatusCode::BAD_REQUEST);
+        }
+        let response = async {
+            add_headers(&mut request, route, client)?;
+            self.run(route.component(), request, permit).await
+        };
+        response.await.unwrap_or_else(|error| {
+            tracing::error!("Error processing request: {error:?}");
+            status(StatusCode::INTERNAL_SERVER_ERROR)
+        })
+    }
+
+    /// Runs a new instance. It goes on after its response has begun, and when the client has gone, until its time is up.
+    async fn run(
+        self: &Arc<Self>,
+        id: &str,
+        request: Request<Body>,
+        permit: OwnedSemaphorePermit,
+    ) -> anyhow::Result<Response<Body>> {
+        let component = self
+            .component(id)
+            .with_context(|| format!("unknown component {id:?}"))?;
+        let pre = component
+            .http
+            .clone()
+            .with_context(|| format!("{id:?} has no HTTP trigger"))?;
+        let store = State::store(self, component, Trigger::Http, permit);
+        let (sender, receiver) = oneshot::channel();
+        let guest = run_guest(pre, store, request, sender);
+        let limit = self.request_timeout;
+        let id = id.to_owned();
+        let task = tokio::spawn(async move {
+            match timeout(limit, guest).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(anyhow!("{id}: {error:?}")),
+                Err(_) => Err(anyhow!("{id}: took longer than {limit:?}")),
+            }
+        });
+        match receiver.await {
+            Ok(response) => {
+                tokio::spawn(async move {
+                    if let Ok(Err(error)) = task.await {
+                        tracing::error!(
+                            "Component error after response started. The response may not be fully sent: {error:?}"
+                        );
+                    }
+                });
+                response.context("guest failed to produce a response")
+            }
+            Err(_) => {
+                task.await.context("guest invocation panicked")??;
+                Err(anyhow!("guest failed to produce a response prior to returning"))
+            }
+        }
+    }
+
+    fn info(&self) -> Response<Body> {
+        let mut info = serde_json::json!({ "name": self.name });
+        if let Some(version) = &self.version {
+            info["version"] = version.as_str().into();
+        }
+        let mut response = Response::new(full(format!("{info:#}")));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+type ResponseSender =
+    oneshot::Sender<Result<Response<Body>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>>;
+
+async fn run_guest(
+    pre: ProxyPre<State>,
+    mut store: wasmtime::Store<State>,
+    request: Request<Body>,
+    sender: ResponseSender,
+) -> wasmtime::Result<()> {
+    let request = store
+        .data_mut()
+        .http()
+        .new_incoming_request(WasiScheme::Http, request)?;
+    let response = store.data_mut().http().new_response_outparam(sender)?;
+    let proxy = pre.instantiate_async(&mut store).await?;
+    proxy
+        .wasi_http_incoming_handler()
+        .call_handle(&mut store, request, response)
+        .await
+}
+
+/// A host of the application's own domain is for chained requests; from outside it would pretend to be one.
+fn drop_chaining_host(headers: &mut HeaderMap) {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if host.and_then(service_chaining_host).is_some() {
+        headers.remove(HOST);
+    }
+}
+
+/// Gives a request its whole URL, from its own or from the `Host` header, which must agree.
+fn make_absolute(request: &mut Request<Body>) -> anyhow::Result<()> {
+    let header = request
+        .headers()
+        .get(HOST)
+        .map(|host| {
+            Authority::try_from(host.as_bytes()).context("'Host' header contains an invalid authority")
+        })
+        .transpose()?;
+    let mut parts = request.uri().clone().into_parts();
+    let authority = match (header, parts.authority.take()) {
+        (None, None) => return Err(anyhow!("no 'Host' header present in request")),
+        (Some(header), Some(url)) if header != url => {
+            return Err(anyhow!(
+                "authority in 'Host' header does not match authority in URI"
+            ));
+        }
+        (Some(authority), _) | (None, Some(authority)) => authority,
+    };
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts
+        .path_and_query
+        .get_or_insert_with(|| http::uri::PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
+}
+
+/// Tells the component where the request came from and how it got there.
+///
+/// As in Spin these headers are added to whatever the client sent, so the last one of a name is the host's, and a header that is
+/// not UTF-8 fails the request (`crates/trigger-http/src/headers.rs`, `prepare_request_headers`).
+fn add_headers(request: &mut Request<Body>, route: &RouteMatch, client: SocketAddr) -> anyhow::Result<()> {
+    for (name, value) in request.headers() {
+        std::str::from_utf8(value.as_bytes()).with_context(|| format!("the header {name} is not UTF-8"))?;
+    }
+    let uri = request.uri();
+    let host = request
+        .headers()
+        .get(HOST)
+        .map_or(Ok("localhost"), |host| host.to_str())?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let full_url = format!("http://{host}{path}");
+    let headers = [
+        ("spin-path-info", route.trailing_wildcard.clone()),
+        ("spin-full-url", full_url),
+        ("spin-matched-route", route.based_route().to_owned()),
+        ("spin-base-path", "/".to_owned()),
+        ("spin-raw-component-route", route.raw_route().to_owned()),
+        ("spin-component-route", route.raw_route_or_prefix().to_owned()),
+        ("spin-client-addr", client.to_string()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into_iter();
+    let segments = route.segments.iter().map(|(name, value)| {
+        (
+            format!("spin-path-match-{}", name.to_ascii_lowercase().replace('_', "-")),
+            value.clone(),
+        )
+    });
+    for (name, value) in headers.chain(segments) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// There is no room: the client should try again soon. Spin has no such limit but that of its pool, where it answers 500.
+pub(crate) fn unavailable() -> Response<Body> {
+    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = status;
+    response
+}
+
+fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}

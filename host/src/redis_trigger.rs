@@ -1,0 +1,142 @@
+//! The Redis trigger: a component is started by each message of a channel.
+//!
+//! Parity: Spin's `crates/trigger-redis/src/lib.rs`. One message at a time per server, no retry, no reconnect: when a connection
+//! ends the trigger ends, and the process with it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, anyhow};
+use futures_util::{
+    StreamExt as _,
+    future::{join_all, select_all},
+};
+use redis::{Client, Msg};
+use tokio::time::timeout;
+
+use crate::{
+    app::{App, Inner},
+    instance::{State, Trigger},
+    manifest::Manifest,
+    problems::Problems,
+    template::Template,
+};
+
+/// What is listened to at one server.
+pub(crate) struct Subscription {
+    client: Client,
+    /// The components that each channel starts.
+    channels: BTreeMap<String, Vec<String>>,
+}
+
+/// Groups the triggers of the manifest by server and channel.
+pub(crate) fn subscriptions(
+    manifest: &Manifest,
+    values: &HashMap<String, String>,
+    problems: &mut Problems,
+) -> Vec<Subscription> {
+    let default = manifest
+        .application
+        .trigger
+        .redis
+        .as_ref()
+        .map_or("", |redis| &redis.address);
+    let mut servers: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for trigger in &manifest.trigger.redis {
+        let fill = |text: &str| {
+            let filled = Template::parse(text).and_then(|template| template.fill(values));
+            filled.with_context(|| format!("the redis trigger of component {:?}", trigger.component))
+        };
+        let address = fill(trigger.address.as_deref().unwrap_or(default));
+        let (address, channel) = (problems.check(address), problems.check(fill(&trigger.channel)));
+        if let (Some(address), Some(channel)) = (address, channel) {
+            let channels = servers.entry(address).or_default();
+            channels
+                .entry(channel)
+                .or_default()
+                .push(trigger.component.clone());
+        }
+    }
+    let subscription = |(address, channels): (String, _)| {
+        let client = Client::open(address.as_str())
+            .with_context(|| format!("the redis trigger cannot use the address {address:?}"))?;
+        Ok(Subscription { client, channels })
+    };
+    servers
+        .into_iter()
+        .filter_map(|server| problems.check(subscription(server)))
+        .collect()
+}
+
+impl App {
+    /// Handles messages until a connection ends, which is an error. Without Redis triggers it never returns.
+    pub async fn listen(&self) -> anyhow::Result<()> {
+        let listeners: Vec<_> = self
+            .0
+            .subscriptions
+            .iter()
+            .map(|subscription| Box::pin(listen(self.0.clone(), subscription)))
+            .collect();
+        match listeners.is_empty() {
+            true => std::future::pending().await,
+            false => select_all(listeners).await.0,
+        }
+    }
+}
+
+async fn listen(app: Arc<Inner>, subscription: &Subscription) -> anyhow::Result<()> {
+    let server = subscription.client.get_connection_info().addr().to_string();
+    let mut pubsub = subscription
+        .client
+        .get_async_pubsub()
+        .await
+        .with_context(|| format!("Redis trigger failed to connect to {server}"))?;
+    for channel in subscription.channels.keys() {
+        pubsub.subscribe(channel).await.with_context(|| {
+            format!("Redis trigger failed to subscribe to channel {channel:?} on {server}")
+        })?;
+    }
+    println!("Active Channels on {server}:");
+    for (channel, components) in &subscription.channels {
+        println!("\t{server}/{channel}: [{}]", components.join(","));
+    }
+    let mut messages = pubsub.on_message();
+    while let Some(message) = messages.next().await {
+        handle(&app, subscription, &message).await;
+    }
+    Err(anyhow!("disconnected from {server}"))
+}
+
+/// Starts every component of the channel and waits for all. A failure is logged and the message is gone.
+async fn handle(app: &Arc<Inner>, subscription: &Subscription, message: &Msg) {
+    let components = subscription
+        .channels
+        .get(message.get_channel_name())
+        .map_or(&[][..], Vec::as_slice);
+    join_all(components.iter().map(async |id| {
+        if let Err(error) = run(app, id, message.get_payload_bytes()).await {
+            tracing::error!("Component {id} handler failed: {error:?}");
+        }
+    }))
+    .await;
+}
+
+async fn run(app: &Arc<Inner>, id: &str, payload: &[u8]) -> anyhow::Result<()> {
+    let component = app.component(id).context("unknown component")?;
+    let pre = component.redis.as_ref().context("not a Redis handler")?;
+    // A message waits for room: it holds none that another waits for.
+    let permit = app.admitted.clone().acquire_owned().await?;
+    let mut store = State::store(app, component, Trigger::Redis, permit);
+    let call = async {
+        let handler = pre.instantiate_async(&mut store).await?;
+        let exports = handler.fermyon_spin_inbound_redis();
+        exports.call_handle_message(&mut store, &payload.to_vec()).await
+    };
+    timeout(app.request_timeout, call)
+        .await
+        .context("took too long")?
+        .map_err(|error| anyhow!("{error:?}"))?
+        .map_err(|error| anyhow!("Redis handler returned an error: {error:?}"))
+}
