@@ -21,7 +21,7 @@ pub(crate) const SIDECAR: &str = "mayday-sidecar";
 /// Builds all that `cargo xtask up` runs.
 pub(crate) fn everything() -> Result<()> {
     components(&COMPONENTS)?;
-    natives(&[HOST, SIDECAR])
+    natives()
 }
 
 /// Builds components for the sandbox, optimized.
@@ -37,9 +37,16 @@ pub(crate) fn components(packages: &[&str]) -> Result<()> {
     run(select(&mut build, packages))
 }
 
-/// Builds native programs, next to this one.
-pub(crate) fn natives(packages: &[&str]) -> Result<()> {
-    run(select(cargo().arg("build"), packages))
+/// Builds the native programs, next to this one.
+pub(crate) fn natives() -> Result<()> {
+    // The whole workspace and not the two that are needed: cargo then chooses the same features of shared dependencies as the
+    // tests and lints do, and wasmtime is compiled once.
+    run(cargo().args(["build", "--workspace", "--bins"]))
+}
+
+/// Builds the sidecar alone, for who has Spin and needs no wasmtime.
+pub(crate) fn sidecar() -> Result<()> {
+    run(select(cargo().arg("build"), &[SIDECAR]))
 }
 
 /// Where a native program of the workspace is: cargo puts it next to this one.

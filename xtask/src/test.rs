@@ -4,17 +4,16 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::build::{self, COMPONENTS, HOST, PROBE, SIDECAR};
+use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
 use crate::tools::ensure_redis_server;
 
 /// Builds and runs the tests. `args` are for the runner.
 pub(crate) fn run_tests(args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
-    let mut components = COMPONENTS.to_vec();
-    components.push(PROBE);
-    build::components(&components)?;
-    build::natives(&[HOST, SIDECAR, "xtask"])?;
+    build::everything()?;
+    // By itself, so that what it asks of shared dependencies does not get into the components that people run.
+    build::components(&[PROBE])?;
     let runner: &[&str] = match succeeds(cargo().args(["nextest", "--version"])) {
         true => &["nextest", "run"],
         false => &["test"],

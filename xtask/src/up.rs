@@ -109,8 +109,8 @@ impl Options {
     fn build(&self) -> Result<()> {
         build::components(&COMPONENTS)?;
         match self.host {
-            Runtime::Embedded => build::natives(&[HOST, SIDECAR]),
-            Runtime::Spin => build::natives(&[SIDECAR]),
+            Runtime::Embedded => build::natives(),
+            Runtime::Spin => build::sidecar(),
         }
     }
 }
