@@ -4,7 +4,7 @@
 //! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
 //!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
 //!   [`screen`] and [`ready`] tell a person and a program where everything is.
-//! - [`test`] runs every test; [`check`] asks the compiler and its friends for their opinion.
+//! - [`mod@test`] runs every test; [`check`] asks the compiler and its friends for their opinion.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -471,3 +471,136 @@ fn find_spin() -> Result<PathBuf> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(directory: &Path, runtime: (PathBuf, Option<&'static str>)) -> System {
+        let state = State::open(directory, false).unwrap();
+        let redis = RedisUrl::local(6379);
+        System {
+            started: Instant::now(),
+            secrets: Secrets::of(&state).unwrap(),
+            ports: Ports {
+                host: 3000,
+                sidecars: vec![3001, 3002],
+                redis: 6379,
+            },
+            addresses: Addresses::local(3000, &[3001, 3002], redis.as_str()),
+            redis,
+            own_redis: Some("redis-server".into()),
+            runtime,
+            sidecar: SIDECAR.into(),
+            runtime_config: state.write_runtime_config().unwrap(),
+            variables: vec![("argon2_memory_kib".to_owned(), "64".to_owned())],
+            wants_demo: true,
+            state,
+        }
+    }
+
+    fn embedded() -> (PathBuf, Option<&'static str>) {
+        (HOST.into(), None)
+    }
+
+    fn services(system: &System) -> Vec<Service> {
+        system
+            .services()
+            .unwrap()
+            .into_iter()
+            .filter_map(|(service, _)| service)
+            .collect()
+    }
+
+    #[test]
+    fn processes_start_after_those_they_depend_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut system = system(directory.path(), embedded());
+
+        let names = |system: &System| {
+            services(system)
+                .into_iter()
+                .map(|service| service.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(&system),
+            ["redis", "host", "sidecar-1", "sidecar-2", "dispatcher"]
+        );
+
+        system.own_redis = None;
+        assert_eq!(names(&system), ["host", "sidecar-1", "sidecar-2", "dispatcher"]);
+    }
+
+    #[test]
+    fn no_secret_is_on_a_command_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let system = system(directory.path(), embedded());
+        let Secrets {
+            organizer_jwt_secret,
+            messenger_key,
+            superadmin,
+            ..
+        } = &system.secrets;
+
+        for service in services(&system) {
+            let line: String = service
+                .args
+                .iter()
+                .map(|arg| format!("{} ", arg.display()))
+                .collect();
+            for secret in [organizer_jwt_secret, messenger_key, &superadmin.password] {
+                assert!(!line.contains(secret.as_str()), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn variables_are_given_to_both_processes_of_components() {
+        let directory = tempfile::tempdir().unwrap();
+        let system = system(directory.path(), embedded());
+        let given = |service: Service, name: &str| {
+            service
+                .env
+                .into_iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value)
+        };
+
+        for service in [System::host, System::dispatcher] {
+            let given = |name| given(service(&system), name);
+            assert_eq!(given("SPIN_VARIABLE_ARGON2_MEMORY_KIB").as_deref(), Some("64"));
+            assert_eq!(
+                given("SPIN_VARIABLE_MESSENGER_KEY"),
+                Some(system.secrets.messenger_key.clone())
+            );
+        }
+        // Within the host the services find each other by chaining, the default.
+        assert_eq!(given(system.host(), "SPIN_VARIABLE_MESSENGER_URL"), None);
+        let url = given(system.dispatcher(), "SPIN_VARIABLE_MESSENGER_URL");
+        assert_eq!(url.as_deref(), Some("http://127.0.0.1:3000"));
+    }
+
+    #[test]
+    fn spin_gets_the_same_flags_as_the_embedded_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let embedded = system(directory.path(), embedded()).host().args;
+        let spin = system(directory.path(), ("spin".into(), Some("up"))).host().args;
+
+        assert_eq!(spin[0], "up");
+        assert_eq!(spin[1..], embedded);
+        let words: Vec<_> = embedded.iter().map(|arg| arg.to_str().unwrap()).collect();
+        assert_eq!(
+            words[words.len() - 8..words.len() - 2],
+            ["-c", "organizer", "-c", "participant", "-c", "messenger"]
+        );
+        assert_eq!(words[words.len() - 2..], ["--listen", "127.0.0.1:3000"]);
+    }
+
+    #[test]
+    fn variables_have_a_name_and_a_value() {
+        assert_eq!(parse_variable("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(parse_variable("a").is_err());
+        assert!(parse_variable("=b").is_err());
+    }
+}
