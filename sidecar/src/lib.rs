@@ -1,1 +1,176 @@
-//! placeholder
+//! The WebSocket relay of Mayday. It owns sockets and nothing else: who somebody is and what is stored is for the
+//! messenger to say, which it asks in batches; what a user sees goes to their sockets here at once, and through Redis to
+//! those at other sidecars.
+//!
+//! A frame's way in: `server` upgrades, `connection` reads, `protocol` understands, `admission` or `commands` asks
+//! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
+//! keeps what is to be written; `relay` does the same across sidecars.
+
+mod server;
+
+mod connection;
+mod outbox;
+mod protocol;
+
+mod admission;
+mod commands;
+mod messenger;
+
+mod hub;
+mod order;
+
+mod relay;
+mod tick;
+
+mod backoff;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::info;
+
+use crate::admission::Admissions;
+use crate::commands::{Carrier, Commands};
+use crate::connection::Shared;
+use crate::hub::Hub;
+use crate::messenger::Messenger;
+pub use crate::protocol::MAX_FRAME_BYTES;
+use crate::protocol::Patience;
+use crate::relay::Relay;
+use crate::server::App;
+
+/// What a sidecar must be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the messenger is, as scheme and authority: `http://127.0.0.1:3000`.
+    pub messenger: String,
+    /// The messenger's service key.
+    pub messenger_key: String,
+    /// Where Redis is: `redis://127.0.0.1:6379`.
+    pub redis: String,
+    pub timings: Timings,
+}
+
+/// How long things may take. Only tests need others than the default.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// From the upgrade until the first frame has been sent and checked.
+    pub authorization: Duration,
+    /// From one valid frame of a client to the next.
+    pub idle: Duration,
+    /// Between two pings.
+    pub ping: Duration,
+    /// A command that is this old is answered with an error.
+    pub give_up: Duration,
+    /// How long a frame waits for those that should precede it.
+    pub order: Duration,
+    /// How long commands under way may take when the sidecar stops.
+    pub drain: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Timings {
+        Timings {
+            authorization: Duration::from_secs(20),
+            idle: Duration::from_secs(30 * 60),
+            ping: Duration::from_secs(25),
+            give_up: Duration::from_secs(10),
+            order: Duration::from_millis(250),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How long connections may take to end after what they had under way.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
+/// How long the last publications may take.
+const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
+
+/// Serves clients on `listener` until `shutdown`, then lets go of them in good order.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let Config {
+        messenger,
+        messenger_key,
+        redis,
+        timings,
+    } = config;
+    let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
+    let relay = Arc::new(Relay::new(&redis).context("the address of Redis is not understood")?);
+    let hub = Arc::new(Hub::new(timings.order));
+    let commands = Arc::new(Commands::default());
+    let (admissions, questions) = Admissions::new();
+    let (stop, stopping) = watch::channel(false);
+    let carrier = Carrier {
+        commands: Arc::clone(&commands),
+        messenger: Arc::clone(&messenger),
+        hub: Arc::clone(&hub),
+        relay: Arc::clone(&relay),
+        give_up_after: timings.give_up,
+        refused: false.into(),
+    };
+    let connections = Arc::new(Shared {
+        admissions,
+        commands,
+        hub: Arc::clone(&hub),
+        relay: Arc::clone(&relay),
+        patience: Patience {
+            authorization: timings.authorization,
+            idle: timings.idle,
+        },
+        ping_every: timings.ping,
+        drain: timings.drain,
+        stopping,
+    });
+    let places = Arc::new(Semaphore::new(server::MAX_CONNECTIONS as usize));
+    let app = App {
+        connections,
+        places: Arc::clone(&places),
+        messenger: Arc::clone(&messenger),
+        relay: Arc::clone(&relay),
+    };
+
+    let mut background = JoinSet::new();
+    background.spawn(async move { admission::answer_questions(questions, &messenger).await });
+    background.spawn(async move { carrier.carry().await });
+    background.spawn({
+        let hub = Arc::clone(&hub);
+        async move { hub.release_held_frames().await }
+    });
+    background.spawn({
+        let relay = Arc::clone(&relay);
+        async move { relay.listen(&hub).await }
+    });
+    let publishing = tokio::spawn({
+        let relay = Arc::clone(&relay);
+        async move { relay.publish().await }
+    });
+
+    let stopped = async {
+        shutdown.await;
+        info!("stopping");
+        stop.send_replace(true);
+    };
+    tokio::select! {
+        () = server::accept(listener, server::router(app), stopped) => {}
+        // They end only by a panic, and without one of them clients would wait for ever.
+        Some(ended) = background.join_next() => bail!("a part of the sidecar ended: {ended:?}"),
+    }
+    let _ = timeout(
+        timings.drain + LAST_WORDS,
+        places.acquire_many(server::MAX_CONNECTIONS),
+    )
+    .await;
+    relay.close();
+    let _ = timeout(LAST_PUBLICATIONS, publishing).await;
+    Ok(())
+}

@@ -1,1 +1,70 @@
-fn main() {}
+//! The sidecar's process: arguments, signals, and nothing else.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Parser;
+use mayday_sidecar::{Config, Timings};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The WebSocket relay of Mayday.
+///
+/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:3001")]
+    listen: SocketAddr,
+    /// Where the messenger is: scheme and authority, without a path.
+    #[arg(long, default_value = "http://127.0.0.1:3000", value_parser = origin)]
+    messenger: String,
+    /// Where Redis is.
+    #[arg(long, default_value = "redis://127.0.0.1:6379")]
+    redis: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let messenger_key = std::env::var("MAYDAY_MESSENGER_KEY").context("MAYDAY_MESSENGER_KEY must be set")?;
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("could not listen on {}", args.listen))?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "Listening on ws://{}/connect", listener.local_addr()?)?;
+    stdout.flush()?;
+    let config = Config {
+        messenger: args.messenger,
+        messenger_key,
+        redis: args.redis,
+        timings: Timings::default(),
+    };
+    mayday_sidecar::run(listener, config, shutdown).await
+}
+
+/// The sidecar talks to the messenger in the clear, inside one network; the routes below the origin are agreed.
+fn origin(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (uri.scheme_str(), uri.authority(), uri.path()) {
+        (Some("http"), Some(authority), "/") => Ok(format!("http://{authority}")),
+        _ => Err("expected http://HOST:PORT".into()),
+    }
+}

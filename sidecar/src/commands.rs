@@ -1,0 +1,324 @@
+//! What clients ask for, on its way to the messenger and back.
+//!
+//! Commands of all connections gather while one batch is under way, and the next batch takes what has gathered. Under load
+//! batches grow by themselves, which is group commit. The order in which commands were read is kept.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use relay_protocol::{BatchOutcome, Command, CommandOutcome, User};
+use serde::Serialize;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, warn};
+
+use crate::backoff::Backoff;
+use crate::hub::Hub;
+use crate::messenger::{CallError, Messenger};
+use crate::outbox::Outbox;
+use crate::protocol::{error_frame, failure_text, rendered};
+use crate::relay::{Passed, Relay};
+
+/// The largest batch. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.
+const MAX_BATCH: usize = 512;
+
+/// The largest batch in bytes.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// So many commands wait for the messenger; whoever asks for more is told at once that it cannot be done.
+const MAX_QUEUED: usize = 16 * 1024;
+
+/// The same in bytes.
+const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long one call may take before the batch is sent again.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A batch is tried for at least this long, even if its oldest command has waited too long meanwhile.
+const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
+
+/// What a command adds to its client's text when it is sent: ids, names of fields, punctuation.
+const COMMAND_OVERHEAD: usize = 256;
+
+/// A command whose client waits for the outcome.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) command: Command,
+    /// When it was read.
+    pub(crate) since: Instant,
+    /// How long the client's frame was.
+    pub(crate) bytes: usize,
+    pub(crate) asker: Arc<Outbox>,
+    /// One of the places the connection has for commands under way, given back when this is answered.
+    pub(crate) _place: OwnedSemaphorePermit,
+}
+
+impl Pending {
+    /// Answers without the messenger.
+    pub(crate) fn fail(self) {
+        self.asker.push(error_frame(failure_text(&self.command.request)));
+    }
+}
+
+/// Where connections put their commands.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    pending: VecDeque<Pending>,
+    bytes: usize,
+}
+
+impl Commands {
+    /// Adds a command, or answers it at once if there is no room.
+    pub(crate) fn push(&self, pending: Pending) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        let bytes = queue.bytes + pending.cost();
+        if queue.pending.len() >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES {
+            drop(queue);
+            return pending.fail();
+        }
+        queue.bytes = bytes;
+        queue.pending.push_back(pending);
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// Waits for commands and takes what fits into one batch.
+    async fn next_batch(&self) -> Vec<Pending> {
+        loop {
+            let batch = self.queue.lock().expect("no panic while locked").take_batch();
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.arrived.notified().await;
+        }
+    }
+}
+
+impl Queue {
+    fn take_batch(&mut self) -> Vec<Pending> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = self.pending.front() {
+            bytes += next.cost();
+            if batch.len() == MAX_BATCH || (bytes > MAX_BATCH_BYTES && !batch.is_empty()) {
+                break;
+            }
+            self.bytes -= next.cost();
+            batch.extend(self.pending.pop_front());
+        }
+        batch
+    }
+}
+
+impl Pending {
+    fn cost(&self) -> usize {
+        self.bytes + COMMAND_OVERHEAD
+    }
+}
+
+/// Carries commands to the messenger and hands out what they lead to.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub(crate) commands: Arc<Commands>,
+    pub(crate) messenger: Arc<Messenger>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) relay: Arc<Relay>,
+    /// A command that is this old is answered with its error text.
+    pub(crate) give_up_after: Duration,
+    /// A refusal by the messenger has been logged and would only be repeated.
+    pub(crate) refused: AtomicBool,
+}
+
+impl Carrier {
+    /// Runs until dropped, one batch at a time.
+    pub(crate) async fn carry(&self) {
+        loop {
+            let batch = self.give_up_old(self.commands.next_batch().await);
+            if batch.is_empty() {
+                continue;
+            }
+            match self.carry_out(&batch).await {
+                Ok(outcome) => self.hand_out(batch, outcome),
+                Err(error) => {
+                    self.log(&error, batch.len());
+                    batch.into_iter().for_each(Pending::fail);
+                }
+            }
+        }
+    }
+
+    /// Answers what has waited too long behind earlier batches, and returns the rest.
+    fn give_up_old(&self, batch: Vec<Pending>) -> Vec<Pending> {
+        let now = Instant::now();
+        let (old, rest) = batch
+            .into_iter()
+            .partition(|pending| now > pending.since + self.give_up_after);
+        Vec::into_iter(old).for_each(Pending::fail);
+        rest
+    }
+
+    /// Sends the batch until it is answered, or until its oldest command is too old. An answer may have been lost after
+    /// everything was stored; the ids in the batch keep it from being stored again.
+    async fn carry_out(&self, batch: &[Pending]) -> Result<BatchOutcome, CallError> {
+        let body = body_of(batch);
+        let now = Instant::now();
+        let oldest = batch.iter().map(|pending| pending.since).min().unwrap_or(now);
+        let give_up_at = (oldest + self.give_up_after).max(now + SHORTEST_TRIAL.min(self.give_up_after));
+        let mut backoff = Backoff::new();
+        loop {
+            let deadline = give_up_at.min(Instant::now() + CALL_TIMEOUT);
+            let error = match self
+                .messenger
+                .carry_out(body.clone(), batch.len(), deadline)
+                .await
+            {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            let delay = backoff.next_delay();
+            if !error.is_passing() || Instant::now() + delay >= give_up_at {
+                return Err(error);
+            }
+            debug!(%error, "a batch of {} commands is sent again: {error}", batch.len());
+            sleep(delay).await;
+        }
+    }
+
+    /// Answers the askers and shows everybody what happened, in the order of the batch.
+    fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) {
+        self.refused.store(false, Ordering::Relaxed);
+        let mut elsewhere: HashMap<User, Vec<Passed<'_>>> = HashMap::new();
+        for (pending, CommandOutcome { reply, deliveries }) in batch.iter().zip(&outcome.outcomes) {
+            if let Some(reply) = reply {
+                pending.asker.push(rendered(reply));
+            }
+            for delivery in deliveries {
+                let frame = rendered(&delivery.frame);
+                for user in &delivery.to {
+                    self.hub
+                        .deliver(*user, &delivery.chat_id, delivery.position, frame.clone());
+                    elsewhere.entry(*user).or_default().push(Passed {
+                        chat_id: delivery.chat_id.as_str().into(),
+                        position: delivery.position,
+                        frame: &delivery.frame,
+                    });
+                }
+            }
+        }
+        for (user, passed) in elsewhere {
+            self.relay.pass_on(user, passed);
+        }
+    }
+
+    fn log(&self, error: &CallError, commands: usize) {
+        if error.is_passing() {
+            warn!(%error, "{commands} commands were given up: {error}");
+        } else if !self.refused.swap(true, Ordering::Relaxed) {
+            error!(%error, "commands cannot be carried out: {error}");
+        }
+    }
+}
+
+/// A [`relay_protocol::CommandBatch`], written without moving the commands.
+fn body_of(batch: &[Pending]) -> Bytes {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        commands: Vec<&'a Command>,
+    }
+    let commands = batch.iter().map(|pending| &pending.command).collect();
+    serde_json::to_vec(&Body { commands })
+        .expect("commands are JSON")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Work;
+    use relay_protocol::{CommandBatch, Principal, Realm, Request};
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    fn pending(places: &Arc<Semaphore>, bytes: usize) -> Pending {
+        let user = User {
+            realm: Realm::Participant,
+            id: 1,
+        };
+        let principal = Principal {
+            user,
+            agency_id: None,
+        };
+        let request = Request::GetChats;
+        Pending {
+            command: Command {
+                id: Uuid::now_v7(),
+                principal,
+                received_at: 0,
+                request,
+            },
+            since: Instant::now(),
+            bytes,
+            asker: Arc::default(),
+            _place: Arc::clone(places).try_acquire_owned().unwrap(),
+        }
+    }
+
+    #[test]
+    fn batches_are_bounded_and_keep_the_order() {
+        let places = Arc::new(Semaphore::new(MAX_QUEUED));
+        let commands = Commands::default();
+        let mut ids = Vec::new();
+        for _ in 0..MAX_BATCH + 3 {
+            let pending = pending(&places, 10);
+            ids.push(pending.command.id);
+            commands.push(pending);
+        }
+        let mut queue = commands.queue.lock().unwrap();
+        let (first, second) = (queue.take_batch(), queue.take_batch());
+        assert_eq!((first.len(), second.len()), (MAX_BATCH, 3));
+        let taken: Vec<_> = first
+            .iter()
+            .chain(&second)
+            .map(|pending| pending.command.id)
+            .collect();
+        assert_eq!(taken, ids);
+        assert_eq!(queue.bytes, 0);
+
+        drop(queue);
+        (0..3).for_each(|_| commands.push(pending(&places, MAX_BATCH_BYTES / 2)));
+        assert_eq!(commands.queue.lock().unwrap().take_batch().len(), 1);
+    }
+
+    #[test]
+    fn a_full_queue_answers_at_once() {
+        let places = Arc::new(Semaphore::new(MAX_QUEUED));
+        let commands = Commands::default();
+        for _ in 0..MAX_QUEUED_BYTES / (MAX_BATCH_BYTES + COMMAND_OVERHEAD) {
+            commands.push(pending(&places, MAX_BATCH_BYTES));
+        }
+        let free = places.available_permits();
+        let last = pending(&places, MAX_BATCH_BYTES);
+        let asker = Arc::clone(&last.asker);
+        commands.push(last);
+        assert!(matches!(asker.take(), Some(Work::Write(frame)) if frame.contains("could not get chats")));
+        assert_eq!(places.available_permits(), free, "its place is free again");
+    }
+
+    #[test]
+    fn the_body_is_a_command_batch() {
+        let places = Arc::new(Semaphore::new(2));
+        let batch = [pending(&places, 1), pending(&places, 1)];
+        let read: CommandBatch = serde_json::from_slice(&body_of(&batch)).unwrap();
+        assert_eq!(read.commands.len(), 2);
+        assert_eq!(read.commands[1].id, batch[1].command.id);
+    }
+}

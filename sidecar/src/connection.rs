@@ -1,0 +1,376 @@
+//! One client's socket. Its task owns the socket from the upgrade to the end; everybody else talks to its outbox.
+
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use relay_protocol::{Command, Principal, Request};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::admission::Admissions;
+use crate::commands::{Commands, Pending};
+use crate::hub::Hub;
+use crate::outbox::{End, Outbox, Work};
+use crate::protocol::{Complaint, Patience, Session, Step, error_frame};
+use crate::relay::{Relay, Wanted};
+
+/// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
+/// end. There is room for all frames that are kept before a session opens.
+const MAX_UNDER_WAY: usize = 64;
+
+/// How long the last frames may take to be written before the connection is dropped.
+const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// How long the client may take to answer a close frame.
+const CLOSE_ANSWER: Duration = Duration::from_secs(1);
+
+/// What connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) admissions: Admissions,
+    pub(crate) commands: Arc<Commands>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) patience: Patience,
+    pub(crate) ping_every: Duration,
+    /// How long commands under way may take when the sidecar stops.
+    pub(crate) drain: Duration,
+    /// Becomes true when the sidecar stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// How a connection ends.
+#[derive(Debug)]
+enum Ending {
+    /// There is nobody to tell.
+    Gone,
+    /// The TCP connection is dropped after what was said has been written.
+    Drop,
+    /// The client has sent a close frame.
+    ClosedByClient,
+    /// The closing handshake begins here.
+    Close(CloseFrame),
+    /// The client broke the protocol; nothing more can be read from its socket.
+    Broken(CloseFrame),
+}
+
+/// Serves a client from the upgrade to the end.
+pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
+    let (sink, mut stream) = socket.split();
+    let outbox = Arc::new(Outbox::default());
+    // Writing goes on beside reading in the same task, so that a client that does not read can still be heard.
+    let mut writing = pin!(write(sink, &outbox, shared.ping_every));
+    let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&outbox));
+    let ending = tokio::select! {
+        _ = &mut writing => Ending::Gone,
+        ending = connection.converse(&mut stream) => ending,
+    };
+    // Nothing more is to be shown here, and Redis need not hear about it.
+    drop(connection);
+    debug!(?ending, dropped = outbox.dropped(), "a connection ends");
+    match ending {
+        Ending::Gone => {}
+        Ending::Drop => {
+            outbox.finish(End::Drop);
+            let _ = timeout(LAST_WRITE, writing).await;
+        }
+        // Reading to the end sends the answer.
+        Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
+        Ending::Close(frame) => {
+            outbox.finish(End::Close(frame));
+            let _ = timeout(LAST_WRITE, writing).await;
+            let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
+        }
+        Ending::Broken(frame) => {
+            outbox.finish(End::Close(frame));
+            let _ = timeout(LAST_WRITE, writing).await;
+            // To close a socket with unread bytes resets it, and the close frame would be lost on its way.
+            sleep(CLOSE_ANSWER).await;
+        }
+    }
+}
+
+/// Writes what is in the outbox, and pings in between, until the outbox ends or the socket does.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    outbox: &Outbox,
+    ping_every: Duration,
+) -> Result<(), axum::Error> {
+    let mut pings = interval_at(Instant::now() + ping_every, ping_every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = outbox.filled() => {}
+            _ = pings.tick() => sink.feed(Message::Ping(Default::default())).await?,
+        }
+        while let Some(work) = outbox.take() {
+            match work {
+                Work::Write(frame) => sink.feed(Message::Text(frame)).await?,
+                Work::End(End::Drop) => return sink.flush().await,
+                Work::End(End::Close(frame)) => return sink.send(Message::Close(Some(frame))).await,
+            }
+        }
+        sink.flush().await?;
+        outbox.flushed();
+    }
+}
+
+async fn read_to_end(stream: &mut SplitStream<WebSocket>) {
+    while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// The reading half of a connection.
+struct Connection {
+    shared: Arc<Shared>,
+    session: Session,
+    outbox: Arc<Outbox>,
+    /// Places for commands under way.
+    places: Arc<Semaphore>,
+    opening: Option<Pin<Box<dyn Future<Output = Opening> + Send>>>,
+    membership: Option<Membership>,
+}
+
+/// A step on the way from the first frame to an open session.
+enum Opening {
+    Refused,
+    Accepted(Principal),
+    Joined(Principal, Membership),
+}
+
+/// A connection's place among those of its user, given up when dropped.
+struct Membership {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    principal: Principal,
+    wanted: Wanted,
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>, outbox: Arc<Outbox>) -> Connection {
+        Connection {
+            session: Session::new(shared.patience, Instant::now()),
+            shared,
+            outbox,
+            places: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+            opening: None,
+            membership: None,
+        }
+    }
+
+    /// Everything that can happen to a connection, until it ends.
+    async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
+        let mut stopping = self.shared.stopping.clone();
+        loop {
+            let may_read = self.may_read();
+            let ending = tokio::select! {
+                message = stream.next(), if may_read => self.receive(message),
+                () = room(&self.places, &self.outbox), if !may_read => None,
+                opening = opened(&mut self.opening) => self.go_on_opening(opening),
+                () = sleep_until(self.session.deadline()) => {
+                    let steps = self.session.deadline_passed();
+                    self.follow(steps)
+                }
+                () = stopped(&mut stopping) => Some(self.drain().await),
+            };
+            if let Some(ending) = ending {
+                return ending;
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.session.wants_frames()
+            && self.places.available_permits() > 0
+            && !self.outbox.owes_too_many_pongs()
+    }
+
+    fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
+        let frame = match message {
+            None => return Some(Ending::Gone),
+            Some(Err(error)) => return Some(broken(error)),
+            Some(Ok(Message::Text(text))) => text.into(),
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Ping(_))) => {
+                self.outbox.pinged();
+                return None;
+            }
+            Some(Ok(Message::Pong(_))) => return None,
+            Some(Ok(Message::Close(_))) => return Some(Ending::ClosedByClient),
+        };
+        let step = self.session.frame(frame, Instant::now());
+        self.follow(step)
+    }
+
+    fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
+        for step in steps {
+            match step {
+                Step::Authorize(authorization) => {
+                    let admissions = self.shared.admissions.clone();
+                    self.opening = Some(Box::pin(async move {
+                        match admissions.ask(authorization).await {
+                            Some(principal) => Opening::Accepted(principal),
+                            None => Opening::Refused,
+                        }
+                    }));
+                }
+                Step::Ask(request) => self.ask(request),
+                Step::Complain(complaint) => self.complain(complaint),
+                Step::Drop => return Some(Ending::Drop),
+            }
+        }
+        None
+    }
+
+    fn go_on_opening(&mut self, opening: Opening) -> Option<Ending> {
+        match opening {
+            Opening::Refused => Some(Ending::Drop),
+            Opening::Accepted(principal) => {
+                self.session.accepted(Instant::now());
+                let mut membership = Membership::new(&self.shared, principal, Arc::clone(&self.outbox));
+                // Nothing asked by this client may be answered before it hears what others do, or something would fall
+                // between the answer and the first frame heard.
+                self.opening = Some(Box::pin(async move {
+                    membership.wanted.subscribed().await;
+                    Opening::Joined(principal, membership)
+                }));
+                None
+            }
+            Opening::Joined(principal, membership) => {
+                self.membership = Some(membership);
+                let steps = self.session.open(principal);
+                self.follow(steps)
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request) {
+        let (Some(principal), Ok(place)) = (
+            self.session.principal(),
+            Arc::clone(&self.places).try_acquire_owned(),
+        ) else {
+            // Frames are read only while there is a place, and asked only when the session is open.
+            return self
+                .outbox
+                .push(error_frame(crate::protocol::failure_text(&request)));
+        };
+        let since = Instant::now();
+        let bytes = size_of_text(&request);
+        let command = Command {
+            id: Uuid::now_v7(),
+            principal,
+            received_at: epoch_millis(),
+            request,
+        };
+        self.shared.commands.push(Pending {
+            command,
+            since,
+            bytes,
+            asker: Arc::clone(&self.outbox),
+            _place: place,
+        });
+    }
+
+    fn complain(&self, complaint: Complaint) {
+        self.outbox.push(error_frame(&complaint.to_string()));
+    }
+
+    /// Waits for the answers to what is under way; nothing more is read.
+    async fn drain(&mut self) -> Ending {
+        let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
+        let _ = timeout(self.shared.drain, self.places.acquire_many(all)).await;
+        Ending::Close(CloseFrame {
+            code: close_code::RESTART,
+            reason: "the server restarts".into(),
+        })
+    }
+}
+
+impl Membership {
+    fn new(shared: &Shared, principal: Principal, outbox: Arc<Outbox>) -> Membership {
+        shared.hub.join(principal.user, Arc::clone(&outbox));
+        let wanted = shared.relay.want(principal.user);
+        Membership {
+            hub: Arc::clone(&shared.hub),
+            outbox,
+            principal,
+            wanted,
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.hub.leave(self.principal.user, &self.outbox);
+    }
+}
+
+/// Waits for what made the connection stop reading. While a session opens that is its own event.
+async fn room(places: &Semaphore, outbox: &Outbox) {
+    if places.available_permits() == 0 {
+        // A closed semaphore does not happen, and a free place is not taken here.
+        drop(places.acquire().await);
+    } else if outbox.owes_too_many_pongs() {
+        outbox.pongs_sent().await;
+    } else {
+        pending().await
+    }
+}
+
+/// Waits for the next step of opening, for ever if there is none. The step is done when this returns.
+async fn opened(opening: &mut Option<Pin<Box<dyn Future<Output = Opening> + Send>>>) -> Opening {
+    match opening {
+        Some(step) => {
+            let outcome = step.await;
+            *opening = None;
+            outcome
+        }
+        None => pending().await,
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sidecar is gone, which is a stop as well.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+/// What to do about a socket that failed.
+fn broken(error: axum::Error) -> Ending {
+    let error = error.into_inner();
+    let close = |code, reason: &'static str| {
+        Ending::Broken(CloseFrame {
+            code,
+            reason: reason.into(),
+        })
+    };
+    match error.downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(_)) => close(close_code::SIZE, "message too large"),
+        Some(tungstenite::Error::Utf8(_)) => close(close_code::INVALID, "not UTF-8"),
+        Some(tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        )) => Ending::Gone,
+        Some(tungstenite::Error::Protocol(_)) => close(close_code::PROTOCOL, "not the WebSocket protocol"),
+        _ => Ending::Gone,
+    }
+}
+
+/// How much text a request carries; the rest of it has a fixed size.
+fn size_of_text(request: &Request) -> usize {
+    match request {
+        Request::GetChats | Request::StartChat => 0,
+        Request::GetChatHistory { chat_id } | Request::CloseChat { chat_id } => chat_id.len(),
+        Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
+    }
+}
+
+fn epoch_millis() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

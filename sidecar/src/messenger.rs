@@ -1,0 +1,179 @@
+//! The calls to the messenger's internal routes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use relay_protocol::{Authenticate, Authenticated, BatchOutcome};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A connection to the messenger is made in this time, or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections without use are closed after this time, before the other side does it.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest answer read. It holds the histories that a whole batch asks for.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long readiness may take to answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The messenger, as the sidecar sees it.
+#[derive(Debug)]
+pub(crate) struct Messenger {
+    client: Client<HttpConnector, Full<Bytes>>,
+    origin: String,
+    credentials: HeaderValue,
+}
+
+/// Why a call had no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("the messenger could not be reached: {0}")]
+    Unreachable(String),
+    #[error("the messenger did not answer in time")]
+    TimedOut,
+    #[error("the messenger answered {0}")]
+    Failed(StatusCode),
+    #[error("the messenger refused the call with {0}; are the keys the same?")]
+    Refused(StatusCode),
+    #[error("the messenger's answer was not understood: {0}")]
+    NotUnderstood(String),
+}
+
+impl CallError {
+    /// Whether the same call may succeed later. A refusal will be repeated for ever: somebody must mend a setting.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            CallError::Unreachable(_) | CallError::TimedOut | CallError::Failed(_) => true,
+            CallError::Refused(_) | CallError::NotUnderstood(_) => false,
+        }
+    }
+}
+
+impl Messenger {
+    /// `origin` is a scheme and an authority without a path, such as `http://127.0.0.1:3000`.
+    pub(crate) fn new(origin: &str, key: &str) -> anyhow::Result<Messenger> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        let mut credentials = HeaderValue::try_from(format!("Bearer {key}"))
+            .map_err(|_| anyhow::anyhow!("the messenger's key cannot be sent in a header"))?;
+        credentials.set_sensitive(true);
+        Ok(Messenger {
+            client,
+            origin: origin.trim_end_matches('/').to_owned(),
+            credentials,
+        })
+    }
+
+    /// Who sent these `Authorization` values.
+    pub(crate) async fn authenticate(
+        &self,
+        authorizations: Vec<String>,
+        deadline: Instant,
+    ) -> Result<Authenticated, CallError> {
+        let expected = authorizations.len();
+        let body = serde_json::to_vec(&Authenticate { authorizations }).expect("strings are JSON");
+        let answer = self.post("authenticate", body.into(), deadline).await?;
+        let authenticated: Authenticated = understood(&answer)?;
+        counted(authenticated.outcomes.len(), expected)?;
+        Ok(authenticated)
+    }
+
+    /// Carries out a batch of `expected` commands, rendered before so that it can be sent again unchanged.
+    pub(crate) async fn carry_out(
+        &self,
+        batch: Bytes,
+        expected: usize,
+        deadline: Instant,
+    ) -> Result<BatchOutcome, CallError> {
+        let answer = self.post("commands", batch, deadline).await?;
+        let outcome: BatchOutcome = understood(&answer)?;
+        counted(outcome.outcomes.len(), expected)?;
+        Ok(outcome)
+    }
+
+    /// Whether the messenger can serve.
+    pub(crate) async fn is_ready(&self) -> bool {
+        timeout(READY_TIMEOUT, self.call(Method::GET, "ready", Bytes::new()))
+            .await
+            .is_ok_and(|answer| answer.is_ok())
+    }
+
+    async fn post(&self, route: &str, body: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
+        timeout_at(deadline, self.call(Method::POST, route, body))
+            .await
+            .unwrap_or(Err(CallError::TimedOut))
+    }
+
+    async fn call(&self, method: Method, route: &str, body: Bytes) -> Result<Bytes, CallError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/messenger/internal/{route}", self.origin))
+            .header(header::AUTHORIZATION, self.credentials.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| CallError::Unreachable(error.to_string()))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| CallError::Unreachable(with_causes(&error)))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await;
+        if !status.is_success() {
+            return Err(failure(status));
+        }
+        match body {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(CallError::NotUnderstood(format!(
+                "it is longer than {MAX_ANSWER_BYTES} bytes"
+            ))),
+            Err(error) => Err(CallError::Unreachable(format!("the answer broke off: {error}"))),
+        }
+    }
+}
+
+fn failure(status: StatusCode) -> CallError {
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => CallError::Failed(status),
+        _ if status.is_server_error() => CallError::Failed(status),
+        _ => CallError::Refused(status),
+    }
+}
+
+fn understood<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(answer).map_err(|error| CallError::NotUnderstood(error.to_string()))
+}
+
+fn counted(outcomes: usize, expected: usize) -> Result<(), CallError> {
+    if outcomes == expected {
+        return Ok(());
+    }
+    Err(CallError::NotUnderstood(format!(
+        "{outcomes} outcomes for {expected} questions"
+    )))
+}
+
+/// hyper's own text says only which step failed; the reason is in its sources.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

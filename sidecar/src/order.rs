@@ -1,0 +1,366 @@
+//! In which order one user's frames are shown.
+//!
+//! Two sidecars may commit messages 1 and 2 of a chat and have their publications cross on the way to a third, so frames
+//! do not always arrive in the order of their positions. A frame that comes before its predecessors waits for them a
+//! moment; after that it is shown anyway. A predecessor that comes later still is shown when it comes: late is better than
+//! lost. A frame that has been shown is never shown again. Each chat is on its own: what one waits for delays no other.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use tokio::time::Instant;
+
+/// The order of so many chats is remembered for one user. A support worker has a handful of chats open; the rest ended.
+const MAX_CHATS: usize = 256;
+
+/// So many gaps are remembered in one chat. What was missed before the oldest of them is given up for good.
+const MAX_GAPS: usize = 32;
+
+/// So many frames of one chat wait for a missing one; with more, waiting ends.
+const MAX_HELD: usize = 256;
+
+/// The order of all chats of one user, as far as this sidecar has seen them.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    chats: HashMap<String, Order>,
+    /// Counts frames, so that the chat that was quiet for longest can be told.
+    clock: u64,
+}
+
+/// A frame and where it stands in its chat.
+#[derive(Clone, Debug)]
+pub(crate) struct Positioned {
+    pub(crate) position: i64,
+    pub(crate) frame: Utf8Bytes,
+}
+
+impl Orders {
+    /// A frame has come at `now` and may wait for its predecessors for `patience`. Appends to `show` what is to be shown
+    /// now, in order, and returns when [`Orders::release_due`] is to be called if frames of this chat wait.
+    pub(crate) fn accept(
+        &mut self,
+        chat_id: &str,
+        arrived: Positioned,
+        now: Instant,
+        patience: Duration,
+        show: &mut Vec<Utf8Bytes>,
+    ) -> Option<Instant> {
+        self.clock += 1;
+        let clock = self.clock;
+        if let Some(order) = self.chats.get_mut(chat_id) {
+            order.used = clock;
+            order.accept(arrived, now + patience, show);
+            if patience.is_zero() || order.held.len() > MAX_HELD {
+                order.release_through(i64::MAX, show);
+            }
+            return order.earliest_due();
+        }
+        self.make_room(show);
+        self.chats
+            .insert(chat_id.to_owned(), Order::starting_at(arrived.position, clock));
+        show.push(arrived.frame);
+        None
+    }
+
+    /// Appends to `show` what has waited until `now`, chat by chat in order. Returns when to call again, if anything waits.
+    pub(crate) fn release_due(&mut self, now: Instant, show: &mut Vec<Utf8Bytes>) -> Option<Instant> {
+        for order in self.chats.values_mut() {
+            let due = order.held.iter().rev().find(|(_, held)| held.due <= now);
+            if let Some(position) = due.map(|(position, _)| *position) {
+                order.release_through(position, show);
+            }
+        }
+        self.chats.values().filter_map(Order::earliest_due).min()
+    }
+
+    /// Forgets the chat that was quiet for longest if there are too many; what waits in it is shown first.
+    fn make_room(&mut self, show: &mut Vec<Utf8Bytes>) {
+        if self.chats.len() < MAX_CHATS {
+            return;
+        }
+        let quietest = self
+            .chats
+            .iter()
+            .min_by_key(|(_, order)| order.used)
+            .map(|(chat_id, _)| chat_id.clone());
+        if let Some(mut order) = quietest.and_then(|chat_id| self.chats.remove(&chat_id)) {
+            order.release_through(i64::MAX, show);
+        }
+    }
+}
+
+/// One chat of one user. Every position below `next` was shown or is in `missing`.
+#[derive(Debug)]
+struct Order {
+    next: i64,
+    /// What was not waited for any longer, in ascending order without overlap.
+    missing: VecDeque<RangeInclusive<i64>>,
+    /// What waits for `next`.
+    held: BTreeMap<i64, Held>,
+    used: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    frame: Utf8Bytes,
+    due: Instant,
+}
+
+impl Order {
+    /// The first frame seen is shown at once. What came before it may have been read from the history, or may still be on
+    /// its way here, and in that case must not be taken for something already shown.
+    fn starting_at(position: i64, used: u64) -> Order {
+        let mut order = Order {
+            next: position.min(0),
+            missing: VecDeque::new(),
+            held: BTreeMap::new(),
+            used,
+        };
+        order.skip_to(position);
+        order.next = position.saturating_add(1);
+        order
+    }
+
+    fn accept(&mut self, arrived: Positioned, due: Instant, show: &mut Vec<Utf8Bytes>) {
+        let Positioned { position, frame } = arrived;
+        if position >= self.next {
+            // The same position again, while it waits, is the same frame again.
+            self.held.entry(position).or_insert(Held { frame, due });
+            self.release_consecutive(show);
+        } else if self.was_missing(position) {
+            show.push(frame);
+        }
+    }
+
+    /// Shows what waits up to and including `position`, and what follows it without a gap.
+    fn release_through(&mut self, position: i64, show: &mut Vec<Utf8Bytes>) {
+        while let Some(entry) = self.held.first_entry() {
+            let first = *entry.key();
+            if first > position {
+                break;
+            }
+            self.skip_to(first);
+            self.release_consecutive(show);
+        }
+    }
+
+    fn release_consecutive(&mut self, show: &mut Vec<Utf8Bytes>) {
+        while let Some(held) = self.held.remove(&self.next) {
+            show.push(held.frame);
+            self.next = self.next.saturating_add(1);
+        }
+    }
+
+    /// Stops waiting for everything before `position`.
+    fn skip_to(&mut self, position: i64) {
+        if position > self.next {
+            self.missing.push_back(self.next..=position - 1);
+            if self.missing.len() > MAX_GAPS {
+                self.missing.pop_front();
+            }
+        }
+        self.next = position;
+    }
+
+    /// Whether `position` was not waited for any longer; from now on it counts as shown.
+    fn was_missing(&mut self, position: i64) -> bool {
+        let Some(index) = self.missing.iter().position(|gap| gap.contains(&position)) else {
+            return false;
+        };
+        let (start, end) = self
+            .missing
+            .remove(index)
+            .expect("the index was just found")
+            .into_inner();
+        for gap in [position + 1..=end, start..=position - 1] {
+            if !gap.is_empty() {
+                self.missing.insert(index, gap);
+            }
+        }
+        true
+    }
+
+    fn earliest_due(&self) -> Option<Instant> {
+        self.held.values().map(|held| held.due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(250);
+
+    /// One user who is shown frames named `chat:position`.
+    struct Viewer {
+        orders: Orders,
+        now: Instant,
+        due: Option<Instant>,
+    }
+
+    impl Viewer {
+        fn new() -> Viewer {
+            Viewer {
+                orders: Orders::default(),
+                now: Instant::now(),
+                due: None,
+            }
+        }
+
+        fn accept_with(&mut self, chat: &str, position: i64, patience: Duration) -> Vec<String> {
+            let frame = Utf8Bytes::from(format!("{chat}:{position}"));
+            let mut show = Vec::new();
+            self.due = self.orders.accept(
+                chat,
+                Positioned { position, frame },
+                self.now,
+                patience,
+                &mut show,
+            );
+            names(show)
+        }
+
+        fn accept(&mut self, chat: &str, position: i64) -> Vec<String> {
+            self.accept_with(chat, position, PATIENCE)
+        }
+
+        fn wait(&mut self, time: Duration) -> Vec<String> {
+            self.now += time;
+            let mut show = Vec::new();
+            self.due = self.orders.release_due(self.now, &mut show);
+            names(show)
+        }
+    }
+
+    fn names(show: Vec<Utf8Bytes>) -> Vec<String> {
+        show.iter().map(|frame| frame.as_str().to_owned()).collect()
+    }
+
+    /// Frames of one chat arrive in this order within the patience; the second list is what is shown for each arrival.
+    #[track_caller]
+    fn check(arrivals: &[i64], shown: &[&[i64]]) {
+        let mut viewer = Viewer::new();
+        for (position, expected) in arrivals.iter().zip(shown) {
+            let expected: Vec<_> = expected.iter().map(|position| format!("c:{position}")).collect();
+            assert_eq!(
+                viewer.accept("c", *position),
+                expected,
+                "on arrival of {position} in {arrivals:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn arrivals_within_the_patience() {
+        check(&[0, 1, 2, 3], &[&[0], &[1], &[2], &[3]]);
+        check(&[0, 2, 1, 3], &[&[0], &[], &[1, 2], &[3]]);
+        check(&[0, 3, 2, 1], &[&[0], &[], &[], &[1, 2, 3]]);
+        check(&[0, 4, 2, 1, 3], &[&[0], &[], &[], &[1, 2], &[3, 4]]);
+        check(&[7, 8, 9], &[&[7], &[8], &[9]]);
+    }
+
+    #[test]
+    fn what_was_shown_or_waits_is_not_shown_again() {
+        check(&[0, 0, 1, 0, 1], &[&[0], &[], &[1], &[], &[]]);
+        check(&[0, 2, 2, 1, 2, 1], &[&[0], &[], &[], &[1, 2], &[], &[]]);
+    }
+
+    #[test]
+    fn what_is_older_than_the_first_frame_seen_is_shown_late_and_once() {
+        check(&[5, 4, 4, 6, 2, 2, 3], &[&[5], &[4], &[], &[6], &[2], &[], &[3]]);
+    }
+
+    #[test]
+    fn waiting_ends() {
+        let mut viewer = Viewer::new();
+        viewer.accept("c", 0);
+        assert_eq!(viewer.accept("c", 2), [""; 0]);
+        assert_eq!(viewer.due, Some(viewer.now + PATIENCE));
+        assert_eq!(viewer.wait(PATIENCE - Duration::from_millis(1)), [""; 0]);
+        assert_eq!(viewer.wait(Duration::from_millis(1)), ["c:2"]);
+        assert_eq!(viewer.due, None);
+        assert_eq!(viewer.accept("c", 3), ["c:3"]);
+        assert_eq!(viewer.accept("c", 1), ["c:1"], "late is better than lost");
+        assert_eq!(viewer.accept("c", 1), [""; 0]);
+        assert_eq!(viewer.accept("c", 2), [""; 0]);
+    }
+
+    #[test]
+    fn what_precedes_a_frame_that_is_due_goes_first() {
+        let mut viewer = Viewer::new();
+        viewer.accept("c", 0);
+        viewer.accept("c", 5);
+        viewer.wait(Duration::from_millis(200));
+        viewer.accept("c", 3);
+        viewer.accept("c", 9);
+        viewer.accept("c", 6);
+        assert_eq!(viewer.wait(Duration::from_millis(50)), ["c:3", "c:5", "c:6"]);
+        assert_eq!(viewer.due, Some(viewer.now + Duration::from_millis(200)));
+        assert_eq!(viewer.accept("c", 4), ["c:4"]);
+        assert_eq!(viewer.accept("c", 1), ["c:1"]);
+        assert_eq!(viewer.wait(Duration::from_millis(200)), ["c:9"]);
+        assert_eq!(viewer.accept("c", 2), ["c:2"]);
+        assert_eq!(viewer.accept("c", 7), ["c:7"]);
+        assert_eq!(viewer.accept("c", 8), ["c:8"]);
+        assert_eq!(viewer.accept("c", 10), ["c:10"]);
+    }
+
+    #[test]
+    fn chats_do_not_wait_for_each_other() {
+        let mut viewer = Viewer::new();
+        viewer.accept("a", 0);
+        viewer.accept("b", 0);
+        assert_eq!(viewer.accept("a", 2), [""; 0]);
+        assert_eq!(viewer.accept("b", 1), ["b:1"]);
+        assert_eq!(viewer.accept("a", 1), ["a:1", "a:2"]);
+    }
+
+    #[test]
+    fn without_patience_nothing_waits() {
+        let mut viewer = Viewer::new();
+        viewer.accept("c", 0);
+        assert_eq!(viewer.accept("c", 3), [""; 0]);
+        assert_eq!(viewer.accept_with("c", 2, Duration::ZERO), ["c:2", "c:3"]);
+        assert_eq!(viewer.due, None);
+        assert_eq!(viewer.accept_with("c", 1, Duration::ZERO), ["c:1"]);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut viewer = Viewer::new();
+        viewer.accept("held", 0);
+        viewer.accept("held", 2);
+        for chat in 1..MAX_CHATS {
+            viewer.accept(&format!("chat {chat}"), 0);
+        }
+        assert_eq!(viewer.accept("one more", 0), ["held:2", "one more:0"]);
+        assert_eq!(viewer.orders.chats.len(), MAX_CHATS);
+
+        let held = 2..2 + MAX_HELD as i64;
+        assert!(
+            held.clone()
+                .all(|position| viewer.accept("one more", position).is_empty())
+        );
+        assert_eq!(viewer.accept("one more", held.end).len(), MAX_HELD + 1);
+
+        for position in 0..10 * MAX_GAPS as i64 {
+            viewer.accept_with("one more", 1000 + 2 * position, Duration::ZERO);
+        }
+        assert_eq!(viewer.orders.chats["one more"].missing.len(), MAX_GAPS);
+    }
+
+    #[test]
+    fn absurd_positions_do_no_harm() {
+        check(&[i64::MAX, i64::MIN, 0, 0], &[&[i64::MAX], &[], &[0], &[]]);
+        check(
+            &[i64::MIN, i64::MAX, i64::MIN + 1],
+            &[&[i64::MIN], &[], &[i64::MIN + 1]],
+        );
+        let mut viewer = Viewer::new();
+        viewer.accept("c", i64::MIN);
+        viewer.accept("c", i64::MAX);
+        assert_eq!(viewer.wait(PATIENCE), [format!("c:{}", i64::MAX)]);
+    }
+}

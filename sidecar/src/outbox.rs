@@ -1,0 +1,193 @@
+//! What waits to be written to one socket. A client that does not read loses the oldest of it, never anybody else's time.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use tokio::sync::Notify;
+
+/// So many frames wait for one socket: several seconds of a busy chat.
+const MAX_FRAMES: usize = 1024;
+
+/// So many bytes wait for one socket, unless a single frame is longer.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// So many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
+/// WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
+const MAX_UNSENT_PONGS: usize = 16;
+
+/// The queue of one connection. Anybody may push, one task takes.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    queue: Mutex<Queue>,
+    /// Something is there for the task that writes.
+    filled: Notify,
+    /// The pongs have been written.
+    pongs_sent: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Utf8Bytes>,
+    bytes: usize,
+    dropped: u64,
+    unsent_pongs: usize,
+    end: Option<End>,
+}
+
+/// How a connection ends once everything before has been written.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// The TCP connection is dropped, as the contract has it.
+    Drop,
+    /// The closing handshake begins.
+    Close(CloseFrame),
+}
+
+/// What the task that writes is to do next.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Write(Utf8Bytes),
+    End(End),
+}
+
+impl Outbox {
+    /// Adds a frame, at the cost of the oldest ones if there is no room. After the end nothing is added.
+    pub(crate) fn push(&self, frame: Utf8Bytes) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        if queue.end.is_some() {
+            return;
+        }
+        queue.bytes += frame.len();
+        queue.frames.push_back(frame);
+        while queue.frames.len() > MAX_FRAMES || (queue.bytes > MAX_BYTES && queue.frames.len() > 1) {
+            let oldest = queue.frames.pop_front().expect("the queue is not empty");
+            queue.bytes -= oldest.len();
+            queue.dropped += 1;
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// What is there now is written, then the connection ends.
+    pub(crate) fn finish(&self, end: End) {
+        self.queue
+            .lock()
+            .expect("no panic while locked")
+            .end
+            .get_or_insert(end);
+        self.filled.notify_one();
+    }
+
+    /// Waits until [`Outbox::take`] has something or pongs are to be flushed.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// The next thing to do, if there is any.
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        match queue.frames.pop_front() {
+            Some(frame) => {
+                queue.bytes -= frame.len();
+                Some(Work::Write(frame))
+            }
+            None => queue.end.clone().map(Work::End),
+        }
+    }
+
+    /// A ping has come, and its answer waits in the WebSocket's buffer.
+    pub(crate) fn pinged(&self) {
+        self.queue.lock().expect("no panic while locked").unsent_pongs += 1;
+        self.filled.notify_one();
+    }
+
+    /// All that was given to the WebSocket has been written.
+    pub(crate) fn flushed(&self) {
+        self.queue.lock().expect("no panic while locked").unsent_pongs = 0;
+        self.pongs_sent.notify_one();
+    }
+
+    /// Whether the client has sent more pings than it takes answers.
+    pub(crate) fn owes_too_many_pongs(&self) -> bool {
+        self.queue.lock().expect("no panic while locked").unsent_pongs >= MAX_UNSENT_PONGS
+    }
+
+    /// Waits until pongs have been written.
+    pub(crate) async fn pongs_sent(&self) {
+        self.pongs_sent.notified().await;
+    }
+
+    /// How many frames were lost because the client did not read.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.queue.lock().expect("no panic while locked").dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(outbox: &Outbox) -> Vec<String> {
+        let mut frames = Vec::new();
+        while let Some(Work::Write(frame)) = outbox.take() {
+            frames.push(frame.as_str().to_owned());
+        }
+        frames
+    }
+
+    #[test]
+    fn the_oldest_frames_go_when_there_are_too_many() {
+        let outbox = Outbox::default();
+        for number in 0..MAX_FRAMES + 2 {
+            outbox.push(Utf8Bytes::from(number.to_string()));
+        }
+        let frames = taken(&outbox);
+        assert_eq!(frames.len(), MAX_FRAMES);
+        assert_eq!(frames[0], "2");
+        assert_eq!(outbox.dropped(), 2);
+    }
+
+    #[test]
+    fn the_oldest_frames_go_when_they_are_too_long() {
+        let outbox = Outbox::default();
+        for letter in ["a", "b", "c"] {
+            outbox.push(Utf8Bytes::from(letter.repeat(MAX_BYTES / 2)));
+        }
+        assert_eq!(outbox.dropped(), 1);
+        outbox.push(Utf8Bytes::from("d".repeat(2 * MAX_BYTES)));
+        assert_eq!(
+            taken(&outbox),
+            ["d".repeat(2 * MAX_BYTES)],
+            "one frame is kept however long it is"
+        );
+        outbox.push(Utf8Bytes::from("e"));
+        assert_eq!(taken(&outbox), ["e"]);
+    }
+
+    #[test]
+    fn the_end_comes_after_what_was_there_and_before_anything_else() {
+        let outbox = Outbox::default();
+        outbox.push(Utf8Bytes::from("a"));
+        outbox.finish(End::Drop);
+        outbox.push(Utf8Bytes::from("b"));
+        outbox.finish(End::Close(CloseFrame {
+            code: 1012,
+            reason: "".into(),
+        }));
+        assert_eq!(taken(&outbox), ["a"]);
+        assert!(matches!(outbox.take(), Some(Work::End(End::Drop))));
+    }
+
+    #[test]
+    fn a_client_that_pings_and_does_not_read_is_noticed() {
+        let outbox = Outbox::default();
+        for _ in 0..MAX_UNSENT_PONGS {
+            assert!(!outbox.owes_too_many_pongs());
+            outbox.pinged();
+        }
+        assert!(outbox.owes_too_many_pongs());
+        outbox.flushed();
+        assert!(!outbox.owes_too_many_pongs());
+    }
+}
