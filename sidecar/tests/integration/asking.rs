@@ -1,0 +1,155 @@
+//! What clients ask for, and the batches in which the messenger is asked.
+
+use std::time::Duration;
+
+use mayday_sidecar::{MAX_FRAME_BYTES, Timings};
+use relay_protocol::Request;
+use serde_json::json;
+
+use crate::support::{Fault, Messenger, Redis, Sidecar};
+
+#[tokio::test]
+async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    let before = messenger.batches().len();
+    messenger.hold();
+    bob.say("first").await;
+    messenger.called(messenger.calls() + 1).await;
+    for number in 0..20 {
+        bob.say(&number.to_string()).await;
+    }
+    // A frame that cannot be understood is answered by the sidecar, after it has read those before.
+    bob.send("junk").await;
+    bob.is_told("malformed message").await;
+    messenger.go_on();
+    for client in [&mut alice, &mut bob] {
+        client.hears("first").await;
+        for number in 0..20 {
+            client.hears(&number.to_string()).await;
+        }
+    }
+    let sizes: Vec<_> = messenger.requests()[before..].iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 20]);
+}
+
+#[tokio::test]
+async fn a_batch_whose_answer_was_lost_is_sent_again_unchanged() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    let before = messenger.batches().len();
+    messenger.fail([Fault::AnswerLost, Fault::Status(500), Fault::Status(503)]);
+    bob.say("help").await;
+    alice.hears("help").await;
+    bob.hears("help").await;
+    bob.say("thanks").await;
+    alice.hears("thanks").await;
+    bob.hears("thanks").await;
+    let batches = &messenger.batches()[before..];
+    assert_eq!(batches.len(), 5);
+    assert!(batches[..4].iter().all(|batch| *batch == batches[0]));
+}
+
+#[tokio::test]
+async fn when_the_messenger_cannot_be_reached_everything_has_its_error() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let timings = Timings {
+        give_up: Duration::from_millis(200),
+        ..Timings::default()
+    };
+    let sidecar = Sidecar::start_with(&messenger, &redis, timings).await;
+    let mut alice = sidecar.alice().await;
+    for (kind, error) in [
+        ("send_message", "message could not be saved"),
+        ("get_chats", "could not get chats"),
+        ("get_chat_history", "could not get messages"),
+        ("start_chat", "could not get chat from queue"),
+        ("close_chat", "internal server error"),
+    ] {
+        messenger.fail([Fault::Status(503); 20]);
+        alice.ask(kind, json!({})).await;
+        alice.is_told(error).await;
+    }
+    messenger.clear_faults();
+    alice.ask("get_chats", json!("")).await;
+    assert_eq!(alice.next().await["type"], "reply");
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_messenger_is_not_repeated() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    let before = messenger.batches().len();
+    messenger.fail([Fault::Status(401)]);
+    bob.say("help").await;
+    bob.is_told("message could not be saved").await;
+    assert_eq!(messenger.batches().len(), before + 1);
+}
+
+#[tokio::test]
+async fn complaints_go_to_the_asking_connection_alone() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut phone, mut tablet) = (sidecar.bob().await, sidecar.bob().await);
+    let before = messenger.batches().len();
+    for (frame, error) in [
+        ("", "malformed message"),
+        ("[]", "malformed message"),
+        ("{}", "invalid message type"),
+        (r#"{"type":"start_chat","payload":""}"#, "invalid message type"),
+        (r#"{"type":"send_message"}"#, "invalid message payload"),
+    ] {
+        phone.send(frame).await;
+        phone.is_told(error).await;
+    }
+    assert_eq!(messenger.batches().len(), before);
+    phone.say("help").await;
+    phone.hears("help").await;
+    tablet.hears("help").await;
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_large_goes_nowhere() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    bob.say(&"x".repeat(MAX_FRAME_BYTES)).await;
+    bob.is_told("message too large").await;
+    bob.say(&"x".repeat(15 * MAX_FRAME_BYTES)).await;
+    bob.is_told("message too large").await;
+    let fits = "y".repeat(MAX_FRAME_BYTES - 100);
+    bob.say(&fits).await;
+    bob.hears(&fits).await;
+    assert!(
+        !messenger
+            .requests()
+            .iter()
+            .flatten()
+            .any(|request| match request {
+                Request::SendMessage { message, .. } => message.starts_with('x'),
+                Request::GetChats
+                | Request::GetChatHistory { .. }
+                | Request::StartChat
+                | Request::CloseChat { .. } => false,
+            })
+    );
+    bob.say(&"z".repeat(20 * MAX_FRAME_BYTES)).await;
+    assert_eq!(bob.is_closed().await, 1009);
+}
+
+#[tokio::test]
+async fn many_commands_of_one_connection_keep_their_order() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    // Far more than a connection may have under way: its frames wait in the socket.
+    for number in 0..500 {
+        bob.say(&number.to_string()).await;
+    }
+    for number in 0..500 {
+        bob.hears(&number.to_string()).await;
+    }
+}

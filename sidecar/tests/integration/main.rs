@@ -1,0 +1,9 @@
+//! The sidecar with real sockets and a real Redis, and a messenger that does as it is told.
+
+mod support;
+
+mod asking;
+mod ending;
+mod opening;
+mod reading;
+mod relaying;

@@ -1,0 +1,545 @@
+//! What every test needs: a Redis of its own, a messenger to steer, sidecars, and clients that read as people.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::{SinkExt, StreamExt};
+use http::StatusCode;
+use mayday_sidecar::{Config, Timings};
+use relay_protocol::{
+    Admission, Authenticate, Authenticated, BatchOutcome, CommandBatch, CommandOutcome, Delivery, Principal,
+    Realm, Request, User,
+};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// Nothing in these tests takes this long, unless it never comes.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+pub(crate) const ALICE: User = User {
+    realm: Realm::Organizer,
+    id: 1,
+};
+pub(crate) const BOB: User = User {
+    realm: Realm::Participant,
+    id: 1,
+};
+
+/// Waits for something that must come.
+#[track_caller]
+pub(crate) fn soon<T>(event: impl Future<Output = T>) -> impl Future<Output = T> {
+    let place = std::panic::Location::caller();
+    async move {
+        timeout(SOON, event)
+            .await
+            .unwrap_or_else(|_| panic!("{place}: nothing happened"))
+    }
+}
+
+/// A `redis-server` of its own, killed on drop.
+pub(crate) struct Redis {
+    process: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Redis {
+    pub(crate) async fn start() -> Redis {
+        let directory = tempfile::tempdir().unwrap();
+        // Somebody else may take the port between the two; then Redis ends and another port is tried.
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0")
+                .await
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
+            let mut process = Redis::spawn(port, &directory);
+            if Redis::is_up(&mut process, port).await {
+                return Redis {
+                    process,
+                    port,
+                    directory,
+                };
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    fn spawn(port: u16, directory: &TempDir) -> Child {
+        Command::new("redis-server")
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--port",
+                &port.to_string(),
+            ])
+            .current_dir(directory.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server must be installed")
+    }
+
+    async fn is_up(process: &mut Child, port: u16) -> bool {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+        while process.try_wait().unwrap().is_none() {
+            if client.get_multiplexed_async_connection().await.is_ok() {
+                return true;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn client(&self) -> redis::Client {
+        redis::Client::open(self.url()).unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.process = Redis::spawn(self.port, &self.directory);
+        assert!(
+            Redis::is_up(&mut self.process, self.port).await,
+            "redis-server does not start again"
+        );
+    }
+
+    /// Publishes as another sidecar would.
+    pub(crate) async fn publish(&self, user: User, chat_id: &str, positions: impl IntoIterator<Item = i64>) {
+        let deliveries: Vec<_> = positions
+            .into_iter()
+            .map(|position| {
+                let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
+                json!({ "chatId": chat_id, "position": position, "frame": frame })
+            })
+            .collect();
+        let payload = json!({ "from": "another", "deliveries": deliveries }).to_string();
+        let mut connection = self.client().get_multiplexed_async_connection().await.unwrap();
+        let heard: i64 = redis::cmd("PUBLISH")
+            .arg(user.channel())
+            .arg(payload)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(heard, 1, "exactly one sidecar listens for {user:?}");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A messenger that knows one chat, between Alice and Bob, and does what it is told.
+#[derive(Clone)]
+pub(crate) struct Messenger {
+    pub(crate) origin: String,
+    state: Arc<Mutex<Desk>>,
+    /// While true, calls arrive and are not answered.
+    held: watch::Sender<bool>,
+    calls: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Desk {
+    batches: Vec<Bytes>,
+    authentications: Vec<usize>,
+    faults: VecDeque<Fault>,
+    last_position: i64,
+    answers: HashMap<uuid::Uuid, Value>,
+}
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The call is carried out and its answer is lost.
+    AnswerLost,
+    Status(u16),
+    /// Authentication only: the service that knows is down.
+    Unavailable,
+}
+
+impl Messenger {
+    pub(crate) async fn start() -> Messenger {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let messenger = Messenger {
+            origin: format!("http://{}", listener.local_addr().unwrap()),
+            state: Arc::default(),
+            held: watch::Sender::new(false),
+            calls: watch::Sender::new(0),
+        };
+        let router = Router::new()
+            .route("/messenger/internal/ready", get(|| async { StatusCode::OK }))
+            .route("/messenger/internal/authenticate", post(authenticate))
+            .route("/messenger/internal/commands", post(commands))
+            .with_state(messenger.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        messenger
+    }
+
+    /// From now on calls are not answered.
+    pub(crate) fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// The next calls go wrong, one by one.
+    pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state.lock().unwrap().faults.extend(faults);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
+    /// Waits until so many calls have arrived since the start.
+    pub(crate) async fn called(&self, times: usize) {
+        soon(self.calls.subscribe().wait_for(|calls| *calls >= times))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        *self.calls.borrow()
+    }
+
+    /// The bodies of the calls for commands.
+    pub(crate) fn batches(&self) -> Vec<Bytes> {
+        self.state.lock().unwrap().batches.clone()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Vec<Request>> {
+        let read = |batch: &Bytes| serde_json::from_slice::<CommandBatch>(batch).unwrap();
+        self.batches()
+            .iter()
+            .map(|batch| {
+                read(batch)
+                    .commands
+                    .into_iter()
+                    .map(|command| command.request)
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// How many were asked about in each call for authentication.
+    pub(crate) fn authentications(&self) -> Vec<usize> {
+        self.state.lock().unwrap().authentications.clone()
+    }
+
+    async fn arrived(&self) {
+        self.calls.send_modify(|calls| *calls += 1);
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+    }
+}
+
+async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Authenticate>) -> Response {
+    messenger
+        .state
+        .lock()
+        .unwrap()
+        .authentications
+        .push(asked.authorizations.len());
+    messenger.arrived().await;
+    let fault = messenger.state.lock().unwrap().faults.pop_front();
+    let outcomes = asked
+        .authorizations
+        .iter()
+        .map(|authorization| match (fault, user(authorization)) {
+            (Some(Fault::Unavailable), _) => Admission::Unavailable,
+            (_, Some(user)) => Admission::Accepted {
+                principal: Principal {
+                    user,
+                    agency_id: None,
+                },
+            },
+            (_, None) => Admission::Rejected,
+        })
+        .collect();
+    answer(fault, &Authenticated { outcomes })
+}
+
+/// `Bearer organizer:1` is Alice's token, and so on.
+fn user(authorization: &str) -> Option<User> {
+    let (realm, id) = authorization.strip_prefix("Bearer ")?.split_once(':')?;
+    let realm = [Realm::Organizer, Realm::Participant]
+        .into_iter()
+        .find(|known| known.as_str() == realm)?;
+    Some(User {
+        realm,
+        id: id.parse().ok()?,
+    })
+}
+
+async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {
+    messenger.state.lock().unwrap().batches.push(body.clone());
+    messenger.arrived().await;
+    let mut desk = messenger.state.lock().unwrap();
+    let fault = desk.faults.pop_front();
+    let batch: CommandBatch = serde_json::from_slice(&body).unwrap();
+    if let Some(Fault::Status(_)) = fault {
+        return answer(fault, &());
+    }
+    let outcomes = batch
+        .commands
+        .iter()
+        .map(|command| desk.carry_out(command))
+        .collect();
+    answer(fault, &BatchOutcome { outcomes })
+}
+
+fn answer(fault: Option<Fault>, answer: &impl serde::Serialize) -> Response {
+    match fault {
+        Some(Fault::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
+        Some(Fault::AnswerLost) => {
+            let broken = futures_util::stream::iter([
+                Ok(Bytes::from_static(b"{")),
+                Err(std::io::Error::other("the connection breaks")),
+            ]);
+            Body::from_stream(broken).into_response()
+        }
+        Some(Fault::Unavailable) | None => Json(answer).into_response(),
+    }
+}
+
+impl Desk {
+    fn carry_out(&mut self, command: &relay_protocol::Command) -> CommandOutcome {
+        let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
+        let Request::SendMessage { message, chat_id, .. } = &command.request else {
+            let reply = json!({ "type": "reply", "payload": command.request });
+            return CommandOutcome {
+                reply: Some(raw(reply)),
+                deliveries: Vec::new(),
+            };
+        };
+        if !self.answers.contains_key(&command.id) {
+            self.last_position += 1;
+            let payload = json!({ "content": message, "position": self.last_position });
+            self.answers.insert(command.id, payload);
+        }
+        let payload = &self.answers[&command.id];
+        let delivery = Delivery {
+            to: vec![ALICE, BOB],
+            chat_id: chat_id.clone(),
+            position: payload["position"].as_i64().unwrap(),
+            frame: raw(json!({ "type": "user_message", "payload": { "content": message } })),
+        };
+        CommandOutcome {
+            reply: None,
+            deliveries: vec![delivery],
+        }
+    }
+}
+
+/// A sidecar in this process.
+pub(crate) struct Sidecar {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    pub(crate) running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Sidecar {
+    /// Starts one and waits until it hears others.
+    pub(crate) async fn start(messenger: &Messenger, redis: &Redis) -> Sidecar {
+        Sidecar::start_with(messenger, redis, Timings::default()).await
+    }
+
+    pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config {
+            messenger: messenger.origin.clone(),
+            messenger_key: "key".into(),
+            redis: redis.url(),
+            timings,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(mayday_sidecar::run(listener, config, async {
+            drop(stopped.await)
+        }));
+        let sidecar = Sidecar {
+            address,
+            stop: Some(stop),
+            running,
+        };
+        sidecar.becomes_ready().await;
+        sidecar
+    }
+
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until `/readyz` says that all is well.
+    pub(crate) async fn becomes_ready(&self) {
+        self.becomes("HTTP/1.1 200 OK").await;
+    }
+
+    /// Waits until the answer of `/readyz` contains this.
+    pub(crate) async fn becomes(&self, expected: &str) {
+        let asking = async {
+            while !self.get("/readyz").await.contains(expected) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(asking).await;
+    }
+
+    /// The whole answer to a plain request.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    pub(crate) async fn alice(&self) -> Client {
+        Client::signed_in(self, ALICE).await
+    }
+
+    pub(crate) async fn bob(&self) -> Client {
+        Client::signed_in(self, BOB).await
+    }
+}
+
+/// A client with a real socket.
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Connects and says nothing.
+    pub(crate) async fn connect(sidecar: &Sidecar) -> Client {
+        // Small frames in a row would wait for each other.
+        let url = format!("ws://{}/connect", sidecar.address);
+        let (socket, _) = soon(connect_async_with_config(url, None, true)).await.unwrap();
+        Client { socket }
+    }
+
+    /// Connects, signs in, and has seen that it worked.
+    pub(crate) async fn signed_in(sidecar: &Sidecar, user: User) -> Client {
+        let mut client = Client::connect(sidecar).await;
+        client.authorize(user).await;
+        client.ask("get_chats", json!("")).await;
+        assert_eq!(
+            client.next().await,
+            json!({ "type": "reply", "payload": { "type": "getChats" } })
+        );
+        client
+    }
+
+    pub(crate) async fn authorize(&mut self, user: User) {
+        let token = format!("Bearer {}:{}", user.realm.as_str(), user.id);
+        self.send(json!({ "Authorization": token }).to_string()).await;
+    }
+
+    pub(crate) async fn ask(&mut self, kind: &str, payload: Value) {
+        self.send(json!({ "type": kind, "payload": payload }).to_string())
+            .await;
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.ask("send_message", json!({ "chatId": "c", "message": text }))
+            .await;
+    }
+
+    pub(crate) async fn send(&mut self, frame: impl Into<String>) {
+        soon(self.socket.send(Message::text(frame.into()))).await.unwrap();
+    }
+
+    /// The next thing on the socket that is not a ping.
+    pub(crate) async fn next_message(
+        &mut self,
+    ) -> Option<Result<Message, tokio_tungstenite::tungstenite::Error>> {
+        loop {
+            match soon(self.socket.next()).await {
+                Some(Ok(Message::Ping(_))) => {}
+                message => return message,
+            }
+        }
+    }
+
+    /// The next frame, which must be an object followed by a newline.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> impl Future<Output = Value> {
+        let place = std::panic::Location::caller();
+        async move {
+            let message = self.next_message().await;
+            let Some(Ok(Message::Text(text))) = message else {
+                panic!("{place}: expected a frame, got {message:?}");
+            };
+            assert!(text.ends_with('\n'), "{place}: no newline at the end of {text}");
+            serde_json::from_str(&text).unwrap()
+        }
+    }
+
+    /// The next frame must be a message with this text.
+    #[track_caller]
+    pub(crate) fn hears(&mut self, text: &str) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let frame = self.next().await;
+            assert_eq!(frame["payload"]["content"], json!(text), "{place}: {frame}");
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn is_told(&mut self, error: &str) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let expected = json!({ "type": "error", "payload": { "message": error } });
+            assert_eq!(self.next().await, expected, "{place}");
+        }
+    }
+
+    /// The connection must end, without a close frame and without anything before.
+    pub(crate) async fn is_dropped(&mut self) {
+        let end = self.next_message().await;
+        assert!(
+            matches!(end, Some(Err(_))),
+            "expected a drop without a close frame, got {end:?}"
+        );
+    }
+
+    pub(crate) async fn is_closed(&mut self) -> u16 {
+        match self.next_message().await {
+            Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+            end => panic!("expected a close frame, got {end:?}"),
+        }
+    }
+}
