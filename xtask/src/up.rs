@@ -167,8 +167,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(file) = &options.ready_file {
         ready::remove(file)?;
     }
-    // Asked for here to fail before a long build, and again when the ports are needed.
+    // Asked for here to fail before a long build, and again when they are needed.
     options.ports()?;
+    if options.host == Runtime::Spin {
+        find_spin()?;
+    }
     if options.redis.is_none() {
         ensure_redis_server()?;
     }
