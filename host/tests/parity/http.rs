@@ -1,0 +1,160 @@
+//! The HTTP trigger: routes, headers, the host's own paths, failures.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+
+use crate::support::{Setup, text, trigger};
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(path).body(Full::default()).unwrap()
+}
+
+/// `crates/trigger-http/src/server.rs`, `handle`, `app_info`, `not_found`.
+#[tokio::test]
+async fn the_host_answers_its_own_paths() {
+    let host = Setup::new().start();
+    assert_eq!(host.get("/.well-known/spin/health").await, "OK");
+    let info = host.send(get("/.well-known/spin/info")).await;
+    assert_eq!(info.headers()["content-type"], "application/json");
+    assert_eq!(
+        text(info).await,
+        "{\n  \"name\": \"parity\",\n  \"version\": \"1.2.3\"\n}"
+    );
+    // Even where a component has everything.
+    let other = host.send(get("/.well-known/spin/other")).await;
+    assert_eq!(
+        (other.status(), text(other).await),
+        (StatusCode::NOT_FOUND, String::new())
+    );
+}
+
+/// `crates/trigger-http/src/server.rs`, `not_found`; `crates/routes/src/lib.rs`, `Router::build` (private routes have no path).
+#[tokio::test]
+async fn a_path_without_a_route_is_not_found() {
+    let host = Setup::new()
+        .triggers(trigger("/here", "probe"))
+        .other("hidden", "")
+        .start();
+    for path in ["/", "/here/below", "/hidden"] {
+        let response = host.send(get(path)).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(text(response).await, "");
+    }
+}
+
+/// `crates/routes/src/lib.rs`, `RouteMatch`; `crates/trigger-http/src/headers.rs`, `compute_default_headers`.
+#[tokio::test]
+async fn headers_tell_the_component_how_it_was_reached() {
+    let host = Setup::new().triggers(trigger("/a/:user_id/...", "probe")).start();
+    let request = Request::get("/a/42/b/headers?q=1")
+        .header("host", "example.com:81")
+        .header("x-own", "1");
+    let seen = text(host.send(request.body(Full::default()).unwrap()).await).await;
+    for line in [
+        "authority: Some(\"example.com:81\")",
+        "scheme: Some(Scheme::Http)",
+        "uri: /a/42/b/headers?q=1",
+        "host: example.com:81",
+        "x-own: 1",
+        "spin-path-info: /b/headers",
+        "spin-full-url: http://example.com:81/a/42/b/headers?q=1",
+        "spin-matched-route: /a/:user_id/...",
+        "spin-base-path: /",
+        "spin-raw-component-route: /a/:user_id/...",
+        "spin-component-route: /a/:user_id",
+        "spin-client-addr: 127.0.0.1:0",
+        "spin-path-match-user-id: 42",
+    ] {
+        assert!(seen.lines().any(|seen| seen == line), "{line} is not in:\n{seen}");
+    }
+}
+
+/// `crates/trigger-http/src/wasi.rs`, `prepare_request`: what a client sends stays, before what the host adds.
+#[tokio::test]
+async fn the_clients_own_spin_headers_are_kept() {
+    let host = Setup::new().start();
+    let request = Request::get("/headers")
+        .header("spin-client-addr", "9.9.9.9:9")
+        .body(Full::default())
+        .unwrap();
+    let seen = text(host.send(request).await).await;
+    let addresses: Vec<_> = seen
+        .lines()
+        .filter(|line| line.starts_with("spin-client-addr"))
+        .collect();
+    assert_eq!(
+        addresses,
+        ["spin-client-addr: 9.9.9.9:9", "spin-client-addr: 127.0.0.1:0"]
+    );
+}
+
+/// `crates/trigger-http/src/headers.rs`, `prepare_request_headers`.
+#[tokio::test]
+async fn a_header_that_is_not_utf_8_fails_the_request() {
+    let host = Setup::new().start();
+    let value = http::HeaderValue::from_bytes(&[0xff]).unwrap();
+    let request = Request::get("/echo")
+        .header("x-bytes", value)
+        .body(Full::default())
+        .unwrap();
+    assert_eq!(
+        host.send(request).await.status(),
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+}
+
+/// `crates/trigger-http/src/headers.rs`, `strip_forbidden_headers`: nobody outside can pretend to be chained.
+#[tokio::test]
+async fn a_host_of_the_internal_domain_is_not_taken_from_outside() {
+    let host = Setup::new().start();
+    let request = Request::get("/headers")
+        .header("host", "probe.spin.internal")
+        .body(Full::default())
+        .unwrap();
+    assert_eq!(host.send(request).await.status(), StatusCode::BAD_REQUEST);
+}
+
+/// `crates/trigger-http/src/server.rs`, `respond_wasm_component` and `internal_error`.
+#[tokio::test]
+async fn a_component_that_traps_is_an_empty_500_and_hurts_no_other_request() {
+    let host = Setup::new().start();
+    let response = host.send(get("/panic")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(text(response).await, "");
+    assert_eq!(host.post("/echo", "still here").await, "still here");
+}
+
+/// `crates/trigger-http/src/wasi.rs`, `execute`: what was begun stands, and its body breaks off.
+#[tokio::test]
+async fn a_trap_after_the_response_began_breaks_its_body_off() {
+    let host = Setup::new().start();
+    let response = host.send(get("/trap-while-streaming")).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    response.into_body().collect().await.unwrap_err();
+}
+
+/// `crates/factors-executor/src/lib.rs`, `instantiate`: nothing but what is stored survives a request.
+#[tokio::test]
+async fn every_request_has_an_instance_of_its_own() {
+    let host = Setup::new().start();
+    for _ in 0..3 {
+        assert_eq!(host.get("/count").await, "0\n");
+    }
+}
+
+/// `crates/trigger-http/src/server.rs`, `print_startup_msgs`; `crates/routes/src/lib.rs`, `Display for ParsedRoute`.
+#[tokio::test]
+async fn routes_are_described_as_spin_does() {
+    let host = Setup::new()
+        .triggers([trigger("/a/...", "probe"), trigger("/b", "probe")].concat())
+        .component("description = \"what it is\"")
+        .start();
+    let text = host.app.describe_routes("127.0.0.1:3000".parse().unwrap());
+    assert!(text.starts_with("Available Routes:\n"), "{text}");
+    assert!(
+        text.contains("  probe: http://127.0.0.1:3000/a (wildcard)\n    what it is\n"),
+        "{text}"
+    );
+    assert!(text.contains("  probe: http://127.0.0.1:3000/b\n"), "{text}");
+}

@@ -1,0 +1,88 @@
+//! What one request may use. Spin has these limits only where it is told to; the numbers are ours.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+
+use crate::support::{DEADLINE, Setup};
+
+async fn status(host: &crate::support::Host, path: &str) -> StatusCode {
+    host.send(Request::get(path).body(Full::default()).unwrap())
+        .await
+        .status()
+}
+
+/// `crates/core/src/limits.rs`, `memory_growing`: beyond the limit there is no more memory, which few programs survive.
+#[tokio::test]
+async fn memory_is_limited_to_128_mib_or_what_the_flag_says() {
+    let host = Setup::new().start();
+    assert_eq!(host.get("/allocate?bytes=100000000").await, "100000000\n");
+    assert_eq!(
+        status(&host, "/allocate?bytes=140000000").await,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+    let host = Setup::new()
+        .options(|options| options.max_instance_memory = Some(32 << 20))
+        .start();
+    assert_eq!(
+        status(&host, "/allocate?bytes=100000000").await,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+    assert_eq!(host.post("/echo", "small").await, "small");
+}
+
+/// `crates/runtime-config/src/lib.rs`, `max_instance_memory`.
+#[tokio::test]
+async fn the_runtime_configuration_can_limit_memory() {
+    let host = Setup::new().runtime("max_instance_memory = 33554432").start();
+    assert_eq!(
+        status(&host, "/allocate?bytes=100000000").await,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+}
+
+/// A request that takes too long ends as a trap does, even one that never waits for anything.
+#[tokio::test]
+async fn time_is_limited() {
+    let host = Setup::new()
+        .options(|options| options.request_timeout = Duration::from_millis(200))
+        .start();
+    assert_eq!(status(&host, "/loop").await, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(host.post("/echo", "still here").await, "still here");
+}
+
+/// What finds no room is told at once to come again.
+#[tokio::test]
+async fn more_requests_than_can_run_are_answered_503_with_retry_after() {
+    // The only place is taken by a request that waits for a server that accepts and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let host = Setup::new()
+        .component(&format!("allowed_outbound_hosts = [\"http://{address}\"]"))
+        .options(|options| options.max_requests = 1)
+        .start();
+    let app = host.app.clone();
+    let url = format!("/fetch?url=http://{address}/");
+    let first = tokio::spawn(async move {
+        app.handle(Request::get(url).body(Full::<bytes::Bytes>::default()).unwrap())
+            .await
+            .status()
+    });
+    let (stream, _) = tokio::time::timeout(DEADLINE, listener.accept())
+        .await
+        .unwrap()
+        .unwrap();
+
+    let refused = host
+        .send(Request::get("/echo").body(Full::default()).unwrap())
+        .await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    // The host's own paths need no room.
+    assert_eq!(host.get("/.well-known/spin/health").await, "OK");
+
+    drop(stream);
+    assert_eq!(first.await.unwrap(), StatusCode::OK);
+}

@@ -1,0 +1,19 @@
+//! Where the host must behave as Spin does: one test per rule, each naming the place in Spin's sources (at v3.6.3) where the
+//! rule comes from. The component that looks from inside is `host/probe`.
+
+mod support;
+
+mod chaining;
+mod composition;
+mod http;
+mod key_value;
+mod limits;
+mod manifest;
+mod outbound_http;
+mod process;
+mod redis;
+mod redis_trigger;
+mod sqlite;
+mod stdio;
+mod variables;
+mod wasi;

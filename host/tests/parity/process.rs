@@ -1,0 +1,173 @@
+//! The host as a program: its flags, what it prints, how it stops.
+
+use std::{path::Path, process::Stdio};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::{TcpListener, TcpStream},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::support::{DEADLINE, Redis, Setup};
+
+struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    fn start(from: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mayday-host"))
+            .arg("-f")
+            .arg(from)
+            .args(arguments)
+            .env("SPIN_VARIABLE_SECRET", "from-the-environment")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The rest of the first line that begins so.
+    async fn line(&mut self, start: &str) -> String {
+        let find = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if let Some(rest) = line.strip_prefix(start) {
+                    return rest.to_owned();
+                }
+            }
+            panic!("the program ended without printing {start:?}");
+        };
+        timeout(DEADLINE, find).await.expect("a line in time")
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Whether it ended well, and what it wrote to stderr.
+    async fn end(mut self) -> (bool, String) {
+        let mut errors = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        timeout(DEADLINE, stderr.read_to_string(&mut errors))
+            .await
+            .unwrap()
+            .unwrap();
+        (
+            timeout(DEADLINE, self.child.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success(),
+            errors,
+        )
+    }
+}
+
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut response))
+        .await
+        .unwrap()
+        .unwrap();
+    response
+}
+
+/// `crates/trigger-http/src/server.rs`, `print_startup_msgs`; `crates/variables-env/src/lib.rs`, `get_sync`.
+#[tokio::test]
+async fn it_prints_where_it_serves_and_takes_variables_from_the_environment() {
+    let setup = Setup::new()
+        .sections("[variables]\nsecret = { required = true, secret = true }")
+        .sections("[component.probe.variables]\nmine = \"{{ secret }}\"");
+    let mut program = Program::start(&setup.write(), &["--listen", "127.0.0.1:0", "-e", "A=1"]);
+    let address = program.line("Serving http://").await;
+    assert_eq!(
+        program.line("  probe: ").await,
+        format!("http://{address} (wildcard)")
+    );
+    let answer = get(&address, "/variable?name=mine").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("Ok(\"from-the-environment\")"), "{answer}");
+    assert!(get(&address, "/environment").await.contains("A=1"));
+    program.terminate();
+    assert!(program.end().await.0);
+}
+
+/// `crates/trigger/src/cli/stdio.rs`, `FollowComponents`: output is shown as well, unless it is not wanted.
+#[tokio::test]
+async fn output_is_echoed_to_stderr_unless_quiet() {
+    for (flag, shown) in [("--disable-cache", true), ("--quiet", false)] {
+        let setup = Setup::new();
+        let mut program = Program::start(&setup.write(), &["--listen", "127.0.0.1:0", flag]);
+        let address = program.line("Serving http://").await;
+        get(&address, "/print?text=look-here").await;
+        program.terminate();
+        let (_, errors) = program.end().await;
+        assert_eq!(errors.contains("look-here"), shown, "{errors}");
+    }
+}
+
+/// Spin just ends. Here what is in flight is answered first.
+#[tokio::test]
+async fn a_request_in_flight_is_finished_before_it_stops() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = listener.local_addr().unwrap();
+    let setup = Setup::new().component(&format!("allowed_outbound_hosts = [\"http://{slow}\"]"));
+    let mut program = Program::start(&setup.write(), &["--listen", "127.0.0.1:0"]);
+    let address = program.line("Serving http://").await;
+    let client = tokio::spawn({
+        let address = address.clone();
+        async move { get(&address, &format!("/fetch?url=http://{slow}/")).await }
+    });
+    let (mut stream, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
+    program.terminate();
+    // New connections are refused from now on, or soon.
+    let refused = async { while TcpStream::connect(&address).await.is_ok() {} };
+    timeout(DEADLINE, refused).await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone")
+        .await
+        .unwrap();
+    assert!(client.await.unwrap().contains("done"));
+    assert!(program.end().await.0);
+}
+
+/// `crates/trigger-redis/src/lib.rs`, `run_listener`, and `src/commands/up.rs`: the process fails when its connection ends.
+#[tokio::test]
+async fn it_fails_when_redis_goes_away() {
+    let mut redis = Redis::start().await;
+    let setup = Setup::new()
+        .triggers("[[trigger.redis]]\nchannel = \"one\"\ncomponent = \"probe\"\n")
+        .sections(&format!("[application.trigger.redis]\naddress = {:?}", redis.url));
+    let mut program = Program::start(&setup.write(), &[]);
+    program.line("Active Channels on ").await;
+    redis.stop().await;
+    let (ended_well, errors) = program.end().await;
+    assert!(!ended_well);
+    assert!(errors.contains("disconnected from"), "{errors}");
+}
+
+/// Everything that is wrong is told, and nothing is served.
+#[tokio::test]
+async fn it_refuses_what_it_cannot_run() {
+    let setup = Setup::new().component("files = [\"x\"]");
+    let (ended_well, errors) = Program::start(&setup.write(), &["--listen", "127.0.0.1:0"])
+        .end()
+        .await;
+    assert!(!ended_well);
+    assert!(errors.contains("the key \"files\" is not supported"), "{errors}");
+}
