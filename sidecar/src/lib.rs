@@ -150,7 +150,7 @@ pub async fn run(
         let relay = Arc::clone(&relay);
         async move { relay.listen(&hub).await }
     });
-    let publishing = tokio::spawn({
+    let mut publishing = tokio::spawn({
         let relay = Arc::clone(&relay);
         async move { relay.publish().await }
     });
@@ -164,6 +164,7 @@ pub async fn run(
         () = server::accept(listener, server::router(app), stopped) => {}
         // They end only by a panic, and without one of them clients would wait for ever.
         Some(ended) = background.join_next() => bail!("a part of the sidecar ended: {ended:?}"),
+        ended = &mut publishing => bail!("a part of the sidecar ended: {ended:?}"),
     }
     let _ = timeout(
         timings.drain + LAST_WORDS,

@@ -51,7 +51,7 @@ const STALE_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Relay {
     /// Names this sidecar among the others, so that it knows its own echo.
-    id: Uuid,
+    id: String,
     client: redis::Client,
     interests: Mutex<Interests>,
     interests_changed: Notify,
@@ -133,7 +133,7 @@ enum Lost {
 impl Relay {
     pub(crate) fn new(redis_url: &str) -> Result<Relay, redis::RedisError> {
         Ok(Relay {
-            id: Uuid::now_v7(),
+            id: Uuid::now_v7().to_string(),
             client: redis::Client::open(redis_url)?,
             interests: Mutex::default(),
             interests_changed: Notify::new(),
@@ -167,7 +167,7 @@ impl Relay {
     /// Publishes what a batch showed to `user`, for their connections to other sidecars.
     pub(crate) fn pass_on(&self, user: User, deliveries: Vec<Passed<'_>>) {
         let publication = Publication {
-            from: self.id.to_string().into(),
+            from: self.id.as_str().into(),
             deliveries,
         };
         let payload = serde_json::to_string(&publication).expect("frames are JSON");
@@ -316,7 +316,7 @@ impl Relay {
     }
 
     fn show(&self, hub: &Hub, user: User, publication: &Publication<'_>) {
-        if publication.from == self.id.to_string() {
+        if publication.from == self.id {
             return;
         }
         for passed in &publication.deliveries {
@@ -359,9 +359,9 @@ impl Relay {
             send(&mut connection, unsent).await?;
             tokio::select! {
                 more = self.next_outgoing(unsent) => if !more {
-                    return Ok(tick::release(&mut connection, self.id).await?);
+                    return Ok(tick::release(&mut connection, &self.id).await?);
                 },
-                _ = ticks.tick() => tick::publish(&mut connection, self.id).await?,
+                _ = ticks.tick() => tick::publish(&mut connection, &self.id).await?,
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use uuid::Uuid;
 
 /// How often the tick is published.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -29,12 +28,12 @@ const RELEASE_AS_OWNER: &str = "
     return 0";
 
 /// Publishes a tick, unless another sidecar does.
-pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: Uuid) -> redis::RedisResult<()> {
+pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: &str) -> redis::RedisResult<()> {
     redis::cmd("EVAL")
         .arg(PUBLISH_AS_OWNER)
         .arg(1)
         .arg(LEASE_KEY)
-        .arg(id.to_string())
+        .arg(id)
         .arg(LEASE.as_millis() as u64)
         .arg(CHANNEL)
         .arg(PAYLOAD)
@@ -43,12 +42,12 @@ pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: Uuid) ->
 }
 
 /// Lets another sidecar take over at once.
-pub(crate) async fn release(connection: &mut MultiplexedConnection, id: Uuid) -> redis::RedisResult<()> {
+pub(crate) async fn release(connection: &mut MultiplexedConnection, id: &str) -> redis::RedisResult<()> {
     redis::cmd("EVAL")
         .arg(RELEASE_AS_OWNER)
         .arg(1)
         .arg(LEASE_KEY)
-        .arg(id.to_string())
+        .arg(id)
         .query_async(connection)
         .await
 }

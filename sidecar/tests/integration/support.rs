@@ -174,7 +174,7 @@ struct Desk {
     batches: Vec<Bytes>,
     authentications: Vec<usize>,
     faults: VecDeque<Fault>,
-    last_position: i64,
+    last_positions: HashMap<String, i64>,
     answers: HashMap<uuid::Uuid, Value>,
 }
 
@@ -345,8 +345,9 @@ impl Desk {
             };
         };
         if !self.answers.contains_key(&command.id) {
-            self.last_position += 1;
-            let payload = json!({ "content": message, "position": self.last_position });
+            let position = self.last_positions.entry(chat_id.clone()).or_default();
+            *position += 1;
+            let payload = json!({ "content": message, "position": position });
             self.answers.insert(command.id, payload);
         }
         let payload = &self.answers[&command.id];
