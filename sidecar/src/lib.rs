@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::info;
@@ -139,17 +139,7 @@ pub async fn run(
         relay: Arc::clone(&relay),
     };
 
-    let mut background = JoinSet::new();
-    background.spawn(async move { admission::answer_questions(questions, &messenger).await });
-    background.spawn(async move { carrier.carry().await });
-    background.spawn({
-        let hub = Arc::clone(&hub);
-        async move { hub.release_held_frames().await }
-    });
-    background.spawn({
-        let relay = Arc::clone(&relay);
-        async move { relay.listen(&hub).await }
-    });
+    let mut background = background(questions, messenger, carrier, hub, Arc::clone(&relay));
     let mut publishing = tokio::spawn({
         let relay = Arc::clone(&relay);
         async move { relay.publish().await }
@@ -174,4 +164,23 @@ pub async fn run(
     relay.close();
     let _ = timeout(LAST_PUBLICATIONS, publishing).await;
     Ok(())
+}
+
+/// What goes on besides the connections. Each part runs until it is aborted, unless it panics.
+fn background(
+    questions: mpsc::Receiver<admission::Question>,
+    messenger: Arc<Messenger>,
+    carrier: Carrier,
+    hub: Arc<Hub>,
+    relay: Arc<Relay>,
+) -> JoinSet<()> {
+    let mut parts = JoinSet::new();
+    parts.spawn(async move { admission::answer_questions(questions, &messenger).await });
+    parts.spawn(async move { carrier.carry().await });
+    parts.spawn({
+        let hub = Arc::clone(&hub);
+        async move { hub.release_held_frames().await }
+    });
+    parts.spawn(async move { relay.listen(&hub).await });
+    parts
 }

@@ -1,6 +1,6 @@
 //! The sidecar's process: arguments, signals, and nothing else.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -34,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let messenger_key = std::env::var("MAYDAY_MESSENGER_KEY").context("MAYDAY_MESSENGER_KEY must be set")?;
 
