@@ -189,9 +189,10 @@ type HandleArguments = (Resource<OutgoingRequest>, Option<Resource<OptionsResour
 /// Sees to what the library cannot know, before it takes the request.
 fn prepare(state: &mut State, request: &Resource<OutgoingRequest>) -> wasmtime::Result<()> {
     let request = state.table.get_mut(request)?;
-    // The library refuses a request without a host, which in Spin means the application itself.
+    // A request without a host, or with a port alone as the SDK has it, means the application itself in Spin. The library
+    // would refuse it.
     let authority = request.authority.get_or_insert_default();
-    if authority.is_empty() {
+    if authority.is_empty() || authority.starts_with(':') {
         SELF.clone_into(authority);
     }
     let Ok(uri) = Uri::try_from(format!("http://{authority}/")) else {

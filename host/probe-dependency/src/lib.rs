@@ -30,6 +30,7 @@ impl Guest for Provider {
         request
             .set_authority(Some(&authority))
             .map_err(|()| "authority")?;
+        request.set_path_with_query(Some("/echo")).map_err(|()| "path")?;
         let pending = outgoing_handler::handle(request, None).map_err(|code| format!("{code:?}"))?;
         pending.subscribe().block();
         let response = pending.get().ok_or("not ready")?.map_err(|()| "taken")?;

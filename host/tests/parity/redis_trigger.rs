@@ -84,7 +84,7 @@ async fn a_message_handler_cannot_chain() {
     let app = host.app.clone();
     let listener = tokio::spawn(async move { app.listen().await });
     let message = "fetch store key http://probe.spin.internal/echo";
-    let expected = "ErrorCode::DnsError(DnsErrorPayload { rcode: Some(\"address not available\"), info_code: Some(0) })\n";
+    let expected = "ErrorCode::DnsError(DnsErrorPayload { rcode: Some(\"address not available\"), info-code: Some(0) })\n";
     publish_until(&redis, &[message], "key", expected).await;
     listener.abort();
 }

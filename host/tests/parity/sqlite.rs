@@ -44,8 +44,8 @@ async fn failures_are_io_errors_with_the_words_of_sqlite() {
     let host = with_database();
     for (statement, error) in [
         (
-            "SELECT nothing",
-            "no such column: nothing in SELECT nothing at offset 7",
+            "SELECT missing",
+            "no such column: missing in SELECT missing at offset 7",
         ),
         ("SELEC", "near \\\"SELEC\\\": syntax error in SELEC at offset 0"),
         (
@@ -167,7 +167,7 @@ async fn a_database_without_a_path_lasts_as_long_as_its_connection() {
 async fn the_older_interface_works_too() {
     let host = with_database();
     let answer = host
-        .post("/sqlite-2?database=default", "SELECT 1, 'a'\nSELECT nothing")
+        .post("/sqlite-2?database=default", "SELECT 1, 'a'\nSELECT missing")
         .await;
     let (rows, error) = answer.split_once('\n').unwrap();
     assert_eq!(rows, "Ok([[Value::Integer(1), Value::Text(\"a\")]])");
