@@ -1,0 +1,15 @@
+//! Mayday's outer two rings of tests.
+//!
+//! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`, `database`.
+//! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients: `story` is what
+//!   must work, `faults` is what may break.
+//!
+//! Run them with `cargo xtask test`, which builds what they start.
+
+mod database;
+mod faults;
+mod messenger;
+mod organizer;
+mod participant;
+mod story;
+mod support;

@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The WebSocket relay of Mayday.
 ///
-/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY.
+/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY. Where Redis is may be, too: a password in
+/// its URL would be seen by whoever can list processes.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -23,7 +24,12 @@ struct Args {
     #[arg(long, default_value = "http://127.0.0.1:3000", value_parser = origin)]
     messenger: String,
     /// Where Redis is.
-    #[arg(long, default_value = "redis://127.0.0.1:6379")]
+    #[arg(
+        long,
+        env = "MAYDAY_REDIS",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
     redis: String,
 }
 

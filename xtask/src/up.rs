@@ -418,18 +418,14 @@ impl System {
         Service {
             name: format!("sidecar-{number}"),
             program: self.sidecar.clone(),
-            args: arguments(&[
-                "--listen",
-                &listen,
-                "--messenger",
-                &origin,
-                "--redis",
-                self.redis.as_str(),
-            ]),
-            env: vec![(
-                "MAYDAY_MESSENGER_KEY".to_owned(),
-                self.secrets.messenger_key.clone(),
-            )],
+            args: arguments(&["--listen", &listen, "--messenger", &origin]),
+            env: vec![
+                (
+                    "MAYDAY_MESSENGER_KEY".to_owned(),
+                    self.secrets.messenger_key.clone(),
+                ),
+                ("MAYDAY_REDIS".to_owned(), self.redis.as_str().to_owned()),
+            ],
         }
     }
 

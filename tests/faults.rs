@@ -1,0 +1,157 @@
+//! What may break, and what must hold when it does.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::people;
+use crate::support::socket::Socket;
+use crate::support::system::System;
+
+/// A chat between support and a participant, both connected.
+struct Pair {
+    support: Socket,
+    participant: Socket,
+    chat_id: String,
+}
+
+async fn pair(system: &System, agency: &people::Agency) -> Pair {
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    person.press_help(agency.event_id, "").await.empty(200);
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    let mut participant =
+        Socket::open("participant", system.sidecar(system.ready.ws.len() - 1), &person).await;
+    participant.expect_nothing_yet().await;
+    support.send("start_chat", "".into()).await;
+    let chat_id = support.expect("new_chat").await["id"]
+        .as_str()
+        .expect("text")
+        .to_owned();
+    participant.expect("new_chat").await;
+    Pair {
+        support,
+        participant,
+        chat_id,
+    }
+}
+
+/// The host is killed while messages are on their way, several times. Each message is stored and shown once, in order.
+#[tokio::test]
+async fn messages_survive_a_killed_host() {
+    const MESSAGES: usize = 60;
+    let mut system = System::start(1).await;
+    let agency = system.agency("Fest").await;
+    let Pair {
+        mut support,
+        mut participant,
+        chat_id,
+    } = pair(&system, &agency).await;
+    let expected: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    for (number, content) in expected.iter().enumerate() {
+        support.say(&chat_id, content).await;
+        if number % 20 == 10 {
+            system.kill_and_wait("host").await;
+        }
+    }
+    // The sidecar sends a batch again until the host is back, and the messenger knows what it has stored already.
+    for content in &expected {
+        assert_eq!(&support.expect_message().await, content);
+        assert_eq!(&participant.expect_message().await, content);
+    }
+    assert_eq!(support.history(&chat_id).await, expected);
+}
+
+/// A press is acknowledged only when it is stored, so it is in the queue after the host was killed.
+#[tokio::test]
+async fn presses_survive_a_killed_host() {
+    let mut system = System::start(1).await;
+    let agency = system.agency("Fest").await;
+    let mut pressed = Vec::new();
+    for number in 0..5 {
+        let person = people::sign_up(&system.door, &format!("p{number}@example.org")).await;
+        person.press_help(agency.event_id, "").await.empty(200);
+        pressed.push(person.id);
+    }
+    system.kill_and_wait("host").await;
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    for id in pressed {
+        support.send("start_chat", "".into()).await;
+        assert_eq!(support.expect("new_chat").await["participantId"], id);
+    }
+}
+
+/// While Redis hangs and is killed, sockets stay open, sends are stored and shown to local connections; when it is back, delivery
+/// between sidecars resumes. What was said meanwhile may come late to the others, but not twice and not out of order.
+#[tokio::test]
+async fn chats_go_on_without_redis() {
+    let mut system = System::start(2).await;
+    let agency = system.agency("Fest").await;
+    let Pair {
+        mut support,
+        mut participant,
+        chat_id,
+    } = pair(&system, &agency).await;
+    let mut support_elsewhere = Socket::open("support elsewhere", system.sidecar(1), &agency.support).await;
+    support_elsewhere.expect_nothing_yet().await;
+
+    system.signal("redis", Signal::STOP);
+    support.say(&chat_id, "is anybody there?").await;
+    assert_eq!(support.expect_message().await, "is anybody there?");
+    participant.say(&chat_id, "I am").await;
+    assert_eq!(participant.expect_message().await, "I am");
+    assert_eq!(support_elsewhere.expect_message().await, "I am");
+    system.kill_and_wait("redis").await;
+
+    system.sidecars_are_ready().await;
+
+    support.say(&chat_id, "welcome back").await;
+    assert_eq!(support.expect_message_after(&["I am"]).await, "welcome back");
+    assert_eq!(
+        participant.expect_message_after(&["is anybody there?"]).await,
+        "welcome back"
+    );
+    assert_eq!(
+        support_elsewhere
+            .expect_message_after(&["is anybody there?"])
+            .await,
+        "welcome back"
+    );
+    participant.say(&chat_id, "thank you").await;
+    for socket in [&mut support, &mut participant, &mut support_elsewhere] {
+        assert_eq!(socket.expect_message().await, "thank you");
+        assert_eq!(
+            socket.history(&chat_id).await,
+            ["is anybody there?", "I am", "welcome back", "thank you"]
+        );
+    }
+}
+
+/// The dispatcher ends with its connection to Redis and is started again; then what waits in an outbox is delivered at its knock.
+#[tokio::test]
+async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
+    let mut system = System::start(1).await;
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    system.kill_and_wait("dispatcher").await;
+    let database = rusqlite::Connection::open(system.database("participant")).expect("a database");
+    let waiting = "INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, due_at)
+                   VALUES ('0198c0de-0000-7000-8000-000000000000', ?1, ?2, ?3, 0, 'waited', 0)";
+    database
+        .execute(waiting, (person.id, agency.event_id, agency.id))
+        .expect("a row");
+
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    let chat = loop {
+        support.send("start_chat", "".into()).await;
+        let frame = support.next().await.expect("an open socket");
+        if frame["type"] == "new_chat" {
+            break frame["payload"].clone();
+        }
+        assert_eq!(frame["payload"]["message"], "no new chats");
+    };
+    assert_eq!(chat["participantId"], person.id);
+    assert_eq!(support.expect_message().await, "Problem description: waited");
+    let left: i64 = database
+        .query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))
+        .expect("a count");
+    assert_eq!(left, 0);
+}

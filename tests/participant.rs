@@ -1,0 +1,394 @@
+//! The participant service, for what the story needs of it (contract 4).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::components::{Components, MESSENGER_KEY, PARTICIPANT_KEY};
+use crate::support::people::{self, PARTICIPANT_PASSWORD};
+
+#[tokio::test]
+async fn a_token_from_sign_up_works_at_once() {
+    let components = Components::start();
+    for number in 0..20 {
+        let participant = people::sign_up(&components.door, &format!("p{number}@example.org")).await;
+        let profile = participant.get("/participant/profile").await.json(200);
+        let expected = json!({
+            "id": participant.id, "email": participant.email, "phoneNumber": "+48555000111",
+            "timeCreated": profile["timeCreated"], "timeSignOut": profile["timeCreated"],
+        });
+        assert_eq!(profile, expected);
+    }
+}
+
+#[tokio::test]
+async fn sign_up_stops_at_the_first_problem_in_order() {
+    let components = Components::start();
+    people::sign_up(&components.door, "taken@example.org").await;
+    let sign_up = async |body: Value| {
+        components
+            .door
+            .send("POST", "/participant/auth/sign-up", None, Some(&body))
+            .await
+    };
+    let password = PARTICIPANT_PASSWORD;
+    sign_up(json!({})).await.error(400, "invalid email address");
+    sign_up(json!({"email": "a@b", "password": "short"}))
+        .await
+        .error(400, "password must be at least 8 characters");
+    let other = json!({"email": "a@b", "password": password, "confirmPassword": "other"});
+    sign_up(other)
+        .await
+        .error(400, "confirmPassword must match password");
+    let taken = json!({"email": "taken@example.org", "password": password, "confirmPassword": password});
+    sign_up(taken).await.error(400, "email already exists");
+    let long = json!({"email": "a@b", "password": password, "confirmPassword": password, "phoneNumber": "1".repeat(31)});
+    sign_up(long)
+        .await
+        .error(400, "phoneNumber must be at most 30 characters");
+    assert_eq!(sign_up(json!({"email": 7})).await.status, 400);
+    let lenient = json!({"EMAIL": "a@b", "Password": password, "confirmpassword": password, "surprise": []});
+    assert_eq!(sign_up(lenient).await.json(201)["user"]["phoneNumber"], "");
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_email_are_one_answer() {
+    let components = Components::start();
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let sign_in = async |email: &str, password: &str| {
+        let body = json!({"email": email, "password": password});
+        components
+            .door
+            .send("POST", "/participant/auth/sign-in", None, Some(&body))
+            .await
+    };
+    sign_in("p@example.org", "wrong horse")
+        .await
+        .error(401, "invalid email or password");
+    sign_in("P@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .error(401, "invalid email or password");
+    sign_in("nobody@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .error(401, "invalid email or password");
+    let signed_in = sign_in("p@example.org", PARTICIPANT_PASSWORD).await.json(200);
+    assert_eq!(signed_in["user"]["id"], participant.id);
+}
+
+#[tokio::test]
+async fn bad_credentials_are_refused() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let get = async |header: Option<&str>| {
+        components
+            .door
+            .send_as("GET", "/participant/profile", header, "")
+            .await
+    };
+    let token = &participant.token;
+    for header in [
+        None,
+        Some("Bearer"),
+        Some("Basic abc"),
+        Some(&*format!("Bearer  {token}")),
+    ] {
+        get(header).await.error(401, "invalid authorization header");
+    }
+    let organizer = format!("Bearer {}", agency.owner.token);
+    for header in [
+        &format!("Bearer {token}x"),
+        "Bearer x",
+        &organizer,
+        &format!("Bearer {token}:x"),
+    ] {
+        get(Some(header)).await.error(401, "invalid token");
+    }
+}
+
+#[tokio::test]
+async fn events_are_those_of_approved_agencies() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let event = json!({
+        "id": agency.event_id, "name": "Fest night", "description": "Loud", "address": "Błonia, Kraków", "lat": 50.06, "lng": 19.91,
+        "timeStart": "2026-07-03T18:00:00.000Z", "timeEnd": "2026-07-03T23:00:00.000Z", "agencyId": agency.id,
+    });
+    let found = async |query: &str| {
+        participant
+            .get(&format!("/participant/events{query}"))
+            .await
+            .json(200)
+    };
+    assert_eq!(found("").await, json!([event]));
+    assert_eq!(found("?query=").await, json!([event]));
+    assert_eq!(
+        found("?query=%C5%82onia&from=2026-07-03T18:00:00.9Z").await,
+        json!([event])
+    );
+    assert_eq!(found("?query=nothing").await, json!([]));
+    participant
+        .get("/participant/events?from=2026-07-03")
+        .await
+        .error(400, "invalid format of `from` filter value; RFC3339 required");
+    participant
+        .get("/participant/events/x")
+        .await
+        .error(400, "invalid `id` route parameter");
+    participant
+        .get("/participant/events/999")
+        .await
+        .error(404, "event with id 999 not found");
+    let mut with_request = event.clone();
+    with_request["isChatRequested"] = false.into();
+    assert_eq!(found(&format!("/{}", agency.event_id)).await, with_request);
+
+    let superadmin = components.superadmin().await;
+    let verify = format!("/organizer/admin/agencies/{}/verify", agency.id);
+    superadmin
+        .patch(&verify, &json!({"approved": false}))
+        .await
+        .json(200);
+    assert_eq!(found("").await, json!([]));
+    let missing = format!("event with id {} not found", agency.event_id);
+    participant
+        .press_help(agency.event_id, "")
+        .await
+        .error(404, missing);
+}
+
+#[tokio::test]
+async fn one_press_of_many_gets_the_lock() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let presses = (0..8).map(|_| participant.press_help(agency.event_id, "help"));
+    let mut statuses: Vec<_> = join_all(presses).await.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400, 400, 400, 400, 400, 400, 400]);
+    assert!(participant.has_requested(agency.event_id).await);
+    assert_eq!(waiting(&components), 1);
+}
+
+#[tokio::test]
+async fn a_bad_press_is_refused_and_takes_no_lock() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let press = async |body: Value| participant.post("/participant/chat-requests", &body).await;
+    let id = agency.event_id;
+    press(json!({"eventId": id, "description": "ż".repeat(1001)}))
+        .await
+        .error(400, "description must be at most 2000 characters");
+    press(json!({"eventId": id.to_string()}))
+        .await
+        .error(400, "eventId must be an integer number");
+    press(json!({"eventId": id, "description": 7}))
+        .await
+        .error(400, "description must be a string");
+    press(json!({"eventId": id, "lat": "50"}))
+        .await
+        .error(400, "lat must be a number");
+    press(json!({"eventId": id, "lat": 91}))
+        .await
+        .error(400, "lat must be between -90 and 90");
+    press(json!({"eventId": 999}))
+        .await
+        .error(404, "event with id 999 not found");
+    press(json!({})).await.error(404, "event with id 0 not found");
+    let token = Some(participant.token.as_str());
+    for body in ["", "{", "[]", "null"] {
+        let reply = components
+            .door
+            .send_raw("POST", "/participant/chat-requests", token, body)
+            .await;
+        assert_eq!(reply.json(400)["error"], "Bad Request", "{body}");
+    }
+    let large = format!(r#"{{"description":"{}"}}"#, "x".repeat(64 * 1024));
+    let reply = components
+        .door
+        .send_raw("POST", "/participant/chat-requests", token, large)
+        .await;
+    reply.error(413, "request entity too large");
+    assert!(!participant.has_requested(id).await);
+    press(json!({"eventId": id, "description": "x".repeat(2000), "lat": null}))
+        .await
+        .empty(200);
+}
+
+/// The press is safe although the messenger is down: it is delivered, once, at a later tick.
+#[tokio::test]
+async fn a_press_outlives_a_messenger_that_is_down() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let body = json!({"eventId": agency.event_id, "description": "help"});
+    let pressed = without_messenger
+        .send(
+            "POST",
+            "/participant/chat-requests",
+            Some(&participant.token),
+            Some(&body),
+        )
+        .await;
+    pressed.empty(200);
+    assert!(participant.has_requested(agency.event_id).await);
+
+    let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
+    let count = |sql: &str| {
+        database
+            .query_row(sql, (), |row| row.get::<_, i64>(0))
+            .expect("a count")
+    };
+    assert_eq!(count("SELECT attempts FROM outbox"), 1);
+    let tick = async || {
+        components
+            .door
+            .send("POST", "/participant/internal/tick", Some(PARTICIPANT_KEY), None)
+            .await
+    };
+    tick().await.empty(200);
+    assert_eq!(count("SELECT count(*) FROM outbox"), 1, "it is not due yet");
+    database
+        .execute("UPDATE outbox SET due_at = 0", ())
+        .expect("an update");
+    tick().await.empty(200);
+    assert_eq!(count("SELECT count(*) FROM outbox"), 0);
+    assert_eq!(waiting(&components), 1);
+}
+
+fn waiting(components: &Components) -> i64 {
+    let database = rusqlite::Connection::open(components.database("messenger")).expect("a database");
+    let sql = "SELECT count(*) FROM chats WHERE state = 'waiting'";
+    database.query_row(sql, (), |row| row.get(0)).expect("a count")
+}
+
+#[tokio::test]
+async fn while_the_organizer_service_is_down_events_are_not_to_be_had() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let alone = components.host_with(&["participant"]);
+    let reply = alone
+        .send("GET", "/participant/events", Some(&participant.token), None)
+        .await;
+    reply.error(503, "api error");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    let body = json!({"eventId": agency.event_id});
+    alone
+        .send(
+            "POST",
+            "/participant/chat-requests",
+            Some(&participant.token),
+            Some(&body),
+        )
+        .await
+        .error(503, "api error");
+    assert!(!participant.has_requested(agency.event_id).await);
+}
+
+#[tokio::test]
+async fn services_read_profiles_and_release_locks_with_the_key() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    participant.press_help(agency.event_id, "").await.empty(200);
+    let send = async |method: &str, path: &str, key: Option<&str>, body: Value| {
+        components.door.send(method, path, key, Some(&body)).await
+    };
+
+    let ids = json!({"ids": [participant.id, 999]});
+    send("GET", "/participant/users", None, ids.clone())
+        .await
+        .error(401, "invalid authorization header");
+    send("GET", "/participant/users", Some(MESSENGER_KEY), ids.clone())
+        .await
+        .error(401, "invalid api key");
+    let profile = participant.get("/participant/profile").await.json(200);
+    let expected = json!({participant.id.to_string(): profile});
+    assert_eq!(
+        send("GET", "/participant/users", Some(PARTICIPANT_KEY), ids)
+            .await
+            .json(200),
+        expected
+    );
+    let path = format!("/participant/users?ids={},999", participant.id);
+    assert_eq!(
+        send("GET", &path, Some(PARTICIPANT_KEY), json!(null))
+            .await
+            .json(200),
+        expected
+    );
+    for body in [json!({}), json!({"ids": []}), json!({"ids": ["1"]}), json!(null)] {
+        send("GET", "/participant/users", Some(PARTICIPANT_KEY), body)
+            .await
+            .error(400, "invalid request body");
+    }
+
+    let release = async |body: Value| {
+        send(
+            "DELETE",
+            "/participant/chat-requests",
+            Some(PARTICIPANT_KEY),
+            body,
+        )
+        .await
+    };
+    let lock = json!({"participantId": participant.id, "eventId": agency.event_id});
+    let of_older_request =
+        json!({"participantId": participant.id, "eventId": agency.event_id, "requestId": "older"});
+    release(of_older_request).await.empty(200);
+    assert!(
+        participant.has_requested(agency.event_id).await,
+        "a newer request's lock stays"
+    );
+    release(lock.clone()).await.empty(200);
+    assert!(!participant.has_requested(agency.event_id).await);
+    release(lock).await.empty(200);
+    assert_eq!(release(json!({"participantId": "x"})).await.status, 400);
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_plain_text() {
+    let components = Components::start();
+    let unknown = components
+        .door
+        .send("GET", "/participant/nowhere", None, None)
+        .await;
+    assert_eq!(
+        (unknown.status, unknown.text().as_str()),
+        (404, "404 page not found")
+    );
+    let method = components
+        .door
+        .send("PUT", "/participant/chat-requests", None, None)
+        .await;
+    assert_eq!(
+        (method.status, method.text().as_str()),
+        (405, "Method Not Allowed")
+    );
+    assert_eq!(method.header("allow"), Some("POST, DELETE"));
+    assert!(
+        method
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/plain"))
+    );
+    components
+        .door
+        .send("OPTIONS", "/participant/profile", None, None)
+        .await
+        .empty(200);
+    assert_eq!(
+        components
+            .door
+            .send("OPTIONS", "/participant/nowhere", None, None)
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        unknown.header("access-control-allow-methods"),
+        Some("GET, PATCH, POST, OPTIONS")
+    );
+}

@@ -1,0 +1,161 @@
+//! Sending requests: over the network, or straight into the host.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use mayday_host::App;
+use serde_json::Value;
+
+/// Where requests go. Paths begin with the service: `/organizer/profile`.
+#[derive(Clone)]
+pub(crate) enum Door {
+    /// To a listening host.
+    Network {
+        origin: String,
+        client: Client<HttpConnector, Full<Bytes>>,
+    },
+    /// To the host as a library.
+    Host(App),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Door {
+    pub(crate) fn network(origin: &str) -> Door {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Door::Network {
+            origin: origin.to_owned(),
+            client,
+        }
+    }
+
+    /// Sends a request whose body, if any, is JSON.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: Option<&Value>,
+    ) -> Reply {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send_raw(method, path, bearer, body).await
+    }
+
+    /// Sends a request with any body.
+    pub(crate) async fn send_raw(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        let authorization = bearer.map(|bearer| format!("Bearer {bearer}"));
+        self.send_as(method, path, authorization.as_deref(), body).await
+    }
+
+    /// Sends a request with any `Authorization` header.
+    pub(crate) async fn send_as(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        self.try_send_as(method, path, authorization, body)
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
+    }
+
+    /// Sends a request that may find nobody there.
+    pub(crate) async fn try_send_as(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: Option<&str>,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Reply> {
+        let uri = match self {
+            Door::Network { origin, .. } => format!("{origin}{path}"),
+            Door::Host(_) => path.to_owned(),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("content-type", "application/json");
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.body(Full::new(body.into()))?;
+        match self {
+            Door::Network { client, .. } => {
+                let (head, body) = client.request(request).await?.into_parts();
+                Reply::new(head, body.collect().await?.to_bytes())
+            }
+            Door::Host(app) => {
+                let (head, body) = app.handle(request).await.into_parts();
+                let body = body
+                    .collect()
+                    .await
+                    .map_err(|error| anyhow::anyhow!("{error:?}"))?;
+                Reply::new(head, body.to_bytes())
+            }
+        }
+    }
+}
+
+impl Reply {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the last step of both ways through a door"
+    )]
+    fn new(head: http::response::Parts, body: Bytes) -> anyhow::Result<Reply> {
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// The body, which must be JSON, of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// Asserts status and emptiness.
+    #[track_caller]
+    pub(crate) fn empty(&self, status: u16) {
+        assert_eq!((self.status, self.text().as_str()), (status, ""));
+    }
+
+    /// Asserts the error body of contract 2.5, with a reason phrase.
+    #[track_caller]
+    pub(crate) fn error(&self, status: u16, message: impl Into<Value>) {
+        let body = self.json(status);
+        let reason = http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason());
+        assert_eq!(
+            body,
+            serde_json::json!({"statusCode": status, "message": message.into(), "error": reason})
+        );
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}

@@ -1,0 +1,171 @@
+//! The people of a story: a superadmin, an agency with its owner and support, participants.
+
+use serde_json::{Value, json};
+
+use crate::support::door::{Door, Reply};
+
+/// Of organizers, 16 characters at least (contract 2.4).
+pub(crate) const ORGANIZER_PASSWORD: &str = "correct horse battery";
+pub(crate) const PARTICIPANT_PASSWORD: &str = "tiny horse!";
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub(crate) struct Person {
+    door: Door,
+    pub(crate) token: String,
+    pub(crate) id: i64,
+    pub(crate) email: String,
+}
+
+impl Person {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.door.send("GET", path, Some(&self.token), None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.door.send("POST", path, Some(&self.token), Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.door.send("PATCH", path, Some(&self.token), Some(body)).await
+    }
+
+    /// Presses help (contract 4).
+    pub(crate) async fn press_help(&self, event_id: i64, description: &str) -> Reply {
+        let body = json!({"eventId": event_id, "description": description, "lat": 50.06, "lng": 19.94});
+        self.post("/participant/chat-requests", &body).await
+    }
+
+    /// `isChatRequested` of an event.
+    pub(crate) async fn has_requested(&self, event_id: i64) -> bool {
+        let event = self
+            .get(&format!("/participant/events/{event_id}"))
+            .await
+            .json(200);
+        event["isChatRequested"].as_bool().expect("a boolean")
+    }
+
+    /// The archive of closed chats.
+    pub(crate) async fn archive(&self, side: &str) -> Vec<Value> {
+        list(&self.get(&format!("/messenger/{side}/chats")).await)
+    }
+
+    /// A chat's messages over REST, as `content`s.
+    pub(crate) async fn archived_contents(&self, side: &str, chat_id: &str) -> Vec<String> {
+        let messages = list(
+            &self
+                .get(&format!("/messenger/{side}/chats/{chat_id}/messages"))
+                .await,
+        );
+        messages
+            .iter()
+            .map(|message| message["content"].as_str().expect("text").to_owned())
+            .collect()
+    }
+}
+
+fn list(reply: &Reply) -> Vec<Value> {
+    reply.json(200).as_array().expect("a list").clone()
+}
+
+/// Signs an organizer in.
+pub(crate) async fn sign_in(door: &Door, email: &str, password: &str) -> Person {
+    let body = json!({"email": email, "password": password});
+    let reply = door
+        .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+        .await;
+    person(door, &reply.json(200))
+}
+
+/// Signs a new participant up.
+pub(crate) async fn sign_up(door: &Door, email: &str) -> Person {
+    let body = json!({"email": email, "password": PARTICIPANT_PASSWORD, "confirmPassword": PARTICIPANT_PASSWORD, "phoneNumber": "+48555000111"});
+    let reply = door
+        .send("POST", "/participant/auth/sign-up", None, Some(&body))
+        .await;
+    person(door, &reply.json(201))
+}
+
+fn person(door: &Door, signed_in: &Value) -> Person {
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    Person {
+        door: door.clone(),
+        token: text(&signed_in["token"]),
+        id: signed_in["user"]["id"].as_i64().expect("an id"),
+        email: text(&signed_in["user"]["email"]),
+    }
+}
+
+/// An agency that is at work: approved, with an event and somebody at the desk.
+pub(crate) struct Agency {
+    pub(crate) id: i64,
+    pub(crate) event_id: i64,
+    pub(crate) owner: Person,
+    pub(crate) support: Person,
+}
+
+/// The body of `POST /agency`.
+pub(crate) fn registration(name: &str) -> Value {
+    json!({
+        "agency": {"name": name, "address": "Rynek 1, Kraków", "website": "https://example.org"},
+        "owner": new_user(&owner_email(name)),
+    })
+}
+
+pub(crate) fn owner_email(agency: &str) -> String {
+    format!("owner@{}.example.org", agency.to_lowercase())
+}
+
+/// The fields of NewOwner (contract 3.3).
+pub(crate) fn new_user(email: &str) -> Value {
+    json!({
+        "email": email, "password": ORGANIZER_PASSWORD, "confirmPassword": ORGANIZER_PASSWORD,
+        "firstName": "Anna", "lastName": "Nowak", "phoneNumber": "+48123456789",
+    })
+}
+
+/// The fields of NewUser (contract 3.3).
+pub(crate) fn new_user_with_role(email: &str, role: i64) -> Value {
+    let mut user = new_user(email);
+    user["role"] = role.into();
+    user
+}
+
+/// The fields of NewEvent (contract 3.3), as a form sends them.
+pub(crate) fn new_event(name: &str) -> Value {
+    json!({
+        "name": name, "description": "Loud", "address": "Błonia, Kraków", "lat": "50.06", "lng": "19.91",
+        "timeStart": "2026-07-03T18:00", "timeEnd": "2026-07-03T23:00",
+    })
+}
+
+/// Founds an agency through the public API. Its name is a single word, and part of its people's e-mails.
+pub(crate) async fn found_agency(door: &Door, superadmin: &Person, name: &str) -> Agency {
+    let agency = door
+        .send("POST", "/organizer/agency", None, Some(&registration(name)))
+        .await
+        .json(201);
+    let id = agency["id"].as_i64().expect("an id");
+    let path = format!("/organizer/admin/agencies/{id}/verify");
+    superadmin
+        .patch(&path, &json!({"approved": true}))
+        .await
+        .json(200);
+    let owner = sign_in(door, &owner_email(name), ORGANIZER_PASSWORD).await;
+    let support_email = format!("support@{}.example.org", name.to_lowercase());
+    owner
+        .post("/organizer/agency/users", &new_user_with_role(&support_email, 4))
+        .await
+        .json(201);
+    let support = sign_in(door, &support_email, ORGANIZER_PASSWORD).await;
+    let event = owner
+        .post("/organizer/agency/events", &new_event(&format!("{name} night")))
+        .await
+        .json(201);
+    Agency {
+        id,
+        event_id: event["id"].as_i64().expect("an id"),
+        owner,
+        support,
+    }
+}

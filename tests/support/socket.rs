@@ -1,0 +1,134 @@
+//! A client's socket.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::support::DEADLINE;
+use crate::support::people::Person;
+
+pub(crate) struct Socket {
+    name: &'static str,
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    /// Connects to a sidecar and sends the first frame, which has no answer.
+    pub(crate) async fn open(name: &'static str, sidecar: &str, person: &Person) -> Socket {
+        Socket::open_with(name, sidecar, &format!("Bearer {}", person.token)).await
+    }
+
+    /// The same with any credentials.
+    pub(crate) async fn open_with(name: &'static str, sidecar: &str, authorization: &str) -> Socket {
+        let connecting = tokio_tungstenite::connect_async(format!("{sidecar}/connect"));
+        let (stream, _) = timeout(DEADLINE, connecting)
+            .await
+            .expect("in time")
+            .expect("a WebSocket");
+        let mut socket = Socket { name, stream };
+        socket
+            .send_text(&json!({"Authorization": authorization}).to_string())
+            .await;
+        socket
+    }
+
+    pub(crate) async fn send(&mut self, kind: &str, payload: Value) {
+        self.send_text(&json!({"type": kind, "payload": payload}).to_string())
+            .await;
+    }
+
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.stream
+            .send(Message::text(text))
+            .await
+            .expect("an open socket");
+    }
+
+    pub(crate) async fn say(&mut self, chat_id: &str, message: &str) {
+        self.send("send_message", json!({"chatId": chat_id, "message": message}))
+            .await;
+    }
+
+    /// The next frame; `None` when the connection has ended.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            let message = timeout(DEADLINE, self.stream.next()).await;
+            match message.unwrap_or_else(|_| panic!("{} waited in vain for a frame", self.name))? {
+                Ok(Message::Text(text)) => {
+                    assert!(
+                        text.ends_with('\n'),
+                        "{}: a frame ends with a newline: {text}",
+                        self.name
+                    );
+                    return Some(serde_json::from_str(&text).expect("JSON"));
+                }
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(other) => panic!("{} did not expect {other:?}", self.name),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The payload of the next frame, which must be of this type.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, kind: &str) -> impl Future<Output = Value> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let frame = self
+                .next()
+                .await
+                .unwrap_or_else(|| panic!("{}: the connection ended ({caller})", self.name));
+            assert_eq!(frame["type"], kind, "{} ({caller}): {frame}", self.name);
+            frame["payload"].clone()
+        }
+    }
+
+    /// The content of the next frame, which must be a message.
+    #[track_caller]
+    pub(crate) fn expect_message(&mut self) -> impl Future<Output = String> {
+        let message = self.expect("user_message");
+        async move { message.await["content"].as_str().expect("text").to_owned() }
+    }
+
+    /// The content of the next message that is not one of those that may come late.
+    pub(crate) async fn expect_message_after(&mut self, late: &[&str]) -> String {
+        let mut late = late.iter();
+        loop {
+            let content = self.expect_message().await;
+            if !late.any(|late| content == *late) {
+                return content;
+            }
+        }
+    }
+
+    /// Asserts that nothing has come unasked: the answer to a question asked now is the next frame.
+    pub(crate) async fn expect_nothing_yet(&mut self) {
+        self.send("get_chats", "".into()).await;
+        self.expect("chats").await;
+    }
+
+    /// The ids of the open chats.
+    pub(crate) async fn chat_ids(&mut self) -> Vec<String> {
+        self.send("get_chats", "".into()).await;
+        let chats = self.expect("chats").await;
+        let chats = chats["chats"].as_array().expect("a list");
+        chats
+            .iter()
+            .map(|chat| chat["id"].as_str().expect("text").to_owned())
+            .collect()
+    }
+
+    /// The messages of an open chat, as `content`s.
+    pub(crate) async fn history(&mut self, chat_id: &str) -> Vec<String> {
+        self.send("get_chat_history", json!({"chatId": chat_id})).await;
+        let history = self.expect("chat_history").await;
+        let messages = history["messages"].as_array().expect("a list");
+        messages
+            .iter()
+            .map(|message| message["content"].as_str().expect("text").to_owned())
+            .collect()
+    }
+}
