@@ -83,7 +83,7 @@ impl App {
                     // Most likely too many open files: others may be closed soon.
                     Err(error) => {
                         tracing::warn!("could not accept a connection: {error}");
-                        tokio::task::yield_now().await;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
                 () = &mut shutdown => break,

@@ -167,7 +167,7 @@ fn execute(
             rows: Vec::new(),
         });
     };
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let parameters = parameters.into_iter().map(parameter);
     let mut cursor = statement
         .query(rusqlite::params_from_iter(parameters))

@@ -18,6 +18,9 @@ use crate::{
     template::{Template, check_name},
 };
 
+/// Where values come from: asked by name.
+type Source<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
+
 const DEFAULT_PREFIX: &str = "SPIN_VARIABLE";
 
 /// The value of every variable of the manifest: from `--variable`, else the runtime configuration's providers in order, else
@@ -34,8 +37,7 @@ pub(crate) fn resolve(
         .filter_map(|source| problems.check(source.read()))
         .flatten()
         .collect();
-    let mut sources: Vec<Box<dyn Fn(&str) -> Option<String>>> =
-        vec![Box::new(move |name| flags.get(name).cloned())];
+    let mut sources: Vec<Source<'_>> = vec![Box::new(move |name| flags.get(name).cloned())];
     for provider in providers {
         match provider {
             VariablesProvider::Static { values } => sources.push(Box::new(|name| values.get(name).cloned())),
@@ -85,7 +87,7 @@ pub(crate) fn for_component(
     variables
 }
 
-fn environment(prefix: Option<&str>, file: HashMap<String, String>) -> Box<dyn Fn(&str) -> Option<String>> {
+fn environment(prefix: Option<&str>, file: HashMap<String, String>) -> Source<'static> {
     let prefix = prefix.unwrap_or(DEFAULT_PREFIX).to_owned();
     Box::new(move |name| {
         let name = format!("{prefix}_{}", name.to_ascii_uppercase());

@@ -289,8 +289,8 @@ fn use_redis(address: &str, body: &str) -> String {
             line(redis.execute(command, &arguments))
         }
         ["get", key] => line(redis.get(key).map(|value| value.map(String::from_utf8))),
-        ["set", key, value] => line(redis.set(key, &value.as_bytes().to_vec())),
-        ["publish", channel, payload] => line(redis.publish(channel, &payload.as_bytes().to_vec())),
+        ["set", key, value] => line(redis.set(key, value.as_bytes())),
+        ["publish", channel, payload] => line(redis.publish(channel, payload.as_bytes())),
         ["incr", key] => line(redis.incr(key)),
         ["del", ref keys @ ..] => line(redis.del(&texts(keys))),
         ["sadd", key, ref values @ ..] => line(redis.sadd(key, &texts(values))),
