@@ -1,7 +1,6 @@
 //! What may break, and what must hold when it does.
 
 use rustix::process::Signal;
-use serde_json::json;
 
 use crate::support::people;
 use crate::support::socket::Socket;

@@ -362,7 +362,7 @@ async fn bad_frames_are_answered_and_change_nothing() {
         participants.expect("error").await["message"],
         "invalid message type"
     );
-    assert_eq!(support.chat_ids().await, [chat_id.clone()]);
+    assert_eq!(support.chat_ids().await, [chat_id.as_str()]);
     assert_eq!(support.history(&chat_id).await, Vec::<String>::new());
 
     for content in ["", "żółć 🚑", "nul \u{0} inside", "\"quoted\" \\ </script>"] {

@@ -15,7 +15,7 @@ pub(crate) enum Door {
     /// To a listening host.
     Network {
         origin: String,
-        client: Client<HttpConnector, Full<Bytes>>,
+        client: Box<Client<HttpConnector, Full<Bytes>>>,
     },
     /// To the host as a library.
     Host(App),
@@ -31,7 +31,7 @@ pub(crate) struct Reply {
 
 impl Door {
     pub(crate) fn network(origin: &str) -> Door {
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = Box::new(Client::builder(TokioExecutor::new()).build_http());
         Door::Network {
             origin: origin.to_owned(),
             client,

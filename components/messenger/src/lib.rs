@@ -16,7 +16,6 @@ mod sockets;
 mod store;
 
 mod bindings {
-    #![expect(clippy::allow_attributes_without_reason, reason = "generated")]
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
 }
 

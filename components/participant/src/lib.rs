@@ -15,7 +15,6 @@ mod store;
 mod tokens;
 
 mod bindings {
-    #![expect(clippy::allow_attributes_without_reason, reason = "generated")]
     wit_bindgen::generate!({ path: "../../wit", world: "participant" });
 }
 

@@ -4,7 +4,7 @@
 //! allowed hosts that they grant it, so each consumer names only the services it asks.
 
 mod bindings {
-    #![expect(clippy::allow_attributes_without_reason, unsafe_code, reason = "generated")]
+    #![expect(unsafe_code, reason = "generated")]
     wit_bindgen::generate!({ path: "../../wit", world: "peers" });
     use super::Peers;
     export!(Peers with_types_in self);
