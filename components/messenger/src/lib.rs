@@ -20,7 +20,7 @@ mod bindings {
 }
 
 use http::{Method, StatusCode};
-use service::door::{Answer, Request};
+use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
 use crate::error::Error;
@@ -43,24 +43,21 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let limit = |path: &[String]| {
-        if path.first().is_some_and(|first| first == "internal") {
-            SERVICE_BODY_LIMIT
-        } else {
-            BODY_LIMIT
-        }
-    };
-    let outcome = match Request::read(incoming, MOUNT, limit).await {
-        Ok(request) => route(&request),
-        Err(unread) => Err(Error::from(unread.error)),
-    };
+    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
     // Contract 2.9.
-    outcome
-        .unwrap_or_else(Error::into_answer)
+    answer
         .with("access-control-allow-origin", "*")
         .with("access-control-allow-methods", "GET, OPTIONS")
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .into_response()
+}
+
+fn body_limit(path: &[String]) -> usize {
+    if path.first().is_some_and(|first| first == "internal") {
+        SERVICE_BODY_LIMIT
+    } else {
+        BODY_LIMIT
+    }
 }
 
 /// Every route of the service (contract 5.1), and below the line what only our own services may call.

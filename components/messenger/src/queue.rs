@@ -1,24 +1,19 @@
 //! The queue, as the participant service fills it and asks about it.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use service::clock;
 use service::database::transaction;
 use service::door::{Answer, Request};
+use service::internal::{HelpRequest, HelpRequests, Positions};
 
 use crate::error::Error;
-use crate::store::queue::{self, Arrival, HelpRequest};
+use crate::store::queue::{self, Arrival};
 use crate::{access, ids, json, store};
-
-#[derive(Deserialize)]
-struct Requests {
-    requests: Vec<HelpRequest>,
-}
 
 /// `POST /internal/requests`: stores presses; once it has answered they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let Requests { requests } =
+    let HelpRequests { requests } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     let connection = store::open()?;
@@ -42,11 +37,6 @@ fn arrival(request: HelpRequest) -> Result<Arrival, Error> {
         message_id: ids::new(now)?,
         first_message,
     })
-}
-
-#[derive(Serialize)]
-struct Positions {
-    positions: Vec<Option<i64>>,
 }
 
 /// `GET /internal/positions?ids=...`: how many wait before each request.

@@ -16,8 +16,8 @@ mod store;
 mod tokens;
 mod users;
 
-use http::{Method, StatusCode};
-use service::door::{Answer, Request};
+use http::StatusCode;
+use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
 use crate::error::Error;
@@ -40,37 +40,28 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let limit = |path: &[String]| {
-        if path.first().is_some_and(|first| first == "api") {
-            SERVICE_BODY_LIMIT
-        } else {
-            BODY_LIMIT
-        }
-    };
-    let (method, asked_headers, outcome) = match Request::read(incoming, MOUNT, limit).await {
-        Ok(request) => {
-            let asked_headers = request
-                .header("access-control-request-headers")
-                .map(str::to_owned);
-            (request.method.clone(), asked_headers, route(&request))
-        }
-        Err(unread) => (unread.method, None, Err(Error::from(unread.error))),
-    };
-    let answer = if method == Method::OPTIONS {
-        preflight(asked_headers)
-    } else {
-        outcome.unwrap_or_else(Error::into_answer)
-    };
+    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    // Contract 2.9.
     answer
         .with("access-control-allow-origin", "*")
         .with("access-control-allow-credentials", "true")
         .into_response()
 }
 
+fn body_limit(path: &[String]) -> usize {
+    if path.first().is_some_and(|first| first == "api") {
+        SERVICE_BODY_LIMIT
+    } else {
+        BODY_LIMIT
+    }
+}
+
 /// Every route of the service (contract 3.4).
 fn route(request: &Request) -> Result<Answer, Error> {
     let method = request.method.as_str();
     match (method, request.segments().as_slice()) {
+        ("OPTIONS", _) => Ok(preflight(request)),
+
         ("POST", ["auth", "sign-in"]) => session::sign_in(request),
         ("GET", ["profile"]) => session::show_profile(request),
 
@@ -104,10 +95,10 @@ fn route(request: &Request) -> Result<Answer, Error> {
 }
 
 /// Contract 2.9: 204, and whatever headers the browser asks for.
-fn preflight(asked_headers: Option<String>) -> Answer {
+fn preflight(request: &Request) -> Answer {
     let answer = Answer::empty(StatusCode::NO_CONTENT)
         .with("access-control-allow-methods", "GET,HEAD,PUT,PATCH,POST,DELETE");
-    match asked_headers {
+    match request.header("access-control-request-headers") {
         Some(headers) => answer
             .with("access-control-allow-headers", headers)
             .with("vary", "Access-Control-Request-Headers"),

@@ -1,9 +1,9 @@
 //! What the other services ask (contract 3.4, "For services"), behind the service key.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use service::clock::Millis;
 use service::door::{Answer, Request};
+use service::internal::{Principal, Principals, Tokens};
 
 use crate::access::{self, Caller};
 use crate::error::Error;
@@ -81,26 +81,6 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, event))
 }
 
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Principals {
-    /// One per token; null for a token that is not valid right now.
-    principals: Vec<Option<Principal>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Principal {
-    id: i64,
-    role: i64,
-    agency_id: Option<i64>,
-    name: String,
-}
-
 /// `POST /api/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.
 pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
@@ -116,7 +96,7 @@ fn principal(caller: Caller) -> Principal {
     let user = caller.user;
     Principal {
         id: user.id,
-        role: user.role.number(),
+        role: u8::try_from(user.role.number()).ok(),
         agency_id: user.agency_id,
         name: format!("{} {}", user.first_name, user.last_name),
     }

@@ -4,11 +4,11 @@ use http::StatusCode;
 use service::clock;
 use service::database::transaction;
 use service::door::{Answer, Request};
+use service::internal::HelpRequest;
 use uuid::Uuid;
 
 use crate::body::Body;
 use crate::error::Error;
-use crate::store::requests::HelpRequest;
 use crate::store::{self, requests};
 use crate::{access, events, outbox};
 
@@ -43,7 +43,6 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         lng,
         email: participant.email,
         phone_number: participant.phone_number,
-        attempts: 0,
     };
     let locked = transaction(&connection, |connection| {
         requests::open(connection, &help, outbox::first_retry(pressed_at))

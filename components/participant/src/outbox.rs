@@ -1,12 +1,13 @@
 //! Delivery of presses to the messenger's queue: at once, and otherwise again and again with growing pauses.
 
 use service::clock::{self, Millis};
+use service::internal::HelpRequest;
 use service::retry;
 use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::desk;
 use crate::error::Error;
-use crate::store::requests::{self, HelpRequest};
+use crate::store::requests::{self, Due};
 
 /// While a press is being delivered by whoever took it, others leave it alone; this is longer than a delivery may take.
 const FIRST_RETRY: Millis = 5_000;
@@ -22,7 +23,13 @@ pub(crate) fn first_retry(pressed_at: Millis) -> Millis {
 /// Delivers a fresh press, and when that works whatever else is due. Once the messenger has stored a request, its outbox row goes. A
 /// messenger that cannot be reached is no error here: the rows stay for a later round.
 pub(crate) fn deliver_press(connection: &Connection, press: HelpRequest) -> Result<(), Error> {
-    if deliver(connection, vec![press])? {
+    if deliver(
+        connection,
+        vec![Due {
+            request: press,
+            attempts: 0,
+        }],
+    )? {
         deliver_due(connection)
     } else {
         Ok(())
@@ -39,12 +46,12 @@ pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
 }
 
 /// Whether the messenger has them now.
-fn deliver(connection: &Connection, batch: Vec<HelpRequest>) -> Result<bool, Error> {
+fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<bool, Error> {
     let keys: Vec<(String, i64)> = batch
         .iter()
-        .map(|request| (request.id.clone(), request.attempts))
+        .map(|due| (due.request.id.clone(), due.attempts))
         .collect();
-    let batch: Vec<_> = batch.into_iter().map(message).collect();
+    let batch: Vec<_> = batch.into_iter().map(|due| message(due.request)).collect();
     match desk::enqueue(&batch) {
         Ok(()) => {
             let ids: Vec<_> = keys.into_iter().map(|(id, _)| id).collect();

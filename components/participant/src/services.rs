@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service::database::transaction;
 use service::door::{Answer, Request};
+use service::internal::{ClosedRequest, ClosedRequests, Principal, Principals, Tokens};
 
 use crate::error::Error;
+use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
 use crate::{access, json, outbox};
 
@@ -39,31 +41,21 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &by_id))
 }
 
-/// A request that has been dealt with. Whoever does not know its id, as the contract's callers do not, releases the lock whichever
-/// request holds it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClosedRequest {
-    participant_id: i64,
-    event_id: i64,
-    request_id: Option<String>,
-}
-
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum ClosedRequests {
-    Many { requests: Vec<ClosedRequest> },
+enum Closed {
+    Many(ClosedRequests),
     One(ClosedRequest),
 }
 
 /// `DELETE /chat-requests`: one lock, as in the contract, or `{"requests": [...]}`.
 pub(crate) fn release_locks(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let closed: ClosedRequests =
+    let closed: Closed =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let closed = match closed {
-        ClosedRequests::Many { requests } => requests,
-        ClosedRequests::One(request) => vec![request],
+        Closed::Many(many) => many.requests,
+        Closed::One(request) => vec![request],
     };
     let connection = store::open()?;
     transaction(&connection, |connection| {
@@ -76,38 +68,24 @@ pub(crate) fn release_locks(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Principals {
-    /// One per token; null for a token that is not valid right now.
-    principals: Vec<Option<Principal>>,
-}
-
-#[derive(Serialize)]
-struct Principal {
-    id: i64,
-    name: String,
-}
-
 /// `POST /internal/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.
 pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let connection = store::open()?;
-    let judge = |token: &String| {
-        let caller = access::caller(&connection, token)?;
-        Ok(caller.map(|participant| Principal {
-            id: participant.id,
-            name: participant.email,
-        }))
-    };
+    let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
     let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
     Ok(json(StatusCode::OK, &Principals { principals }))
+}
+
+fn principal(participant: Participant) -> Principal {
+    Principal {
+        id: participant.id,
+        role: None,
+        agency_id: None,
+        name: participant.email,
+    }
 }
 
 /// `POST /internal/tick`: the dispatcher's knock; delivers what waits in the outbox.

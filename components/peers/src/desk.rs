@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use service::internal::{self, HelpRequests, Positions};
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::desk::{Error, Guest, HelpRequest};
@@ -12,35 +12,9 @@ use crate::owner::{MESSENGER, OwnerError};
 /// A press is safe in the participant's outbox before the messenger is asked, so nobody has to wait long for it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-#[derive(Serialize)]
-struct Requests {
-    requests: Vec<RequestBody>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestBody {
-    id: String,
-    participant_id: i64,
-    event_id: i64,
-    agency_id: i64,
-    pressed_at: i64,
-    description: String,
-    lat: Option<f64>,
-    lng: Option<f64>,
-    email: String,
-    phone_number: String,
-}
-
-#[derive(Deserialize)]
-struct Positions {
-    /// One per id; null for a request that does not wait.
-    positions: Vec<Option<u32>>,
-}
-
 impl Guest for Peers {
     fn enqueue(requests: Vec<HelpRequest>) -> Result<(), Error> {
-        let requests = Requests {
+        let requests = HelpRequests {
             requests: requests.into_iter().map(body).collect(),
         };
         MESSENGER
@@ -55,8 +29,8 @@ impl Guest for Peers {
     }
 }
 
-fn body(request: HelpRequest) -> RequestBody {
-    RequestBody {
+fn body(request: HelpRequest) -> internal::HelpRequest {
+    internal::HelpRequest {
         id: request.id,
         participant_id: request.participant_id,
         event_id: request.event_id,

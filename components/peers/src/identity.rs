@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use service::internal::{Principals, Tokens};
 use service::keys;
 
 use crate::Peers;
@@ -11,26 +11,6 @@ use crate::owner::{ORGANIZER, Owner, PARTICIPANT};
 
 /// A credential is checked with one indexed read; an owner that needs longer is as good as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
-
-#[derive(Serialize)]
-struct Tokens<'a> {
-    tokens: Vec<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Principals {
-    /// One per token; null for a token that is not valid.
-    principals: Vec<Option<PrincipalBody>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PrincipalBody {
-    id: i64,
-    role: Option<u8>,
-    agency_id: Option<i64>,
-    name: String,
-}
 
 impl Guest for Peers {
     fn authenticate(authorizations: Vec<String>) -> Vec<Verdict> {
@@ -59,12 +39,12 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
         Realm::Organizer => "organizer:",
         Realm::Participant => "participant:",
     };
-    let (positions, tokens): (Vec<usize>, Vec<&str>) = authorizations
+    let (positions, tokens): (Vec<usize>, Vec<String>) = authorizations
         .iter()
         .enumerate()
         .filter_map(|(position, header)| {
             let token = keys::bearer(header)?;
-            token.starts_with(prefix).then_some((position, token))
+            token.starts_with(prefix).then(|| (position, token.to_owned()))
         })
         .unzip();
     if tokens.is_empty() {

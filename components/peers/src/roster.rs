@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use service::internal;
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile};
@@ -21,19 +22,6 @@ struct ProfileBody {
     phone_number: String,
 }
 
-#[derive(Serialize)]
-struct ClosedRequests {
-    requests: Vec<ClosedRequestBody>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClosedRequestBody {
-    request_id: String,
-    participant_id: i64,
-    event_id: i64,
-}
-
 impl Guest for Peers {
     fn profiles(ids: Vec<i64>) -> Result<Vec<Profile>, Error> {
         let path = format!("/participant/users?ids={}", comma_separated(&ids));
@@ -48,12 +36,12 @@ impl Guest for Peers {
     }
 
     fn release_locks(requests: Vec<ClosedRequest>) -> Result<(), Error> {
-        let body = |request: ClosedRequest| ClosedRequestBody {
-            request_id: request.request_id,
+        let body = |request: ClosedRequest| internal::ClosedRequest {
+            request_id: Some(request.request_id),
             participant_id: request.participant_id,
             event_id: request.event_id,
         };
-        let requests = ClosedRequests {
+        let requests = internal::ClosedRequests {
             requests: requests.into_iter().map(body).collect(),
         };
         PARTICIPANT

@@ -175,6 +175,12 @@ impl FromValue for i64 {
     }
 }
 
+impl FromValue for u32 {
+    fn from_value(value: &Value) -> Option<Self> {
+        i64::from_value(value).and_then(|number| number.try_into().ok())
+    }
+}
+
 impl FromValue for bool {
     fn from_value(value: &Value) -> Option<Self> {
         i64::from_value(value).map(|number| number != 0)

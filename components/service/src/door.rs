@@ -27,34 +27,39 @@ pub enum ReadError {
     Broken,
 }
 
-/// What there is of a request when its body could not be read: enough to refuse it.
-pub struct Unread {
-    pub method: Method,
-    pub error: ReadError,
+/// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` tells how many bytes of body a path may have.
+pub async fn serve<Error: From<ReadError>>(
+    incoming: IncomingRequest,
+    mount: &str,
+    limit: fn(&[String]) -> usize,
+    route: fn(&Request) -> Result<Answer, Error>,
+    refuse: fn(Error) -> Answer,
+) -> Answer {
+    let outcome = match Request::read(incoming, mount, limit).await {
+        Ok(request) => route(&request),
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(refuse)
 }
 
 impl Request {
-    /// Reads a request to the service that is mounted at `/{mount}`; `limit` tells how many bytes of body it may have.
-    pub async fn read(
+    async fn read(
         incoming: IncomingRequest,
         mount: &str,
-        limit: impl FnOnce(&[String]) -> usize,
-    ) -> Result<Request, Unread> {
+        limit: fn(&[String]) -> usize,
+    ) -> Result<Request, ReadError> {
         let method = Method::from_bytes(incoming.method().to_string().as_bytes()).unwrap_or(Method::GET);
         let target = incoming.path_with_query().unwrap_or_default();
         let (path, query) = split_target(&target, mount);
-        let limit = limit(&path);
         let headers = read_headers(&incoming);
-        match read_body(incoming, limit, &headers).await {
-            Ok(body) => Ok(Request {
-                method,
-                path,
-                query,
-                headers,
-                body,
-            }),
-            Err(error) => Err(Unread { method, error }),
-        }
+        let body = read_body(incoming, limit(&path), &headers).await?;
+        Ok(Request {
+            method,
+            path,
+            query,
+            headers,
+            body,
+        })
     }
 
     /// The first header of that (lower-case) name.

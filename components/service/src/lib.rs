@@ -1,9 +1,10 @@
 //! What the three services share at their edges: reading a request and answering it, opening a database, hashing a
-//! password, checking a service key, asking another service. No rule of the contract that belongs to one service is here.
+//! password, checking a service key, asking another service and what such a question says. No rule of the contract that belongs to one service is here.
 
 pub mod clock;
 pub mod database;
 pub mod door;
+pub mod internal;
 pub mod keys;
 pub mod outbound;
 pub mod password;

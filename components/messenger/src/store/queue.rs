@@ -1,28 +1,11 @@
 //! The queue: chats that wait.
 
-use serde::{Deserialize, Serialize};
-use service::clock::Millis;
+use serde::Serialize;
 use service::database::{DatabaseError, execute, query};
+use service::internal::HelpRequest;
 use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
-
-/// A press, as the participant service hands it over.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct HelpRequest {
-    /// Made at the press.
-    pub id: String,
-    pub participant_id: i64,
-    pub event_id: i64,
-    pub agency_id: i64,
-    pub pressed_at: Millis,
-    pub description: String,
-    pub lat: Option<f64>,
-    pub lng: Option<f64>,
-    pub email: String,
-    pub phone_number: String,
-}
 
 /// A press with the ids that it gets here.
 #[derive(Serialize)]
@@ -63,7 +46,7 @@ pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(
 pub(crate) fn positions(
     connection: &Connection,
     request_ids: &[&str],
-) -> Result<Vec<Option<i64>>, DatabaseError> {
+) -> Result<Vec<Option<u32>>, DatabaseError> {
     query(
         connection,
         "SELECT CASE c.state WHEN 'waiting' THEN (

@@ -2,22 +2,14 @@
 
 use service::clock::Millis;
 use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::internal::HelpRequest;
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-/// A press on its way to the messenger.
-#[derive(Clone, Debug)]
-pub(crate) struct HelpRequest {
-    pub id: String,
-    pub participant_id: i64,
-    pub event_id: i64,
-    pub agency_id: i64,
-    pub pressed_at: Millis,
-    pub description: String,
-    pub lat: Option<f64>,
-    pub lng: Option<f64>,
-    pub email: String,
-    pub phone_number: String,
+/// A press whose delivery is due.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub request: HelpRequest,
     /// How often its delivery has failed.
     pub attempts: i64,
 }
@@ -89,11 +81,7 @@ pub(crate) fn release(
 }
 
 /// The presses whose delivery is due, the oldest first. The account's present contact details go with each.
-pub(crate) fn due(
-    connection: &Connection,
-    now: Millis,
-    limit: i64,
-) -> Result<Vec<HelpRequest>, DatabaseError> {
+pub(crate) fn due(connection: &Connection, now: Millis, limit: i64) -> Result<Vec<Due>, DatabaseError> {
     query(
         connection,
         "SELECT o.request_id, o.participant_id, o.event_id, o.agency_id, o.pressed_at, o.description, o.lat, o.lng,
@@ -124,8 +112,8 @@ pub(crate) fn postpone(connection: &Connection, id: &str, due_at: Millis) -> Res
     )
 }
 
-fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
-    Ok(HelpRequest {
+fn decode(row: &Row) -> Result<Due, DatabaseError> {
+    let request = HelpRequest {
         id: row.get(0)?,
         participant_id: row.get(1)?,
         event_id: row.get(2)?,
@@ -136,6 +124,9 @@ fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
         lng: row.get(7)?,
         email: row.get(8)?,
         phone_number: row.get(9)?,
+    };
+    Ok(Due {
+        request,
         attempts: row.get(10)?,
     })
 }

@@ -1,0 +1,80 @@
+//! The bodies of what the services ask each other over HTTP, behind the service keys. `peers` writes the questions and reads the
+//! answers; the owner of the data does the reverse.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+
+/// `POST .../principals`: which users do these tokens speak for?
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Tokens {
+    pub tokens: Vec<String>,
+}
+
+/// One per token, in the order asked; null for a token that is not valid right now.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Principals {
+    pub principals: Vec<Option<Principal>>,
+}
+
+/// A user, as other services need to know one.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    pub id: i64,
+    /// Organizers only.
+    pub role: Option<u8>,
+    /// The agency an organizer acts for, if any.
+    pub agency_id: Option<i64>,
+    /// How to address the user.
+    pub name: String,
+}
+
+/// `POST /messenger/internal/requests`: put these presses into their queues.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct HelpRequests {
+    pub requests: Vec<HelpRequest>,
+}
+
+/// A press for help.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HelpRequest {
+    /// Made at the press (a UUIDv7); one id is queued at most once.
+    pub id: String,
+    pub participant_id: i64,
+    pub event_id: i64,
+    pub agency_id: i64,
+    pub pressed_at: Millis,
+    /// May be empty.
+    pub description: String,
+    /// Degrees.
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+    /// The participant's contact details at the press.
+    pub email: String,
+    pub phone_number: String,
+}
+
+/// `GET /messenger/internal/positions?ids=...`: one per id; null for a request that does not wait.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Positions {
+    /// How many requests stand before it.
+    pub positions: Vec<Option<u32>>,
+}
+
+/// `DELETE /participant/chat-requests`: these requests have been dealt with.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct ClosedRequests {
+    pub requests: Vec<ClosedRequest>,
+}
+
+/// A request that has been dealt with. Whoever does not know its id, as the contract's callers do not, means whichever request holds the
+/// lock.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedRequest {
+    pub participant_id: i64,
+    pub event_id: i64,
+    pub request_id: Option<String>,
+}
