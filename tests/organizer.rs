@@ -77,7 +77,7 @@ async fn a_bad_registration_is_refused_with_all_its_failures_and_leaves_nothing(
                 "owner.lastName must be shorter than or equal to 100 characters",
                 "owner.phoneNumber must be a valid phone number",
                 "owner.confirmPassword must be longer than or equal to 16 characters",
-                "owner.confirmPassword must be equal to owner.password",
+                "owner.confirmPassword must be equal to password",
             ]),
         );
     let superadmin = components.superadmin().await;
@@ -228,6 +228,26 @@ async fn a_bad_event_is_refused_and_not_on_record() {
     assert_eq!(events.as_array().map(Vec::len), Some(1));
     let record = agency.owner.get("/organizer/agency/changelogs").await.json(200);
     assert_eq!(record.as_array().map(Vec::len), Some(4));
+}
+
+/// One agency's event must not break what everybody reads.
+#[tokio::test]
+async fn a_time_that_could_not_be_read_again_is_refused() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let mut event = new_event("Never");
+    event["timeStart"] = "9999-12-31T23:59:59-10:00".into();
+    let refused = agency.owner.post("/organizer/agency/events", &event).await;
+    refused.error(400, json!(["timeStart must be a valid ISO 8601 date string"]));
+    event["timeStart"] = "9999-12-31T23:59:59Z".into();
+    agency
+        .owner
+        .post("/organizer/agency/events", &event)
+        .await
+        .json(201);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let events = participant.get("/participant/events").await.json(200);
+    assert_eq!(events[1]["timeStart"], "9999-12-31T23:59:59.000Z");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(crate) fn verify_agency(request: &Request, id: &str) -> Result<Answer, Error
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    let mut form = Form::read(&request.body)?;
+    let mut form = Form::read(request)?;
     let approved = form.optional_boolean("approved");
     form.finish()?;
 

@@ -16,7 +16,7 @@ use crate::users::Person;
 
 /// `POST /agency`: an agency, unapproved, and its owner, in one transaction.
 pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
-    let mut form = Form::read(&request.body)?;
+    let mut form = Form::read(request)?;
     let (name, address, website) = form.nested("agency", "agency.", |agency| {
         (
             agency.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]),

@@ -37,7 +37,7 @@ pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let agency_id = caller.agency_id()?;
-    let mut form = Form::read(&request.body)?;
+    let mut form = Form::read(request)?;
     let event = NewEvent {
         name: form.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]),
         description: form.text(

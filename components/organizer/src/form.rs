@@ -5,10 +5,11 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
 use email_address::{EmailAddress, Options};
 use serde_json::{Map, Value};
 use service::clock::Millis;
+use service::door::Request;
 use url::{Host, Url};
 
 use crate::error::Error;
@@ -41,22 +42,33 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Reads a body. An empty one has no fields.
-    pub(crate) fn read(body: &[u8]) -> Result<Form, Error> {
-        let value = if body.is_empty() {
-            Value::Object(Map::new())
-        } else {
-            serde_json::from_slice(body).map_err(|error| Error::BadRequest(error.to_string()))?
-        };
-        let Value::Object(fields) = value else {
-            return Err(Error::BadRequest("the body must be a JSON object".to_owned()));
-        };
-        Ok(Form {
+    /// Reads a body: JSON, or what a browser's form sends. An empty one has no fields.
+    pub(crate) fn read(request: &Request) -> Result<Form, Error> {
+        let kind = request.header("content-type").unwrap_or_default();
+        if kind.starts_with("application/x-www-form-urlencoded") {
+            return Ok(Form::of(form_fields(&request.body)));
+        }
+        Form::from_json(&request.body)
+    }
+
+    fn from_json(body: &[u8]) -> Result<Form, Error> {
+        if body.is_empty() {
+            return Ok(Form::of(Map::new()));
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Form::of(fields)),
+            Ok(_) => Err(Error::BadRequest("the body must be a JSON object".to_owned())),
+            Err(error) => Err(Error::BadRequest(error.to_string())),
+        }
+    }
+
+    fn of(fields: Map<String, Value>) -> Form {
+        Form {
             fields,
             prefix: "",
             known: Vec::new(),
             lines: Vec::new(),
-        })
+        }
     }
 
     /// Reads a field that is an object itself; its lines are reported with this form's.
@@ -126,7 +138,7 @@ impl Form {
     pub(crate) fn must_equal(&mut self, name: &str, other: &str) {
         if self.fields.get(name) != self.fields.get(other) {
             self.lines
-                .push(format!("{0}{name} must be equal to {0}{other}", self.prefix));
+                .push(format!("{}{name} must be equal to {other}", self.prefix));
         }
     }
 
@@ -163,6 +175,24 @@ impl Form {
             .extend(broken.map(|rule| line(*rule, &format!("{}{name}", self.prefix))));
         value
     }
+}
+
+/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`.
+fn form_fields(body: &[u8]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        let value = Value::from(value.into_owned());
+        let nested = name.strip_suffix(']').and_then(|name| name.split_once('['));
+        let Some((outer, inner)) = nested else {
+            fields.insert(name.into_owned(), value);
+            continue;
+        };
+        let object = fields.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(object) = object {
+            object.insert(inner.to_owned(), value);
+        }
+    }
+    fields
 }
 
 fn holds(rule: Rule, value: Option<&Value>) -> bool {
@@ -253,7 +283,7 @@ fn is_phone(text: &str) -> bool {
 
 /// With or without a scheme, at a host that looks public.
 fn is_website(text: &str) -> bool {
-    if text.contains(char::is_whitespace) {
+    if text.contains(char::is_whitespace) || text.starts_with("mailto:") {
         return false;
     }
     let url = if text.contains("://") {
@@ -273,21 +303,29 @@ fn is_website(text: &str) -> bool {
     matches!(url.scheme(), "http" | "https" | "ftp") && public
 }
 
-/// An ISO 8601 date or date-time; without an offset it is UTC (contract 1.2).
+/// An ISO 8601 date or date-time; without an offset it is UTC (contract 1.2). Years have four digits, here and in UTC, so that
+/// what is answered can be read again.
 pub(crate) fn parse_date(text: &str) -> Option<Millis> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_millis());
-    }
-    let bare = text.strip_suffix('Z').unwrap_or(text);
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-    if let Some(time) = formats
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(bare, format).ok())
-    {
-        return Some(time.and_utc().timestamp_millis());
-    }
-    let midnight = NaiveDate::from_str(text).ok()?.and_hms_opt(0, 0, 0)?;
-    Some(midnight.and_utc().timestamp_millis())
+    let text = text.replacen(',', ".", 1);
+    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z"];
+    let without = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    let bare = text.strip_suffix('Z').unwrap_or(&text);
+    let midnight = || NaiveDate::from_str(&text).ok()?.and_hms_opt(0, 0, 0);
+    let naive = || {
+        without
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(bare, format).ok())
+    };
+    let time = DateTime::parse_from_rfc3339(&text)
+        .ok()
+        .or_else(|| {
+            with_offset
+                .iter()
+                .find_map(|format| DateTime::parse_from_str(&text, format).ok())
+        })
+        .map(|time| time.to_utc())
+        .or_else(|| naive().or_else(midnight).map(|time| time.and_utc()))?;
+    (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
 }
 
 #[cfg(test)]
@@ -350,6 +388,7 @@ mod tests {
                 "http://localhost",
                 "localhost",
                 "gopher://example.org",
+                "mailto:a@example.org",
                 "http://",
                 "exa mple.org",
             ]),
@@ -371,8 +410,21 @@ mod tests {
                 "2026-05-01T10:00",
                 "2026-05-01T10:00:00.5Z",
                 "2026-05-01T10:00:00+02:00",
+                "2026-05-01T10:00+02:00",
+                "2026-05-01T10:00:00+0200",
+                "2026-05-01T10:00:00,5Z",
+                "9999-12-31T23:59:59Z",
             ]),
-            &texts(&["", "2026-13-01", "2026-02-30", "tomorrow", "10:00", "2026"]),
+            &texts(&[
+                "",
+                "2026-13-01",
+                "2026-02-30",
+                "tomorrow",
+                "10:00",
+                "2026",
+                "9999-12-31T23:59:59-10:00",
+                "+10000-01-01",
+            ]),
         );
         check(
             Rule::Boolean,
@@ -411,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_missing_field_breaks_every_rule_and_all_lines_are_reported_together() {
-        let mut form = Form::read(br#"{"surprise":1,"owner":{"extra":2}}"#).unwrap();
+        let mut form = Form::from_json(br#"{"surprise":1,"owner":{"extra":2}}"#).unwrap();
         form.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]);
         form.nested("owner", "owner.", |owner| owner.text("email", &[Rule::Email]));
         form.nested("agency", "agency.", |_| ());
@@ -431,10 +483,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_browsers_form_sends_is_read_as_texts() {
+        let fields = form_fields(b"email=a%40b.pl&owner[email]=x+y&owner[role]=3&empty=");
+        let expected =
+            serde_json::json!({"email": "a@b.pl", "owner": {"email": "x y", "role": "3"}, "empty": ""});
+        assert_eq!(Value::Object(fields), expected);
+    }
+
+    #[test]
     fn a_body_that_is_not_an_object_is_refused() {
         for body in ["[]", "1", "null", "\"a\"", "{", "{\"a\":}", "\u{0}"] {
             assert!(
-                matches!(Form::read(body.as_bytes()), Err(Error::BadRequest(_))),
+                matches!(Form::from_json(body.as_bytes()), Err(Error::BadRequest(_))),
                 "{body}"
             );
         }

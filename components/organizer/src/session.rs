@@ -26,7 +26,7 @@ struct SignedIn {
 
 /// `POST /auth/sign-in`. The password is checked before the approval, so only who knows it learns of the other.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
-    let mut form = Form::read(&request.body)?;
+    let mut form = Form::read(request)?;
     let email = form.text("email", EMAIL_RULES);
     let password = form.text("password", PASSWORD_RULES);
     form.finish()?;

@@ -79,7 +79,7 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let agency_id = caller.agency_id()?;
-    let mut form = Form::read(&request.body)?;
+    let mut form = Form::read(request)?;
     let person = Person::read(&mut form);
     let role = form.role("role");
     form.finish()?;

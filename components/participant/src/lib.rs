@@ -69,11 +69,12 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ["events", _] => pick(request, &[("GET", events::show_event)])?,
         ["chat-requests"] => pick(
             request,
-            &[("POST", help::press), ("DELETE", services::release_locks)],
+            &[("POST", help::press), ("DELETE", services::release_lock)],
         )?,
 
         ["users"] => pick(request, &[("GET", services::list_users)])?,
         ["internal", "principals"] => pick(request, &[("POST", services::judge_tokens)])?,
+        ["internal", "releases"] => pick(request, &[("POST", services::release_locks)])?,
         ["internal", "tick"] => pick(request, &[("POST", services::tick)])?,
         _ => return Err(Error::UnknownRoute),
     };

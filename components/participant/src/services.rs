@@ -6,8 +6,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use service::database::transaction;
 use service::door::{Answer, Request};
-use service::internal::{ClosedRequest, ClosedRequests, Principal, Principals, Tokens};
+use service::internal::{ClosedRequests, Principal, Principals, Tokens};
 
+use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
@@ -41,31 +42,29 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &by_id))
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Closed {
-    Many(ClosedRequests),
-    One(ClosedRequest),
+/// `DELETE /chat-requests`: releases a lock, whichever request holds it.
+pub(crate) fn release_lock(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let body = Body::read(&request.body)?;
+    let (participant_id, event_id) = (body.integer("participantId")?, body.integer("eventId")?);
+    requests::release(&store::open()?, participant_id, event_id, None)?;
+    Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 
-/// `DELETE /chat-requests`: one lock, as in the contract, or `{"requests": [...]}`.
+/// `POST /internal/releases`: releases the locks that these requests hold, and no newer ones.
 pub(crate) fn release_locks(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let closed: Closed =
+    let closed: ClosedRequests =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let closed = match closed {
-        Closed::Many(many) => many.requests,
-        Closed::One(request) => vec![request],
-    };
     let connection = store::open()?;
     transaction(&connection, |connection| {
-        for request in &closed {
-            let id = request.request_id.as_deref();
+        for request in &closed.requests {
+            let id = Some(request.request_id.as_str());
             requests::release(connection, request.participant_id, request.event_id, id)?;
         }
         Ok::<_, Error>(())
     })?;
-    Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
+    Ok(Answer::empty(StatusCode::OK))
 }
 
 /// `POST /internal/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.

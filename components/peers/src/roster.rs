@@ -37,7 +37,7 @@ impl Guest for Peers {
 
     fn release_locks(requests: Vec<ClosedRequest>) -> Result<(), Error> {
         let body = |request: ClosedRequest| internal::ClosedRequest {
-            request_id: Some(request.request_id),
+            request_id: request.request_id,
             participant_id: request.participant_id,
             event_id: request.event_id,
         };
@@ -45,7 +45,7 @@ impl Guest for Peers {
             requests: requests.into_iter().map(body).collect(),
         };
         PARTICIPANT
-            .tell(Method::DELETE, "/participant/chat-requests", &requests, TIMEOUT)
+            .tell(Method::POST, "/participant/internal/releases", &requests, TIMEOUT)
             .map_err(|error| failure(&error))
     }
 }

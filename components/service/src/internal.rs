@@ -63,18 +63,17 @@ pub struct Positions {
     pub positions: Vec<Option<u32>>,
 }
 
-/// `DELETE /participant/chat-requests`: these requests have been dealt with.
+/// `POST /participant/internal/releases`: these requests have been dealt with.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ClosedRequests {
     pub requests: Vec<ClosedRequest>,
 }
 
-/// A request that has been dealt with. Whoever does not know its id, as the contract's callers do not, means whichever request holds the
-/// lock.
+/// A request that has been dealt with. A lock held by a newer request stays.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClosedRequest {
     pub participant_id: i64,
     pub event_id: i64,
-    pub request_id: Option<String>,
+    pub request_id: String,
 }
