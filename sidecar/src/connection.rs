@@ -1,5 +1,6 @@
 //! One client's socket. Its task owns the socket from the upgrade to the end; everybody else talks to its outbox.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::admission::Admissions;
 use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
 use crate::outbox::{End, Outbox, Work};
-use crate::protocol::{Complaint, Patience, Session, Step, error_frame};
+use crate::protocol::{Patience, Session, Step, error_frame};
 use crate::relay::{Relay, Wanted};
 
 /// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
@@ -136,6 +137,8 @@ struct Connection {
     places: Arc<Semaphore>,
     opening: Option<Pin<Box<dyn Future<Output = Opening> + Send>>>,
     membership: Option<Membership>,
+    /// Steps behind a complaint that waits for its turn. Nothing is read meanwhile.
+    undone: VecDeque<Step>,
 }
 
 /// A step on the way from the first frame to an open session.
@@ -162,6 +165,7 @@ impl Connection {
             places: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
             opening: None,
             membership: None,
+            undone: VecDeque::new(),
         }
     }
 
@@ -169,12 +173,14 @@ impl Connection {
     async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
         let mut stopping = self.shared.stopping.clone();
         loop {
-            let may_read = self.may_read();
+            let may_go_on = self.undone.is_empty();
+            let may_read = may_go_on && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                () = room(&self.places, &self.outbox), if !may_read => None,
+                () = room(&self.places, &self.outbox), if may_go_on && !may_read => None,
+                () = nothing_under_way(&self.places), if !may_go_on => self.go_on(),
                 opening = opened(&mut self.opening) => self.go_on_opening(opening),
-                () = sleep_until(self.session.deadline()) => {
+                () = sleep_until(self.session.deadline()), if may_go_on => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
                 }
@@ -210,7 +216,13 @@ impl Connection {
     }
 
     fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
-        for step in steps {
+        self.undone.extend(steps);
+        self.go_on()
+    }
+
+    /// Takes steps in order. A complaint waits until what was asked before it is answered, and everything behind it waits too.
+    fn go_on(&mut self) -> Option<Ending> {
+        while let Some(step) = self.undone.pop_front() {
             match step {
                 Step::Authorize(authorization) => {
                     let admissions = self.shared.admissions.clone();
@@ -222,7 +234,11 @@ impl Connection {
                     }));
                 }
                 Step::Ask(request) => self.ask(request),
-                Step::Complain(complaint) => self.complain(complaint),
+                Step::Complain(complaint) if self.places.available_permits() < MAX_UNDER_WAY => {
+                    self.undone.push_front(Step::Complain(complaint));
+                    return None;
+                }
+                Step::Complain(complaint) => self.outbox.push(error_frame(&complaint.to_string())),
                 Step::Drop => return Some(Ending::Drop),
             }
         }
@@ -278,14 +294,9 @@ impl Connection {
         });
     }
 
-    fn complain(&self, complaint: Complaint) {
-        self.outbox.push(error_frame(&complaint.to_string()));
-    }
-
     /// Waits for the answers to what is under way; nothing more is read.
     async fn drain(&mut self) -> Ending {
-        let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
-        let _ = timeout(self.shared.drain, self.places.acquire_many(all)).await;
+        let _ = timeout(self.shared.drain, nothing_under_way(&self.places)).await;
         Ending::Close(CloseFrame {
             code: close_code::RESTART,
             reason: "the server restarts".into(),
@@ -310,6 +321,13 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.hub.leave(self.principal.user, &self.outbox);
     }
+}
+
+/// Waits until everything that was asked is answered.
+async fn nothing_under_way(places: &Semaphore) {
+    let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
+    // A closed semaphore does not happen, and the places are not taken here.
+    drop(places.acquire_many(all).await);
 }
 
 /// Waits for what made the connection stop reading. While a session opens that is its own event.

@@ -20,9 +20,7 @@ async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
     for number in 0..20 {
         bob.say(&number.to_string()).await;
     }
-    // A frame that cannot be understood is answered by the sidecar, after it has read those before.
-    bob.send("junk").await;
-    bob.is_told("malformed message").await;
+    bob.has_been_read().await;
     messenger.go_on();
     for client in [&mut alice, &mut bob] {
         client.hears("first").await;
@@ -32,6 +30,24 @@ async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
     }
     let sizes: Vec<_> = messenger.requests()[before..].iter().map(Vec::len).collect();
     assert_eq!(sizes, [1, 20]);
+}
+
+/// Contract 5.3: order is kept on a connection, also between what the messenger answers and what the sidecar does.
+#[tokio::test]
+async fn a_complaint_waits_for_the_answers_before_it() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    messenger.hold();
+    let calls = messenger.calls();
+    bob.say("first").await;
+    bob.send("junk").await;
+    bob.say("second").await;
+    messenger.called(calls + 1).await;
+    messenger.go_on();
+    bob.hears("first").await;
+    bob.is_told("malformed message").await;
+    bob.hears("second").await;
 }
 
 #[tokio::test]

@@ -483,6 +483,12 @@ impl Client {
         soon(self.socket.send(Message::text(frame.into()))).await.unwrap();
     }
 
+    /// Waits until the sidecar has read all that was sent: a ping is answered in its turn.
+    pub(crate) async fn has_been_read(&mut self) {
+        self.socket.send(Message::Ping(Default::default())).await.unwrap();
+        assert!(matches!(self.next_message().await, Some(Ok(Message::Pong(_)))));
+    }
+
     /// The next thing on the socket that is not a ping.
     pub(crate) async fn next_message(
         &mut self,
