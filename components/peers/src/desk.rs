@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
 use service::internal::{self, HelpRequests, Positions};
 
 use crate::Peers;
@@ -18,7 +17,7 @@ impl Guest for Peers {
             requests: requests.into_iter().map(body).collect(),
         };
         MESSENGER
-            .tell(Method::POST, "/messenger/internal/requests", &requests, TIMEOUT)
+            .tell("/messenger/internal/requests", &requests, TIMEOUT)
             .map_err(|error| failure(&error))
     }
 

@@ -84,16 +84,16 @@ impl Owner {
     /// Hands something over; that it was taken is the answer.
     pub(crate) fn tell(
         &self,
-        method: Method,
         path: &str,
         body: &impl Serialize,
         timeout: Duration,
     ) -> Result<(), OwnerError> {
-        let body = serde_json::to_vec(body).map_err(|source| OwnerError::Unreadable {
+        let unreadable = |source| OwnerError::Unreadable {
             path: path.to_owned(),
             source,
-        })?;
-        self.ask(method, path, Some(body), timeout).map(drop)
+        };
+        let body = serde_json::to_vec(body).map_err(unreadable)?;
+        self.ask(Method::POST, path, Some(body), timeout).map(drop)
     }
 
     fn ask(

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use http::Method;
 use serde::Deserialize;
 use service::internal;
 
@@ -45,7 +44,7 @@ impl Guest for Peers {
             requests: requests.into_iter().map(body).collect(),
         };
         PARTICIPANT
-            .tell(Method::POST, "/participant/internal/releases", &requests, TIMEOUT)
+            .tell("/participant/internal/releases", &requests, TIMEOUT)
             .map_err(|error| failure(&error))
     }
 }

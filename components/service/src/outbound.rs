@@ -112,7 +112,6 @@ fn method(method: &Method) -> wasi::http::types::Method {
     match *method {
         Method::GET => wasi::http::types::Method::Get,
         Method::POST => wasi::http::types::Method::Post,
-        Method::DELETE => wasi::http::types::Method::Delete,
         _ => wasi::http::types::Method::Other(method.to_string()),
     }
 }
