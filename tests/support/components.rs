@@ -63,6 +63,12 @@ impl Components {
         self.state.path().join(format!("{service}.db"))
     }
 
+    /// What a component has written to stderr so far.
+    pub(crate) fn log(&self, component: &str) -> String {
+        let file = self.state.path().join(format!("logs/{component}_stderr.txt"));
+        fs::read_to_string(file).expect("a log")
+    }
+
     pub(crate) async fn superadmin(&self) -> Person {
         people::sign_in(&self.door, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD).await
     }

@@ -83,17 +83,42 @@ impl Door {
         authorization: Option<&str>,
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Reply> {
+        let authorization = authorization.map(|authorization| ("authorization", authorization));
+        let headers: Vec<_> = [("content-type", "application/json")]
+            .into_iter()
+            .chain(authorization)
+            .collect();
+        self.try_send_with(method, path, &headers, body).await
+    }
+
+    /// Sends a request with any headers.
+    pub(crate) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        self.try_send_with(method, path, headers, body)
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
+    }
+
+    async fn try_send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Reply> {
         let uri = match self {
             Door::Network { origin, .. } => format!("{origin}{path}"),
             Door::Host(_) => path.to_owned(),
         };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .header("content-type", "application/json");
-        if let Some(authorization) = authorization {
-            request = request.header("authorization", authorization);
-        }
+        let request = headers.iter().fold(
+            Request::builder().method(method).uri(uri),
+            |request, (name, value)| request.header(*name, *value),
+        );
         let request = request.body(Full::new(body.into()))?;
         match self {
             Door::Network { client, .. } => {
@@ -130,6 +155,15 @@ impl Reply {
     pub(crate) fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The rows of a list.
+    #[track_caller]
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let rows = self.json(200);
+        rows.as_array()
+            .unwrap_or_else(|| panic!("{rows} is no list"))
+            .clone()
     }
 
     /// Asserts status and emptiness.

@@ -18,6 +18,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Where the person's requests go.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.door.send("GET", path, Some(&self.token), None).await
     }
@@ -28,6 +33,10 @@ impl Person {
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
         self.door.send("PATCH", path, Some(&self.token), Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.door.send("DELETE", path, Some(&self.token), None).await
     }
 
     /// Presses help (contract 4).
@@ -47,25 +56,18 @@ impl Person {
 
     /// The archive of closed chats.
     pub(crate) async fn archive(&self, side: &str) -> Vec<Value> {
-        list(&self.get(&format!("/messenger/{side}/chats")).await)
+        self.get(&format!("/messenger/{side}/chats")).await.list()
     }
 
     /// A chat's messages over REST, as `content`s.
     pub(crate) async fn archived_contents(&self, side: &str, chat_id: &str) -> Vec<String> {
-        let messages = list(
-            &self
-                .get(&format!("/messenger/{side}/chats/{chat_id}/messages"))
-                .await,
-        );
+        let path = format!("/messenger/{side}/chats/{chat_id}/messages");
+        let messages = self.get(&path).await.list();
         messages
             .iter()
             .map(|message| message["content"].as_str().expect("text").to_owned())
             .collect()
     }
-}
-
-fn list(reply: &Reply) -> Vec<Value> {
-    reply.json(200).as_array().expect("a list").clone()
 }
 
 /// Signs an organizer in.

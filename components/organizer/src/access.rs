@@ -1,5 +1,7 @@
 //! Who may call (contract 2.2, 2.6, 2.7 and 3.1).
 
+use service::clock::Millis;
+use service::database::transaction;
 use service::door::Request;
 use service::{keys, settings};
 use spin_sdk::sqlite3::Connection;
@@ -7,7 +9,7 @@ use spin_sdk::sqlite3::Connection;
 use crate::error::Error;
 use crate::store::agencies::Agency;
 use crate::store::users::{self, Role, User};
-use crate::tokens;
+use crate::tokens::{self, Token};
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub(crate) enum Need {
     Support,
     /// Roles 2 and 3; any administrator.
     Manager,
+    /// Role 2; any administrator.
+    Owner,
     /// Roles 0 and 1.
     Admin,
 }
@@ -26,43 +30,87 @@ pub(crate) enum Need {
 pub(crate) struct Caller {
     pub user: User,
     pub agency: Option<Agency>,
+    token: Token,
+    need: Need,
 }
 
 impl Caller {
     /// The agency the caller acts for. An administrator without preview acts for none, and so sees and changes nothing there.
-    pub(crate) fn agency_id(&self) -> Result<i64, Error> {
-        self.user
-            .agency_id
+    pub(crate) fn agency(&self) -> Result<&Agency, Error> {
+        self.agency
+            .as_ref()
             .ok_or_else(|| Error::BadRequest("choose an agency first".to_owned()))
+    }
+
+    /// Its id.
+    pub(crate) fn agency_id(&self) -> Result<i64, Error> {
+        self.agency().map(|agency| agency.id)
+    }
+
+    /// Makes a change and its record in one transaction. The caller is looked up again in there, so that nobody changes anything
+    /// who has been signed out, demoted or removed since the request came in.
+    pub(crate) fn change<T>(
+        &self,
+        connection: &Connection,
+        work: impl FnOnce(&Connection, &Caller) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        transaction(connection, |connection| {
+            work(connection, &known(connection, self.token, self.need)?)
+        })
+    }
+
+    /// The moment to sign the caller out at: now, and in any case after the caller's own token was issued, which may have been in
+    /// this very millisecond.
+    pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
+        now.max(self.token.issued_at + 1)
     }
 }
 
 /// Lets a caller in who meets the need. Runs before the body is looked at, so that 403 wins over 400.
 pub(crate) fn admit(connection: &Connection, request: &Request, need: Need) -> Result<Caller, Error> {
     let token = request.bearer().ok_or(Error::Forbidden)?;
-    let caller = caller(connection, token)?.ok_or(Error::Forbidden)?;
-    let role = caller.user.role;
-    let may = match need {
-        Need::Any => true,
-        Need::Support => role.is_admin() || caller.agency.is_some(),
-        Need::Manager => role.is_admin() || role <= Role::AgencyManager,
-        Need::Admin => role.is_admin(),
-    };
-    if may { Ok(caller) } else { Err(Error::Forbidden) }
+    let token = tokens::read(token)?.ok_or(Error::Forbidden)?;
+    known(connection, token, need)
 }
 
-/// The user a token speaks for, if it is valid right now (contract 2.2): issued by us and in its time, after the user's last
-/// sign-out, and, unless the user is an administrator, with an agency that is approved.
-pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<Caller>, Error> {
-    let Some(token) = tokens::read(token)? else {
-        return Ok(None);
+/// The user a token speaks for, if it is valid right now.
+pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<User>, Error> {
+    match tokens::read(token)? {
+        Some(token) => Ok(honoured(connection, token)?.map(|(user, _)| user)),
+        None => Ok(None),
+    }
+}
+
+fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Error> {
+    let (user, agency) = honoured(connection, token)?.ok_or(Error::Forbidden)?;
+    let role = user.role;
+    let may = match need {
+        Need::Any => true,
+        Need::Support => role.is_admin() || agency.is_some(),
+        Need::Manager => role <= Role::AgencyManager,
+        Need::Owner => role <= Role::AgencyOwner,
+        Need::Admin => role.is_admin(),
     };
-    let Some((user, agency)) = users::find_with_agency(connection, token.user_id)? else {
-        return Ok(None);
-    };
-    let approved = agency.as_ref().is_some_and(|agency| agency.approved);
-    let valid = token.issued_at >= user.time_sign_out && (user.role.is_admin() || approved);
-    Ok(valid.then_some(Caller { user, agency }))
+    if may {
+        Ok(Caller {
+            user,
+            agency,
+            token,
+            need,
+        })
+    } else {
+        Err(Error::Forbidden)
+    }
+}
+
+/// What makes a token valid beside its signature and its time (contract 2.2): it was issued after the user's last sign-out, and the
+/// user's agency is approved, unless the user is an administrator.
+fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>)>, Error> {
+    let found = users::find_with_agency(connection, token.user_id)?;
+    Ok(found.filter(|(user, agency)| {
+        let approved = agency.as_ref().is_some_and(|agency| agency.approved);
+        token.issued_at >= user.time_sign_out && (user.role.is_admin() || approved)
+    }))
 }
 
 /// Lets another service in.

@@ -1,21 +1,22 @@
-//! Administration of agencies (contract 3.4, "Administration").
+//! Administration (contract 3.4, "Administration").
 
 use http::StatusCode;
-use service::database::transaction;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
 use crate::error::Error;
 use crate::form::Form;
 use crate::json;
+use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
-use crate::store::{self, agencies};
+use crate::store::{self, agencies, users};
+use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits};
 
 /// `GET /admin/agencies`
 pub(crate) fn list_agencies(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;
-    Ok(json(StatusCode::OK, &agencies::list(&connection)?))
+    ListQuery::read(request)?.answer(|page| agencies::list(&connection, page))
 }
 
 /// `GET /admin/agencies/:id`
@@ -36,14 +37,72 @@ pub(crate) fn verify_agency(request: &Request, id: &str) -> Result<Answer, Error
     let approved = form.optional_boolean("approved");
     form.finish()?;
 
-    let agency = transaction(&connection, |connection| {
+    let agency = caller.change(&connection, |connection, caller| {
         let agency = agencies::set_approved(connection, id, approved)?.ok_or_else(|| not_found(id))?;
-        changelogs::record(connection, &caller.user, Change::update(&agency))?;
-        Ok::<_, Error>(agency)
+        changelogs::record(connection, &caller.user, Change::update(&agency)?)?;
+        Ok(agency)
     })?;
     Ok(json(StatusCode::OK, &agency))
 }
 
-fn not_found(id: i64) -> Error {
+/// `GET /admin/users/roles`
+pub(crate) fn list_roles(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    Ok(json(StatusCode::OK, &ADMIN_ROLES))
+}
+
+/// `GET /admin/users`: the administrators.
+pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    ListQuery::read(request)?.answer(|page| users::list_admins(&connection, page))
+}
+
+/// `GET /admin/users/:id`: anybody.
+pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    let user = users::find(&connection, id)?.ok_or_else(|| user_not_found(id))?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// `POST /admin/users`, without an agency.
+pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    create(request, &connection, &caller, |_| Ok(None))
+}
+
+/// `PATCH /admin/users/:id`: anybody whom the caller may manage.
+pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    let mut form = Form::read(request)?;
+    let edits = read_edits(&mut form);
+    form.finish()?;
+
+    let user = caller.change(&connection, |connection, caller| {
+        let user = users::find(connection, id)?.ok_or_else(|| user_not_found(id))?;
+        edit(connection, caller, &user, &edits)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// `DELETE /admin/users/:id`: anybody whom the caller may manage.
+pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    let user = caller.change(&connection, |connection, caller| {
+        let user = users::find(connection, id)?.ok_or_else(|| user_not_found(id))?;
+        delete(connection, caller, user)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+pub(crate) fn not_found(id: i64) -> Error {
     Error::NotFound(format!("Agency with id {id} not found"))
 }

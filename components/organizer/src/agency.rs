@@ -9,19 +9,24 @@ use crate::access::{self, Need};
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::json;
+use crate::store::agencies::{self, AgencyEdits};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, Role};
-use crate::store::{self, agencies};
+use crate::store::{self, removal};
 use crate::users::Person;
+
+const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)];
+const ADDRESS_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)];
+const WEBSITE_RULES: &[Rule] = &[Rule::Website, Rule::MaxLength(400)];
 
 /// `POST /agency`: an agency, unapproved, and its owner, in one transaction.
 pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
     let mut form = Form::read(request)?;
     let (name, address, website) = form.nested("agency", "agency.", |agency| {
         (
-            agency.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]),
-            agency.text("address", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)]),
-            agency.text("website", &[Rule::Website, Rule::MaxLength(400)]),
+            agency.text("name", NAME_RULES),
+            agency.text("address", ADDRESS_RULES),
+            agency.text("website", WEBSITE_RULES),
         )
     });
     let owner = form.nested("owner", "owner.", Person::read);
@@ -30,12 +35,11 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
     let owner = owner.into_user(Role::AgencyOwner)?;
     let connection = store::open()?;
     let agency = transaction(&connection, |connection| {
-        let agency = agencies::insert(connection, &name, &address, &website)?
-            .ok_or_else(|| Error::BadRequest("Agency name is already taken".to_owned()))?;
+        let agency = agencies::insert(connection, &name, &address, &website)?.ok_or_else(name_taken)?;
         let owner = users::insert(connection, &owner, Some(agency.id), clock::now())?
             .ok_or_else(|| Error::BadRequest("Owner email is already taken".to_owned()))?;
-        changelogs::record(connection, &owner, Change::insert(&agency))?;
-        changelogs::record(connection, &owner, Change::insert(&owner))?;
+        changelogs::record(connection, &owner, Change::insert(&agency)?)?;
+        changelogs::record(connection, &owner, Change::insert(&owner)?)?;
         Ok::<_, Error>(agency)
     })?;
     Ok(json(StatusCode::CREATED, &agency))
@@ -49,4 +53,40 @@ pub(crate) fn show_agency(request: &Request) -> Result<Answer, Error> {
         || Answer::empty(StatusCode::OK),
         |agency| json(StatusCode::OK, &agency),
     ))
+}
+
+/// `PATCH /agency`
+pub(crate) fn edit_agency(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Owner)?;
+    let mut form = Form::read(request)?;
+    let edits = AgencyEdits {
+        name: form.optional_text("name", NAME_RULES),
+        address: form.optional_text("address", ADDRESS_RULES),
+        website: form.nullable_text("website", WEBSITE_RULES),
+    };
+    form.finish()?;
+
+    let agency = caller.change(&connection, |connection, caller| {
+        let agency = agencies::update(connection, caller.agency_id()?, &edits)?.ok_or_else(name_taken)?;
+        changelogs::record(connection, &caller.user, Change::update(&agency)?)?;
+        Ok(agency)
+    })?;
+    Ok(json(StatusCode::OK, &agency))
+}
+
+/// `DELETE /agency`
+pub(crate) fn delete_agency(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Owner)?;
+    let agency = caller.change(&connection, |connection, caller| {
+        let agency = caller.agency()?;
+        removal::delete_agency(connection, &caller.user, agency)?;
+        Ok(agency.clone())
+    })?;
+    Ok(json(StatusCode::OK, &agency))
+}
+
+fn name_taken() -> Error {
+    Error::BadRequest("Agency name is already taken".to_owned())
 }

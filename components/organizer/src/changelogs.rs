@@ -1,50 +1,87 @@
-//! The record, as agencies and administrators read it (contract 3.4).
+//! The record, as agencies and administrators read it (contract 3.4), and whether it holds.
 
 use http::StatusCode;
+use service::database::snapshot;
 use service::door::{Answer, Request};
+use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Need};
 use crate::error::Error;
-use crate::form::leading_integer;
 use crate::json;
+use crate::lists::ListQuery;
 use crate::store::{self, changelogs};
 
 /// `GET /agency/changelogs`
 pub(crate) fn list_changelogs(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
-    let user_id = user_filter(request)?;
-    Ok(json(
-        StatusCode::OK,
-        &changelogs::list_of_agency(&connection, caller.agency_id()?, user_id)?,
-    ))
+    let agency_id = caller.agency_id()?;
+    let (query, user_id) = ListQuery::read_with(request, "userId")?;
+    query.answer(|page| changelogs::list_of_agency(&connection, agency_id, user_id, page))
+}
+
+/// `GET /agency/changelogs/:id`
+pub(crate) fn show_changelog(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Support)?;
+    let (id, agency_id) = (access::id(id)?, caller.agency_id()?);
+    let changelog = changelogs::find_of_agency(&connection, id, agency_id)?
+        .ok_or_else(|| Error::NotFound(format!("Changelog with id {id} not found in agency {agency_id}")))?;
+    Ok(json(StatusCode::OK, &changelog))
+}
+
+/// `GET /agency/changelogs/verify`: whether the agency's chain holds, and where it breaks.
+pub(crate) fn verify_chain(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Owner)?;
+    verify(&connection, Some(caller.agency_id()?))
+}
+
+/// `GET /agency/changelogs/chain`: the agency's record with all that it takes to check it elsewhere.
+pub(crate) fn list_chain(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Owner)?;
+    let agency_id = caller.agency_id()?;
+    ListQuery::read(request)?.answer(|page| changelogs::list_of_chain(&connection, Some(agency_id), page))
 }
 
 /// `GET /admin/changelogs`
 pub(crate) fn list_admin_changelogs(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;
-    let user_id = user_filter(request)?;
-    Ok(json(
-        StatusCode::OK,
-        &changelogs::list_of_admins(&connection, user_id)?,
-    ))
+    let (query, user_id) = ListQuery::read_with(request, "userId")?;
+    query.answer(|page| changelogs::list_of_admins(&connection, user_id, page))
 }
 
-/// `userId`, the only filter these lists know.
-fn user_filter(request: &Request) -> Result<Option<i64>, Error> {
-    let unknown = request.query.iter().filter(|(name, _)| name != "userId");
-    let mut lines: Vec<String> = unknown
-        .map(|(name, _)| format!("property {name} should not exist"))
-        .collect();
-    let asked = request.query("userId");
-    let user_id = asked.and_then(leading_integer);
-    if asked.is_some() && user_id.is_none() {
-        lines.push("userId must be an integer number".to_owned());
-    }
-    if lines.is_empty() {
-        Ok(user_id)
-    } else {
-        Err(Error::Invalid(lines))
-    }
+/// `GET /admin/changelogs/:id`: any row.
+pub(crate) fn show_admin_changelog(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    let changelog = changelogs::find(&connection, id)?
+        .ok_or_else(|| Error::NotFound(format!("Changelog with id {id} not found")))?;
+    Ok(json(StatusCode::OK, &changelog))
+}
+
+/// `GET /admin/changelogs/verify`: the same for what was done outside of any agency, or, with `agencyId`, for an agency's chain, which
+/// outlives the agency.
+pub(crate) fn verify_admin_chain(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    let (_, agency_id) = ListQuery::read_with(request, "agencyId")?;
+    verify(&connection, agency_id)
+}
+
+/// `GET /admin/changelogs/chain`: the same.
+pub(crate) fn list_admin_chain(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Admin)?;
+    let (query, agency_id) = ListQuery::read_with(request, "agencyId")?;
+    query.answer(|page| changelogs::list_of_chain(&connection, agency_id, page))
+}
+
+/// Reads the chain as it is at one moment. That takes no lock from anybody: readers see a snapshot.
+fn verify(connection: &Connection, agency_id: Option<i64>) -> Result<Answer, Error> {
+    let verdict = snapshot(connection, |connection| changelogs::verify(connection, agency_id))?;
+    Ok(json(StatusCode::OK, &verdict))
 }

@@ -19,6 +19,12 @@ pub(crate) enum Error {
     /// No credentials, or not good enough ones.
     #[error("Forbidden resource")]
     Forbidden,
+    /// Somebody else's words.
+    #[error("Only the author can update his comment")]
+    NotTheAuthor,
+    /// Too many wrong passwords; after so many seconds the next may be tried.
+    #[error("too many failed attempts, try again later")]
+    TooManyAttempts { retry_after: i64 },
     /// Good credentials, but this is out of their reach; the text says why.
     #[error("{0}")]
     NotAllowed(&'static str),
@@ -44,6 +50,8 @@ pub(crate) enum Error {
     Token(jsonwebtoken::errors::Error),
     #[error("record: {0}")]
     Record(serde_json::Error),
+    #[error("random numbers: {0}")]
+    Random(getrandom::Error),
 }
 
 impl From<ReadError> for Error {
@@ -60,14 +68,16 @@ impl Error {
         match self {
             Error::Invalid(_) | Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Forbidden | Error::NotAllowed(_) => StatusCode::FORBIDDEN,
-            Error::NoServiceKey | Error::WrongServiceKey => StatusCode::UNAUTHORIZED,
+            Error::NoServiceKey | Error::WrongServiceKey | Error::NotTheAuthor => StatusCode::UNAUTHORIZED,
+            Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::NotFound(_) | Error::UnknownRoute { .. } => StatusCode::NOT_FOUND,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Database(_)
             | Error::Password(_)
             | Error::Setting(_)
             | Error::Token(_)
-            | Error::Record(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            | Error::Record(_)
+            | Error::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -80,14 +90,18 @@ impl Error {
             Error::BadRequest(_)
             | Error::Forbidden
             | Error::NotAllowed(_)
+            | Error::NotTheAuthor
             | Error::WrongServiceKey
             | Error::NotFound(_)
             | Error::UnknownRoute { .. } => json(status, &ErrorBody::new(status, self.to_string())),
+            Error::TooManyAttempts { retry_after } => json(status, &ErrorBody::new(status, self.to_string()))
+                .with("retry-after", retry_after.to_string()),
             Error::Database(_)
             | Error::Password(_)
             | Error::Setting(_)
             | Error::Token(_)
-            | Error::Record(_) => {
+            | Error::Record(_)
+            | Error::Random(_) => {
                 eprintln!("request failed: {self}");
                 json(status, &ErrorBody::bare(status, "Internal server error"))
             }

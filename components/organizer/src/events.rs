@@ -1,25 +1,27 @@
-//! An agency's events (contract 3.4, "Events").
+//! An agency's events (contract 3.4, "Events, contacts, issues, comments").
 
 use http::StatusCode;
-use service::database::transaction;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::json;
-use crate::store;
+use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
-use crate::store::events::{self, NewEvent};
+use crate::store::events::{self, EventEdits, NewEvent};
+use crate::store::{self, removal};
+
+const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)];
+const DESCRIPTION_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(2000)];
+const ADDRESS_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)];
 
 /// `GET /agency/events`
 pub(crate) fn list_events(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
-    Ok(json(
-        StatusCode::OK,
-        &events::list_of_agency(&connection, caller.agency_id()?)?,
-    ))
+    let agency_id = caller.agency_id()?;
+    ListQuery::read(request)?.answer(|page| events::list_of_agency(&connection, agency_id, page))
 }
 
 /// `GET /agency/events/:id`
@@ -27,8 +29,8 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
     let (id, agency_id) = (access::id(id)?, caller.agency_id()?);
-    let event = events::find_of_agency(&connection, id, agency_id)?
-        .ok_or_else(|| Error::NotFound(format!("Event with id {id} not found in agency {agency_id}")))?;
+    let event =
+        events::find_of_agency(&connection, id, agency_id)?.ok_or_else(|| not_found(id, agency_id))?;
     Ok(json(StatusCode::OK, &event))
 }
 
@@ -36,15 +38,11 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
 pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
-    let agency_id = caller.agency_id()?;
     let mut form = Form::read(request)?;
     let event = NewEvent {
-        name: form.text("name", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)]),
-        description: form.text(
-            "description",
-            &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(2000)],
-        ),
-        address: form.text("address", &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)]),
+        name: form.text("name", NAME_RULES),
+        description: form.text("description", DESCRIPTION_RULES),
+        address: form.text("address", ADDRESS_RULES),
         lat: form.coordinate("lat", Rule::Latitude),
         lng: form.coordinate("lng", Rule::Longitude),
         time_start: form.date("timeStart"),
@@ -52,11 +50,59 @@ pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
     };
     form.finish()?;
 
-    let event = transaction(&connection, |connection| {
-        let event = events::insert(connection, &event, agency_id)?
-            .ok_or_else(|| Error::BadRequest("Name is already taken".to_owned()))?;
-        changelogs::record(connection, &caller.user, Change::insert(&event))?;
-        Ok::<_, Error>(event)
+    let event = caller.change(&connection, |connection, caller| {
+        let event = events::insert(connection, &event, caller.agency_id()?)?.ok_or_else(name_taken)?;
+        changelogs::record(connection, &caller.user, Change::insert(&event)?)?;
+        Ok(event)
     })?;
     Ok(json(StatusCode::CREATED, &event))
+}
+
+/// `PATCH /agency/events/:id`
+pub(crate) fn edit_event(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let mut form = Form::read(request)?;
+    let edits = EventEdits {
+        name: form.optional_text("name", NAME_RULES),
+        description: form.optional_text("description", DESCRIPTION_RULES),
+        address: form.optional_text("address", ADDRESS_RULES),
+        lat: form.optional_coordinate("lat", Rule::Latitude),
+        lng: form.optional_coordinate("lng", Rule::Longitude),
+        time_start: form.optional_date("timeStart"),
+        time_end: form.optional_date("timeEnd"),
+    };
+    form.finish()?;
+
+    let event = caller.change(&connection, |connection, caller| {
+        let agency_id = caller.agency_id()?;
+        let event =
+            events::find_of_agency(connection, id, agency_id)?.ok_or_else(|| not_found(id, agency_id))?;
+        let event = events::update(connection, event, edits)?.ok_or_else(name_taken)?;
+        changelogs::record(connection, &caller.user, Change::update(&event)?)?;
+        Ok(event)
+    })?;
+    Ok(json(StatusCode::OK, &event))
+}
+
+/// `DELETE /agency/events/:id`
+pub(crate) fn delete_event(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let event = caller.change(&connection, |connection, caller| {
+        let agency_id = caller.agency_id()?;
+        removal::delete_event(connection, &caller.user, id, agency_id)?
+            .ok_or_else(|| not_found(id, agency_id))
+    })?;
+    Ok(json(StatusCode::OK, &event))
+}
+
+pub(crate) fn not_found(id: i64, agency_id: i64) -> Error {
+    Error::NotFound(format!("Event with id {id} not found in agency {agency_id}"))
+}
+
+fn name_taken() -> Error {
+    Error::BadRequest("Name is already taken".to_owned())
 }

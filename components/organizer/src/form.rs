@@ -13,6 +13,7 @@ use service::door::Request;
 use url::{Host, Url};
 
 use crate::error::Error;
+use crate::store::events::Coordinate;
 use crate::store::users::Role;
 
 /// One thing that must hold of a field.
@@ -30,6 +31,8 @@ pub(crate) enum Rule {
     Date,
     Boolean,
     Role,
+    Integer,
+    OneOf(&'static [&'static str]),
 }
 
 /// The fields of one JSON object while they are being read.
@@ -106,20 +109,64 @@ impl Form {
             .to_owned()
     }
 
+    /// A text that may be absent.
+    pub(crate) fn optional_text(&mut self, name: &'static str, rules: &[Rule]) -> Option<String> {
+        self.check(name, rules, false)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    }
+
+    /// A text that may be absent, or null to have none.
+    pub(crate) fn nullable_text(&mut self, name: &'static str, rules: &[Rule]) -> Option<Option<String>> {
+        if self.fields.get(name).is_some_and(Value::is_null) {
+            self.known.push(name);
+            return Some(None);
+        }
+        self.optional_text(name, rules).map(Some)
+    }
+
     /// A required coordinate: a number, or a text that holds one.
-    pub(crate) fn coordinate(&mut self, name: &'static str, rule: Rule) -> f64 {
+    pub(crate) fn coordinate(&mut self, name: &'static str, rule: Rule) -> Coordinate {
         self.check(name, &[Rule::NotEmpty, rule], true)
             .and_then(coordinate)
             .unwrap_or_default()
     }
 
+    /// A coordinate that may be absent.
+    pub(crate) fn optional_coordinate(&mut self, name: &'static str, rule: Rule) -> Option<Coordinate> {
+        self.check(name, &[Rule::NotEmpty, rule], false)
+            .and_then(coordinate)
+    }
+
     /// A required time.
     pub(crate) fn date(&mut self, name: &'static str) -> Millis {
-        let value = self.check(name, &[Rule::Date], true);
-        value
-            .and_then(Value::as_str)
-            .and_then(parse_date)
+        self.check(name, &[Rule::Date], true)
+            .and_then(date)
             .unwrap_or_default()
+    }
+
+    /// A time that may be absent.
+    pub(crate) fn optional_date(&mut self, name: &'static str) -> Option<Millis> {
+        self.check(name, &[Rule::Date], false).and_then(date)
+    }
+
+    /// A required id.
+    pub(crate) fn id(&mut self, name: &'static str) -> i64 {
+        self.check(name, &[Rule::Integer], true)
+            .and_then(lenient_integer)
+            .unwrap_or_default()
+    }
+
+    /// An id that may be absent or null, and must be a JSON integer otherwise.
+    pub(crate) fn optional_strict_id(&mut self, name: &'static str) -> Option<i64> {
+        self.known.push(name);
+        let value = self.fields.get(name).filter(|value| !value.is_null())?;
+        let id = value.as_i64();
+        if id.is_none() {
+            self.lines
+                .push(line(Rule::Integer, &format!("{}{name}", self.prefix)));
+        }
+        id
     }
 
     /// A required role. What stands in for a bad one never gets past [`Form::finish`], and could do least.
@@ -127,6 +174,11 @@ impl Form {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
             .unwrap_or(Role::AgencySupport)
+    }
+
+    /// A role that may be absent.
+    pub(crate) fn optional_role(&mut self, name: &'static str) -> Option<Role> {
+        self.check(name, &[Rule::Role], false).and_then(role)
     }
 
     /// A boolean that may be absent.
@@ -139,6 +191,14 @@ impl Form {
         if self.fields.get(name) != self.fields.get(other) {
             self.lines
                 .push(format!("{}{name} must be equal to {other}", self.prefix));
+        }
+    }
+
+    /// Reports that two fields must not hold the same text.
+    pub(crate) fn must_differ(&mut self, name: &str, other: &str) {
+        if self.fields.get(name) == self.fields.get(other) {
+            self.lines
+                .push(format!("{}{name} must be different from {other}", self.prefix));
         }
     }
 
@@ -198,7 +258,8 @@ fn form_fields(body: &[u8]) -> Map<String, Value> {
 fn holds(rule: Rule, value: Option<&Value>) -> bool {
     let text = value.and_then(Value::as_str);
     match rule {
-        Rule::Text => text.is_some(),
+        // SQLite's own functions take a NUL for the end of a text, so what has one could be stored and never be found.
+        Rule::Text => text.is_some_and(|text| !text.contains('\0')),
         Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
         Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
         Rule::MinLength(least) => text.is_some_and(|text| text.chars().count() >= least),
@@ -207,13 +268,15 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
         Rule::Website => text.is_some_and(is_website),
         Rule::Latitude => value
             .and_then(coordinate)
-            .is_some_and(|degrees| (-90.0..=90.0).contains(&degrees)),
+            .is_some_and(|coordinate| (-90.0..=90.0).contains(&coordinate.degrees)),
         Rule::Longitude => value
             .and_then(coordinate)
-            .is_some_and(|degrees| (-180.0..=180.0).contains(&degrees)),
-        Rule::Date => text.and_then(parse_date).is_some(),
+            .is_some_and(|coordinate| (-180.0..=180.0).contains(&coordinate.degrees)),
+        Rule::Date => value.and_then(date).is_some(),
         Rule::Boolean => value.is_some_and(Value::is_boolean),
         Rule::Role => value.and_then(role).is_some(),
+        Rule::Integer => value.and_then(lenient_integer).is_some(),
+        Rule::OneOf(values) => text.is_some_and(|text| values.contains(&text)),
     }
 }
 
@@ -232,6 +295,11 @@ fn line(rule: Rule, field: &str) -> String {
         Rule::Date => format!("{field} must be a valid ISO 8601 date string"),
         Rule::Boolean => format!("{field} must be a boolean value"),
         Rule::Role => format!("{field} must be one of the following values: 0, 1, 2, 3, 4"),
+        Rule::Integer => format!("{field} must be an integer number"),
+        Rule::OneOf(values) => format!(
+            "{field} must be one of the following values: {}",
+            values.join(", ")
+        ),
     }
 }
 
@@ -257,15 +325,25 @@ fn lenient_integer(value: &Value) -> Option<i64> {
     }
 }
 
-fn coordinate(value: &Value) -> Option<f64> {
-    let degrees = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b)) => {
-            text.parse().ok()
-        }
-        _ => None,
+fn coordinate(value: &Value) -> Option<Coordinate> {
+    let (degrees, text) = match value {
+        Value::Number(number) => (number.as_f64()?, None),
+        Value::String(text) if is_decimal(text) => (text.parse::<f64>().ok()?, Some(text.clone())),
+        _ => return None,
     };
-    degrees.filter(|degrees| degrees.is_finite())
+    degrees.is_finite().then_some(Coordinate { degrees, text })
+}
+
+/// A sign perhaps, digits, and perhaps a point with more digits: not all that a parser takes for a number.
+fn is_decimal(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    digits(whole) && digits(fraction)
+}
+
+fn date(value: &Value) -> Option<Millis> {
+    value.as_str().and_then(parse_date)
 }
 
 fn is_email(text: &str) -> bool {
@@ -283,15 +361,15 @@ fn is_phone(text: &str) -> bool {
 
 /// With or without a scheme, at a host that looks public.
 fn is_website(text: &str) -> bool {
-    if text.contains(char::is_whitespace) || text.starts_with("mailto:") {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    // The parser forgives what browsers forgive: white space, and slashes without end.
+    let rest_is_plain = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
+    if text.contains(char::is_whitespace) || text.starts_with("mailto:") || !rest_is_plain {
         return false;
     }
-    let url = if text.contains("://") {
-        Url::parse(text)
-    } else {
-        Url::parse(&format!("http://{text}"))
+    let Ok(url) = Url::parse(&format!("{scheme}://{rest}")) else {
+        return false;
     };
-    let Ok(url) = url else { return false };
     let public = match url.host() {
         Some(Host::Domain(domain)) => {
             let top = domain.trim_end_matches('.').rsplit_once('.').map(|(_, top)| top);
@@ -352,7 +430,7 @@ mod tests {
         check(
             Rule::Text,
             &texts(&["", "a"]),
-            &[Value::Null, 1.into(), true.into()],
+            &[Value::Null, 1.into(), true.into(), "a\0b".into()],
         );
         check(Rule::NotEmpty, &texts(&["a", " "]), &[Value::Null, "".into()]);
         check(Rule::MaxLength(2), &texts(&["", "ab", "żó"]), &texts(&["abc"]));
@@ -390,6 +468,8 @@ mod tests {
                 "gopher://example.org",
                 "mailto:a@example.org",
                 "http://",
+                "//example.org",
+                "http:///example.org",
                 "exa mple.org",
             ]),
         );
@@ -400,8 +480,8 @@ mod tests {
         );
         check(
             Rule::Longitude,
-            &[180.into(), "-180".into()],
-            &[181.into(), "1e2".into(), "inf".into()],
+            &[180.into(), "-180".into(), "+19.50".into()],
+            &[181.into(), "1e2".into(), "inf".into(), "5.".into(), ".5".into()],
         );
         check(
             Rule::Date,
@@ -435,6 +515,25 @@ mod tests {
             Rule::Role,
             &[0.into(), 4.into(), "3".into(), "4 - support".into()],
             &[5.into(), (-1).into(), "x".into(), 1.5.into()],
+        );
+        check(
+            Rule::Integer,
+            &[3.into(), "3".into(), "3 - Rock night".into(), "3x".into()],
+            &[
+                "x".into(),
+                "".into(),
+                1.5.into(),
+                1e300.into(),
+                u64::MAX.into(),
+                "9223372036854775808".into(),
+                Value::Null,
+                true.into(),
+            ],
+        );
+        check(
+            Rule::OneOf(&["low", "high"]),
+            &texts(&["low", "high"]),
+            &["Low".into(), "low ".into(), "".into(), 0.into()],
         );
     }
 

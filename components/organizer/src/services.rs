@@ -5,27 +5,26 @@ use service::clock::Millis;
 use service::door::{Answer, Request};
 use service::internal::{Principal, Principals, Tokens};
 
-use crate::access::{self, Caller};
+use crate::access;
 use crate::error::Error;
 use crate::form::parse_date;
 use crate::json;
-use crate::store;
+use crate::lists::{self, ListQuery};
 use crate::store::events::{self, Filter};
+use crate::store::users::User;
+use crate::store::{self, Page};
 
 /// `GET /api/events`. Beside the contract's filters it takes `ids`, separated by commas.
 pub(crate) fn find_events(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let filter = filter(request)?;
+    let (query, filter) = read_query(request)?;
     let connection = store::open()?;
-    Ok(json(
-        StatusCode::OK,
-        &events::find_approved(&connection, &filter)?,
-    ))
+    query.answer(|page| events::find_approved(&connection, &filter, page))
 }
 
-fn filter(request: &Request) -> Result<Filter, Error> {
+fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
     let mut filter = Filter::default();
-    let mut lines = Vec::new();
+    let mut lines = lists::unknown(request, &["query", "from", "to", "ids"]);
     for (name, value) in &request.query {
         match name.as_str() {
             "query" if value.is_empty() => lines.push("query should not be empty".to_owned()),
@@ -33,14 +32,12 @@ fn filter(request: &Request) -> Result<Filter, Error> {
             "from" => filter.from = date(name, value, &mut lines),
             "to" => filter.to = date(name, value, &mut lines),
             "ids" => filter.ids = ids(value, &mut lines),
-            _ => lines.push(format!("property {name} should not exist")),
+            _ => {}
         }
     }
-    if lines.is_empty() {
-        Ok(filter)
-    } else {
-        Err(Error::Invalid(lines))
-    }
+    let query = ListQuery::read_into(request, &mut lines);
+    lists::refuse(lines)?;
+    Ok((query, filter))
 }
 
 fn date(name: &str, value: &str, lines: &mut Vec<String>) -> Option<Millis> {
@@ -68,13 +65,11 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let id = access::id(id)?;
     let connection = store::open()?;
-    let found = events::find_approved(
-        &connection,
-        &Filter {
-            ids: Some(vec![id]),
-            ..Filter::default()
-        },
-    )?;
+    let filter = Filter {
+        ids: Some(vec![id]),
+        ..Filter::default()
+    };
+    let found = events::find_approved(&connection, &filter, &Page::first(1))?;
     let event = found
         .first()
         .ok_or_else(|| Error::NotFound(format!("Event with id {id} not found")))?;
@@ -92,8 +87,7 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Principals { principals }))
 }
 
-fn principal(caller: Caller) -> Principal {
-    let user = caller.user;
+fn principal(user: User) -> Principal {
     Principal {
         id: user.id,
         role: u8::try_from(user.role.number()).ok(),

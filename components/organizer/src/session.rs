@@ -1,14 +1,18 @@
-//! Signing in, and the caller's own profile (contract 2.3 and 3.4, "Session and profile").
+//! Signing in and out (contract 2.3).
 
 use http::StatusCode;
 use serde::Serialize;
+use service::database::transaction;
 use service::door::{Answer, Request};
-use service::password::Hashing;
-use service::settings;
+use service::password::{Hashing, Verdict};
+use service::throttle::{self, Attempt};
+use service::{clock, settings};
+use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Need};
 use crate::error::Error;
 use crate::form::{Form, Rule};
+use crate::store::changelogs;
 use crate::store::users::{self, User};
 use crate::{json, store, tokens};
 
@@ -33,12 +37,12 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
 
     let connection = store::open()?;
     if email == settings::text("superadmin_email")? {
-        service::database::transaction(&connection, store::ensure_superadmin)?;
+        transaction(&connection, store::ensure_superadmin)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
     let hash = found.as_ref().map(|(_, hash, _)| hash.as_str());
-    let verified = Hashing::from_settings()?.verify(&password, hash)?;
-    let Some((user, _, approved)) = found.filter(|_| verified) else {
+    let right = check_password(&connection, request, &email, &password, hash)?;
+    let Some((user, _, approved)) = found.filter(|_| right) else {
         return Err(Error::BadRequest("invalid email or password".to_owned()));
     };
     if !user.role.is_admin() && !approved {
@@ -50,9 +54,44 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// `GET /profile`
-pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
+/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. Who guesses too often is refused, and
+/// a hash of less work than is asked for now is replaced.
+pub(crate) fn check_password(
+    connection: &Connection,
+    request: &Request,
+    email: &str,
+    password: &str,
+    hash: Option<&str>,
+) -> Result<bool, Error> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret("organizer_jwt_secret")?;
+    let attempt = Attempt::begin(&secret, email, &address, clock::now()).map_err(|throttled| {
+        Error::TooManyAttempts {
+            retry_after: throttled.retry_after,
+        }
+    })?;
+    let hashing = Hashing::from_settings()?;
+    let verdict = hashing.verify(password, hash)?;
+    if let Some(attempt) = attempt {
+        match verdict {
+            Verdict::Wrong => attempt.failed(clock::now()),
+            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(clock::now()),
+        }
+    }
+    if let (Verdict::RightButOutdated, Some(old)) = (verdict, hash) {
+        users::rehash_password(connection, email, old, &hashing.hash(password)?)?;
+    }
+    Ok(verdict.is_right())
+}
+
+/// `POST /auth/sign-out`
+pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Any)?;
-    Ok(json(StatusCode::OK, &caller.user))
+    caller.change(&connection, |connection, caller| {
+        let time = caller.time_of_sign_out(clock::now());
+        let user = users::sign_out(connection, caller.user.id, time)?.ok_or(Error::Forbidden)?;
+        changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
+    })?;
+    Ok(Answer::empty(StatusCode::OK))
 }

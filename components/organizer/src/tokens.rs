@@ -25,6 +25,7 @@ struct Claims {
 }
 
 /// A token with a good signature, in its time, for us. Whether its user still honours it is another question.
+#[derive(Clone, Copy)]
 pub(crate) struct Token {
     pub user_id: i64,
     pub issued_at: Millis,

@@ -1,19 +1,21 @@
 //! An agency's users (contract 3.4, "Agency users").
 
 use http::StatusCode;
+use serde::Serialize;
 use service::clock;
-use service::database::transaction;
 use service::door::{Answer, Request};
 use service::password::Hashing;
+use spin_sdk::sqlite3::Connection;
 
-use crate::access::{self, Need};
+use crate::access::{self, Caller, Need};
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::json;
+use crate::lists::ListQuery;
 use crate::session::{EMAIL_RULES, PASSWORD_RULES};
-use crate::store;
 use crate::store::changelogs::{self, Change};
-use crate::store::users::{self, NewUser, Role};
+use crate::store::users::{self, NewUser, Role, User, UserEdits};
+use crate::store::{self, agencies, removal};
 
 /// What a form says of a person who is about to have an account.
 pub(crate) struct Person {
@@ -32,7 +34,7 @@ impl Person {
             password: form.text("password", PASSWORD_RULES),
             first_name: form.text("firstName", NAME_RULES),
             last_name: form.text("lastName", NAME_RULES),
-            phone_number: form.text("phoneNumber", &[Rule::Phone, Rule::MaxLength(30)]),
+            phone_number: form.text("phoneNumber", PHONE_RULES),
         };
         form.text("confirmPassword", PASSWORD_RULES);
         form.must_equal("confirmPassword", "password");
@@ -52,25 +54,84 @@ impl Person {
     }
 }
 
-const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(100)];
+pub(crate) const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(100)];
+
+pub(crate) const PHONE_RULES: &[Rule] = &[Rule::Phone, Rule::MaxLength(30)];
+
+/// The fields of EditPerson (contract 3.3).
+pub(crate) fn read_edits(form: &mut Form) -> UserEdits {
+    UserEdits {
+        first_name: form.optional_text("firstName", NAME_RULES),
+        last_name: form.optional_text("lastName", NAME_RULES),
+        phone_number: form.optional_text("phoneNumber", PHONE_RULES),
+        role: None,
+    }
+}
+
+/// A role, as forms offer it.
+#[derive(Serialize)]
+pub(crate) struct RoleOption {
+    key: Role,
+    value: &'static str,
+}
+
+/// The roles that an agency's users can have.
+pub(crate) const AGENCY_ROLES: [RoleOption; 3] = [
+    RoleOption {
+        key: Role::AgencyOwner,
+        value: "Agency owner",
+    },
+    RoleOption {
+        key: Role::AgencyManager,
+        value: "Agency manager",
+    },
+    RoleOption {
+        key: Role::AgencySupport,
+        value: "Agency support",
+    },
+];
+
+/// Those that administrators can give.
+pub(crate) const ADMIN_ROLES: [RoleOption; 4] = {
+    let [owner, manager, support] = AGENCY_ROLES;
+    [
+        RoleOption {
+            key: Role::Admin,
+            value: "Admin",
+        },
+        owner,
+        manager,
+        support,
+    ]
+};
+
+/// `GET /agency/users/roles`
+pub(crate) fn list_roles(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    access::admit(&connection, request, Need::Support)?;
+    Ok(json(StatusCode::OK, &AGENCY_ROLES))
+}
 
 /// `GET /agency/users`
 pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
-    Ok(json(
-        StatusCode::OK,
-        &users::list_of_agency(&connection, caller.agency_id()?)?,
-    ))
+    let agency_id = caller.agency_id()?;
+    ListQuery::read(request)?.answer(|page| users::list_of_agency(&connection, agency_id, page))
 }
 
-/// `GET /agency/users/:id`
+/// `GET /agency/users/:id`. An administrator without preview looks up who did what in the record here, and finds anybody
+/// (contract 3.1).
 pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
-    let (id, agency_id) = (access::id(id)?, caller.agency_id()?);
-    let user = users::find_of_agency(&connection, id, agency_id)?
-        .ok_or_else(|| Error::NotFound(format!("User with id {id} not found in agency {agency_id}")))?;
+    let id = access::id(id)?;
+    let user = match &caller.agency {
+        Some(agency) => {
+            users::find_of_agency(&connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))?
+        }
+        None => users::find(&connection, id)?.ok_or_else(|| not_found(id))?,
+    };
     Ok(json(StatusCode::OK, &user))
 }
 
@@ -78,23 +139,115 @@ pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
 pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
-    let agency_id = caller.agency_id()?;
+    caller.agency_id()?;
+    create(request, &connection, &caller, |caller| {
+        caller.agency_id().map(Some)
+    })
+}
+
+/// Creates a user whom the caller may manage, in the agency that `agency_of` finds at that moment.
+pub(crate) fn create(
+    request: &Request,
+    connection: &Connection,
+    caller: &Caller,
+    agency_of: fn(&Caller) -> Result<Option<i64>, Error>,
+) -> Result<Answer, Error> {
     let mut form = Form::read(request)?;
     let person = Person::read(&mut form);
     let role = form.role("role");
     form.finish()?;
 
+    let not_allowed = Error::NotAllowed("Not allowed to create user with same role or senior");
     if !caller.user.role.may_manage(role) {
-        return Err(Error::NotAllowed(
-            "Not allowed to create user with same role or senior",
-        ));
+        return Err(not_allowed);
     }
     let user = person.into_user(role)?;
-    let user = transaction(&connection, |connection| {
-        let user = users::insert(connection, &user, Some(agency_id), clock::now())?
+    let user = caller.change(connection, |connection, caller| {
+        if !caller.user.role.may_manage(role) {
+            return Err(not_allowed);
+        }
+        let user = users::insert(connection, &user, agency_of(caller)?, clock::now())?
             .ok_or_else(|| Error::BadRequest("Email is already taken".to_owned()))?;
-        changelogs::record(connection, &caller.user, Change::insert(&user))?;
-        Ok::<_, Error>(user)
+        changelogs::record(connection, &caller.user, Change::insert(&user)?)?;
+        Ok(user)
     })?;
     Ok(json(StatusCode::CREATED, &user))
+}
+
+/// `PATCH /agency/users/:id`
+pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let mut form = Form::read(request)?;
+    let edits = UserEdits {
+        role: form.optional_role("role"),
+        ..read_edits(&mut form)
+    };
+    form.finish()?;
+
+    let user = caller.change(&connection, |connection, caller| {
+        let agency = caller.agency()?;
+        let user =
+            users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))?;
+        edit(connection, caller, &user, &edits)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// Edits a user whom the caller may manage, and may still manage then.
+pub(crate) fn edit(
+    connection: &Connection,
+    caller: &Caller,
+    user: &User,
+    edits: &UserEdits,
+) -> Result<User, Error> {
+    let manages = |role| caller.user.role.may_manage(role);
+    if !manages(user.role) || !edits.role.is_none_or(manages) {
+        return Err(Error::NotAllowed(
+            "Not allowed to update user with same role or senior",
+        ));
+    }
+    let edited = users::update(connection, user.id, edits)?.ok_or_else(|| not_found(user.id))?;
+    if edited.role.is_admin() != user.role.is_admin() {
+        changelogs::set_by_admin(connection, user.id, edited.role.is_admin())?;
+    }
+    let agency = match edited.agency_id {
+        Some(id) => agencies::find(connection, id)?,
+        None => None,
+    };
+    changelogs::record_user_update(connection, &caller.user, edited, agency)
+}
+
+/// `DELETE /agency/users/:id`
+pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let user = caller.change(&connection, |connection, caller| {
+        let agency = caller.agency()?;
+        let user =
+            users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))?;
+        delete(connection, caller, user)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// Deletes a user whom the caller may manage, and tells how the user was.
+pub(crate) fn delete(connection: &Connection, caller: &Caller, user: User) -> Result<User, Error> {
+    if !caller.user.role.may_manage(user.role) {
+        return Err(Error::NotAllowed(
+            "Not allowed to delete user with same role or senior",
+        ));
+    }
+    removal::delete_user(connection, &caller.user, &user)?;
+    Ok(user)
+}
+
+pub(crate) fn not_found(id: i64) -> Error {
+    Error::NotFound(format!("User with id {id} not found"))
+}
+
+fn not_found_in(id: i64, agency_id: i64) -> Error {
+    Error::NotFound(format!("User with id {id} not found in agency {agency_id}"))
 }

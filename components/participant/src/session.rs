@@ -51,7 +51,7 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let found = participants::find_for_sign_in(&connection, email)?;
     let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let verified = Hashing::from_settings()?.verify(password, hash)?;
+    let verified = Hashing::from_settings()?.verify(password, hash)?.is_right();
     let (user, _) = found
         .filter(|_| verified)
         .ok_or(Error::Unauthorized("invalid email or password"))?;

@@ -12,17 +12,15 @@ use spin_sdk::sqlite3::{Connection, RowResult, Value};
 #[error("database: {0}")]
 pub struct DatabaseError(pub String);
 
-/// Opens the database that the manifest grants under `label`, and brings it to the newest schema. `prepare` runs once, in
-/// the transaction that creates the schema.
+/// Opens the database that the manifest grants under `label`, and brings it to the newest schema. `prepare` runs in the transaction
+/// that does so, and is told from which version; 0 is a new database.
 pub fn open<Error: From<DatabaseError>>(
     label: &str,
     migrations: &[&str],
-    prepare: impl FnOnce(&Connection) -> Result<(), Error>,
+    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
 ) -> Result<Connection, Error> {
     let connection =
         Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))?;
-    // Neither setting stays in the file, so each connection needs it.
-    execute(&connection, "PRAGMA foreign_keys = ON", &[])?;
     if version(&connection)? != migrations.len() {
         migrate(&connection, migrations, prepare)?;
     }
@@ -39,7 +37,7 @@ fn version(connection: &Connection) -> Result<usize, DatabaseError> {
 fn migrate<Error: From<DatabaseError>>(
     connection: &Connection,
     migrations: &[&str],
-    prepare: impl FnOnce(&Connection) -> Result<(), Error>,
+    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
 ) -> Result<(), Error> {
     switch_to_wal(connection)?;
     transaction(connection, |connection| {
@@ -51,6 +49,9 @@ fn migrate<Error: From<DatabaseError>>(
             );
             return Err(DatabaseError(message).into());
         }
+        if from == migrations.len() {
+            return Ok(());
+        }
         for migration in &migrations[from..] {
             for statement in statements(migration) {
                 execute(connection, statement, &[])?;
@@ -61,7 +62,7 @@ fn migrate<Error: From<DatabaseError>>(
             &format!("PRAGMA user_version = {}", migrations.len()),
             &[],
         )?;
-        if from == 0 { prepare(connection) } else { Ok(()) }
+        prepare(connection, from)
     })
 }
 
@@ -90,13 +91,31 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Runs `work` in a transaction that takes the write lock at once, and commits it or, when it fails, rolls it back. Nothing
-/// that waits for another service belongs in here.
+/// that waits for another service belongs in here. Foreign keys are heeded in here only: the setting does not stay in the file, so
+/// each connection needs it, and one that only reads is spared the call.
 pub fn transaction<T, Error: From<DatabaseError>>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    execute(connection, "PRAGMA foreign_keys = ON", &[])?;
     execute(connection, "BEGIN IMMEDIATE", &[])?;
-    match work(connection) {
+    finish(connection, work(connection))
+}
+
+/// Runs `work` in a transaction that only reads, all of it from one moment, and keeps nobody from writing.
+pub fn snapshot<T, Error: From<DatabaseError>>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    execute(connection, "BEGIN", &[])?;
+    finish(connection, work(connection))
+}
+
+fn finish<T, Error: From<DatabaseError>>(
+    connection: &Connection,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    match outcome {
         Ok(outcome) => {
             execute(connection, "COMMIT", &[])?;
             Ok(outcome)

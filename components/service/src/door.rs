@@ -70,6 +70,14 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The last header of that (lower-case) name, which is that of the host or proxy nearest to us.
+    pub fn last_header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .rfind(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// What follows `Bearer ` in the `Authorization` header.
     pub fn bearer(&self) -> Option<&str> {
         self.header("authorization").and_then(keys::bearer)
@@ -182,7 +190,11 @@ impl Answer {
     /// JSON, with the content type as the service writes it.
     pub fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Answer {
         // What our types hold always has a JSON form: string keys, finite numbers.
-        let body = serde_json::to_vec(body).unwrap_or_default();
+        Answer::written(status, content_type, serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// A body that is written already.
+    pub fn written(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Answer {
         Answer {
             status,
             headers: vec![("content-type", content_type.to_owned())],
@@ -192,12 +204,7 @@ impl Answer {
 
     /// Plain text.
     pub fn text(status: StatusCode, body: &str) -> Answer {
-        let headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
-        Answer {
-            status,
-            headers,
-            body: body.as_bytes().to_vec(),
-        }
+        Answer::written(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
     }
 
     /// No body at all.

@@ -1,5 +1,5 @@
 //! What the three services share at their edges: reading a request and answering it, opening a database, hashing a
-//! password, checking a service key, asking another service and what such a question says. No rule of the contract that belongs to one service is here.
+//! password, checking a service key, slowing down guesses, asking another service and what such a question says. No rule of the contract that belongs to one service is here.
 
 pub mod clock;
 pub mod database;
@@ -10,3 +10,4 @@ pub mod outbound;
 pub mod password;
 pub mod retry;
 pub mod settings;
+pub mod throttle;

@@ -9,16 +9,35 @@ use crate::settings::{self, SettingError};
 #[derive(Clone)]
 pub struct Hashing(Argon2<'static>);
 
+/// What OWASP's Password Storage Cheat Sheet holds to be enough, as KiB of memory and passes over it; each defends as well as the others.
+const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+/// What came of checking a password.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    Wrong,
+    Right,
+    /// Right, but hashed with less work than is asked for now: hash it again.
+    RightButOutdated,
+}
+
 impl Hashing {
-    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it.
+    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it. A component has no start at which to
+    /// warn of weak ones, so each use of them does.
     pub fn from_settings() -> Result<Hashing, SettingError> {
         let memory = settings::number("argon2_memory_kib")?;
         let iterations = settings::number("argon2_iterations")?;
         let parallelism = settings::number("argon2_parallelism")?;
-        Hashing::new(memory, iterations, parallelism).ok_or(SettingError::Invalid {
+        let hashing = Hashing::new(memory, iterations, parallelism).ok_or(SettingError::Invalid {
             name: "argon2_memory_kib",
             rule: "and its siblings are not parameters of Argon2",
-        })
+        })?;
+        if !hashing.is_enough() {
+            eprintln!(
+                "warning: argon2_memory_kib={memory} argon2_iterations={iterations} is less than OWASP asks for: for load tests only"
+            );
+        }
+        Ok(hashing)
     }
 
     /// Memory in KiB, passes over it, lanes.
@@ -27,7 +46,14 @@ impl Hashing {
         Some(Hashing(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)))
     }
 
-    /// Hashes a password with a salt of its own, into a PHC string.
+    fn is_enough(&self) -> bool {
+        let params = self.0.params();
+        ENOUGH
+            .iter()
+            .any(|(memory, passes)| params.m_cost() >= *memory && params.t_cost() >= *passes)
+    }
+
+    /// Hashes a password, with a salt of its own, into a PHC string.
     pub fn hash(&self, password: &str) -> Result<String, PasswordError> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|error| PasswordError(error.to_string()))?;
@@ -40,17 +66,31 @@ impl Hashing {
 
     /// Whether the password is the one that was hashed. Without a hash, because nobody has that e-mail, it is not, after the
     /// same work: the time of an answer must not tell who has an account.
-    pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
+    pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
         let Some(hash) = hash else {
             self.hash(password)?;
-            return Ok(false);
+            return Ok(Verdict::Wrong);
         };
-        let hash = PasswordHash::new(hash).map_err(|error| PasswordError(error.to_string()))?;
+        let broken = |error: argon2::password_hash::Error| PasswordError(error.to_string());
+        let hash = PasswordHash::new(hash).map_err(broken)?;
         match self.0.verify_password(password.as_bytes(), &hash) {
-            Ok(()) => Ok(true),
-            Err(argon2::password_hash::Error::Password) => Ok(false),
-            Err(error) => Err(PasswordError(error.to_string())),
+            Ok(()) if self.asks_for_more_than(&Params::try_from(&hash).map_err(broken)?) => {
+                Ok(Verdict::RightButOutdated)
+            }
+            Ok(()) => Ok(Verdict::Right),
+            Err(argon2::password_hash::Error::Password) => Ok(Verdict::Wrong),
+            Err(error) => Err(broken(error)),
         }
+    }
+
+    fn asks_for_more_than(&self, params: &Params) -> bool {
+        self.0.params().m_cost() > params.m_cost() || self.0.params().t_cost() > params.t_cost()
+    }
+}
+
+impl Verdict {
+    pub fn is_right(self) -> bool {
+        self != Verdict::Wrong
     }
 }
 
@@ -68,9 +108,10 @@ mod tests {
         let hashing = Hashing::new(8, 1, 1).unwrap();
         let hash = hashing.hash("correct horse battery").unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
-        assert!(hashing.verify("correct horse battery", Some(&hash)).unwrap());
-        assert!(!hashing.verify("correct horse batterY", Some(&hash)).unwrap());
-        assert!(!hashing.verify("correct horse battery", None).unwrap());
+        let verify = |password, hash| hashing.verify(password, hash).unwrap();
+        assert_eq!(verify("correct horse battery", Some(&hash)), Verdict::Right);
+        assert_eq!(verify("correct horse batterY", Some(&hash)), Verdict::Wrong);
+        assert_eq!(verify("correct horse battery", None), Verdict::Wrong);
         assert_ne!(
             hash,
             hashing.hash("correct horse battery").unwrap(),
@@ -81,8 +122,24 @@ mod tests {
     #[test]
     fn a_hash_is_checked_with_the_parameters_it_carries() {
         let cheap = Hashing::new(8, 1, 1).unwrap();
-        let dear = Hashing::new(64, 2, 1).unwrap();
+        let more_memory = Hashing::new(64, 1, 1).unwrap();
+        let more_passes = Hashing::new(8, 2, 1).unwrap();
         let hash = cheap.hash("correct horse battery").unwrap();
-        assert!(dear.verify("correct horse battery", Some(&hash)).unwrap());
+        for dearer in [&more_memory, &more_passes] {
+            let verdict = dearer.verify("correct horse battery", Some(&hash)).unwrap();
+            assert_eq!(verdict, Verdict::RightButOutdated);
+            let hash = dearer.hash("correct horse battery").unwrap();
+            let verdict = cheap.verify("correct horse battery", Some(&hash)).unwrap();
+            assert_eq!(verdict, Verdict::Right, "less work is no reason to hash again");
+        }
+    }
+
+    #[test]
+    fn owasps_parameters_are_enough_and_less_is_not() {
+        for (memory, passes) in ENOUGH {
+            assert!(Hashing::new(memory, passes, 1).unwrap().is_enough());
+            assert!(!Hashing::new(memory - 1, passes, 1).unwrap().is_enough());
+        }
+        assert!(!Hashing::new(19_456, 1, 1).unwrap().is_enough());
     }
 }

@@ -18,7 +18,7 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/000
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+    database::open(LABEL, MIGRATIONS, |_, _| Ok(()))
 }
 
 /// A list as one parameter, to be read with `json_each`: one call into the host for all of it.

@@ -5,6 +5,9 @@ use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
+use crate::store::changelogs::Recorded;
+use crate::store::{Identified, Page};
+
 /// An agency (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Agency {
@@ -13,6 +16,24 @@ pub(crate) struct Agency {
     pub address: String,
     pub website: Option<String>,
     pub approved: bool,
+}
+
+impl Identified for Agency {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Recorded for Agency {
+    const CLASS: &'static str = "Agency";
+}
+
+/// What is to become of an agency; what is absent stays.
+pub(crate) struct AgencyEdits {
+    pub name: Option<String>,
+    pub address: Option<String>,
+    /// May be taken away.
+    pub website: Option<Option<String>>,
 }
 
 /// Adds an agency, which nobody has approved yet; `None` when the name is taken.
@@ -33,14 +54,14 @@ pub(crate) fn insert(
 }
 
 /// All agencies, by ascending id.
-pub(crate) fn list(connection: &Connection) -> Result<Vec<Agency>, DatabaseError> {
-    query(
-        connection,
-        "SELECT id, name, address, website, approved FROM agencies ORDER BY id",
-        &[],
-        |row| decode(&row),
-    )
+pub(crate) fn list(connection: &Connection, page: &Page) -> Result<Vec<Agency>, DatabaseError> {
+    query(connection, LIST, parameters![page.after(), page.limit], |row| {
+        decode(&row)
+    })
 }
+
+pub(crate) const LIST: &str =
+    "SELECT id, name, address, website, approved FROM agencies WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 /// One agency.
 pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Agency>, DatabaseError> {
@@ -48,6 +69,29 @@ pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Agency>, D
         connection,
         "SELECT id, name, address, website, approved FROM agencies WHERE id = ?1",
         parameters![id],
+        |row| decode(&row),
+    )
+}
+
+/// Edits an agency; `None` when the name is taken, or there is no such agency.
+pub(crate) fn update(
+    connection: &Connection,
+    id: i64,
+    edits: &AgencyEdits,
+) -> Result<Option<Agency>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE OR IGNORE agencies
+         SET name = coalesce(?2, name), address = coalesce(?3, address), website = iif(?4, ?5, website)
+         WHERE id = ?1
+         RETURNING id, name, address, website, approved",
+        parameters![
+            id,
+            edits.name.as_ref(),
+            edits.address.as_ref(),
+            edits.website.is_some(),
+            edits.website.as_ref().and_then(Option::as_ref),
+        ],
         |row| decode(&row),
     )
 }

@@ -1,15 +1,20 @@
-//! The record: one row for each change, written in the transaction of the change (contract 3.8).
+//! The record: one row for each change, written in the transaction of the change (contract 3.8), and chained (`chain`). Rows
+//! are never removed.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, execute, query};
+use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
+use crate::chain;
 use crate::error::Error;
 use crate::store::agencies::Agency;
-use crate::store::events::Event;
 use crate::store::users::{User, timestamp};
+use crate::store::{Identified, Page};
 
 /// A row of the record (contract 1.3).
 #[derive(Debug, Serialize)]
@@ -28,109 +33,514 @@ pub(crate) struct Changelog {
     pub agency_id: Option<i64>,
 }
 
+/// What a row carries beside, so that the chain can be checked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Proof {
+    pub blank_value: Option<String>,
+    pub salt: Option<String>,
+    pub seal: Option<String>,
+    pub hash: String,
+}
+
+/// A row with its proof.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProvenChangelog {
+    #[serde(flatten)]
+    pub row: Changelog,
+    #[serde(flatten)]
+    pub proof: Proof,
+    /// Whether a person's data may be missing: the record says that the person was deleted.
+    #[serde(skip)]
+    pub may_be_blank: bool,
+}
+
+impl Identified for Changelog {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Identified for ProvenChangelog {
+    fn id(&self) -> i64 {
+        self.row.id
+    }
+}
+
 /// Something whose changes are on record.
-pub(crate) trait Recorded: Serialize {
+pub(crate) trait Recorded: Identified + Serialize + Sized {
     const CLASS: &'static str;
-    fn id(&self) -> i64;
-}
 
-impl Recorded for User {
-    const CLASS: &'static str = "User";
-    fn id(&self) -> i64 {
-        self.id
+    /// The same without personal data; `None` for what is not about a person.
+    fn blanked(&self) -> Option<Self> {
+        None
     }
 }
 
-impl Recorded for Agency {
-    const CLASS: &'static str = "Agency";
+/// A user with the agency the user acts for, as updates of users are on record (contract 3.8).
+#[derive(Serialize)]
+pub(crate) struct UserOfAgency {
+    #[serde(flatten)]
+    pub user: User,
+    pub agency: Option<Agency>,
+}
+
+impl Identified for UserOfAgency {
     fn id(&self) -> i64 {
-        self.id
+        self.user.id
     }
 }
 
-impl Recorded for Event {
-    const CLASS: &'static str = "Event";
-    fn id(&self) -> i64 {
-        self.id
+impl Recorded for UserOfAgency {
+    const CLASS: &'static str = User::CLASS;
+
+    fn blanked(&self) -> Option<Self> {
+        Some(UserOfAgency {
+            user: self.user.blanked()?,
+            agency: self.agency.clone(),
+        })
     }
 }
 
 /// What happened to an entity.
-pub(crate) struct Change<'a, Entity: Recorded> {
+pub(crate) struct Change {
+    entity_class: &'static str,
+    entity_id: i64,
     kind: &'static str,
-    entity: &'a Entity,
+    value: Option<String>,
+    blank_value: Option<String>,
+    /// Whose it was, where that is not the agency the actor acts for.
+    cascaded_in: Option<i64>,
 }
 
-impl<'a, Entity: Recorded> Change<'a, Entity> {
+impl Change {
     /// It came into being like this.
-    pub(crate) fn insert(entity: &'a Entity) -> Self {
-        Change {
-            kind: "insert",
-            entity,
-        }
+    pub(crate) fn insert(entity: &impl Recorded) -> Result<Change, Error> {
+        Change::with_value("insert", entity)
     }
 
     /// It is like this now.
-    pub(crate) fn update(entity: &'a Entity) -> Self {
+    pub(crate) fn update(entity: &impl Recorded) -> Result<Change, Error> {
+        Change::with_value("update", entity)
+    }
+
+    /// It is gone.
+    pub(crate) fn delete<Entity: Recorded>(entity: &Entity) -> Change {
         Change {
-            kind: "update",
-            entity,
+            entity_class: Entity::CLASS,
+            entity_id: entity.id(),
+            kind: "delete",
+            value: None,
+            blank_value: None,
+            cascaded_in: None,
         }
+    }
+
+    /// It is gone, because something that it belonged to is.
+    pub(crate) fn cascade<Entity: Recorded>(id: i64, agency_id: i64) -> Change {
+        Change {
+            entity_class: Entity::CLASS,
+            entity_id: id,
+            kind: "delete",
+            value: None,
+            blank_value: None,
+            cascaded_in: Some(agency_id),
+        }
+    }
+
+    pub(crate) fn entity_id(&self) -> i64 {
+        self.entity_id
+    }
+
+    /// The same as part of what happens to an agency.
+    pub(crate) fn within(mut self, agency_id: i64) -> Change {
+        self.cascaded_in = Some(agency_id);
+        self
+    }
+
+    fn with_value<Entity: Recorded>(kind: &'static str, entity: &Entity) -> Result<Change, Error> {
+        let blanked = entity.blanked();
+        Ok(Change {
+            entity_class: Entity::CLASS,
+            entity_id: entity.id(),
+            kind,
+            value: Some(serde_json::to_string(entity).map_err(Error::Record)?),
+            blank_value: blanked
+                .as_ref()
+                .map(serde_json::to_string)
+                .transpose()
+                .map_err(Error::Record)?,
+            cascaded_in: None,
+        })
     }
 }
 
+/// Where a chain ends.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Head {
+    /// How many rows it has.
+    pub length: i64,
+    /// The hash of the last of them; empty before the first.
+    pub hash: String,
+}
+
 /// Puts a change on record, under the user who made it and the agency that user acts for.
-pub(crate) fn record<Entity: Recorded>(
+pub(crate) fn record(connection: &Connection, actor: &User, change: Change) -> Result<(), Error> {
+    record_all(connection, actor, vec![change])
+}
+
+/// Puts on record that a user is like this now, and acts for this agency; returns the user.
+pub(crate) fn record_user_update(
     connection: &Connection,
     actor: &User,
-    change: Change<Entity>,
-) -> Result<(), Error> {
-    let value_after = serde_json::to_string(change.entity).map_err(Error::Record)?;
+    user: User,
+    agency: Option<Agency>,
+) -> Result<User, Error> {
+    let updated = UserOfAgency { user, agency };
+    record(connection, actor, Change::update(&updated)?)?;
+    Ok(updated.user)
+}
+
+/// Puts changes on record in their order.
+pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Change>) -> Result<(), Error> {
+    let now = clock::now();
+    let mut heads = BTreeMap::new();
+    let mut rows = Vec::with_capacity(changes.len());
+    for change in changes {
+        let row = Changelog {
+            // The database's to give.
+            id: 0,
+            entity_id: change.entity_id,
+            entity_class: change.entity_class.to_owned(),
+            kind: change.kind.to_owned(),
+            changed_at: now,
+            value_after: change.value,
+            user_id: actor.id,
+            agency_id: change.cascaded_in.or(actor.agency_id),
+        };
+        let salt = change.blank_value.is_some().then(salt).transpose()?;
+        let seal = salt.as_deref().zip(row.value_after.as_deref());
+        let mut proof = Proof {
+            blank_value: change.blank_value,
+            seal: seal.map(|(salt, value)| chain::seal(salt, value)),
+            salt,
+            hash: String::new(),
+        };
+        let head = match heads.entry(row.agency_id) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(head(connection, row.agency_id)?)
+            }
+        };
+        proof.hash = chain::hash(&head.hash, &row, &proof);
+        head.length += 1;
+        head.hash.clone_from(&proof.hash);
+        rows.push(json!([
+            row.entity_id,
+            row.entity_class,
+            row.kind,
+            row.changed_at,
+            row.value_after,
+            row.user_id,
+            row.agency_id,
+            proof.blank_value,
+            proof.salt,
+            proof.seal,
+            proof.hash,
+        ]));
+    }
+    for rows in rows.chunks(BATCH) {
+        append(connection, rows, actor.role.is_admin())?;
+    }
+    for (agency_id, head) in heads {
+        set_head(connection, agency_id, &head)?;
+    }
+    Ok(())
+}
+
+/// How many rows go to the database, or come from it, in one call. A value has up to 20,000 characters.
+const BATCH: usize = 500;
+
+fn salt() -> Result<String, Error> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(Error::Random)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(salt)))
+}
+
+fn append(connection: &Connection, rows: &[serde_json::Value], by_admin: bool) -> Result<(), Error> {
+    let rows = serde_json::to_string(rows).map_err(Error::Record)?;
     execute(
         connection,
-        "INSERT INTO changelogs (entity_id, entity_class, type, changed_at, value_after, user_id, agency_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        parameters![
-            change.entity.id(),
-            Entity::CLASS,
-            change.kind,
-            clock::now(),
-            value_after,
-            actor.id,
-            actor.agency_id,
-        ],
+        "INSERT INTO changelogs (entity_id, entity_class, type, changed_at, value_after, user_id, agency_id,
+                                 blank_value, salt, seal, hash, by_admin)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+                value ->> 7, value ->> 8, value ->> 9, value ->> 10, ?2
+         FROM json_each(?1) ORDER BY key",
+        parameters![rows, by_admin],
     )?;
     Ok(())
 }
 
-/// What was done on behalf of an agency, by ascending id.
+/// Where the chain of an agency, or that of the administrators, ends.
+pub(crate) fn head(connection: &Connection, agency_id: Option<i64>) -> Result<Head, DatabaseError> {
+    let head = query_one(
+        connection,
+        "SELECT length, hash FROM chains WHERE agency_id = ?1",
+        parameters![agency_id.unwrap_or(ADMINISTRATORS)],
+        |row| {
+            Ok(Head {
+                length: row.get(0)?,
+                hash: row.get(1)?,
+            })
+        },
+    )?;
+    Ok(head.unwrap_or_default())
+}
+
+/// Ids of agencies are positive.
+const ADMINISTRATORS: i64 = 0;
+
+fn set_head(connection: &Connection, agency_id: Option<i64>, head: &Head) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "INSERT INTO chains (agency_id, length, hash) VALUES (?1, ?2, ?3)
+         ON CONFLICT (agency_id) DO UPDATE SET length = excluded.length, hash = excluded.hash",
+        parameters![agency_id.unwrap_or(ADMINISTRATORS), head.length, &head.hash],
+    )
+}
+
+/// Takes the personal data out of what is on record about users who are deleted now.
+pub(crate) fn blank_users(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE changelogs SET value_after = blank_value, salt = NULL
+         WHERE entity_class = 'User' AND entity_id IN (SELECT value FROM json_each(?1)) AND blank_value IS NOT NULL",
+        parameters![serde_json::Value::from(ids).to_string()],
+    )
+}
+
+/// Takes the personal data out of what is on record about the contacts of an agency that is deleted now.
+pub(crate) fn blank_contacts(connection: &Connection, agency_id: i64) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE changelogs SET value_after = blank_value, salt = NULL
+         WHERE entity_class = 'Contact' AND agency_id = ?1 AND blank_value IS NOT NULL",
+        parameters![agency_id],
+    )
+}
+
+/// A user has become an administrator, or is none any more, and what the user did goes into the administrators' list or out of it.
+pub(crate) fn set_by_admin(
+    connection: &Connection,
+    user_id: i64,
+    by_admin: bool,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE changelogs SET by_admin = ?2 WHERE user_id = ?1",
+        parameters![user_id, by_admin],
+    )
+}
+
+/// What was done on behalf of an agency, by ascending id, by one user or by all.
 pub(crate) fn list_of_agency(
     connection: &Connection,
     agency_id: i64,
     user_id: Option<i64>,
+    page: &Page,
 ) -> Result<Vec<Changelog>, DatabaseError> {
-    query(
+    if let Some(user_id) = user_id {
+        let parameters = parameters![agency_id, page.after(), page.limit, user_id];
+        query(connection, LIST_OF_AGENCY_BY_USER, parameters, |row| decode(&row))
+    } else {
+        let parameters = parameters![agency_id, page.after(), page.limit];
+        query(connection, LIST_OF_AGENCY, parameters, |row| decode(&row))
+    }
+}
+
+pub(crate) const LIST_OF_AGENCY: &str = "
+    SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
+    FROM changelogs WHERE agency_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+pub(crate) const LIST_OF_AGENCY_BY_USER: &str = "
+    SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
+    FROM changelogs WHERE agency_id = ?1 AND user_id = ?4 AND id > ?2 ORDER BY id LIMIT ?3";
+
+/// What was done by those who are administrators now or were when deleted, by ascending id, by one of them or by all.
+pub(crate) fn list_of_admins(
+    connection: &Connection,
+    user_id: Option<i64>,
+    page: &Page,
+) -> Result<Vec<Changelog>, DatabaseError> {
+    if let Some(user_id) = user_id {
+        let parameters = parameters![page.after(), page.limit, user_id];
+        query(connection, LIST_OF_ADMIN, parameters, |row| decode(&row))
+    } else {
+        let parameters = parameters![page.after(), page.limit];
+        query(connection, LIST_OF_ADMINS, parameters, |row| decode(&row))
+    }
+}
+
+pub(crate) const LIST_OF_ADMINS: &str = "
+    SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
+    FROM changelogs WHERE by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";
+
+// A user's rows are all by an administrator or none is, so there is nothing to look up in the index for that.
+pub(crate) const LIST_OF_ADMIN: &str = "
+    SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
+    FROM changelogs WHERE user_id = ?3 AND +by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";
+
+/// One row of what was done on behalf of an agency.
+pub(crate) fn find_of_agency(
+    connection: &Connection,
+    id: i64,
+    agency_id: i64,
+) -> Result<Option<Changelog>, DatabaseError> {
+    query_one(
         connection,
         "SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
-         FROM changelogs WHERE agency_id = ?1 AND (?2 IS NULL OR user_id = ?2) ORDER BY id",
-        parameters![agency_id, user_id],
+         FROM changelogs WHERE id = ?1 AND agency_id = ?2",
+        parameters![id, agency_id],
         |row| decode(&row),
     )
 }
 
-/// What was done by those who are administrators now, by ascending id.
-pub(crate) fn list_of_admins(
-    connection: &Connection,
-    user_id: Option<i64>,
-) -> Result<Vec<Changelog>, DatabaseError> {
-    query(
+/// One row, whoever did it.
+pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Changelog>, DatabaseError> {
+    query_one(
         connection,
         "SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
-         FROM changelogs
-         WHERE user_id IN (SELECT id FROM users WHERE role <= 1) AND (?1 IS NULL OR user_id = ?1) ORDER BY id",
-        parameters![user_id],
+         FROM changelogs WHERE id = ?1",
+        parameters![id],
         |row| decode(&row),
     )
+}
+
+/// The rows of a chain in their order, with their proofs.
+pub(crate) fn list_of_chain(
+    connection: &Connection,
+    agency_id: Option<i64>,
+    page: &Page,
+) -> Result<Vec<ProvenChangelog>, DatabaseError> {
+    let parameters = parameters![agency_id, page.after(), page.limit];
+    query(connection, LIST_OF_CHAIN, parameters, |row| {
+        Ok(ProvenChangelog {
+            row: decode(&row)?,
+            proof: Proof {
+                blank_value: row.get(8)?,
+                salt: row.get(9)?,
+                seal: row.get(10)?,
+                hash: row.get(11)?,
+            },
+            may_be_blank: row.get(12)?,
+        })
+    })
+}
+
+pub(crate) const LIST_OF_CHAIN: &str = "
+    SELECT c.id, c.entity_id, c.entity_class, c.type, c.changed_at, c.value_after, c.user_id, c.agency_id,
+           c.blank_value, c.salt, c.seal, c.hash,
+           c.seal IS NOT NULL AND c.salt IS NULL
+               AND EXISTS (SELECT 1 FROM changelogs d
+                           WHERE d.entity_class = c.entity_class AND d.entity_id = c.entity_id AND d.type = 'delete')
+    FROM changelogs c WHERE c.agency_id IS ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3";
+
+/// Whether a chain holds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    pub holds: bool,
+    /// How many rows it has, or how many hold.
+    pub rows: i64,
+    /// The hash of the last of them; empty where there are none.
+    pub head: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_at: Option<Break>,
+}
+
+/// Where a chain breaks.
+#[derive(Debug, Serialize)]
+pub(crate) struct Break {
+    /// The first row that does not hold; `None` when rows are missing at the end.
+    pub id: Option<i64>,
+    pub reason: &'static str,
+}
+
+/// Follows a chain from its first row to its end. Called in a transaction, so that it does not grow meanwhile.
+pub(crate) fn verify(connection: &Connection, agency_id: Option<i64>) -> Result<Verdict, DatabaseError> {
+    let mut reached = Head::default();
+    let mut page = Page::first(BATCH);
+    let broken_at = 'chain: loop {
+        let rows = list_of_chain(connection, agency_id, &page)?;
+        for ProvenChangelog {
+            row,
+            proof,
+            may_be_blank,
+        } in &rows
+        {
+            let unexplained = proof.seal.is_some() && proof.salt.is_none() && !may_be_blank;
+            let fault = chain::fault(&reached.hash, row, proof)
+                .or(unexplained.then_some("the value was blanked, but nobody was deleted"));
+            if let Some(reason) = fault {
+                break 'chain Some(Break {
+                    id: Some(row.id),
+                    reason,
+                });
+            }
+            reached.length += 1;
+            reached.hash.clone_from(&proof.hash);
+            page.cursor = Some(row.id);
+        }
+        if rows.len() < BATCH {
+            let whole = reached == head(connection, agency_id)?;
+            break (!whole).then_some(Break {
+                id: None,
+                reason: "rows are missing at the end",
+            });
+        }
+    };
+    Ok(Verdict {
+        holds: broken_at.is_none(),
+        rows: reached.length,
+        head: reached.hash,
+        broken_at,
+    })
+}
+
+/// Adds seals and hashes to the rows of a record that had none.
+pub(crate) fn chain_all(connection: &Connection) -> Result<(), DatabaseError> {
+    let agencies = query(
+        connection,
+        "SELECT DISTINCT agency_id FROM changelogs",
+        &[],
+        |row| row.get::<Option<i64>>(0),
+    )?;
+    for agency_id in agencies {
+        let mut head = Head::default();
+        let mut page = Page::first(BATCH);
+        loop {
+            let rows = list_of_chain(connection, agency_id, &page)?;
+            let last = rows.len() < BATCH;
+            for ProvenChangelog { row, mut proof, .. } in rows {
+                let sealed = proof.salt.as_deref().zip(row.value_after.as_deref());
+                proof.seal = sealed.map(|(salt, value)| chain::seal(salt, value));
+                proof.hash = chain::hash(&head.hash, &row, &proof);
+                execute(
+                    connection,
+                    "UPDATE changelogs SET seal = ?2, hash = ?3 WHERE id = ?1",
+                    parameters![row.id, proof.seal, &proof.hash],
+                )?;
+                head.length += 1;
+                head.hash = proof.hash;
+                page.cursor = Some(row.id);
+            }
+            if last {
+                break;
+            }
+        }
+        set_head(connection, agency_id, &head)?;
+    }
+    Ok(())
 }
 
 fn decode(row: &Row) -> Result<Changelog, DatabaseError> {

@@ -1,12 +1,14 @@
 //! Events.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
+use crate::store::changelogs::Recorded;
 use crate::store::users::timestamp;
+use crate::store::{Identified, Page};
 
 /// An event (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -16,8 +18,8 @@ pub(crate) struct Event {
     pub name: String,
     pub description: String,
     pub address: String,
-    pub lat: f64,
-    pub lng: f64,
+    pub lat: Coordinate,
+    pub lng: Coordinate,
     #[serde(serialize_with = "timestamp")]
     pub time_start: Millis,
     #[serde(serialize_with = "timestamp")]
@@ -25,15 +27,52 @@ pub(crate) struct Event {
     pub agency_id: i64,
 }
 
+impl Identified for Event {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Recorded for Event {
+    const CLASS: &'static str = "Event";
+}
+
+/// Degrees. The answer to a write, and its record, show a text where the client sent one (contract 3.2 and 3.8).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Coordinate {
+    pub degrees: f64,
+    pub text: Option<String>,
+}
+
+impl Serialize for Coordinate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.text {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.serialize_f64(self.degrees),
+        }
+    }
+}
+
 /// An event that is about to be.
 pub(crate) struct NewEvent {
     pub name: String,
     pub description: String,
     pub address: String,
-    pub lat: f64,
-    pub lng: f64,
+    pub lat: Coordinate,
+    pub lng: Coordinate,
     pub time_start: Millis,
     pub time_end: Millis,
+}
+
+/// What is to become of an event; what is absent stays.
+pub(crate) struct EventEdits {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub address: Option<String>,
+    pub lat: Option<Coordinate>,
+    pub lng: Option<Coordinate>,
+    pub time_start: Option<Millis>,
+    pub time_end: Option<Millis>,
 }
 
 /// Which events another service asks for. What is absent does not restrict.
@@ -54,36 +93,84 @@ pub(crate) fn insert(
     event: &NewEvent,
     agency_id: i64,
 ) -> Result<Option<Event>, DatabaseError> {
-    query_one(
+    let inserted = query_one(
         connection,
-        "INSERT INTO events (name, description, address, lat, lng, time_start, time_end, agency_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        "INSERT INTO events (name, description, address, lat, lng, time_start, time_end, agency_id, search)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (name) DO NOTHING
          RETURNING id, name, description, address, lat, lng, time_start, time_end, agency_id",
         parameters![
             &event.name,
             &event.description,
             &event.address,
-            event.lat,
-            event.lng,
+            event.lat.degrees,
+            event.lng.degrees,
             event.time_start,
             event.time_end,
             agency_id,
+            search_text(&event.name, &event.description, &event.address),
         ],
         |row| decode(&row),
-    )
+    )?;
+    Ok(inserted.map(|inserted| Event {
+        lat: event.lat.clone(),
+        lng: event.lng.clone(),
+        ..inserted
+    }))
+}
+
+/// Edits one of an agency's events, which was like `event`; `None` when the name is taken.
+pub(crate) fn update(
+    connection: &Connection,
+    event: Event,
+    edits: EventEdits,
+) -> Result<Option<Event>, DatabaseError> {
+    let edited = Event {
+        id: event.id,
+        name: edits.name.unwrap_or(event.name),
+        description: edits.description.unwrap_or(event.description),
+        address: edits.address.unwrap_or(event.address),
+        lat: edits.lat.unwrap_or(event.lat),
+        lng: edits.lng.unwrap_or(event.lng),
+        time_start: edits.time_start.unwrap_or(event.time_start),
+        time_end: edits.time_end.unwrap_or(event.time_end),
+        agency_id: event.agency_id,
+    };
+    let updated = query_one(
+        connection,
+        "UPDATE OR IGNORE events
+         SET name = ?2, description = ?3, address = ?4, lat = ?5, lng = ?6, time_start = ?7, time_end = ?8, search = ?9
+         WHERE id = ?1
+         RETURNING id",
+        parameters![
+            edited.id,
+            &edited.name,
+            &edited.description,
+            &edited.address,
+            edited.lat.degrees,
+            edited.lng.degrees,
+            edited.time_start,
+            edited.time_end,
+            search_text(&edited.name, &edited.description, &edited.address),
+        ],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(updated.map(|_| edited))
 }
 
 /// An agency's events, by ascending id.
-pub(crate) fn list_of_agency(connection: &Connection, agency_id: i64) -> Result<Vec<Event>, DatabaseError> {
-    query(
-        connection,
-        "SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id
-         FROM events WHERE agency_id = ?1 ORDER BY id",
-        parameters![agency_id],
-        |row| decode(&row),
-    )
+pub(crate) fn list_of_agency(
+    connection: &Connection,
+    agency_id: i64,
+    page: &Page,
+) -> Result<Vec<Event>, DatabaseError> {
+    let parameters = parameters![agency_id, page.after(), page.limit];
+    query(connection, LIST_OF_AGENCY, parameters, |row| decode(&row))
 }
+
+pub(crate) const LIST_OF_AGENCY: &str = "
+    SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id
+    FROM events WHERE agency_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
 /// One of an agency's events.
 pub(crate) fn find_of_agency(
@@ -101,46 +188,108 @@ pub(crate) fn find_of_agency(
 }
 
 /// The events of approved agencies that pass a filter, by ascending id.
-pub(crate) fn find_approved(connection: &Connection, filter: &Filter) -> Result<Vec<Event>, DatabaseError> {
+pub(crate) fn find_approved(
+    connection: &Connection,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<Event>, DatabaseError> {
     let ids = filter
         .ids
         .as_ref()
-        .map(|ids| serde_json::Value::from(ids.clone()).to_string());
-    let mut events = query(
+        .map(|ids| serde_json::Value::from(ids.as_slice()).to_string());
+    let text = filter.text.as_deref().map(fold);
+    let parameters = parameters![ids, filter.from, filter.to, text, page.after(), page.limit];
+    query(connection, FIND_APPROVED, parameters, |row| decode(&row))
+}
+
+// The cross join keeps the events' own order, so that a page ends where it is full.
+pub(crate) const FIND_APPROVED: &str = "
+    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
+    FROM events e CROSS JOIN agencies a ON a.id = e.agency_id
+    WHERE e.id > ?5 AND a.approved
+      AND (?1 IS NULL OR e.id IN (SELECT value FROM json_each(?1)))
+      AND (?2 IS NULL OR e.time_start >= ?2)
+      AND (?3 IS NULL OR e.time_start <= ?3)
+      AND (?4 IS NULL OR instr(e.search, ?4))
+    ORDER BY e.id LIMIT ?6";
+
+/// Folds what the search looks at, for events from before it was kept.
+pub(crate) fn fold_all(connection: &Connection) -> Result<(), DatabaseError> {
+    let texts = query(
         connection,
-        "SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
-         FROM events e JOIN agencies a ON a.id = e.agency_id
-         WHERE a.approved
-           AND (?1 IS NULL OR e.id IN (SELECT value FROM json_each(?1)))
-           AND (?2 IS NULL OR e.time_start >= ?2)
-           AND (?3 IS NULL OR e.time_start <= ?3)
-         ORDER BY e.id",
-        parameters![ids, filter.from, filter.to],
-        |row| decode(&row),
+        "SELECT id, name, description, address FROM events",
+        &[],
+        |row| {
+            let [name, description, address]: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
+            Ok((row.get::<i64>(0)?, search_text(&name, &description, &address)))
+        },
     )?;
-    // SQLite folds the case of ASCII only, and has no substring test but LIKE, to which `%` and `_` are special.
-    if let Some(text) = &filter.text {
-        let text = text.to_lowercase();
-        let contains = |field: &String| field.to_lowercase().contains(&text);
-        events.retain(|event| {
-            [&event.name, &event.description, &event.address]
-                .into_iter()
-                .any(contains)
-        });
+    for (id, text) in texts {
+        execute(
+            connection,
+            "UPDATE events SET search = ?2 WHERE id = ?1",
+            parameters![id, text],
+        )?;
     }
-    Ok(events)
+    Ok(())
+}
+
+/// What a search looks at. Nobody types the separator, so no match reaches from one field into the next.
+fn search_text(name: &str, description: &str, address: &str) -> String {
+    fold(&[name, description, address].join("\u{1f}"))
+}
+
+/// The text with Unicode's simple case folding. SQLite folds the case of ASCII only.
+fn fold(text: &str) -> String {
+    let fold = |character: char| {
+        unicode_case_mapping::case_folded(character)
+            .and_then(|folded| char::from_u32(folded.get()))
+            .unwrap_or(character)
+    };
+    text.chars().map(fold).collect()
 }
 
 fn decode(row: &Row) -> Result<Event, DatabaseError> {
+    let coordinate = |column| {
+        Ok::<_, DatabaseError>(Coordinate {
+            degrees: row.get(column)?,
+            text: None,
+        })
+    };
     Ok(Event {
         id: row.get(0)?,
         name: row.get(1)?,
         description: row.get(2)?,
         address: row.get(3)?,
-        lat: row.get(4)?,
-        lng: row.get(5)?,
+        lat: coordinate(4)?,
+        lng: coordinate(5)?,
         time_start: row.get(6)?,
         time_end: row.get(7)?,
         agency_id: row.get(8)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_is_folded_as_unicode_does_it() {
+        for (one, other) in [
+            ("BŁONIA", "błonia"),
+            ("ΟΔΟΣ", "οδος"),
+            ("οδός", "ΟΔΌΣ"),
+            ("\u{212a}raków", "kraków"),
+            ("Маёвка", "МАЁВКА"),
+            ("ſ", "S"),
+            ("ẞ", "ß"),
+            ("Ǆ", "ǅ"),
+            ("𐐀", "𐐨"),
+        ] {
+            assert_eq!(fold(one), fold(other), "{one} {other}");
+        }
+        for (one, other) in [("ß", "ss"), ("ı", "i"), ("é", "e")] {
+            assert_ne!(fold(one), fold(other), "{one} {other}");
+        }
+    }
 }

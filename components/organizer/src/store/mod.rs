@@ -2,7 +2,11 @@
 
 pub(crate) mod agencies;
 pub(crate) mod changelogs;
+pub(crate) mod comments;
+pub(crate) mod contacts;
 pub(crate) mod events;
+pub(crate) mod issues;
+pub(crate) mod removal;
 pub(crate) mod users;
 
 use service::password::Hashing;
@@ -10,19 +14,68 @@ use service::{clock, database, settings};
 use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
+use crate::store::changelogs::Change;
 use crate::store::users::{NewUser, Role};
 
 /// The manifest's label for this service's database.
 const LABEL: &str = "organizer";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/organizer/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/organizer/0001_init.sql"),
+    include_str!("../../../../migrations/organizer/0002_incidents_and_chain.sql"),
+];
 
-/// Opens the database. The first time, it also gets its first superadmin (contract 2.8).
-pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, ensure_superadmin)
+/// Something that has an id.
+pub(crate) trait Identified {
+    fn id(&self) -> i64;
 }
 
-/// Creates the superadmin from the settings if nobody has role 0.
+/// A part of a list.
+pub(crate) struct Page {
+    /// The id of the row before it, in the list's order.
+    pub cursor: Option<i64>,
+    /// How many rows at most.
+    pub limit: i64,
+}
+
+impl Page {
+    /// The first so many rows.
+    pub(crate) fn first(limit: usize) -> Page {
+        Page {
+            cursor: None,
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Rows of a list by ascending id have a greater one. Ids are positive.
+    fn after(&self) -> i64 {
+        self.cursor.unwrap_or(0)
+    }
+
+    /// Rows of a list by descending id have a smaller one.
+    fn before(&self) -> i64 {
+        self.cursor.unwrap_or(i64::MAX)
+    }
+}
+
+/// Opens the database, in its newest form.
+pub(crate) fn open() -> Result<Connection, Error> {
+    database::open(LABEL, MIGRATIONS, prepare)
+}
+
+/// What the migrations cannot do in SQL, for a database that was at version `from`.
+fn prepare(connection: &Connection, from: usize) -> Result<(), Error> {
+    if from == 0 {
+        return ensure_superadmin(connection);
+    }
+    if from < 2 {
+        events::fold_all(connection)?;
+        changelogs::chain_all(connection)?;
+    }
+    Ok(())
+}
+
+/// Creates the superadmin from the settings if nobody has role 0 (contract 2.8).
 pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
     if users::superadmin_exists(connection)? {
         return Ok(());
@@ -37,5 +90,94 @@ pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
     };
     let superadmin = users::insert(connection, &superadmin, None, clock::now())?
         .ok_or_else(|| Error::BadRequest("the superadmin's e-mail belongs to somebody else".to_owned()))?;
-    changelogs::record(connection, &superadmin, changelogs::Change::insert(&superadmin))
+    changelogs::record(connection, &superadmin, Change::insert(&superadmin)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> rusqlite::Connection {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            database.execute_batch(migration).unwrap();
+        }
+        database
+    }
+
+    fn plan(database: &rusqlite::Connection, sql: &str) -> Vec<String> {
+        let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nulls = vec![None::<i64>; statement.parameter_count()];
+        let steps = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3));
+        steps.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    /// A page costs what is on it, however long the list: it is found through an index and comes in the index's order.
+    #[test]
+    fn every_list_is_served_by_an_index() {
+        let database = database();
+        for (sql, index) in [
+            (
+                users::LIST_OF_AGENCY,
+                "INDEX users_by_agency (agency_id=? AND rowid>?)",
+            ),
+            (users::LIST_ADMINS, "INDEX administrators (id>?)"),
+            (agencies::LIST, "INTEGER PRIMARY KEY (rowid>?)"),
+            (
+                events::LIST_OF_AGENCY,
+                "INDEX events_by_agency (agency_id=? AND rowid>?)",
+            ),
+            (events::FIND_APPROVED, "e USING INTEGER PRIMARY KEY (rowid>?)"),
+            (
+                contacts::LIST_OF_AGENCY,
+                "INDEX contacts_by_agency (agency_id=? AND rowid>?)",
+            ),
+            (
+                contacts::LIST_OF_EVENT,
+                "INDEX contacts_by_event (event_id=? AND agency_id=? AND rowid>?)",
+            ),
+            (
+                issues::LIST_OF_AGENCY,
+                "INDEX issues_by_agency (agency_id=? AND rowid>?)",
+            ),
+            (
+                issues::LIST_OF_EVENT,
+                "INDEX issues_by_event (event_id=? AND agency_id=? AND rowid>?)",
+            ),
+            (
+                comments::LIST_OF_AGENCY,
+                "INDEX comments_by_agency (agency_id=? AND rowid<?)",
+            ),
+            (
+                comments::LIST_OF_ISSUE,
+                "INDEX comments_by_issue (issue_id=? AND agency_id=? AND rowid<?)",
+            ),
+            (
+                changelogs::LIST_OF_AGENCY,
+                "INDEX changelogs_by_agency (agency_id=? AND rowid>?)",
+            ),
+            (
+                changelogs::LIST_OF_AGENCY_BY_USER,
+                "INDEX changelogs_by_agency_and_user (agency_id=? AND user_id=? AND rowid>?)",
+            ),
+            (
+                changelogs::LIST_OF_ADMINS,
+                "INDEX changelogs_by_admins (by_admin=? AND rowid>?)",
+            ),
+            (
+                changelogs::LIST_OF_ADMIN,
+                "INDEX changelogs_by_user (user_id=? AND rowid>?)",
+            ),
+            (
+                changelogs::LIST_OF_CHAIN,
+                "c USING INDEX changelogs_by_agency (agency_id=? AND rowid>?)",
+            ),
+        ] {
+            let plan = plan(&database, sql);
+            assert!(plan[0].ends_with(index), "{sql}\n{plan:#?}");
+            let sorted_or_scanned =
+                |step: &String| step.starts_with("USE TEMP B-TREE") || step.starts_with("SCAN e");
+            assert!(!plan.iter().any(sorted_or_scanned), "{sql}\n{plan:#?}");
+        }
+    }
 }

@@ -2,11 +2,13 @@
 
 use serde::{Serialize, Serializer};
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, FromValue, Row, query, query_one};
+use service::database::{DatabaseError, FromValue, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::agencies::Agency;
+use crate::store::changelogs::Recorded;
+use crate::store::{Identified, Page};
 
 /// Contract 1.1: the smaller number is the senior.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -79,6 +81,26 @@ pub(crate) struct User {
     pub agency_id: Option<i64>,
 }
 
+impl Identified for User {
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+impl Recorded for User {
+    const CLASS: &'static str = "User";
+
+    fn blanked(&self) -> Option<User> {
+        Some(User {
+            email: String::new(),
+            first_name: String::new(),
+            last_name: String::new(),
+            phone_number: String::new(),
+            ..*self
+        })
+    }
+}
+
 /// A user who is about to be.
 pub(crate) struct NewUser {
     pub email: String,
@@ -87,6 +109,15 @@ pub(crate) struct NewUser {
     pub last_name: String,
     pub phone_number: String,
     pub role: Role,
+}
+
+/// What is to become of a user; what is absent stays.
+#[derive(Default)]
+pub(crate) struct UserEdits {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub phone_number: Option<String>,
+    pub role: Option<Role>,
 }
 
 /// A time as answers show it.
@@ -163,15 +194,28 @@ pub(crate) fn find_with_agency(
 }
 
 /// The users of an agency, previewing administrators included (contract 3.4), by ascending id.
-pub(crate) fn list_of_agency(connection: &Connection, agency_id: i64) -> Result<Vec<User>, DatabaseError> {
-    query(
-        connection,
-        "SELECT id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id
-         FROM users WHERE agency_id = ?1 ORDER BY id",
-        parameters![agency_id],
-        |row| decode(&row),
-    )
+pub(crate) fn list_of_agency(
+    connection: &Connection,
+    agency_id: i64,
+    page: &Page,
+) -> Result<Vec<User>, DatabaseError> {
+    let parameters = parameters![agency_id, page.after(), page.limit];
+    query(connection, LIST_OF_AGENCY, parameters, |row| decode(&row))
 }
+
+pub(crate) const LIST_OF_AGENCY: &str = "
+    SELECT id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id
+    FROM users WHERE agency_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+/// All administrators, by ascending id.
+pub(crate) fn list_admins(connection: &Connection, page: &Page) -> Result<Vec<User>, DatabaseError> {
+    let parameters = parameters![page.after(), page.limit];
+    query(connection, LIST_ADMINS, parameters, |row| decode(&row))
+}
+
+pub(crate) const LIST_ADMINS: &str = "
+    SELECT id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id
+    FROM users WHERE role <= 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
 /// A user of an agency.
 pub(crate) fn find_of_agency(
@@ -179,13 +223,125 @@ pub(crate) fn find_of_agency(
     id: i64,
     agency_id: i64,
 ) -> Result<Option<User>, DatabaseError> {
+    Ok(find(connection, id)?.filter(|user| user.agency_id == Some(agency_id)))
+}
+
+/// A user of any agency, or of none.
+pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<User>, DatabaseError> {
     query_one(
         connection,
         "SELECT id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id
-         FROM users WHERE id = ?1 AND agency_id = ?2",
+         FROM users WHERE id = ?1",
+        parameters![id],
+        |row| decode(&row),
+    )
+}
+
+/// The hash of a user's password.
+pub(crate) fn password_hash(connection: &Connection, id: i64) -> Result<Option<String>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT password_hash FROM users WHERE id = ?1",
+        parameters![id],
+        |row| row.get(0),
+    )
+}
+
+/// Edits a user.
+pub(crate) fn update(
+    connection: &Connection,
+    id: i64,
+    edits: &UserEdits,
+) -> Result<Option<User>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE users
+         SET first_name = coalesce(?2, first_name), last_name = coalesce(?3, last_name),
+             phone_number = coalesce(?4, phone_number), role = coalesce(?5, role)
+         WHERE id = ?1
+         RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
+        parameters![
+            id,
+            edits.first_name.as_ref(),
+            edits.last_name.as_ref(),
+            edits.phone_number.as_ref(),
+            edits.role.map(Role::number),
+        ],
+        |row| decode(&row),
+    )
+}
+
+/// Ends every session of a user that began before a moment.
+pub(crate) fn sign_out(
+    connection: &Connection,
+    id: i64,
+    time: Millis,
+) -> Result<Option<User>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE users SET time_sign_out = ?2 WHERE id = ?1
+         RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
+        parameters![id, time],
+        |row| decode(&row),
+    )
+}
+
+/// Gives a user another password, and ends every session that began before a moment.
+pub(crate) fn set_password(
+    connection: &Connection,
+    id: i64,
+    hash: &str,
+    time_sign_out: Millis,
+) -> Result<Option<User>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE users SET password_hash = ?2, time_sign_out = ?3 WHERE id = ?1
+         RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
+        parameters![id, hash, time_sign_out],
+        |row| decode(&row),
+    )
+}
+
+/// Keeps another hash of the same password, unless the password has been changed meanwhile.
+pub(crate) fn rehash_password(
+    connection: &Connection,
+    email: &str,
+    old_hash: &str,
+    new_hash: &str,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE users SET password_hash = ?3 WHERE email = ?1 AND password_hash = ?2",
+        parameters![email, old_hash, new_hash],
+    )
+}
+
+/// Has a user act for an agency, or for none.
+pub(crate) fn set_agency(
+    connection: &Connection,
+    id: i64,
+    agency_id: Option<i64>,
+) -> Result<Option<User>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE users SET agency_id = ?2 WHERE id = ?1
+         RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
         parameters![id, agency_id],
         |row| decode(&row),
     )
+}
+
+/// Has no administrator act for an agency any more, and tells who did, by ascending id.
+pub(crate) fn end_previews(connection: &Connection, agency_id: i64) -> Result<Vec<User>, DatabaseError> {
+    let mut users = query(
+        connection,
+        "UPDATE users SET agency_id = NULL WHERE agency_id = ?1 AND role <= 1
+         RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
+        parameters![agency_id],
+        |row| decode(&row),
+    )?;
+    users.sort_unstable_by_key(|user| user.id);
+    Ok(users)
 }
 
 /// Whether anybody has role 0.

@@ -15,5 +15,5 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+    database::open(LABEL, MIGRATIONS, |_, _| Ok(()))
 }

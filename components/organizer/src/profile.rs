@@ -1,0 +1,83 @@
+//! The caller's own account (contract 3.4, "Session and profile").
+
+use http::StatusCode;
+use service::clock;
+use service::door::{Answer, Request};
+use service::password::Hashing;
+
+use crate::access::{self, Need};
+use crate::admin;
+use crate::error::Error;
+use crate::form::Form;
+use crate::json;
+use crate::session::{self, PASSWORD_RULES};
+use crate::store::{self, agencies, changelogs, users};
+use crate::users::read_edits;
+
+/// `GET /profile`
+pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Any)?;
+    Ok(json(StatusCode::OK, &caller.user))
+}
+
+/// `PATCH /profile`
+pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Any)?;
+    let mut form = Form::read(request)?;
+    let edits = read_edits(&mut form);
+    form.finish()?;
+
+    let user = caller.change(&connection, |connection, caller| {
+        let user = users::update(connection, caller.user.id, &edits)?.ok_or(Error::Forbidden)?;
+        changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// `PATCH /profile/change-password`. All sessions end.
+pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Any)?;
+    let mut form = Form::read(request)?;
+    let old_password = form.text("oldPassword", PASSWORD_RULES);
+    let new_password = form.text("newPassword", PASSWORD_RULES);
+    form.must_differ("newPassword", "oldPassword");
+    form.text("confirmNewPassword", PASSWORD_RULES);
+    form.must_equal("confirmNewPassword", "newPassword");
+    form.finish()?;
+
+    let email = &caller.user.email;
+    let old_hash = users::password_hash(&connection, caller.user.id)?;
+    if !session::check_password(&connection, request, email, &old_password, old_hash.as_deref())? {
+        return Err(Error::BadRequest("invalid old password".to_owned()));
+    }
+    let new_hash = Hashing::from_settings()?.hash(&new_password)?;
+    let user = caller.change(&connection, |connection, caller| {
+        let time = caller.time_of_sign_out(clock::now());
+        let user =
+            users::set_password(connection, caller.user.id, &new_hash, time)?.ok_or(Error::Forbidden)?;
+        changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
+/// `PATCH /profile/set-agency`: an administrator looks into an agency, into another one, or into none (contract 3.6).
+pub(crate) fn set_agency(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let mut form = Form::read(request)?;
+    let agency_id = form.optional_strict_id("agencyId");
+    form.finish()?;
+
+    let user = caller.change(&connection, |connection, caller| {
+        let agency = match agency_id {
+            Some(id) => Some(agencies::find(connection, id)?.ok_or_else(|| admin::not_found(id))?),
+            None => None,
+        };
+        let user = users::set_agency(connection, caller.user.id, agency_id)?.ok_or(Error::Forbidden)?;
+        changelogs::record_user_update(connection, &caller.user, user, agency)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}

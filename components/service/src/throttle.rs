@@ -1,0 +1,256 @@
+//! Guessing passwords is made slow: whoever fails too often has to wait.
+//!
+//! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not make longer.
+//! Ten of one account from one address close that pair: somebody else's guesses at an account, from another address, are no reason to
+//! keep its owner out. Many more, of one account from all addresses or of all accounts from one, close those for strangers; an
+//! account that has signed in from an address before is no stranger there.
+//!
+//! Counts are in a key-value store, which has no increment: of two failures at the same instant one may go uncounted. They live in a
+//! fixed number of slots, so that no flood fills the store; a secret decides which slot is whose, so that nobody can aim at another's.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use spin_sdk::key_value::Store;
+
+use crate::clock::Millis;
+use crate::door::Request;
+
+const WINDOW: Millis = 15 * 60 * 1000;
+
+/// Failures of one account from one address.
+const MOST_OF_A_PAIR: u32 = 10;
+
+/// Failures of one account, or from one address. An address may be a whole venue's.
+const MOST_IN_ALL: u32 = 100;
+
+/// How long an account is no stranger at an address, and how old that knowledge gets before it is written again.
+const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
+const REFRESH: Millis = 24 * 60 * 60 * 1000;
+
+/// The label of the store in the manifest.
+const LABEL: &str = "throttle";
+
+/// An attempt to sign in that may be made.
+pub struct Attempt {
+    store: Store,
+    pair: String,
+    account: String,
+    address: String,
+    acquaintance: String,
+}
+
+/// An attempt that may not be made before so many seconds have passed.
+#[derive(Debug, PartialEq)]
+pub struct Throttled {
+    pub retry_after: i64,
+}
+
+impl Attempt {
+    /// Asks whether an attempt may be made at an account from an address. `None` when the store is out of reach: then nobody is
+    /// throttled, since signing in matters more.
+    pub fn begin(
+        secret: &str,
+        account: &str,
+        address: &str,
+        now: Millis,
+    ) -> Result<Option<Attempt>, Throttled> {
+        let store = match Store::open(LABEL) {
+            Ok(store) => store,
+            Err(error) => {
+                eprintln!("sign-in is not throttled: {error}");
+                return Ok(None);
+            }
+        };
+        let attempt = Attempt {
+            store,
+            pair: slot(secret, "pair", &[account, address]),
+            account: slot(secret, "account", &[account]),
+            address: slot(secret, "address", &[address]),
+            acquaintance: slot(secret, "acquaintance", &[account, address]),
+        };
+        attempt.check(&attempt.pair, MOST_OF_A_PAIR, now)?;
+        if !attempt.is_acquainted(now, ACQUAINTANCE) {
+            attempt.check(&attempt.account, MOST_IN_ALL, now)?;
+            attempt.check(&attempt.address, MOST_IN_ALL, now)?;
+        }
+        Ok(Some(attempt))
+    }
+
+    fn check(&self, key: &str, most: u32, now: Millis) -> Result<(), Throttled> {
+        match self.count(key).wait(most, now) {
+            Some(retry_after) => Err(Throttled { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// The password was wrong.
+    pub fn failed(&self, now: Millis) {
+        for key in [&self.pair, &self.account, &self.address] {
+            self.write(key, &self.count(key).failed(now));
+        }
+    }
+
+    /// The password was right.
+    pub fn succeeded(&self, now: Millis) {
+        if self.count(&self.pair).failures > 0 {
+            self.write(&self.pair, &Count::default());
+        }
+        if !self.is_acquainted(now, REFRESH) {
+            self.write(&self.acquaintance, &now);
+        }
+    }
+
+    fn is_acquainted(&self, now: Millis, age: Millis) -> bool {
+        self.read::<Millis>(&self.acquaintance)
+            .is_some_and(|since| (since..since + age).contains(&now))
+    }
+
+    fn count(&self, key: &str) -> Count {
+        self.read(key).unwrap_or_default()
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(&self, key: &str) -> Option<T> {
+        let value = self.store.get(key).unwrap_or_else(|error| {
+            eprintln!("sign-in is not throttled: {error}");
+            None
+        });
+        value.and_then(|value| serde_json::from_slice(&value).ok())
+    }
+
+    fn write(&self, key: &str, value: &impl Serialize) {
+        // Numbers always have a JSON form.
+        let value = serde_json::to_vec(value).unwrap_or_default();
+        if let Err(error) = self.store.set(key, &value) {
+            eprintln!("sign-in is not throttled: {error}");
+        }
+    }
+}
+
+/// Failures since the first of them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+struct Count {
+    since: Millis,
+    failures: u32,
+}
+
+impl Count {
+    fn is_over(self, now: Millis) -> bool {
+        // A clock that was set back must not make a window longer.
+        !(self.since..self.since + WINDOW).contains(&now)
+    }
+
+    /// How many seconds to wait, if so many failures are too many.
+    fn wait(self, most: u32, now: Millis) -> Option<i64> {
+        let closed = self.failures >= most && !self.is_over(now);
+        closed.then(|| (self.since + WINDOW - now).div_euclid(1000) + 1)
+    }
+
+    fn failed(self, now: Millis) -> Count {
+        if self.is_over(now) {
+            Count {
+                since: now,
+                failures: 1,
+            }
+        } else {
+            Count {
+                failures: self.failures.saturating_add(1),
+                ..self
+            }
+        }
+    }
+}
+
+/// One of 65,536 keys of a kind.
+fn slot(secret: &str, kind: &str, parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in [&[secret, kind], parts].concat() {
+        digest.update(part);
+        digest.update([0]);
+    }
+    let digest = digest.finalize();
+    format!("sign-in.{kind}.{:02x}{:02x}", digest[0], digest[1])
+}
+
+/// The address a request comes from, as the header says that the variable `client_address_header` names: what Spin adds itself, or
+/// what a proxy in front of it does. In a list the last one counts, which the nearest proxy has added.
+pub fn address(request: &Request, header: &str) -> String {
+    let header = request.last_header(header).unwrap_or_default();
+    let last = header.rsplit(',').next().unwrap_or_default().trim();
+    let address = last
+        .parse::<SocketAddr>()
+        .map(|address| address.ip())
+        .or_else(|_| last.parse::<IpAddr>());
+    match address {
+        Ok(address) => network(address).to_string(),
+        Err(_) => last.to_owned(),
+    }
+}
+
+/// Whoever has an IPv6 address has all of its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.into(),
+            None => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_closes_after_so_many_failures_and_opens_when_it_is_over() {
+        let start = 1_000_000;
+        let mut count = Count::default();
+        for failure in 0..10 {
+            assert_eq!(count.wait(10, start + failure), None, "after {failure} failures");
+            count = count.failed(start + failure);
+        }
+        assert_eq!(count.wait(10, start + 10), Some(900));
+        assert_eq!(count.wait(10, start + WINDOW - 1), Some(1));
+        assert_eq!(count.wait(10, start + WINDOW), None);
+        assert_eq!(
+            count.failed(start + WINDOW),
+            Count {
+                since: start + WINDOW,
+                failures: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_lets_people_in() {
+        let count = Count {
+            since: 1_000_000,
+            failures: 10,
+        };
+        assert_eq!(count.wait(10, 999_999), None);
+    }
+
+    #[test]
+    fn slots_are_told_apart_by_kind_and_parts() {
+        let slots = [
+            slot("secret", "pair", &["ab", "c"]),
+            slot("secret", "pair", &["a", "bc"]),
+            slot("secret", "account", &["ab", "c"]),
+            slot("other secret", "pair", &["ab", "c"]),
+        ];
+        for (number, one) in slots.iter().enumerate() {
+            assert!(!slots[number + 1..].contains(one), "{slots:?}");
+        }
+        assert_eq!(slots[0], slot("secret", "pair", &["ab", "c"]));
+    }
+
+    #[test]
+    fn an_ipv6_address_stands_for_its_network() {
+        let network = |address: &str| network(address.parse().unwrap()).to_string();
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}

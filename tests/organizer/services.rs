@@ -1,0 +1,208 @@
+//! What other services ask (contract 2.7 and 3.4, "For services").
+
+use serde_json::json;
+
+use crate::organizer::create;
+use crate::support::components::{Components, ORGANIZER_KEY};
+use crate::support::people::new_event;
+
+#[tokio::test]
+async fn services_need_the_key() {
+    let components = Components::start();
+    let get = async |key| {
+        components
+            .door
+            .send("GET", "/organizer/api/events", key, None)
+            .await
+    };
+    assert_eq!(
+        get(None).await.json(401),
+        json!({"statusCode": 401, "message": "Unauthorized"})
+    );
+    get(Some("wrong")).await.error(401, "invalid api key");
+    assert_eq!(get(Some(ORGANIZER_KEY)).await.json(200), json!([]));
+}
+
+#[tokio::test]
+async fn services_find_the_events_of_approved_agencies() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let find = async |query: &str| {
+        let path = format!("/organizer/api/events{query}");
+        let events = components
+            .door
+            .send("GET", &path, Some(ORGANIZER_KEY), None)
+            .await
+            .json(200);
+        let events = events.as_array().expect("a list").clone();
+        events
+            .iter()
+            .map(|event| event["id"].as_i64().expect("an id"))
+            .collect::<Vec<_>>()
+    };
+    let both = vec![agency.event_id, rival.event_id];
+    assert_eq!(find("").await, both);
+    assert_eq!(find("?query=fEST").await, [agency.event_id]);
+    assert_eq!(
+        find("?query=B%C5%81ONIA").await,
+        both,
+        "case is folded beyond ASCII"
+    );
+    for literal in ["%25", "_", "night%25"] {
+        assert_eq!(find(&format!("?query={literal}")).await, Vec::<i64>::new());
+    }
+    assert_eq!(
+        find("?from=2026-07-03T18:00&to=2026-07-03T18:00").await,
+        both,
+        "both ends are inclusive"
+    );
+    assert_eq!(find("?from=2026-07-04").await, Vec::<i64>::new());
+    assert_eq!(
+        find(&format!("?ids={},999", rival.event_id)).await,
+        [rival.event_id]
+    );
+
+    let superadmin = components.superadmin().await;
+    let verify = format!("/organizer/admin/agencies/{}/verify", agency.id);
+    superadmin
+        .patch(&verify, &json!({"approved": false}))
+        .await
+        .json(200);
+    assert_eq!(find("").await, [rival.event_id]);
+    let path = format!("/organizer/api/events/{}", agency.event_id);
+    let hidden = components
+        .door
+        .send("GET", &path, Some(ORGANIZER_KEY), None)
+        .await;
+    hidden.error(404, format!("Event with id {} not found", agency.event_id));
+    let bad = components
+        .door
+        .send(
+            "GET",
+            "/organizer/api/events?query=&from=x&more=1",
+            Some(ORGANIZER_KEY),
+            None,
+        )
+        .await;
+    bad.error(
+        400,
+        json!([
+            "property more should not exist",
+            "query should not be empty",
+            "from must be a valid ISO 8601 date string"
+        ]),
+    );
+}
+/// Case is folded as Unicode's simple folding does, in all three texts; `%` and `_` are literal; dates bound the start.
+#[tokio::test]
+async fn a_search_finds_what_a_person_means() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let mut ids = vec![agency.event_id];
+    for (name, description, address, start) in [
+        ("ΜΟΥΣΙΚΗ ΣΤΟΥΣ ΔΡΌΜΟΥΣ", "100% live", "Αθήνα", "2026-08-01T10:00"),
+        (
+            "Маёвка",
+            "under_score",
+            "ул. Ленина",
+            "2026-08-01T12:00:00.001+02:00",
+        ),
+        ("Große Straße", "50 %", "\u{212a}öln", "2026-08-02"),
+        (
+            "İstanbul",
+            "back\\slash 'quoted' \"twice\"",
+            "Ğ ışık",
+            "2026-08-03T00:00Z",
+        ),
+    ] {
+        let mut event = new_event(name);
+        event["description"] = description.into();
+        event["address"] = address.into();
+        event["timeStart"] = start.into();
+        ids.push(create(&agency.owner, "/organizer/agency/events", &event).await);
+    }
+    let door = &components.door;
+    let find = async |query: &[(&str, &str)]| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
+        let path = format!("/organizer/api/events?{query}");
+        let found = door.send("GET", &path, Some(ORGANIZER_KEY), None).await.list();
+        let place = |id: &serde_json::Value| ids.iter().position(|known| id == known).expect("an event");
+        found.iter().map(|event| place(&event["id"])).collect::<Vec<_>>()
+    };
+    for (text, expected) in [
+        ("μουσική", vec![]),
+        ("μουσικη", vec![1]),
+        ("δρόμους", vec![1]),
+        ("ΑΘΉΝΑ", vec![1]),
+        ("МАЁВКА", vec![2]),
+        ("ЛЕНИНА", vec![2]),
+        ("STRAẞE", vec![3]),
+        ("strasse", vec![]),
+        ("köln", vec![3]),
+        ("ışık", vec![4]),
+        ("i\u{307}stanbul", vec![]),
+        ("İSTANBUL", vec![4]),
+        ("%", vec![1, 3]),
+        ("0%", vec![1]),
+        ("_", vec![2]),
+        ("r_s", vec![2]),
+        ("a_", vec![]),
+        ("\\", vec![4]),
+        ("'", vec![4]),
+        ("\"", vec![4]),
+        ("live Αθήνα", vec![]),
+        (" ", vec![0, 1, 2, 3, 4]),
+        ("🎸", vec![]),
+    ] {
+        assert_eq!(find(&[("query", text)]).await, expected, "{text}");
+    }
+    for (from, to, expected) in [
+        ("2026-08-01T10:00", "2026-08-01T10:00:00.000Z", vec![1]),
+        ("2026-08-01T10:00:00.001Z", "2026-08-02", vec![2, 3]),
+        ("2026-08-01T12:00:00+02:00", "2026-08-01T10:00:00.001", vec![1, 2]),
+        ("2026-08-04", "2026-08-05", vec![]),
+        ("2026-08-03", "2026-08-02", vec![]),
+    ] {
+        assert_eq!(
+            find(&[("from", from), ("to", to)]).await,
+            expected,
+            "{from} to {to}"
+        );
+    }
+    assert_eq!(
+        find(&[("from", "2026-08-02"), ("query", "%")]).await,
+        [3],
+        "conditions combine"
+    );
+    assert_eq!(find(&[("to", "2026-08-01T10:00"), ("query", "%")]).await, [1]);
+}
+
+#[tokio::test]
+async fn an_edited_event_is_found_by_its_new_texts_only() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let path = format!("/organizer/agency/events/{}", agency.event_id);
+    let count = async |text: &str| {
+        let path = format!("/organizer/api/events?query={text}");
+        components
+            .door
+            .send("GET", &path, Some(ORGANIZER_KEY), None)
+            .await
+            .list()
+            .len()
+    };
+    agency
+        .owner
+        .patch(&path, &json!({"description": "QUIET"}))
+        .await
+        .json(200);
+    assert_eq!(
+        (count("loud").await, count("quiet").await, count("fest").await),
+        (0, 1, 1)
+    );
+    agency.owner.delete(&path).await.json(200);
+    assert_eq!(count("quiet").await, 0);
+}

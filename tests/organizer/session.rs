@@ -1,0 +1,368 @@
+//! Signing in and out, and what makes a token valid (contract 2.1 to 2.3, 2.6, 2.8).
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::organizer::{change, last_change};
+use crate::support::components::{Components, ORGANIZER_JWT_SECRET, SUPERADMIN_EMAIL};
+use crate::support::door::Reply;
+use crate::support::people::{self, ORGANIZER_PASSWORD, new_user_with_role};
+
+async fn sign_in(components: &Components, email: &str, password: &str) -> Reply {
+    let body = json!({"email": email, "password": password});
+    components
+        .door
+        .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+        .await
+}
+
+#[tokio::test]
+async fn the_first_superadmin_comes_from_two_settings() {
+    let components = Components::start();
+    let superadmin = components.superadmin().await;
+    let profile = superadmin.get("/organizer/profile").await.json(200);
+    let expected = json!({
+        "id": superadmin.id, "email": SUPERADMIN_EMAIL, "firstName": "Super", "lastName": "Admin",
+        "phoneNumber": "+48123456789", "timeCreated": profile["timeCreated"], "timeSignOut": profile["timeCreated"],
+        "role": 0, "agencyId": null,
+    });
+    assert_eq!(profile, expected);
+}
+
+#[tokio::test]
+async fn the_settings_do_not_touch_a_superadmin_who_is_there() {
+    let components = Components::start();
+    components.superadmin().await;
+    let changed = [("superadmin_email", "other@example.org")];
+    let door = components.another_host(&["organizer"], &changed);
+    let body = json!({"email": "other@example.org", "password": "superadmin password"});
+    let reply = door
+        .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+        .await;
+    reply.error(400, "invalid email or password");
+}
+
+#[tokio::test]
+async fn a_service_does_not_start_with_a_short_secret() {
+    let components = Components::with(&["organizer"], &[("organizer_jwt_secret", "too short")]);
+    let body = json!({"email": SUPERADMIN_EMAIL, "password": "superadmin password"});
+    let reply = components
+        .door
+        .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+        .await;
+    assert_eq!(
+        reply.json(500),
+        json!({"statusCode": 500, "message": "Internal server error"})
+    );
+}
+
+/// Contract 2.3: revoking blocks existing tokens too, and approving again revives them.
+#[tokio::test]
+async fn a_revoked_approval_locks_an_agency_out_until_it_is_back() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let superadmin = components.superadmin().await;
+    let path = format!("/organizer/admin/agencies/{}/verify", agency.id);
+    superadmin
+        .patch(&path, &json!({"approved": false}))
+        .await
+        .json(200);
+    agency
+        .owner
+        .get("/organizer/profile")
+        .await
+        .error(403, "Forbidden resource");
+    let body = json!({"email": agency.owner.email, "password": ORGANIZER_PASSWORD});
+    let sign_in = async || {
+        components
+            .door
+            .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+            .await
+    };
+    sign_in()
+        .await
+        .error(400, "your agency is not approved by administrators");
+    let body = json!({"email": agency.owner.email, "password": "wrong horse battery"});
+    let wrong = components
+        .door
+        .send("POST", "/organizer/auth/sign-in", None, Some(&body))
+        .await;
+    wrong.error(400, "invalid email or password");
+    superadmin
+        .patch(&path, &json!({"approved": true}))
+        .await
+        .json(200);
+    agency.owner.get("/organizer/profile").await.json(200);
+    sign_in().await.json(200);
+}
+
+#[tokio::test]
+async fn bad_credentials_are_one_answer_before_the_body_is_looked_at() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let valid = &agency.owner.token;
+    let bad = [
+        None,
+        Some(String::new()),
+        Some("Bearer".to_owned()),
+        Some(valid.clone()),
+        Some(format!("bearer {valid}")),
+        Some(format!("Bearer  {valid}")),
+        Some(format!("Bearer {valid}x")),
+        Some(format!("Bearer {}", valid.replace("organizer:", "participant:"))),
+        Some(format!("Bearer {}", valid.replace("organizer:", ""))),
+        Some(format!("Bearer {}", participant.token)),
+        Some(format!(
+            "Bearer {}",
+            forged(
+                agency.owner.id,
+                Algorithm::HS256,
+                "another secret of 32 bytes at least",
+                0
+            )
+        )),
+        Some(format!(
+            "Bearer {}",
+            forged(agency.owner.id, Algorithm::HS512, ORGANIZER_JWT_SECRET, 0)
+        )),
+        Some(format!(
+            "Bearer {}",
+            forged(
+                agency.owner.id,
+                Algorithm::HS256,
+                ORGANIZER_JWT_SECRET,
+                -25 * 60 * 60
+            )
+        )),
+        Some(format!(
+            "Bearer {}",
+            forged(agency.owner.id, Algorithm::HS256, ORGANIZER_JWT_SECRET, 60)
+        )),
+        Some(format!(
+            "Bearer {}",
+            forged(9999, Algorithm::HS256, ORGANIZER_JWT_SECRET, 0)
+        )),
+    ];
+    for header in bad {
+        let reply = components
+            .door
+            .send_as("POST", "/organizer/agency/events", header.as_deref(), "{")
+            .await;
+        assert_eq!(reply.status, 403, "{header:?}: {}", reply.text());
+        reply.error(403, "Forbidden resource");
+    }
+    let good = format!(
+        "Bearer {}",
+        forged(agency.owner.id, Algorithm::HS256, ORGANIZER_JWT_SECRET, 0)
+    );
+    components
+        .door
+        .send_as("GET", "/organizer/profile", Some(&good), "")
+        .await
+        .json(200);
+}
+
+/// A token made by hand, issued `age` seconds from now.
+fn forged(user_id: i64, algorithm: Algorithm, secret: &str, age: i64) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a time")
+        .as_secs();
+    let iat = i64::try_from(now).expect("a time") + age;
+    let claims = json!({
+        "sub": user_id, "iat": iat, "nbf": iat, "exp": iat + 24 * 60 * 60, "iss": "mayday", "aud": ["mayday"], "iat_ms": (iat + 1) * 1000,
+    });
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    format!(
+        "organizer:{}",
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).expect("a token")
+    )
+}
+#[tokio::test]
+async fn the_first_superadmin_is_on_record() {
+    let components = Components::with(&["organizer"], &[]);
+    let superadmin = components.superadmin().await;
+    let rows = superadmin.get("/organizer/admin/changelogs").await.list();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let profile = superadmin.get("/organizer/profile").await.json(200);
+    let expected = change("insert User", superadmin.id, profile, &superadmin, None);
+    assert_eq!(crate::organizer::row(&rows[0]), expected);
+}
+
+#[tokio::test]
+async fn a_sign_in_answers_the_user_and_a_token_of_the_contracts_form() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let signed_in = sign_in(&components, &agency.owner.email, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+    let user = agency.owner.get("/organizer/profile").await.json(200);
+    assert_eq!(signed_in["user"], user);
+    assert_eq!(signed_in.as_object().map(serde_json::Map::len), Some(2));
+    assert!(signed_in.to_string().len() < 4000, "both fit into a cookie");
+
+    let token = signed_in["token"].as_str().expect("a text");
+    let jwt = token.strip_prefix("organizer:").expect("a prefix");
+    let header = jsonwebtoken::decode_header(jwt).expect("a header");
+    assert_eq!(header, Header::new(Algorithm::HS256));
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_aud = false;
+    let key = DecodingKey::from_secret(ORGANIZER_JWT_SECRET.as_bytes());
+    let claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
+        .expect("claims")
+        .claims;
+    let issued = claims["iat"].as_u64().expect("whole seconds");
+    assert_eq!(claims["sub"], agency.owner.id);
+    assert_eq!(claims["nbf"], issued);
+    assert_eq!(claims["exp"], issued + 24 * 60 * 60);
+    assert_eq!(claims["aud"], json!([claims["iss"]]));
+    assert!(claims["iss"].is_string());
+}
+
+#[tokio::test]
+async fn a_sign_in_is_refused_with_400_for_whatever_reason() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let door = &components.door;
+    let nothing = door
+        .send(
+            "POST",
+            "/organizer/auth/sign-in",
+            None,
+            Some(&json!({"remember": true})),
+        )
+        .await;
+    nothing.error(
+        400,
+        json!([
+            "property remember should not exist",
+            "email must be an email",
+            "email must be shorter than or equal to 320 characters",
+            "password must be a string",
+            "password must be longer than or equal to 16 characters",
+            "password must be shorter than or equal to 128 characters",
+        ]),
+    );
+    let email = agency.owner.email.as_str();
+    sign_in(&components, email, "too short").await.error(
+        400,
+        json!(["password must be longer than or equal to 16 characters"]),
+    );
+    let (wrong, unknown) = ("wrong horse battery", "nobody@example.org");
+    let answers = [
+        sign_in(&components, email, wrong).await,
+        sign_in(&components, unknown, wrong).await,
+        sign_in(&components, &email.to_uppercase(), ORGANIZER_PASSWORD).await,
+    ];
+    for answer in answers {
+        answer.error(400, "invalid email or password");
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_no_agency_is_told_that_it_is_not_approved() {
+    let components = Components::with(&["organizer"], &[]);
+    let superadmin = components.superadmin().await;
+    let user = new_user_with_role("stray@example.org", 3);
+    superadmin.post("/organizer/admin/users", &user).await.json(201);
+    let refused = sign_in(&components, "stray@example.org", ORGANIZER_PASSWORD).await;
+    refused.error(400, "your agency is not approved by administrators");
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_all_sessions_and_is_on_record() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let other_phone = people::sign_in(&components.door, &agency.support.email, ORGANIZER_PASSWORD).await;
+    other_phone
+        .post("/organizer/auth/sign-out", &json!({"ignored": 1}))
+        .await
+        .empty(200);
+    for session in [&other_phone, &agency.support] {
+        session
+            .get("/organizer/profile")
+            .await
+            .error(403, "Forbidden resource");
+        session
+            .post("/organizer/auth/sign-out", &json!({}))
+            .await
+            .error(403, "Forbidden resource");
+    }
+    let user = format!("/organizer/agency/users/{}", agency.support.id);
+    let mut after = agency.owner.get(&user).await.json(200);
+    after["agency"] = agency.owner.get("/organizer/agency").await.json(200);
+    let expected = change(
+        "update User",
+        agency.support.id,
+        after,
+        &agency.support,
+        Some(agency.id),
+    );
+    assert_eq!(last_change(&agency.owner).await, expected);
+}
+
+/// Contract 2.2: the reference refused a token that was issued in the second of the sign-out.
+#[tokio::test]
+async fn a_token_works_at_once_whatever_was_signed_out_in_the_same_millisecond() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    for _ in 0..25 {
+        let session = people::sign_in(&components.door, &agency.owner.email, ORGANIZER_PASSWORD).await;
+        session.get("/organizer/profile").await.json(200);
+        session
+            .post("/organizer/auth/sign-out", &json!({}))
+            .await
+            .empty(200);
+        session
+            .get("/organizer/profile")
+            .await
+            .error(403, "Forbidden resource");
+    }
+}
+
+/// The parameters come from variables, which have changed since.
+#[tokio::test]
+async fn a_password_is_hashed_again_when_more_work_is_asked_for_and_only_then() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let email = agency.owner.email.as_str();
+    let stored = || {
+        let database = Connection::open(components.database("organizer")).expect("a database");
+        let hash = database.query_row(
+            "select password_hash from users where email = ?1",
+            [email],
+            |row| row.get::<_, String>(0),
+        );
+        hash.expect("a hash")
+    };
+    let first = stored();
+    assert!(first.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{first}");
+    let dearer = components.another_host(&["organizer"], &[("argon2_memory_kib", "128")]);
+    let wrong = json!({"email": email, "password": "wrong horse battery"});
+    dearer
+        .send("POST", "/organizer/auth/sign-in", None, Some(&wrong))
+        .await;
+    assert_eq!(stored(), first);
+    let session = people::sign_in(&dearer, email, ORGANIZER_PASSWORD).await;
+    let second = stored();
+    assert!(second.starts_with("$argon2id$v=19$m=128,t=1,p=1$"), "{second}");
+    session.get("/organizer/profile").await.json(200);
+    people::sign_in(&dearer, email, ORGANIZER_PASSWORD).await;
+    sign_in(&components, email, ORGANIZER_PASSWORD).await.json(200);
+    assert_eq!(stored(), second);
+}
+
+#[tokio::test]
+async fn the_log_warns_of_parameters_below_owasps() {
+    let owasp = [("argon2_memory_kib", "7168"), ("argon2_iterations", "5")];
+    let enough = Components::with(&["organizer"], &owasp);
+    enough.superadmin().await;
+    assert_eq!(enough.log("organizer"), "");
+    let weak = Components::with(&["organizer"], &[]);
+    weak.superadmin().await;
+    let log = weak.log("organizer");
+    assert!(log.contains("less than OWASP asks for"), "{log}");
+    assert!(log.contains("argon2_memory_kib=64"), "{log}");
+}

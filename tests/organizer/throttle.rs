@@ -1,0 +1,204 @@
+//! Guessing passwords: who fails too often waits.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::components::Components;
+use crate::support::door::Reply;
+use crate::support::people::ORGANIZER_PASSWORD;
+
+const WRONG: &str = "wrong horse battery";
+
+/// A host that takes the address of a client from a header that tests can set, as one behind a proxy does.
+fn start() -> Components {
+    Components::with(&["organizer"], &[("client_address_header", "x-forwarded-for")])
+}
+
+async fn sign_in(components: &Components, address: &str, email: &str, password: &str) -> Reply {
+    let body = json!({"email": email, "password": password}).to_string();
+    let headers = [("content-type", "application/json"), ("x-forwarded-for", address)];
+    components
+        .door
+        .send_with("POST", "/organizer/auth/sign-in", &headers, body)
+        .await
+}
+
+async fn fail(components: &Components, address: &str, email: &str) {
+    let reply = sign_in(components, address, email, WRONG).await;
+    reply.error(400, "invalid email or password");
+}
+
+#[track_caller]
+fn assert_throttled(reply: &Reply) {
+    reply.error(429, "too many failed attempts, try again later");
+    let wait = reply
+        .header("retry-after")
+        .and_then(|seconds| seconds.parse::<u64>().ok());
+    assert!(wait.is_some_and(|wait| (1..=15 * 60).contains(&wait)), "{wait:?}");
+}
+
+#[tokio::test]
+async fn the_eleventh_guess_waits_and_nobody_else_does() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    let (owner, support) = (agency.owner.email.as_str(), agency.support.email.as_str());
+    for _ in 0..10 {
+        fail(&components, "192.0.2.1", owner).await;
+    }
+    assert_throttled(&sign_in(&components, "192.0.2.1", owner, WRONG).await);
+    assert_throttled(&sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD).await);
+    // What the client claims itself stands in front of what the proxy adds.
+    assert_throttled(&sign_in(&components, "192.0.2.9, 192.0.2.1", owner, WRONG).await);
+    sign_in(&components, "192.0.2.2", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+    sign_in(&components, "192.0.2.1", support, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+}
+
+#[tokio::test]
+async fn an_email_that_nobody_has_is_throttled_like_any() {
+    let components = start();
+    for _ in 0..10 {
+        fail(&components, "192.0.2.1", "nobody@example.org").await;
+    }
+    assert_throttled(&sign_in(&components, "192.0.2.1", "nobody@example.org", WRONG).await);
+}
+
+#[tokio::test]
+async fn a_success_forgives_the_failures_before_it() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    for _ in 0..2 {
+        for _ in 0..9 {
+            fail(&components, "192.0.2.1", &agency.owner.email).await;
+        }
+        sign_in(&components, "192.0.2.1", &agency.owner.email, ORGANIZER_PASSWORD)
+            .await
+            .json(200);
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_password_is_a_guess_as_well() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    let guess = |old: &'static str| {
+        let owner = &agency.owner;
+        async move {
+            let new = "another horse battery";
+            let body = json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": new});
+            owner.patch("/organizer/profile/change-password", &body).await
+        }
+    };
+    for _ in 0..10 {
+        guess(WRONG).await.error(400, "invalid old password");
+    }
+    assert_throttled(&guess(ORGANIZER_PASSWORD).await);
+    agency.owner.get("/organizer/profile").await.json(200);
+}
+
+/// However many guess from wherever, an owner gets in from where the owner has been before.
+#[tokio::test]
+async fn a_flood_of_guesses_does_not_lock_the_owner_out() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    let owner = agency.owner.email.as_str();
+    sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+    for guess in 0..100 {
+        fail(&components, &format!("198.51.100.{guess}"), owner).await;
+    }
+    assert_throttled(&sign_in(&components, "198.51.100.200", owner, ORGANIZER_PASSWORD).await);
+    sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+}
+
+#[tokio::test]
+async fn an_address_that_tries_account_after_account_waits_but_not_for_those_who_belong_there() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    let (owner, support) = (agency.owner.email.as_str(), agency.support.email.as_str());
+    sign_in(&components, "2001:db8:1:2::7", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+    for guess in 0..100 {
+        // One network hands out as many of these as anybody wants.
+        fail(
+            &components,
+            &format!("[2001:db8:1:2::{guess:x}]:4711"),
+            &format!("user{guess}@example.org"),
+        )
+        .await;
+    }
+    assert_throttled(&sign_in(&components, "2001:db8:1:2::1", support, ORGANIZER_PASSWORD).await);
+    sign_in(&components, "2001:db8:1:2::1", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+    sign_in(&components, "2001:db8:1:3::1", support, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+}
+
+/// Time passes by making what is stored older.
+#[tokio::test]
+async fn after_15_minutes_it_is_over_and_refused_attempts_do_not_count() {
+    let components = start();
+    let agency = components.agency("Fest").await;
+    let owner = agency.owner.email.as_str();
+    for _ in 0..10 {
+        fail(&components, "192.0.2.1", owner).await;
+    }
+    let counts = Counts::open(&components);
+    let closed = counts.read();
+    for _ in 0..3 {
+        assert_throttled(&sign_in(&components, "192.0.2.1", owner, WRONG).await);
+    }
+    assert_eq!(counts.read(), closed);
+    counts.make_older(15 * 60 * 1000 - 30_000);
+    assert_throttled(&sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD).await);
+    counts.make_older(30_000);
+    sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD)
+        .await
+        .json(200);
+}
+
+/// What the throttle keeps in the key-value store.
+struct Counts(Connection);
+
+impl Counts {
+    fn open(components: &Components) -> Counts {
+        Counts(Connection::open(components.database("throttle")).expect("a database"))
+    }
+
+    fn read(&self) -> Vec<(String, Value)> {
+        let mut statement = self
+            .0
+            .prepare("select key, value from spin_key_value order by key")
+            .expect("a statement");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)));
+        rows.expect("rows")
+            .map(|row| row.expect("a row"))
+            .map(|(key, value)| (key, serde_json::from_slice(&value).expect("JSON")))
+            .collect()
+    }
+
+    fn make_older(&self, milliseconds: i64) {
+        for (key, mut value) in self.read() {
+            let Some(since) = value["since"].as_i64() else {
+                continue;
+            };
+            value["since"] = (since - milliseconds).into();
+            let value = value.to_string().into_bytes();
+            self.0
+                .execute(
+                    "update spin_key_value set value = ?2 where key = ?1",
+                    (key, value),
+                )
+                .expect("an update");
+        }
+    }
+}
