@@ -1,7 +1,7 @@
 //! The organizer service on the embedded host (contract 1 to 3 and 8).
 //!
-//! A file here is a table of contract 3.4, or one of the promises that cross them: what a body may hold (`input`), lists (`lists`), the
-//! record (`changelogs`).
+//! A file here is a table of contract 3.4, or one of the promises that cross them: who may call (`walk`), what a body may hold (`input`),
+//! lists (`lists`), the record (`changelogs`).
 
 mod admin;
 mod agency;
@@ -17,6 +17,7 @@ mod services;
 mod session;
 mod throttle;
 mod users;
+mod walk;
 
 use serde_json::{Value, json};
 
