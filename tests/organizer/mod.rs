@@ -1,7 +1,7 @@
 //! The organizer service on the embedded host (contract 1 to 3 and 8).
 //!
 //! A file here is a table of contract 3.4, or one of the promises that cross them: who may call (`walk`), what a body may hold (`input`),
-//! lists (`lists`), the record (`changelogs`).
+//! lists (`lists`), the record (`changelogs`), all of them at once (`random`).
 
 mod admin;
 mod agency;
@@ -13,6 +13,7 @@ mod input;
 mod issues;
 mod lists;
 mod profile;
+mod random;
 mod services;
 mod session;
 mod throttle;
