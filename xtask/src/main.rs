@@ -1,10 +1,12 @@
-//! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | check`.
+//! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | bench |
+//! check`.
 //!
 //! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
 //! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
 //!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
 //!   [`screen`] and [`ready`] tell a person and a program where everything is.
-//! - [`mod@test`] runs every test; [`check`] asks the compiler and its friends for their opinion.
+//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`check`] asks the compiler and its friends for their
+//!   opinion.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod build;
 mod check;
 mod command;
@@ -48,6 +51,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Measure what things cost on this machine: `organizer` or `lists`; what follows is passed on, such as --help
+    Bench {
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Check formatting, lints, documentation and, where cargo-deny is installed, dependencies
     Check,
 }
@@ -68,6 +76,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Build => build::everything(),
         Chore::Up(options) => up::run(&options),
         Chore::Test { args } => test::run_tests(&args),
+        Chore::Bench { args } => bench::run_bench(&args),
         Chore::Check => check::run_all(),
     }
 }

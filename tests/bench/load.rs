@@ -1,0 +1,217 @@
+//! Sending one request over and over: a closed loop over connections that are kept alive.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::server::Server;
+
+/// A measurement ends after so many requests per connection, though its time is not up.
+const MOST_REQUESTS: usize = 100_000;
+
+/// A request, and the status that its answer must have.
+#[derive(Clone)]
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    authorization: Option<String>,
+    body: Bytes,
+    status: StatusCode,
+}
+
+impl Call {
+    /// A request for what a path shows: 200. Paths begin with the service.
+    pub(crate) fn get(path: &str, token: &str) -> Call {
+        Call {
+            method: Method::GET,
+            path: path.to_owned(),
+            authorization: Some(format!("Bearer {token}")),
+            body: Bytes::new(),
+            status: StatusCode::OK,
+        }
+    }
+
+    /// A request that makes something: 201.
+    pub(crate) fn post(path: &str, token: &str, body: &Value) -> Call {
+        Call {
+            method: Method::POST,
+            body: body.to_string().into(),
+            status: StatusCode::CREATED,
+            ..Call::get(path, token)
+        }
+    }
+
+    /// A request that changes something: 200.
+    pub(crate) fn patch(path: &str, token: &str, body: &Value) -> Call {
+        Call {
+            method: Method::PATCH,
+            status: StatusCode::OK,
+            ..Call::post(path, token, body)
+        }
+    }
+
+    /// The same with another status to expect.
+    pub(crate) fn expecting(mut self, status: StatusCode) -> Call {
+        self.status = status;
+        self
+    }
+
+    /// The same without credentials.
+    pub(crate) fn anonymous(mut self) -> Call {
+        self.authorization = None;
+        self
+    }
+
+    fn request(&self, host: &str) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(&self.path)
+            .header(HOST, host)
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        Ok(request.body(Full::new(self.body.clone()))?)
+    }
+}
+
+/// A connection to a server, for one request after the other.
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Result<Connection> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // What goes wrong on the connection goes wrong with the request on it, too.
+        tokio::spawn(async { drop(connection.await) });
+        Ok(Connection {
+            sender,
+            host: address.to_string(),
+        })
+    }
+
+    /// Sends a request and reads the whole answer, which must have the status that is expected.
+    pub(crate) async fn send(&mut self, call: &Call) -> Result<Bytes> {
+        let Call { method, path, .. } = call;
+        let exchange = async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(call.request(&self.host)?).await?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await?.to_bytes();
+            ensure!(
+                head.status == call.status,
+                "{}: {}",
+                head.status,
+                String::from_utf8_lossy(&body)
+            );
+            Ok(body)
+        };
+        exchange.await.with_context(|| format!("{method} {path}"))
+    }
+}
+
+/// What one measurement found.
+pub(crate) struct Sample {
+    /// From sending a request to having read its answer, ascending. Never empty.
+    latencies: Vec<Duration>,
+    elapsed: Duration,
+    processor_time: Duration,
+}
+
+impl Sample {
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency in milliseconds that `percent` of the requests do not exceed.
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.latencies.len() * percent).div_ceil(100);
+        milliseconds(self.latencies[rank.saturating_sub(1)])
+    }
+
+    /// Milliseconds of processor time that the server used for a request.
+    pub(crate) fn processor_time_per_request(&self) -> f64 {
+        milliseconds(self.processor_time) / self.latencies.len() as f64
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// Sends a request for a while over a number of connections, each of which sends again when it has its answer.
+pub(crate) async fn measure(
+    server: &Server,
+    call: &Call,
+    connections: u16,
+    time: Duration,
+) -> Result<Sample> {
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(Connection::open(server.address).await?);
+    }
+    let before = server.processor_time()?;
+    let start = Instant::now();
+    let mut senders: JoinSet<_> = open
+        .into_iter()
+        .map(|connection| send_until(connection, call.clone(), start + time))
+        .collect();
+    let mut latencies = Vec::new();
+    while let Some(sent) = senders.join_next().await {
+        latencies.append(&mut sent??);
+    }
+    let elapsed = start.elapsed();
+    latencies.sort_unstable();
+    Ok(Sample {
+        latencies,
+        elapsed,
+        processor_time: server.processor_time()?.saturating_sub(before),
+    })
+}
+
+async fn send_until(mut connection: Connection, call: Call, end: Instant) -> Result<Vec<Duration>> {
+    let mut latencies = Vec::new();
+    loop {
+        let sent = Instant::now();
+        connection.send(&call).await?;
+        latencies.push(sent.elapsed());
+        if Instant::now() >= end || latencies.len() == MOST_REQUESTS {
+            return Ok(latencies);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_latency_that_was_measured() {
+        let sample = |count: u64| Sample {
+            latencies: (1..=count).map(Duration::from_millis).collect(),
+            elapsed: Duration::from_secs(2),
+            processor_time: Duration::from_secs(1),
+        };
+
+        assert_eq!(sample(1).percentile(99), 1.0);
+        assert_eq!(sample(100).percentile(50), 50.0);
+        assert_eq!(sample(100).percentile(99), 99.0);
+        assert_eq!(sample(101).percentile(99), 100.0);
+        assert_eq!(sample(100).requests_per_second(), 50.0);
+        assert_eq!(sample(100).processor_time_per_request(), 10.0);
+    }
+}
