@@ -149,7 +149,11 @@ async fn a_user_whom_an_administrator_creates_has_no_agency() {
         );
         let id = user["id"].as_i64().expect("an id");
         let row = last_admin_change(&superadmin).await;
-        assert_eq!(row, change("insert User", id, user, &superadmin, Some(agency.id)));
+        assert_eq!(
+            row,
+            change("insert User", id, user, &superadmin, None),
+            "it is not the agency's"
+        );
     }
     people::sign_in(&components.door, "admin@example.org", ORGANIZER_PASSWORD).await;
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::organizer::{assert_in_order, create, hire, last_change, new_contact, new_issue, record};
 use crate::support::components::{Components, ORGANIZER_KEY, workspace};
-use crate::support::people::{Agency, Person};
+use crate::support::people::{Agency, Person, new_user_with_role};
 
 const RECORD: &str = "/organizer/agency/changelogs";
 
@@ -167,6 +167,66 @@ async fn a_user_who_is_raised_or_lowered_changes_lists_with_all_that_the_user_di
     assert_verdict(&agency.owner, true).await;
 }
 
+/// Whatever an administrator does elsewhere while looking into an agency is not for that agency to read.
+#[tokio::test]
+async fn an_agencys_record_says_nothing_of_another_agency() {
+    let components = Components::with(&["organizer"], &[]);
+    let (fest, rival) = (components.agency("Fest").await, components.agency("Rival").await);
+    let superadmin = components.superadmin().await;
+    let look_into = async |body: Value| {
+        superadmin
+            .patch("/organizer/profile/set-agency", &body)
+            .await
+            .json(200);
+    };
+    let before = record(&fest.owner).await;
+    look_into(json!({"agencyId": fest.id})).await;
+    let user = |id: i64| format!("/organizer/admin/users/{id}");
+    superadmin
+        .patch(&user(rival.support.id), &json!({"firstName": "Ewa"}))
+        .await
+        .json(200);
+    let verify = format!("/organizer/admin/agencies/{}/verify", rival.id);
+    superadmin
+        .patch(&verify, &json!({"approved": true}))
+        .await
+        .json(200);
+    let new = create(
+        &superadmin,
+        "/organizer/admin/users",
+        &new_user_with_role("new@example.org", 1),
+    )
+    .await;
+    superadmin.delete(&user(new)).await.json(200);
+    superadmin.delete(&user(rival.support.id)).await.json(200);
+    assert_eq!(record(&fest.owner).await, before);
+
+    // From agency to agency: neither learns of the other.
+    let known = record(&rival.owner).await;
+    look_into(json!({"agencyId": rival.id})).await;
+    assert_eq!(record(&fest.owner).await, before);
+    assert_eq!(record(&rival.owner).await, known);
+    look_into(json!({})).await;
+    assert_eq!(record(&fest.owner).await, before);
+    let left = last_change(&rival.owner).await;
+    assert_eq!(
+        (&left["entityId"], &left["valueAfter"]["agency"]),
+        (&json!(superadmin.id), &Value::Null)
+    );
+    // What is about the agency itself is its own, whichever way it was done.
+    look_into(json!({"agencyId": fest.id})).await;
+    superadmin
+        .patch(&user(fest.support.id), &json!({"firstName": "Ewa"}))
+        .await
+        .json(200);
+    assert_eq!(last_change(&fest.owner).await["valueAfter"]["firstName"], "Ewa");
+    let own = superadmin
+        .get("/organizer/admin/changelogs/verify")
+        .await
+        .json(200);
+    assert_eq!(own["holds"], true, "{own}");
+}
+
 async fn verdict(reader: &Person) -> Value {
     reader.get(&format!("{RECORD}/verify")).await.json(200)
 }
@@ -224,14 +284,17 @@ fn check_from_outside(chain: &[Value]) -> Result<String, String> {
             text(&row["changedAt"]),
             text(&row["userId"]),
             text(&row["agencyId"]),
-            sha256(text(lasting)),
+            lasting
+                .as_str()
+                .map(|value| sha256(value.to_owned()))
+                .unwrap_or_default(),
             text(&row["seal"]),
         ];
         before = sha256(lines.join("\n"));
         let value_holds = if row["salt"].is_null() {
             row["valueAfter"] == *lasting
         } else {
-            row["seal"] == sha256(format!("{}{}", text(&row["salt"]), text(&row["valueAfter"])))
+            row["seal"] == sha256(format!("{}\n{}", text(&row["salt"]), text(&row["valueAfter"])))
         };
         if row["hash"] != before || !value_holds {
             return Err(row["id"].to_string());
@@ -244,8 +307,12 @@ fn check_from_outside(chain: &[Value]) -> Result<String, String> {
 async fn busy_agency(components: &Components) -> Agency {
     let agency = components.agency("Fest").await;
     let (owner, event) = (&agency.owner, agency.event_id);
-    create(owner, "/organizer/agency/contacts", &new_contact(event)).await;
+    let contact = create(owner, "/organizer/agency/contacts", &new_contact(event)).await;
     let issue = create(&agency.support, "/organizer/agency/issues", &new_issue(event)).await;
+    owner
+        .delete(&format!("/organizer/agency/contacts/{contact}"))
+        .await
+        .json(200);
     let comment = json!({"content": "Żółć \u{1f3b8}\n\"", "issueId": issue});
     create(owner, "/organizer/agency/comments", &comment).await;
     let path = format!("/organizer/agency/users/{}", agency.support.id);
@@ -284,7 +351,7 @@ async fn tampering_shows_and_where() {
         .iter()
         .map(|row| row["id"].as_i64().expect("an id"))
         .collect();
-    let [first, owner, blanked, event, .., last] = ids[..] else {
+    let [first, owner, blanked, event, contact, .., last] = ids[..] else {
         panic!("{rows:?}")
     };
     let set = |what: &str, id: i64| format!("update changelogs set {what} where id = {id}");
@@ -314,6 +381,30 @@ async fn tampering_shows_and_where() {
             Some(owner),
         ),
         (set("salt = null", owner), Some(owner)),
+        (
+            set("salt = salt || value_after, value_after = null", owner),
+            Some(owner),
+        ),
+        (
+            set(
+                "salt = salt || char(10) || value_after, value_after = null",
+                owner,
+            ),
+            Some(owner),
+        ),
+        (
+            set("salt = salt || char(10) || value_after, value_after = ''", owner),
+            Some(owner),
+        ),
+        (set("value_after = ''", last), Some(last)),
+        (
+            set("salt = null, value_after = blank_value", contact),
+            Some(contact),
+        ),
+        (set("entity_id = 'x'", event), Some(event)),
+        (set("changed_at = 'x'", event), Some(event)),
+        (set("user_id = x'00'", event), Some(event)),
+        (set("value_after = x'00ff'", event), Some(event)),
         (set("salt = null, value_after = blank_value", owner), Some(owner)),
         (format!("delete from changelogs where id = {first}"), Some(owner)),
         (

@@ -229,6 +229,30 @@ async fn an_unknown_parameter_is_refused_where_filters_are() {
     }
 }
 
+/// A link says again what the list heeds, and nothing else that a client may have put there.
+#[tokio::test]
+async fn a_link_stays_short_whatever_is_asked() {
+    let crowd = crowd().await;
+    let (owner, issue) = (&crowd.agency.owner, crowd.issue);
+    let long = "~".repeat(44_000);
+    let events = owner
+        .get(&format!("/organizer/agency/events?limit=1&x={long}"))
+        .await;
+    assert_eq!(events.list().len(), 1);
+    let link = events.header("link").expect("a link");
+    assert_eq!(
+        link,
+        format!("<?limit=1&cursor={}>; rel=\"next\"", crowd.agency.event_id)
+    );
+    let comments = owner
+        .get(&format!(
+            "/organizer/agency/comments?issueId={issue}{long}&limit=1"
+        ))
+        .await;
+    assert!(comments.header("link").is_some_and(|link| link.len() < 80));
+    assert_eq!(comments.list().len(), 1);
+}
+
 #[tokio::test]
 async fn a_head_request_gets_the_headers_alone() {
     let crowd = crowd().await;

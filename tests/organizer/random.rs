@@ -549,12 +549,13 @@ impl Model {
     }
 
     fn update(&self, caller: i64, class: Class, id: i64, edits: &Value) -> Change {
+        let value = self.edited(class, id, edits);
         Change {
             kind: "update",
             class,
             id,
-            value: Some(self.edited(class, id, edits)),
-            agency: self.agency_of(caller),
+            agency: self.agency_on_record(caller, class, &value),
+            value: Some(value),
         }
     }
 
@@ -563,9 +564,18 @@ impl Model {
             kind: "insert",
             class,
             id: self.next_id(class),
+            agency: self.agency_on_record(caller, class, &value),
             value: Some(value),
-            agency: self.agency_of(caller),
         }
+    }
+
+    /// The agency the caller carries, unless the change is about somebody else's.
+    fn agency_on_record(&self, caller: i64, class: Class, entity: &Value) -> Option<i64> {
+        let of = match class {
+            Class::Agency => entity["id"].as_i64(),
+            _ => entity["agencyId"].as_i64(),
+        };
+        self.agency_of(caller).filter(|agency| of == Some(*agency))
     }
 
     /// What goes with an entity (contract 3.7), and the entity itself as the last.
@@ -609,7 +619,7 @@ impl Model {
             class,
             id,
             value: None,
-            agency: self.agency_of(caller),
+            agency: self.agency_on_record(caller, class, &self.state[&(class, id)]),
         });
         changes
     }
@@ -761,9 +771,15 @@ impl Model {
         } else {
             edits.clone()
         };
-        let outcome = self
-            .admit(caller, ADMIN)
-            .map(|()| vec![self.update(caller, Class::User, caller, &edits)]);
+        let outcome = self.admit(caller, ADMIN).map(|()| {
+            let update = self.update(caller, Class::User, caller, &edits);
+            // That a preview has ended is the agency's to know; into which other one it went is not.
+            let left = self.agency_of(caller).filter(|_| agency.is_none());
+            vec![Change {
+                agency: left.or(update.agency),
+                ..update
+            }]
+        });
         Plan {
             shown: Shown::Anything,
             ..Plan::new(caller, "PATCH", "/profile/set-agency".to_owned(), body, outcome)

@@ -3,11 +3,13 @@
 //! Who notes a row's hash somewhere else can tell later whether that row, or any before it, has been changed, moved or taken
 //! out. All hashes are SHA-256, written as 64 lower-case hex digits:
 //!
-//!     seal = sha256(salt + value)
+//!     seal = sha256(salt + newline + value)
 //!     hash = sha256(lines, joined by newlines: the hash of the row before, entityClass, entityId, type, changedAt,
 //!                   userId, agencyId, sha256(blankValue, or value where there is none), seal)
 //!
-//! `changedAt` stands as answers show it; what is null, and the hash before the first row, is an empty text.
+//! `changedAt` stands as answers show it; what is null, and the hash before the first row, is an empty line. No part has a newline in
+//! it, JSON least of all, so nothing can be moved from one part to the next. The row's id is left out, since its place is what
+//! counts.
 //!
 //! A row about a person has a `blankValue` beside its value, the same without personal data, and a random salt. When the person is
 //! deleted, the value becomes the blank one and the salt goes. Both were hashed from the start, so the chain still holds, and without
@@ -25,7 +27,7 @@ pub(crate) fn sha256(text: &str) -> String {
 
 /// The seal of a value about a person.
 pub(crate) fn seal(salt: &str, value: &str) -> String {
-    sha256(&format!("{salt}{value}"))
+    sha256(&format!("{salt}\n{value}"))
 }
 
 /// The hash of a row that follows the row with the hash `before`, or nothing.
@@ -40,7 +42,7 @@ pub(crate) fn hash(before: &str, row: &Changelog, proof: &Proof) -> String {
         &clock::format(row.changed_at),
         &row.user_id.to_string(),
         &optional(row.agency_id),
-        &sha256(value.map_or("", String::as_str)),
+        &value.map(|value| sha256(value)).unwrap_or_default(),
         proof.seal.as_deref().unwrap_or_default(),
     ];
     sha256(&lines.join("\n"))
@@ -93,7 +95,7 @@ mod tests {
     /// Computed with another program, from the description above.
     #[test]
     fn the_hash_is_what_the_description_says() {
-        let expected = "22a9be9532ddbe101fe205afc8cc0843ce34c889d8f6073e5b2e0bc9ab741898";
+        let expected = "3eb7af1b09206954080773f8d59c6721507081f5b59183c588fc36505e2f159b";
         assert_eq!(sealed(&row()).hash, expected);
     }
 
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_change_is_noticed() {
-        let changes: [fn(&mut Changelog, &mut Proof); 10] = [
+        let changes: [fn(&mut Changelog, &mut Proof); 12] = [
             |row, _| row.entity_id = 4,
             |row, _| row.entity_class = "Agency".to_owned(),
             |row, _| row.kind = "update".to_owned(),
@@ -125,6 +127,15 @@ mod tests {
             |row, _| row.value_after = Some(r#"{"email":"x@b.pl"}"#.to_owned()),
             |row, _| row.value_after = None,
             |_, proof| proof.blank_value = None,
+            |row, proof| {
+                // All of the value goes over to the salt.
+                let moved = row.value_after.take().unwrap();
+                proof.salt = proof.salt.take().map(|salt| format!("{salt}{moved}"));
+            },
+            |row, proof| {
+                let moved = row.value_after.take().unwrap();
+                proof.salt = proof.salt.take().map(|salt| format!("{salt}\n{moved}"));
+            },
             |row, proof| {
                 proof.salt = None;
                 row.value_after = Some(r#"{"email":"","role":0}"#.to_owned());

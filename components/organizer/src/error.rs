@@ -1,6 +1,7 @@
 //! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
 
 use http::StatusCode;
+use service::credentials::CheckError;
 use service::database::DatabaseError;
 use service::door::{Answer, ErrorBody, ReadError};
 use service::password::PasswordError;
@@ -52,6 +53,16 @@ pub(crate) enum Error {
     Record(serde_json::Error),
     #[error("random numbers: {0}")]
     Random(getrandom::Error),
+}
+
+impl From<CheckError> for Error {
+    fn from(error: CheckError) -> Error {
+        match error {
+            CheckError::Throttled { retry_after } => Error::TooManyAttempts { retry_after },
+            CheckError::Password(error) => error.into(),
+            CheckError::Setting(error) => error.into(),
+        }
+    }
 }
 
 impl From<ReadError> for Error {

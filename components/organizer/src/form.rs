@@ -3,9 +3,7 @@
 //! A handler reads its fields from a [`Form`] as if all were well and then calls [`Form::finish`], which refuses the
 //! request if anything was not.
 
-use std::str::FromStr;
-
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
 use email_address::{EmailAddress, Options};
 use serde_json::{Map, Value};
 use service::clock::Millis;
@@ -351,20 +349,29 @@ fn is_email(text: &str) -> bool {
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    EmailAddress::parse_with_options(text, options).is_ok()
+    // The parser takes angle brackets without a name before them for an address.
+    !text.contains(['<', '>']) && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
-/// Valid for its country, which the leading `+` names.
+/// Valid for its country, which the leading `+` names. The parser would skip whatever else stands between the digits.
 fn is_phone(text: &str) -> bool {
-    text.starts_with('+') && phonenumber::parse(None, text).is_ok_and(|number| number.is_valid())
+    let is_written_so = |c: char| c.is_ascii_digit() || " +-().".contains(c);
+    text.starts_with('+')
+        && text.chars().all(is_written_so)
+        && phonenumber::parse(None, text).is_ok_and(|number| number.is_valid())
 }
 
 /// With or without a scheme, at a host that looks public.
 fn is_website(text: &str) -> bool {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    // The parser forgives what browsers forgive: white space, and slashes without end.
-    let rest_is_plain = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
-    if text.contains(char::is_whitespace) || text.starts_with("mailto:") || !rest_is_plain {
+    let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    let (scheme, rest) = text
+        .split_once("://")
+        .filter(|(scheme, _)| is_scheme(scheme))
+        .unwrap_or(("http", text));
+    // The parser forgives what browsers forgive: white space, control characters, and slashes without end.
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let starts_with_host = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
+    if !text.chars().all(is_plain) || text.starts_with("mailto:") || !starts_with_host {
         return false;
     }
     let Ok(url) = Url::parse(&format!("{scheme}://{rest}")) else {
@@ -381,29 +388,73 @@ fn is_website(text: &str) -> bool {
     matches!(url.scheme(), "http" | "https" | "ftp") && public
 }
 
-/// An ISO 8601 date or date-time; without an offset it is UTC (contract 1.2). Years have four digits, here and in UTC, so that
-/// what is answered can be read again.
+/// An ISO 8601 date or date-time, in the extended or the basic format; without an offset it is UTC (contract 1.2). Years have four
+/// digits, here and in UTC, so that what is answered can be read again. Weeks, and dates without a day, are refused.
 pub(crate) fn parse_date(text: &str) -> Option<Millis> {
-    let text = text.replacen(',', ".", 1);
-    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z"];
-    let without = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-    let bare = text.strip_suffix('Z').unwrap_or(&text);
-    let midnight = || NaiveDate::from_str(&text).ok()?.and_hms_opt(0, 0, 0);
-    let naive = || {
-        without
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(bare, format).ok())
+    let (day, rest) = text
+        .split_once(['T', 't', ' '])
+        .map_or((text, None), |(day, rest)| (day, Some(rest)));
+    let day = NaiveDate::parse_from_str(day, format_of(day, &DAYS)?).ok()?;
+    let time = match rest {
+        None => day.and_time(NaiveTime::MIN).and_utc(),
+        Some(rest) => {
+            let (clock, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len()));
+            let clock = clock.replacen(',', ".", 1);
+            let (whole, fraction) = clock.split_once('.').unwrap_or((&clock, "0"));
+            let clock_format = format_of(whole, &CLOCKS)?;
+            let has_seconds = clock_format.contains("%S");
+            let digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits || (clock.contains('.') && !has_seconds) {
+                return None;
+            }
+            let (clock, clock_format) = match has_seconds {
+                true => (clock, format!("{clock_format}%.f")),
+                false => (clock, clock_format.to_owned()),
+            };
+            let local = day.and_time(NaiveTime::parse_from_str(&clock, &clock_format).ok()?);
+            local.and_utc() - offset_of(offset)?
+        }
     };
-    let time = DateTime::parse_from_rfc3339(&text)
-        .ok()
-        .or_else(|| {
-            with_offset
-                .iter()
-                .find_map(|format| DateTime::parse_from_str(&text, format).ok())
-        })
-        .map(|time| time.to_utc())
-        .or_else(|| naive().or_else(midnight).map(|time| time.and_utc()))?;
     (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
+}
+
+/// What days and times of day look like, `d` for a digit, and what they are in chrono's words.
+const DAYS: [(&str, &str); 3] = [
+    ("dddd-dd-dd", "%Y-%m-%d"),
+    ("dddddddd", "%Y%m%d"),
+    ("dddd-ddd", "%Y-%j"),
+];
+const CLOCKS: [(&str, &str); 4] = [
+    ("dd:dd:dd", "%H:%M:%S"),
+    ("dd:dd", "%H:%M"),
+    ("dddddd", "%H%M%S"),
+    ("dddd", "%H%M"),
+];
+
+/// The format that a text has. Chrono would take fewer digits, signs and blanks as well.
+fn format_of(text: &str, formats: &[(&str, &'static str)]) -> Option<&'static str> {
+    let shape = shape(text);
+    let found = formats.iter().find(|(known, _)| *known == shape);
+    found.map(|(_, format)| *format)
+}
+
+fn shape(text: &str) -> String {
+    let digit = |c: char| if c.is_ascii_digit() { 'd' } else { c };
+    text.chars().map(digit).collect()
+}
+
+/// How far a time is ahead of UTC.
+fn offset_of(text: &str) -> Option<TimeDelta> {
+    let (hours, minutes) = match shape(text).as_str() {
+        "" | "Z" | "z" => return Some(TimeDelta::zero()),
+        "+dd" | "-dd" => (&text[1..3], "00"),
+        "+dddd" | "-dddd" => (&text[1..3], &text[3..5]),
+        "+dd:dd" | "-dd:dd" => (&text[1..3], &text[4..6]),
+        _ => return None,
+    };
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let size = (hours < 24 && minutes < 60).then(|| TimeDelta::minutes(hours * 60 + minutes))?;
+    Some(if text.starts_with('-') { -size } else { size })
 }
 
 #[cfg(test)]
@@ -444,6 +495,8 @@ mod tests {
                 "a@",
                 "a@b",
                 "Jan <jan@example.org>",
+                "<jan@example.org>",
+                " <jan@example.org>",
                 "a b@example.org",
                 "@example.org",
             ]),
@@ -451,7 +504,18 @@ mod tests {
         check(
             Rule::Phone,
             &texts(&["+48123456789", "+1 (213) 373-4253"]),
-            &texts(&["", "48123456789", "+", "+48", "+481234", "+999123456789", "phone"]),
+            &texts(&[
+                "",
+                "48123456789",
+                "+",
+                "+48",
+                "+481234",
+                "+999123456789",
+                "phone",
+                "+48123456789\0",
+                "+48-123456789;ext",
+                "+48123456789 x1",
+            ]),
         );
         check(
             Rule::Website,
@@ -460,6 +524,7 @@ mod tests {
                 "https://example.org/a?b",
                 "ftp://files.example.org",
                 "http://sub.example.co.uk:8080",
+                "example.org/go?to=https://shop.example.org",
             ]),
             &texts(&[
                 "",
@@ -470,6 +535,8 @@ mod tests {
                 "http://",
                 "//example.org",
                 "http:///example.org",
+                "example.org/\0",
+                "exam\tple.org",
                 "exa mple.org",
             ]),
         );
@@ -493,6 +560,14 @@ mod tests {
                 "2026-05-01T10:00+02:00",
                 "2026-05-01T10:00:00+0200",
                 "2026-05-01T10:00:00,5Z",
+                "2026-05-01T10:00:00+02",
+                "2026-05-01t10:00:00z",
+                "2026-05-01 10:00:00",
+                "2026-121",
+                "20260501",
+                "20260501T1000Z",
+                "20260501T100000.123-0130",
+                "0000-01-01",
                 "9999-12-31T23:59:59Z",
             ]),
             &texts(&[
@@ -504,6 +579,24 @@ mod tests {
                 "2026",
                 "9999-12-31T23:59:59-10:00",
                 "+10000-01-01",
+                "0000-01-01T00:00:00+01:00",
+                "2026-5-1",
+                "2026 - 05 - 01",
+                " 2026-05-01",
+                "2026-05-01T",
+                "2026-05-01T10",
+                "2026-05-01T10:00.5",
+                "2026-05-01T10:00:00.",
+                "2026-05-01T10:00:00.+5",
+                "2026-05-01T10:00Z+01:00",
+                "2026-05-01T10:00+1",
+                "2026-05-01T10:00+24:00",
+                "2026-05-01T10:00+01:60",
+                "2026-05-01T24:00",
+                "2026-05",
+                "2026-366",
+                "2026-W18-5",
+                "２０２６-05-01",
             ]),
         );
         check(
@@ -542,6 +635,8 @@ mod tests {
         assert_eq!(parse_date("2026-05-01T10:00"), Some(1_777_629_600_000));
         assert_eq!(parse_date("2026-05-01T12:00:00+02:00"), Some(1_777_629_600_000));
         assert_eq!(parse_date("2026-05-01"), Some(1_777_593_600_000));
+        assert_eq!(parse_date("2026-121"), Some(1_777_593_600_000));
+        assert_eq!(parse_date("20260501T083000.250-0130"), Some(1_777_629_600_250));
     }
 
     #[test]

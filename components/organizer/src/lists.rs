@@ -22,34 +22,42 @@ pub(crate) struct ListQuery {
     cursor: Option<i64>,
     /// `None` for the whole list.
     limit: Option<usize>,
-    /// The query string without the cursor.
-    rest: Vec<(String, String)>,
+    /// What the link to the next page has to say again.
+    rest: Vec<(&'static str, String)>,
 }
 
 impl ListQuery {
     /// Reads the query string of a list without filters, which ignores what it does not know (contract 3.2).
     pub(crate) fn read(request: &Request) -> Result<ListQuery, Error> {
         let mut lines = Vec::new();
-        let query = ListQuery::read_into(request, &mut lines);
+        let query = ListQuery::read_into(request, Vec::new(), &mut lines);
         refuse(lines)?;
         Ok(query)
     }
 
     /// Reads the query string of a list that one id can filter, and that filter.
-    pub(crate) fn read_with(request: &Request, filter: &str) -> Result<(ListQuery, Option<i64>), Error> {
+    pub(crate) fn read_with(
+        request: &Request,
+        filter: &'static str,
+    ) -> Result<(ListQuery, Option<i64>), Error> {
         let mut lines = unknown(request, &[filter]);
         let asked = request.query(filter);
         let id = asked.and_then(leading_integer);
         if asked.is_some() && id.is_none() {
             lines.push(format!("{filter} must be an integer number"));
         }
-        let query = ListQuery::read_into(request, &mut lines);
+        let filters = id.map(|id| (filter, id.to_string())).into_iter().collect();
+        let query = ListQuery::read_into(request, filters, &mut lines);
         refuse(lines)?;
         Ok((query, id))
     }
 
-    /// Reads what all lists take, and adds a line for each failure.
-    pub(crate) fn read_into(request: &Request, lines: &mut Vec<String>) -> ListQuery {
+    /// Reads what all lists take, and adds a line for each failure. `filters` are those the list has been asked for.
+    pub(crate) fn read_into(
+        request: &Request,
+        filters: Vec<(&'static str, String)>,
+        lines: &mut Vec<String>,
+    ) -> ListQuery {
         let limit = request.query("limit").map(|limit| {
             let limit = limit.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
             limit.unwrap_or_else(|| {
@@ -63,11 +71,12 @@ impl ListQuery {
                 0
             })
         });
-        let rest = request.query.iter().filter(|(name, _)| name != "cursor");
+        let mut rest = filters;
+        rest.extend(limit.map(|limit: usize| ("limit", limit.to_string())));
         ListQuery {
             cursor,
             limit: limit.or(cursor.map(|_| MAX_LIMIT)),
-            rest: rest.cloned().collect(),
+            rest,
         }
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn set_agency(request: &Request) -> Result<Answer, Error> {
             None => None,
         };
         let user = users::set_agency(connection, caller.user.id, agency_id)?.ok_or(Error::Forbidden)?;
-        changelogs::record_user_update(connection, &caller.user, user, agency)
+        changelogs::record_preview(connection, &caller.user, user, agency)
     })?;
     Ok(json(StatusCode::OK, &user))
 }

@@ -24,7 +24,8 @@ pub(crate) fn find_events(request: &Request) -> Result<Answer, Error> {
 
 fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
     let mut filter = Filter::default();
-    let mut lines = lists::unknown(request, &["query", "from", "to", "ids"]);
+    const FILTERS: [&str; 4] = ["query", "from", "to", "ids"];
+    let mut lines = lists::unknown(request, &FILTERS);
     for (name, value) in &request.query {
         match name.as_str() {
             "query" if value.is_empty() => lines.push("query should not be empty".to_owned()),
@@ -35,7 +36,10 @@ fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
             _ => {}
         }
     }
-    let query = ListQuery::read_into(request, &mut lines);
+    let asked = FILTERS
+        .iter()
+        .filter_map(|name| Some((*name, request.query(name)?.to_owned())));
+    let query = ListQuery::read_into(request, asked.collect(), &mut lines);
     lists::refuse(lines)?;
     Ok((query, filter))
 }

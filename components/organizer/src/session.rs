@@ -2,10 +2,9 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use service::credentials::{self, Checked, Claim};
 use service::database::transaction;
 use service::door::{Answer, Request};
-use service::password::{Hashing, Verdict};
-use service::throttle::{self, Attempt};
 use service::{clock, settings};
 use spin_sdk::sqlite3::Connection;
 
@@ -35,8 +34,10 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let password = form.text("password", PASSWORD_RULES);
     form.finish()?;
 
+    // A password that is changed while this one is checked makes void what is issued here.
+    let started = clock::now();
     let connection = store::open()?;
-    if email == settings::text("superadmin_email")? {
+    if email == settings::text("superadmin_email")? && !users::superadmin_exists(&connection)? {
         transaction(&connection, store::ensure_superadmin)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
@@ -50,12 +51,12 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
             "your agency is not approved by administrators".to_owned(),
         ));
     }
-    let token = tokens::issue(user.id)?;
+    let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. Who guesses too often is refused, and
-/// a hash of less work than is asked for now is replaced.
+/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has become too
+/// cheap is replaced.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
@@ -63,25 +64,19 @@ pub(crate) fn check_password(
     password: &str,
     hash: Option<&str>,
 ) -> Result<bool, Error> {
-    let address = throttle::address(request, &settings::text("client_address_header")?);
-    let secret = settings::secret("organizer_jwt_secret")?;
-    let attempt = Attempt::begin(&secret, email, &address, clock::now()).map_err(|throttled| {
-        Error::TooManyAttempts {
-            retry_after: throttled.retry_after,
-        }
-    })?;
-    let hashing = Hashing::from_settings()?;
-    let verdict = hashing.verify(password, hash)?;
-    if let Some(attempt) = attempt {
-        match verdict {
-            Verdict::Wrong => attempt.failed(clock::now()),
-            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(clock::now()),
-        }
+    let claim = Claim {
+        secret: "organizer_jwt_secret",
+        account: email,
+        password,
+        hash,
+    };
+    let Checked::Right { renewed } = credentials::check(request, &claim)? else {
+        return Ok(false);
+    };
+    if let (Some(new), Some(old)) = (renewed, hash) {
+        users::rehash_password(connection, email, old, &new)?;
     }
-    if let (Verdict::RightButOutdated, Some(old)) = (verdict, hash) {
-        users::rehash_password(connection, email, old, &hashing.hash(password)?)?;
-    }
-    Ok(verdict.is_right())
+    Ok(true)
 }
 
 /// `POST /auth/sign-out`

@@ -31,10 +31,10 @@ pub(crate) struct Token {
     pub issued_at: Millis,
 }
 
-/// Issues a token to a user.
-pub(crate) fn issue(user_id: i64) -> Result<String, Error> {
-    let iat_ms = clock::now();
-    let iat = iat_ms / 1000;
+/// Issues a token to a user, as of `issued_at`: what ends the user's sessions after that moment ends this one as well.
+pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
+    // A sign-out may have been put a millisecond ahead of the clock, and nobody is to wait for that one.
+    let iat = issued_at.min(clock::now()) / 1000;
     let claims = Claims {
         sub: user_id,
         iat,
@@ -42,7 +42,7 @@ pub(crate) fn issue(user_id: i64) -> Result<String, Error> {
         exp: iat + LIFETIME_SECONDS,
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],
-        iat_ms,
+        iat_ms: issued_at,
     };
     let secret = settings::secret("organizer_jwt_secret")?;
     let key = EncodingKey::from_secret(secret.as_bytes());

@@ -5,8 +5,9 @@
 //! keep its owner out. Many more, of one account from all addresses or of all accounts from one, close those for strangers; an
 //! account that has signed in from an address before is no stranger there.
 //!
-//! Counts are in a key-value store, which has no increment: of two failures at the same instant one may go uncounted. They live in a
-//! fixed number of slots, so that no flood fills the store; a secret decides which slot is whose, so that nobody can aim at another's.
+//! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So what may fail is
+//! looked at before a password is checked, which takes a while, and again after. Counts live in a fixed number of slots, so that no
+//! flood fills the store; a secret decides which slot is whose, so that nobody can aim at another's.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -39,6 +40,8 @@ pub struct Attempt {
     account: String,
     address: String,
     acquaintance: String,
+    /// Whose acquaintance that is to be.
+    of: String,
 }
 
 /// An attempt that may not be made before so many seconds have passed.
@@ -63,19 +66,26 @@ impl Attempt {
                 return Ok(None);
             }
         };
+        let (acquaintance, of) = slot(secret, "acquaintance", &[account, address]);
         let attempt = Attempt {
             store,
-            pair: slot(secret, "pair", &[account, address]),
-            account: slot(secret, "account", &[account]),
-            address: slot(secret, "address", &[address]),
-            acquaintance: slot(secret, "acquaintance", &[account, address]),
+            pair: slot(secret, "pair", &[account, address]).0,
+            account: slot(secret, "account", &[account]).0,
+            address: slot(secret, "address", &[address]).0,
+            acquaintance,
+            of,
         };
-        attempt.check(&attempt.pair, MOST_OF_A_PAIR, now)?;
-        if !attempt.is_acquainted(now, ACQUAINTANCE) {
-            attempt.check(&attempt.account, MOST_IN_ALL, now)?;
-            attempt.check(&attempt.address, MOST_IN_ALL, now)?;
-        }
+        attempt.recheck(now)?;
         Ok(Some(attempt))
+    }
+
+    fn recheck(&self, now: Millis) -> Result<(), Throttled> {
+        self.check(&self.pair, MOST_OF_A_PAIR, now)?;
+        if !self.is_acquainted(now, ACQUAINTANCE) {
+            self.check(&self.account, MOST_IN_ALL, now)?;
+            self.check(&self.address, MOST_IN_ALL, now)?;
+        }
+        Ok(())
     }
 
     fn check(&self, key: &str, most: u32, now: Millis) -> Result<(), Throttled> {
@@ -85,26 +95,37 @@ impl Attempt {
         }
     }
 
-    /// The password was wrong.
-    pub fn failed(&self, now: Millis) {
+    /// The password was wrong, which counts. Meanwhile others may have used up what may fail: many attempts at once should not learn
+    /// more than as many one after the other.
+    pub fn failed(&self, now: Millis) -> Result<(), Throttled> {
+        self.recheck(now)?;
         for key in [&self.pair, &self.account, &self.address] {
             self.write(key, &self.count(key).failed(now));
         }
+        Ok(())
     }
 
-    /// The password was right.
-    pub fn succeeded(&self, now: Millis) {
+    /// The password was right, unless others have used up meanwhile what may fail.
+    pub fn succeeded(&self, now: Millis) -> Result<(), Throttled> {
+        self.recheck(now)?;
         if self.count(&self.pair).failures > 0 {
             self.write(&self.pair, &Count::default());
         }
         if !self.is_acquainted(now, REFRESH) {
-            self.write(&self.acquaintance, &now);
+            self.write(
+                &self.acquaintance,
+                &Acquaintance {
+                    since: now,
+                    of: self.of.clone(),
+                },
+            );
         }
+        Ok(())
     }
 
     fn is_acquainted(&self, now: Millis, age: Millis) -> bool {
-        self.read::<Millis>(&self.acquaintance)
-            .is_some_and(|since| (since..since + age).contains(&now))
+        self.read::<Acquaintance>(&self.acquaintance)
+            .is_some_and(|known| known.of == self.of && (known.since..known.since + age).contains(&now))
     }
 
     fn count(&self, key: &str) -> Count {
@@ -126,6 +147,13 @@ impl Attempt {
             eprintln!("sign-in is not throttled: {error}");
         }
     }
+}
+
+/// That an account has signed in from an address. Others may share the slot, so it says whose it is.
+#[derive(Deserialize, Serialize)]
+struct Acquaintance {
+    since: Millis,
+    of: String,
 }
 
 /// Failures since the first of them.
@@ -162,15 +190,17 @@ impl Count {
     }
 }
 
-/// One of 65,536 keys of a kind.
-fn slot(secret: &str, kind: &str, parts: &[&str]) -> String {
+/// One of 65,536 keys of a kind, and what tells those who share it apart.
+fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
     let mut digest = Sha256::new();
     for part in [&[secret, kind], parts].concat() {
         digest.update(part);
         digest.update([0]);
     }
     let digest = digest.finalize();
-    format!("sign-in.{kind}.{:02x}{:02x}", digest[0], digest[1])
+    let digest = format!("{digest:x}");
+    let (place, rest) = digest.split_at(4);
+    (format!("sign-in.{kind}.{place}"), rest.to_owned())
 }
 
 /// The address a request comes from, as the header says that the variable `client_address_header` names: what Spin adds itself, or

@@ -26,6 +26,10 @@ impl Identified for Agency {
 
 impl Recorded for Agency {
     const CLASS: &'static str = "Agency";
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.id)
+    }
 }
 
 /// What is to become of an agency; what is absent stays.

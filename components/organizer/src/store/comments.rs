@@ -31,6 +31,10 @@ impl Identified for Comment {
 
 impl Recorded for Comment {
     const CLASS: &'static str = "Comment";
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency_id)
+    }
 }
 
 /// Adds a comment to an agency's issue; `None` when the agency has no such issue.

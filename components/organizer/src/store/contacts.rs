@@ -31,6 +31,10 @@ impl Identified for Contact {
 impl Recorded for Contact {
     const CLASS: &'static str = "Contact";
 
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency_id)
+    }
+
     fn blanked(&self) -> Option<Contact> {
         Some(Contact {
             first_name: String::new(),

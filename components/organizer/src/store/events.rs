@@ -35,6 +35,10 @@ impl Identified for Event {
 
 impl Recorded for Event {
     const CLASS: &'static str = "Event";
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency_id)
+    }
 }
 
 /// Degrees. The answer to a write, and its record, show a text where the client sent one (contract 3.2 and 3.8).
@@ -193,25 +197,36 @@ pub(crate) fn find_approved(
     filter: &Filter,
     page: &Page,
 ) -> Result<Vec<Event>, DatabaseError> {
-    let ids = filter
-        .ids
-        .as_ref()
-        .map(|ids| serde_json::Value::from(ids.as_slice()).to_string());
     let text = filter.text.as_deref().map(fold);
-    let parameters = parameters![ids, filter.from, filter.to, text, page.after(), page.limit];
-    query(connection, FIND_APPROVED, parameters, |row| decode(&row))
+    if let Some(ids) = &filter.ids {
+        let ids = serde_json::Value::from(ids.as_slice()).to_string();
+        let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit, ids];
+        query(connection, FIND_APPROVED_BY_IDS, parameters, |row| decode(&row))
+    } else {
+        let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit];
+        query(connection, FIND_APPROVED, parameters, |row| decode(&row))
+    }
 }
 
 // The cross join keeps the events' own order, so that a page ends where it is full.
 pub(crate) const FIND_APPROVED: &str = "
     SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
     FROM events e CROSS JOIN agencies a ON a.id = e.agency_id
-    WHERE e.id > ?5 AND a.approved
-      AND (?1 IS NULL OR e.id IN (SELECT value FROM json_each(?1)))
-      AND (?2 IS NULL OR e.time_start >= ?2)
-      AND (?3 IS NULL OR e.time_start <= ?3)
-      AND (?4 IS NULL OR instr(e.search, ?4))
-    ORDER BY e.id LIMIT ?6";
+    WHERE e.id > ?4 AND a.approved
+      AND (?1 IS NULL OR e.time_start >= ?1)
+      AND (?2 IS NULL OR e.time_start <= ?2)
+      AND (?3 IS NULL OR instr(e.search, ?3))
+    ORDER BY e.id LIMIT ?5";
+
+pub(crate) const FIND_APPROVED_BY_IDS: &str = "
+    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
+    FROM (SELECT DISTINCT value AS id FROM json_each(?6)) asked
+         CROSS JOIN events e ON e.id = asked.id CROSS JOIN agencies a ON a.id = e.agency_id
+    WHERE e.id > ?4 AND a.approved
+      AND (?1 IS NULL OR e.time_start >= ?1)
+      AND (?2 IS NULL OR e.time_start <= ?2)
+      AND (?3 IS NULL OR instr(e.search, ?3))
+    ORDER BY e.id LIMIT ?5";
 
 /// Folds what the search looks at, for events from before it was kept.
 pub(crate) fn fold_all(connection: &Connection) -> Result<(), DatabaseError> {

@@ -42,6 +42,10 @@ impl Identified for Issue {
 
 impl Recorded for Issue {
     const CLASS: &'static str = "Issue";
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency_id)
+    }
 }
 
 /// An issue that is about to be.

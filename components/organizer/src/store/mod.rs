@@ -180,4 +180,13 @@ mod tests {
             assert!(!plan.iter().any(sorted_or_scanned), "{sql}\n{plan:#?}");
         }
     }
+    /// A press for help asks for one event, which must not cost more the more there are.
+    #[test]
+    fn events_are_found_by_their_ids() {
+        let plan = plan(&database(), events::FIND_APPROVED_BY_IDS);
+        let found = plan
+            .iter()
+            .any(|step| step.contains("e USING INTEGER PRIMARY KEY (rowid=?)"));
+        assert!(found, "{plan:#?}");
+    }
 }

@@ -90,6 +90,10 @@ impl Identified for User {
 impl Recorded for User {
     const CLASS: &'static str = "User";
 
+    fn agency_id(&self) -> Option<i64> {
+        self.agency_id
+    }
+
     fn blanked(&self) -> Option<User> {
         Some(User {
             email: String::new(),
@@ -348,7 +352,7 @@ pub(crate) fn end_previews(connection: &Connection, agency_id: i64) -> Result<Ve
 pub(crate) fn superadmin_exists(connection: &Connection) -> Result<bool, DatabaseError> {
     let exists = query_one(
         connection,
-        "SELECT EXISTS (SELECT 1 FROM users WHERE role = 0)",
+        "SELECT EXISTS (SELECT 1 FROM users WHERE role <= 1 AND role = 0)",
         &[],
         |row| row.get(0),
     )?;

@@ -1,0 +1,72 @@
+//! Whether a password is an account's: slowly for who guesses, and after the same work where there is no account.
+
+use crate::clock;
+use crate::door::Request;
+use crate::password::{Hashing, PasswordError, Verdict};
+use crate::settings::{self, SettingError};
+use crate::throttle::{self, Attempt, Throttled};
+
+/// What somebody says to be an account's password.
+pub struct Claim<'a> {
+    /// The variable with the secret of the service whose account it is. The throttle keeps accounts of different services apart by it.
+    pub secret: &'static str,
+    /// The account's e-mail.
+    pub account: &'a str,
+    pub password: &'a str,
+    /// The hash of the account's password; `None` when nobody has that e-mail.
+    pub hash: Option<&'a str>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq)]
+pub enum Checked {
+    Wrong,
+    /// It is the one.
+    Right {
+        /// A hash to replace the one there is, which takes less work than is asked for now.
+        renewed: Option<String>,
+    },
+}
+
+/// Why it was not checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Too many have been wrong.
+    #[error("too many failed attempts, try again later")]
+    Throttled {
+        /// Seconds.
+        retry_after: i64,
+    },
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}
+
+impl From<Throttled> for CheckError {
+    fn from(Throttled { retry_after }: Throttled) -> CheckError {
+        CheckError::Throttled { retry_after }
+    }
+}
+
+/// Checks a password that came with a request.
+pub fn check(request: &Request, claim: &Claim) -> Result<Checked, CheckError> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret(claim.secret)?;
+    let attempt = Attempt::begin(&secret, claim.account, &address, clock::now())?;
+    let hashing = Hashing::from_settings()?;
+    let verdict = hashing.verify(claim.password, claim.hash)?;
+    if let Some(attempt) = attempt {
+        match verdict {
+            Verdict::Wrong => attempt.failed(clock::now())?,
+            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(clock::now())?,
+        }
+    }
+    Ok(match verdict {
+        Verdict::Wrong => Checked::Wrong,
+        Verdict::Right => Checked::Right { renewed: None },
+        Verdict::RightButOutdated => Checked::Right {
+            renewed: Some(hashing.hash(claim.password)?),
+        },
+    })
+}
