@@ -188,13 +188,14 @@ async fn a_request_is_queued_once_however_often_it_comes() {
         .await
         .empty(200);
     }
-    let path = "/messenger/internal/positions?ids=0198c0de-0000-7000-8000-000000000000,unknown";
-    let positions = desk
+    let path = "/messenger/internal/standings?ids=0198c0de-0000-7000-8000-000000000000,unknown";
+    let standings = desk
         .components
         .door
         .send("GET", path, Some(MESSENGER_KEY), None)
         .await;
-    assert_eq!(positions.json(200), json!({"positions": [0, null]}));
+    let waiting = json!({"state": "waiting", "ahead": 0, "estimate": null});
+    assert_eq!(standings.json(200), json!({"standings": [waiting, null]}));
     let support = desk.support();
     let outcome = desk.one(&support, json!({"type": "startChat"})).await;
     let chat = &outcome["deliveries"][0]["frame"]["payload"];

@@ -1,4 +1,8 @@
-//! The participant service, for what the story needs of it (contract 4).
+//! The participant service (contract 4): signing up, events, the press for help, the routes for services. `account` is about what
+//! becomes of an account, `requests` about what becomes of a press.
+
+mod account;
+mod requests;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -235,33 +239,39 @@ async fn a_press_outlives_a_messenger_that_is_down() {
     pressed.empty(200);
     assert!(participant.has_requested(agency.event_id).await);
 
-    let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
-    let count = |sql: &str| {
-        database
-            .query_row(sql, (), |row| row.get::<_, i64>(0))
-            .expect("a count")
-    };
-    assert_eq!(count("SELECT attempts FROM outbox"), 1);
-    let tick = async || {
-        components
-            .door
-            .send("POST", "/participant/internal/tick", Some(PARTICIPANT_KEY), None)
-            .await
-    };
-    tick().await.empty(200);
-    assert_eq!(count("SELECT count(*) FROM outbox"), 1, "it is not due yet");
-    database
-        .execute("UPDATE outbox SET due_at = 0", ())
-        .expect("an update");
-    tick().await.empty(200);
-    assert_eq!(count("SELECT count(*) FROM outbox"), 0);
+    let outbox = |what: &str| count(&components, "participant", &format!("SELECT {what} FROM outbox"));
+    assert_eq!(outbox("attempts"), 1);
+    tick(&components).await;
+    assert_eq!(outbox("count(*)"), 1, "it is not due yet");
+    change(&components, "participant", "UPDATE outbox SET due_at = 0");
+    tick(&components).await;
+    assert_eq!(outbox("count(*)"), 0);
     assert_eq!(waiting(&components), 1);
 }
 
 fn waiting(components: &Components) -> i64 {
-    let database = rusqlite::Connection::open(components.database("messenger")).expect("a database");
-    let sql = "SELECT count(*) FROM chats WHERE state = 'waiting'";
+    count(
+        components,
+        "messenger",
+        "SELECT count(*) FROM chats WHERE state = 'waiting'",
+    )
+}
+
+fn count(components: &Components, service: &str, sql: &str) -> i64 {
+    let database = rusqlite::Connection::open(components.database(service)).expect("a database");
     database.query_row(sql, (), |row| row.get(0)).expect("a count")
+}
+
+fn change(components: &Components, service: &str, sql: &str) {
+    let database = rusqlite::Connection::open(components.database(service)).expect("a database");
+    database.execute_batch(sql).expect("a change");
+}
+
+/// The dispatcher's knock at the participant service.
+async fn tick(components: &Components) {
+    let door = &components.door;
+    let tick = door.send("POST", "/participant/internal/tick", Some(PARTICIPANT_KEY), None);
+    tick.await.empty(200);
 }
 
 #[tokio::test]
@@ -373,7 +383,7 @@ async fn unknown_routes_and_methods_are_plain_text() {
         (method.status, method.text().as_str()),
         (405, "Method Not Allowed")
     );
-    assert_eq!(method.header("allow"), Some("POST, DELETE"));
+    assert_eq!(method.header("allow"), Some("GET, POST, DELETE"));
     assert!(
         method
             .header("content-type")

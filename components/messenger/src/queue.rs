@@ -1,24 +1,24 @@
-//! The queue, as the participant service fills it and asks about it.
+//! The queue, as the participant service fills it, asks about it and takes requests back.
 
 use http::StatusCode;
-use service::clock;
+use serde::de::DeserializeOwned;
+use service::clock::{self, Millis};
 use service::database::transaction;
 use service::door::{Answer, Request};
-use service::internal::{HelpRequest, HelpRequests, Positions};
+use service::internal::{Cancellation, Cancelled, Farewells, HelpRequest, HelpRequests, Standing, Standings};
 
 use crate::error::Error;
-use crate::store::queue::{self, Arrival};
+use crate::store::queue::{self, Arrival, Place};
 use crate::{access, ids, json, store};
 
 /// `POST /internal/requests`: stores presses; once it has answered they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let HelpRequests { requests } =
-        serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
+    let HelpRequests { requests } = read(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     let connection = store::open()?;
     transaction(&connection, |connection| {
-        Ok::<_, Error>(queue::enqueue(connection, &arrivals)?)
+        Ok::<_, Error>(queue::enqueue(connection, &arrivals, clock::now())?)
     })?;
     Ok(Answer::empty(StatusCode::OK))
 }
@@ -39,8 +39,11 @@ fn arrival(request: HelpRequest) -> Result<Arrival, Error> {
     })
 }
 
-/// `GET /internal/positions?ids=...`: how many wait before each request.
-pub(crate) fn positions(request: &Request) -> Result<Answer, Error> {
+/// How far back pickups say something about the wait.
+const LATELY: Millis = 10 * 60 * 1000;
+
+/// `GET /internal/standings?ids=...`: where each request is.
+pub(crate) fn standings(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let ids: Vec<&str> = request
         .query("ids")
@@ -48,6 +51,45 @@ pub(crate) fn positions(request: &Request) -> Result<Answer, Error> {
         .split(',')
         .filter(|id| !id.is_empty())
         .collect();
-    let positions = queue::positions(&store::open()?, &ids)?;
-    Ok(json(StatusCode::OK, &Positions { positions }))
+    let connection = store::open()?;
+    let since = clock::now() - LATELY;
+    let mut standings = Vec::with_capacity(ids.len());
+    for place in queue::places(&connection, &ids)? {
+        standings.push(match place {
+            Some(Place::Waiting { agency_id, ahead }) => Some(Standing::Waiting {
+                ahead,
+                estimate: queue::estimate(&connection, agency_id, since)?,
+            }),
+            Some(Place::Active) => Some(Standing::Active),
+            None => None,
+        });
+    }
+    Ok(json(StatusCode::OK, &Standings { standings }))
+}
+
+/// `POST /internal/cancellations`: takes a request back, unless an organizer has it. Its lock is released in any case, also when whoever
+/// asks does not live to do so.
+pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Cancellation { request_id } = read(request)?;
+    let connection = store::open()?;
+    let cancelled = transaction(&connection, |connection| {
+        Ok::<_, Error>(queue::cancel(connection, &request_id, clock::now())?)
+    })?;
+    Ok(json(StatusCode::OK, &Cancelled { cancelled }))
+}
+
+/// `POST /internal/farewells`: forgets participants who have deleted their accounts.
+pub(crate) fn forget(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Farewells { participant_ids } = read(request)?;
+    let connection = store::open()?;
+    transaction(&connection, |connection| {
+        Ok::<_, Error>(queue::forget(connection, &participant_ids)?)
+    })?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+fn read<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
+    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
 }

@@ -1,27 +1,65 @@
 //! Who may call (contract 2.2, 2.6, 2.7).
 
+use service::clock::Millis;
+use service::database::transaction;
 use service::door::Request;
 use service::{keys, settings};
 use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::participants::{self, Participant};
-use crate::tokens;
+use crate::tokens::{self, Token};
+
+/// The participant who calls, as the database has it now.
+pub(crate) struct Caller {
+    pub participant: Participant,
+    token: Token,
+}
+
+impl Caller {
+    /// Makes a change in one transaction. The caller is looked up again in there, so that nobody changes anything who has been signed out
+    /// or removed since the request came in.
+    pub(crate) fn change<T>(
+        &self,
+        connection: &Connection,
+        work: impl FnOnce(&Connection, &Participant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        transaction(connection, |connection| {
+            let participant = honoured(connection, self.token)?.ok_or(INVALID_TOKEN)?;
+            work(connection, &participant)
+        })
+    }
+
+    /// The moment to sign the caller out at: now, and in any case after the caller's own token was issued, which may have been in
+    /// this very millisecond.
+    pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
+        now.max(self.token.issued_at + 1)
+    }
+}
+
+const INVALID_TOKEN: Error = Error::Unauthorized("invalid token");
 
 /// Lets a participant in.
-pub(crate) fn admit(connection: &Connection, request: &Request) -> Result<Participant, Error> {
+pub(crate) fn admit(connection: &Connection, request: &Request) -> Result<Caller, Error> {
     let token = request
         .bearer()
         .ok_or(Error::Unauthorized("invalid authorization header"))?;
-    caller(connection, token)?.ok_or(Error::Unauthorized("invalid token"))
+    let token = tokens::read(token)?.ok_or(INVALID_TOKEN)?;
+    let participant = honoured(connection, token)?.ok_or(INVALID_TOKEN)?;
+    Ok(Caller { participant, token })
 }
 
-/// The participant a token speaks for, if it is valid right now (contract 2.2): issued by us and in its time, to an account that is
-/// still there, after its last sign-out.
+/// The participant a token speaks for, if it is valid right now.
 pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<Participant>, Error> {
-    let Some(token) = tokens::read(token)? else {
-        return Ok(None);
-    };
+    match tokens::read(token)? {
+        Some(token) => honoured(connection, token),
+        None => Ok(None),
+    }
+}
+
+/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was issued after the
+/// last sign-out.
+fn honoured(connection: &Connection, token: Token) -> Result<Option<Participant>, Error> {
     let participant = participants::find(connection, token.participant_id)?;
     Ok(participant.filter(|participant| token.issued_at >= participant.time_sign_out))
 }

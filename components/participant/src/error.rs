@@ -1,6 +1,7 @@
 //! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
 
 use http::StatusCode;
+use service::credentials::CheckError;
 use service::database::DatabaseError;
 use service::door::{Answer, ErrorBody, ReadError};
 use service::password::PasswordError;
@@ -16,8 +17,14 @@ pub(crate) enum Error {
     /// No credentials, or not good enough ones; the text says which.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// Too many wrong passwords; after so many seconds the next may be tried.
+    #[error("too many failed attempts, try again later")]
+    TooManyAttempts { retry_after: i64 },
     #[error("event with id {0} not found")]
     EventNotFound(i64),
+    /// There is no open request of the caller's for this event.
+    #[error("chat request for event with id {0} not found")]
+    RequestNotFound(i64),
     #[error("404 page not found")]
     UnknownRoute,
     #[error("Method Not Allowed")]
@@ -40,6 +47,16 @@ pub(crate) enum Error {
     Token(jsonwebtoken::errors::Error),
 }
 
+impl From<CheckError> for Error {
+    fn from(error: CheckError) -> Error {
+        match error {
+            CheckError::Throttled { retry_after } => Error::TooManyAttempts { retry_after },
+            CheckError::Password(error) => error.into(),
+            CheckError::Setting(error) => error.into(),
+        }
+    }
+}
+
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Error {
         match error {
@@ -54,7 +71,10 @@ impl Error {
         match self {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Error::EventNotFound(_) | Error::UnknownRoute => StatusCode::NOT_FOUND,
+            Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::EventNotFound(_) | Error::RequestNotFound(_) | Error::UnknownRoute => {
+                StatusCode::NOT_FOUND
+            }
             Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -69,7 +89,9 @@ impl Error {
         match self {
             Error::BadRequest(_)
             | Error::Unauthorized(_)
+            | Error::TooManyAttempts { .. }
             | Error::EventNotFound(_)
+            | Error::RequestNotFound(_)
             | Error::UnknownRoute
             | Error::WrongMethod { .. }
             | Error::TooLarge
@@ -92,6 +114,9 @@ impl Error {
             Error::UnknownRoute => Answer::text(status, &body.message),
             Error::WrongMethod { allow } => Answer::text(status, &body.message).with("allow", allow),
             Error::Unavailable => json(status, &body).with("retry-after", "1"),
+            Error::TooManyAttempts { retry_after } => {
+                json(status, &body).with("retry-after", retry_after.to_string())
+            }
             _ => json(status, &body),
         }
     }

@@ -4,10 +4,11 @@ use http::StatusCode;
 use serde::Serialize;
 use service::clock::{self, Millis};
 use service::door::{Answer, Request};
+use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::directory::{self, Event, Filter};
 use crate::error::Error;
-use crate::store::{self, requests};
+use crate::store::{self, known_events, requests};
 use crate::{access, json};
 
 #[derive(Serialize)]
@@ -59,18 +60,57 @@ fn time(request: &Request, name: &str) -> Result<Option<Millis>, Error> {
 /// `GET /events/:id`
 pub(crate) fn show_event(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let participant = access::admit(&connection, request)?;
+    let caller = access::admit(&connection, request)?;
     let id = request.path.last().and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| Error::BadRequest("invalid `id` route parameter".to_owned()))?;
-    let event = find(id)?;
-    let requested = requests::is_open(&connection, participant.id, id)?;
+    let event = find(&connection, id)?;
+    let requested = requests::is_open(&connection, caller.participant.id, id)?;
     Ok(json(StatusCode::OK, &body(event, Some(requested))))
 }
 
+/// How long a press may rely on what the organizer service said of an event, while it is down.
+const MEMORY: Millis = 24 * 60 * 60 * 1000;
+
+/// How old that may get before it is noted anew.
+const REFRESH: Millis = 60 * 1000;
+
 /// The event with an id, of an approved agency.
-pub(crate) fn find(id: i64) -> Result<Event, Error> {
-    let found = directory::events_by_ids(&[id]).map_err(failure)?;
-    found.into_iter().next().ok_or(Error::EventNotFound(id))
+fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
+    let found = directory::events_by_ids(&[id])
+        .map_err(failure)?
+        .into_iter()
+        .next();
+    let known = known_events::find(connection, id)?;
+    match &found {
+        Some(event) => {
+            let now = clock::now();
+            let fresh = known.is_some_and(|known| {
+                known.agency_id == event.agency_id && (now - REFRESH..=now).contains(&known.verified_at)
+            });
+            if !fresh {
+                known_events::learn(connection, id, event.agency_id, now)?;
+            }
+        }
+        None if known.is_some() => known_events::forget(connection, id)?,
+        None => {}
+    }
+    found.ok_or(Error::EventNotFound(id))
+}
+
+/// The agency that runs an event. While the organizer service is down, an event that it has vouched for lately is good enough: who is in
+/// danger must not wait for it.
+pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> {
+    match find(connection, id) {
+        Err(Error::Unavailable) => {
+            let now = clock::now();
+            let known = known_events::find(connection, id)?;
+            known
+                .filter(|known| (now - MEMORY..=now).contains(&known.verified_at))
+                .map(|known| known.agency_id)
+                .ok_or(Error::Unavailable)
+        }
+        found => found.map(|event| event.agency_id),
+    }
 }
 
 fn body(event: Event, is_chat_requested: Option<bool>) -> EventBody {

@@ -1,16 +1,18 @@
-//! The press for help (contract 4.1, design 5): once it is acknowledged it is never lost, and never queued twice.
+//! The press for help and what becomes of it (contract 4.1, design 5): once it is acknowledged it is never lost, and never
+//! queued twice.
 
 use http::StatusCode;
+use serde::Serialize;
 use service::clock;
-use service::database::transaction;
 use service::door::{Answer, Request};
 use service::internal::HelpRequest;
 use uuid::Uuid;
 
+use crate::bindings::mayday::platform::desk::{self, Standing};
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::{self, requests};
-use crate::{access, events, outbox};
+use crate::{access, events, json, outbox};
 
 /// Contract 4, in bytes.
 const MAX_DESCRIPTION: usize = 2000;
@@ -20,7 +22,7 @@ const MAX_DESCRIPTION: usize = 2000;
 pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let pressed_at = clock::now();
     let connection = store::open()?;
-    let participant = access::admit(&connection, request)?;
+    let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
     let event_id = body.integer("eventId")?;
     let description = body.text("description")?;
@@ -30,26 +32,127 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
             "description must be at most {MAX_DESCRIPTION} characters"
         )));
     }
-    let event = events::find(event_id)?;
+    let agency_id = events::agency_of(&connection, event_id)?;
 
-    let help = HelpRequest {
-        id: Uuid::now_v7().to_string(),
-        participant_id: participant.id,
-        event_id,
-        agency_id: event.agency_id,
-        pressed_at,
-        description: description.to_owned(),
-        lat,
-        lng,
-        email: participant.email,
-        phone_number: participant.phone_number,
-    };
-    let locked = transaction(&connection, |connection| {
-        requests::open(connection, &help, outbox::first_retry(pressed_at))
+    let help = caller.change(&connection, |connection, participant| {
+        let help = HelpRequest {
+            id: Uuid::now_v7().to_string(),
+            participant_id: participant.id,
+            event_id,
+            agency_id,
+            pressed_at,
+            description: description.to_owned(),
+            lat,
+            lng,
+            email: participant.email.clone(),
+            phone_number: participant.phone_number.clone(),
+        };
+        if requests::open(connection, &help, outbox::first_retry(pressed_at))? {
+            Ok(help)
+        } else {
+            Err(Error::BadRequest("chat request already exists".to_owned()))
+        }
     })?;
-    if !locked {
-        return Err(Error::BadRequest("chat request already exists".to_owned()));
-    }
     outbox::deliver_press(&connection, help)?;
-    Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
+    Ok(empty())
+}
+
+/// `GET /chat-requests`: whether the caller has an open request for an event, which the contract's body names or, since many
+/// proxies drop the body of a GET, `?eventId=`.
+pub(crate) fn has_pressed(request: &Request) -> Result<Answer, Error> {
+    #[derive(Serialize)]
+    struct Pressed {
+        result: bool,
+    }
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let event_id = match request.query("eventId") {
+        Some(id) => event_id(id)?,
+        None => Body::read(&request.body)?.integer("eventId")?,
+    };
+    events::agency_of(&connection, event_id)?;
+    let result = requests::is_open(&connection, caller.participant.id, event_id)?;
+    Ok(json(StatusCode::OK, &Pressed { result }))
+}
+
+/// An open request, as its participant sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OpenRequest {
+    event_id: i64,
+    /// `waiting` or `active`.
+    state: &'static str,
+    /// 1 is next. Null when the chat is open, and while the messenger has not got the request.
+    position: Option<u32>,
+    /// What the latest pickups let expect; -1 when unknown.
+    estimated_wait_seconds: i64,
+}
+
+/// `GET /chat-requests/mine`: the caller's open requests by ascending event id.
+pub(crate) fn list_mine(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let locks = requests::of_participant(&connection, caller.participant.id)?;
+    let ids: Vec<String> = locks.iter().map(|lock| lock.request_id.clone()).collect();
+    let standings = if ids.is_empty() {
+        Vec::new()
+    } else {
+        desk::standings(&ids).map_err(failure)?
+    };
+    let open = locks.iter().zip(standings).filter_map(|(lock, standing)| {
+        let (state, position, estimate) = match standing {
+            Some(Standing::Waiting(wait)) => ("waiting", Some(wait.ahead + 1), wait.estimate),
+            Some(Standing::Active) => ("active", None, None),
+            None if lock.is_on_its_way => ("waiting", None, None),
+            // Closed; the lock is about to be released.
+            None => return None,
+        };
+        Some(OpenRequest {
+            event_id: lock.event_id,
+            state,
+            position,
+            estimated_wait_seconds: estimate.map_or(-1, i64::from),
+        })
+    });
+    Ok(json(StatusCode::OK, &open.collect::<Vec<_>>()))
+}
+
+/// `DELETE /chat-requests/mine/:eventId`: takes a request back that nobody has picked up yet.
+pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let event_id = event_id(request.path.last().map_or("", String::as_str))?;
+    let locks = requests::of_participant(&connection, caller.participant.id)?;
+    let lock = locks
+        .into_iter()
+        .find(|lock| lock.event_id == event_id)
+        .ok_or(Error::RequestNotFound(event_id))?;
+    if !desk::cancel(&lock.request_id).map_err(failure)? {
+        return Err(Error::BadRequest("chat has already started".to_owned()));
+    }
+    caller.change(&connection, |connection, participant| {
+        Ok(requests::withdraw(
+            connection,
+            participant.id,
+            event_id,
+            &lock.request_id,
+        )?)
+    })?;
+    Ok(empty())
+}
+
+fn event_id(text: &str) -> Result<i64, Error> {
+    text.parse()
+        .map_err(|_| Error::BadRequest("invalid `eventId` route parameter".to_owned()))
+}
+
+fn empty() -> Answer {
+    Answer::empty(StatusCode::OK).with("content-type", "application/json")
+}
+
+fn failure(error: desk::Error) -> Error {
+    match error {
+        desk::Error::Unavailable => Error::Unavailable,
+        desk::Error::Other(reason) => Error::Api(reason),
+    }
 }

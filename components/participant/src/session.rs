@@ -1,11 +1,13 @@
-//! Signing up and in, and the caller's own profile (contract 2.3 and 4).
+//! Signing up, in and out (contract 2.3 and 4).
 
 use email_address::{EmailAddress, Options};
 use http::StatusCode;
 use serde::Serialize;
 use service::clock;
+use service::credentials::{self, Checked, Claim};
 use service::door::{Answer, Request};
 use service::password::Hashing;
+use spin_sdk::sqlite3::Connection;
 
 use crate::body::Body;
 use crate::error::Error;
@@ -18,8 +20,7 @@ struct SignedIn {
     token: String,
 }
 
-/// `POST /auth/sign-up`. The time of creation, which is also that of the last sign-out, is taken before the password is hashed, and the
-/// token is issued after, so it works at once.
+/// `POST /auth/sign-up`. The token is as of the account's creation, which is also its last sign-out, so it works at once.
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let now = clock::now();
     let body = Body::read(&request.body)?;
@@ -39,7 +40,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let user = participants::insert(&connection, &participant, now)?
         .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
-    let token = tokens::issue(user.id)?;
+    let token = tokens::issue(user.id, now)?;
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
 }
 
@@ -48,22 +49,52 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
     let (email, password) = credentials(&body)?;
 
+    // A password that is changed while this one is checked makes void what is issued here.
+    let started = clock::now();
     let connection = store::open()?;
     let found = participants::find_for_sign_in(&connection, email)?;
     let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let verified = Hashing::from_settings()?.verify(password, hash)?.is_right();
+    let right = check_password(&connection, request, email, password, hash)?;
     let (user, _) = found
-        .filter(|_| verified)
+        .filter(|_| right)
         .ok_or(Error::Unauthorized("invalid email or password"))?;
-    let token = tokens::issue(user.id)?;
+    let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// `GET /profile`
-pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
+/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has become too
+/// cheap is replaced.
+pub(crate) fn check_password(
+    connection: &Connection,
+    request: &Request,
+    email: &str,
+    password: &str,
+    hash: Option<&str>,
+) -> Result<bool, Error> {
+    let claim = Claim {
+        secret: "participant_jwt_secret",
+        account: email,
+        password,
+        hash,
+    };
+    let Checked::Right { renewed } = credentials::check(request, &claim)? else {
+        return Ok(false);
+    };
+    if let (Some(new), Some(old)) = (renewed, hash) {
+        participants::rehash_password(connection, email, old, &new)?;
+    }
+    Ok(true)
+}
+
+/// `POST /auth/sign-out`. All sessions end.
+pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let participant = access::admit(&connection, request)?;
-    Ok(json(StatusCode::OK, &participant))
+    let caller = access::admit(&connection, request)?;
+    caller.change(&connection, |connection, participant| {
+        let time = caller.time_of_sign_out(clock::now());
+        Ok(participants::sign_out(connection, participant.id, time)?)
+    })?;
+    Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 
 /// E-mail and password, in the order in which the contract checks them.
@@ -72,12 +103,21 @@ fn credentials(body: &Body) -> Result<(&str, &str), Error> {
     if !is_email(email) {
         return Err(Error::BadRequest("invalid email address".to_owned()));
     }
-    if password.len() < 8 {
-        return Err(Error::BadRequest(
-            "password must be at least 8 characters".to_owned(),
-        ));
-    }
+    long_enough("password", password)?;
     Ok((email, password))
+}
+
+/// Contract 2.4, in bytes.
+const MIN_PASSWORD: usize = 8;
+
+/// Refuses a password that is too short.
+pub(crate) fn long_enough(field: &str, password: &str) -> Result<(), Error> {
+    if password.len() < MIN_PASSWORD {
+        return Err(Error::BadRequest(format!(
+            "{field} must be at least {MIN_PASSWORD} characters"
+        )));
+    }
+    Ok(())
 }
 
 /// Whatever parses as a mail address, a display name included: `Jan <jan@b>` and `a@b` pass.
@@ -86,7 +126,7 @@ fn is_email(text: &str) -> bool {
 }
 
 /// Contract 1.4: unvalidated but for its length, which storage limits.
-fn phone_number(body: &Body) -> Result<&str, Error> {
+pub(crate) fn phone_number(body: &Body) -> Result<&str, Error> {
     let phone_number = body.text("phoneNumber")?;
     if phone_number.chars().count() > 30 {
         return Err(Error::BadRequest(

@@ -23,18 +23,20 @@ struct Claims {
 }
 
 /// A token with a good signature, in its time, for us. Whether its participant still honours it is another question.
+#[derive(Clone, Copy)]
 pub(crate) struct Token {
     pub participant_id: i64,
     pub issued_at: Millis,
 }
 
-/// Issues a token to a participant.
-pub(crate) fn issue(participant_id: i64) -> Result<String, Error> {
+/// Issues a token to a participant, as of `issued_at`: what ends the participant's sessions after that moment ends this one as well.
+pub(crate) fn issue(participant_id: i64, issued_at: Millis) -> Result<String, Error> {
     let now = clock::now();
     let claims = Claims {
         sub: participant_id.to_string(),
-        iat: seconds(now),
-        nbf: seconds(now),
+        iat: seconds(issued_at),
+        // A sign-out may have been put a millisecond ahead of the clock, and nobody is to wait for that one.
+        nbf: seconds(issued_at.min(now)),
         exp: seconds(now + LIFETIME),
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],

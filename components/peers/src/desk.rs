@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use service::internal::{self, HelpRequests, Positions};
+use service::internal::{self, Cancellation, Cancelled, Farewells, HelpRequests, Standings};
 
 use crate::Peers;
-use crate::bindings::exports::mayday::platform::desk::{Error, Guest, HelpRequest};
+use crate::bindings::exports::mayday::platform::desk::{Error, Guest, HelpRequest, Standing, Wait};
 use crate::owner::{MESSENGER, OwnerError};
 
 /// A press is safe in the participant's outbox before the messenger is asked, so nobody has to wait long for it.
@@ -21,10 +21,33 @@ impl Guest for Peers {
             .map_err(|error| failure(&error))
     }
 
-    fn positions(ids: Vec<String>) -> Result<Vec<Option<u32>>, Error> {
-        let path = format!("/messenger/internal/positions?ids={}", ids.join(","));
-        let answer: Positions = MESSENGER.get(&path, TIMEOUT).map_err(|error| failure(&error))?;
-        Ok(answer.positions)
+    fn standings(ids: Vec<String>) -> Result<Vec<Option<Standing>>, Error> {
+        let path = format!("/messenger/internal/standings?ids={}", ids.join(","));
+        let answer: Standings = MESSENGER.get(&path, TIMEOUT).map_err(|error| failure(&error))?;
+        let standing = |standing| match standing {
+            internal::Standing::Waiting { ahead, estimate } => Standing::Waiting(Wait { ahead, estimate }),
+            internal::Standing::Active => Standing::Active,
+        };
+        Ok(answer
+            .standings
+            .into_iter()
+            .map(|found| found.map(standing))
+            .collect())
+    }
+
+    fn cancel(id: String) -> Result<bool, Error> {
+        let cancellation = Cancellation { request_id: id };
+        let answer: Cancelled = MESSENGER
+            .post("/messenger/internal/cancellations", &cancellation, TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(answer.cancelled)
+    }
+
+    fn forget(participant_ids: Vec<i64>) -> Result<(), Error> {
+        let farewells = Farewells { participant_ids };
+        MESSENGER
+            .tell("/messenger/internal/farewells", &farewells, TIMEOUT)
+            .map_err(|error| failure(&error))
     }
 }
 

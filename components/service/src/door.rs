@@ -222,6 +222,15 @@ impl Answer {
         self
     }
 
+    /// The same with one more header, unless it has that header already.
+    pub fn with_default(self, name: &'static str, value: &str) -> Answer {
+        if self.headers.iter().any(|(present, _)| *present == name) {
+            self
+        } else {
+            self.with(name, value)
+        }
+    }
+
     /// As the SDK sends it.
     pub fn into_response(self) -> Response {
         let mut builder = Response::builder();

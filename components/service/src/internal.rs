@@ -56,11 +56,44 @@ pub struct HelpRequest {
     pub phone_number: String,
 }
 
-/// `GET /messenger/internal/positions?ids=...`: one per id; null for a request that does not wait.
+/// `GET /messenger/internal/standings?ids=...`: one per id; null for a request that is closed or unknown.
 #[derive(Debug, Deserialize, Serialize)]
-pub struct Positions {
-    /// How many requests stand before it.
-    pub positions: Vec<Option<u32>>,
+pub struct Standings {
+    pub standings: Vec<Option<Standing>>,
+}
+
+/// Where a request is.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Standing {
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// How many requests stand before it.
+        ahead: u32,
+        /// Seconds from press to pickup; null when nobody was picked up lately.
+        estimate: Option<u32>,
+    },
+    Active,
+}
+
+/// `POST /messenger/internal/cancellations`: this request's participant has taken it back.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancellation {
+    pub request_id: String,
+}
+
+/// Its answer: whether the request will wait no more.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Cancelled {
+    pub cancelled: bool,
+}
+
+/// `POST /messenger/internal/farewells`: these participants have deleted their accounts.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Farewells {
+    pub participant_ids: Vec<i64>,
 }
 
 /// `POST /participant/internal/releases`: these requests have been dealt with.

@@ -14,7 +14,10 @@ use crate::error::Error;
 /// The manifest's label for this service's database.
 const LABEL: &str = "messenger";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/messenger/0001_init.sql"),
+    include_str!("../../../../migrations/messenger/0002_cancelling_and_forgetting.sql"),
+];
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {

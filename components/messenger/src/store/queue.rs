@@ -1,9 +1,11 @@
 //! The queue: chats that wait.
 
 use serde::Serialize;
-use service::database::{DatabaseError, execute, query};
+use service::clock::Millis;
+use service::database::{DatabaseError, execute, query, query_one};
 use service::internal::HelpRequest;
-use spin_sdk::sqlite3::Connection;
+use service::parameters;
+use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::json_list;
 
@@ -19,15 +21,22 @@ pub(crate) struct Arrival {
     pub first_message: String,
 }
 
-/// Lets presses wait. One that is known already changes nothing. To be called in a transaction.
-pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(), DatabaseError> {
+/// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose participant is
+/// gone; what they lock is to be released. To be called in a transaction.
+pub(crate) fn enqueue(
+    connection: &Connection,
+    arrivals: &[Arrival],
+    now: Millis,
+) -> Result<(), DatabaseError> {
     let list = json_list(&arrivals)?;
     execute(
         connection,
         "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, email, phone_number, lat_start, lng_start, state, pressed_at)
          SELECT value ->> 'chatId', value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId',
                 value ->> 'email', value ->> 'phoneNumber', value ->> 'lat', value ->> 'lng', 'waiting', value ->> 'pressedAt'
-         FROM json_each(?1) WHERE true
+         FROM json_each(?1)
+         WHERE value ->> 'id' NOT IN (SELECT request_id FROM cancelled_requests)
+           AND value ->> 'participantId' NOT IN (SELECT participant_id FROM forgotten_participants)
          ON CONFLICT (request_id) DO NOTHING",
         std::slice::from_ref(&list),
     )?;
@@ -38,23 +47,123 @@ pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(
          FROM json_each(?1) JOIN chats c ON c.request_id = value ->> 'id'
          WHERE value ->> 'firstMessage' <> ''
          ON CONFLICT (chat_id, seq) DO NOTHING",
-        &[list],
+        std::slice::from_ref(&list),
+    )?;
+    execute(
+        connection,
+        "INSERT INTO outbox (request_id, participant_id, event_id, due_at)
+         SELECT value ->> 'id', value ->> 'participantId', value ->> 'eventId', ?2
+         FROM json_each(?1) WHERE value ->> 'id' IN (SELECT request_id FROM cancelled_requests)
+         ON CONFLICT DO NOTHING",
+        &[list, Value::Integer(now)],
     )
 }
 
-/// For each request in the order given, how many wait before it in its agency's queue; `None` for one that does not wait.
-pub(crate) fn positions(
+/// Where a request is that is not closed.
+pub(crate) enum Place {
+    Waiting {
+        agency_id: i64,
+        /// How many wait before it in its agency's queue.
+        ahead: u32,
+    },
+    Active,
+}
+
+/// Where each request is, in the order given; `None` for one that is closed or unknown.
+pub(crate) fn places(
     connection: &Connection,
     request_ids: &[&str],
-) -> Result<Vec<Option<u32>>, DatabaseError> {
+) -> Result<Vec<Option<Place>>, DatabaseError> {
     query(
         connection,
-        "SELECT CASE c.state WHEN 'waiting' THEN (
+        "SELECT c.agency_id, c.state = 'active',
+                CASE c.state WHEN 'waiting' THEN (
                     SELECT count(*) FROM chats q
                     WHERE q.agency_id = c.agency_id AND q.state = 'waiting' AND (q.pressed_at, q.id) < (c.pressed_at, c.id)
                 ) END
-         FROM json_each(?1) j LEFT JOIN chats c ON c.request_id = j.value ORDER BY j.key",
+         FROM json_each(?1) j LEFT JOIN chats c ON c.request_id = j.value AND c.state <> 'ended' ORDER BY j.key",
         &[json_list(&request_ids)?],
-        |row| row.get(0),
+        |row| {
+            let agency_id: Option<i64> = row.get(0)?;
+            let Some(agency_id) = agency_id else {
+                return Ok(None);
+            };
+            let ahead: Option<u32> = row.get(2)?;
+            Ok(Some(ahead.map_or(Place::Active, |ahead| Place::Waiting { agency_id, ahead })))
+        },
     )
+}
+
+/// How many seconds an agency's latest pickups took from the press, at most ten of them since `since`: their mean, in which the latest
+/// weighs ten times as much as the tenth. `None` when there were none.
+pub(crate) fn estimate(
+    connection: &Connection,
+    agency_id: i64,
+    since: Millis,
+) -> Result<Option<u32>, DatabaseError> {
+    let mean = query_one(
+        connection,
+        "SELECT CAST(round(sum(weight * wait) / sum(weight) / 1000.0) AS INTEGER)
+         FROM (SELECT 11 - row_number() OVER (ORDER BY time_start DESC, id DESC) AS weight,
+                      max(time_start - pressed_at, 0) * 1.0 AS wait
+               FROM (SELECT id, time_start, pressed_at FROM chats
+                     WHERE agency_id = ?1 AND time_start >= ?2 ORDER BY time_start DESC, id DESC LIMIT 10))",
+        parameters![agency_id, since],
+        |row| row.get(0),
+    )?;
+    Ok(mean.flatten())
+}
+
+/// Takes a request out of its queue, or keeps it out before it arrives, and notes that its lock is to be released; false, and nothing is
+/// changed, when an organizer has taken it. To be called in a transaction.
+pub(crate) fn cancel(connection: &Connection, request_id: &str, now: Millis) -> Result<bool, DatabaseError> {
+    let taken = query_one(
+        connection,
+        "SELECT 1 FROM chats WHERE request_id = ?1 AND state <> 'waiting'",
+        parameters![request_id],
+        |row| row.get::<i64>(0),
+    )?;
+    if taken.is_some() {
+        return Ok(false);
+    }
+    execute(
+        connection,
+        "INSERT INTO cancelled_requests (request_id, cancelled_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        parameters![request_id, now],
+    )?;
+    execute(
+        connection,
+        "INSERT INTO outbox (request_id, participant_id, event_id, due_at)
+         SELECT request_id, participant_id, event_id, ?2 FROM chats WHERE request_id = ?1
+         ON CONFLICT DO NOTHING",
+        parameters![request_id, now],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM messages WHERE chat_id = (SELECT id FROM chats WHERE request_id = ?1)",
+        parameters![request_id],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM chats WHERE request_id = ?1",
+        parameters![request_id],
+    )?;
+    Ok(true)
+}
+
+/// Forgets how to reach participants, and lets them wait no more. To be called in a transaction.
+pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result<(), DatabaseError> {
+    let ids = json_list(&participant_ids)?;
+    for statement in [
+        "INSERT INTO forgotten_participants (participant_id) SELECT value FROM json_each(?1) WHERE true
+         ON CONFLICT DO NOTHING",
+        "DELETE FROM messages WHERE chat_id IN (
+             SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting')",
+        "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
+        "UPDATE chats SET email = '', phone_number = ''
+         WHERE participant_id IN (SELECT value FROM json_each(?1))",
+    ] {
+        execute(connection, statement, std::slice::from_ref(&ids))?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
@@ -85,6 +85,84 @@ pub(crate) fn find_for_sign_in(
          FROM participants WHERE email = ?1",
         parameters![email],
         |row| Ok((decode(&row)?, row.get(5)?)),
+    )
+}
+
+/// The hash of an account's password.
+pub(crate) fn password_hash(connection: &Connection, id: i64) -> Result<Option<String>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT password_hash FROM participants WHERE id = ?1",
+        parameters![id],
+        |row| row.get(0),
+    )
+}
+
+/// Replaces the hash of an unchanged password; not if the password has been changed meanwhile.
+pub(crate) fn rehash_password(
+    connection: &Connection,
+    email: &str,
+    old_hash: &str,
+    new_hash: &str,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE participants SET password_hash = ?3 WHERE email = ?1 AND password_hash = ?2",
+        parameters![email, old_hash, new_hash],
+    )
+}
+
+/// Sets a password, and signs the account out at `now`.
+pub(crate) fn set_password(
+    connection: &Connection,
+    id: i64,
+    password_hash: &str,
+    now: Millis,
+) -> Result<Option<Participant>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE participants SET password_hash = ?2, time_sign_out = ?3 WHERE id = ?1
+         RETURNING id, email, phone_number, time_created, time_sign_out",
+        parameters![id, password_hash, now],
+        |row| decode(&row),
+    )
+}
+
+/// Makes void all tokens that were issued before `now`.
+pub(crate) fn sign_out(connection: &Connection, id: i64, now: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE participants SET time_sign_out = ?2 WHERE id = ?1",
+        parameters![id, now],
+    )
+}
+
+/// Sets the phone number.
+pub(crate) fn set_phone_number(
+    connection: &Connection,
+    id: i64,
+    phone_number: &str,
+) -> Result<Option<Participant>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE participants SET phone_number = ?2 WHERE id = ?1
+         RETURNING id, email, phone_number, time_created, time_sign_out",
+        parameters![id, phone_number],
+        |row| decode(&row),
+    )
+}
+
+/// Removes an account with its locks and what is in the outbox of it.
+pub(crate) fn delete(connection: &Connection, id: i64) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM outbox WHERE participant_id = ?1",
+        parameters![id],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM participants WHERE id = ?1",
+        parameters![id],
     )
 }
 

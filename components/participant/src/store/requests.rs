@@ -65,6 +65,50 @@ pub(crate) fn is_open(
     Ok(open.is_some())
 }
 
+/// A lock that a request holds.
+pub(crate) struct Lock {
+    pub event_id: i64,
+    pub request_id: String,
+    /// Whether the messenger has not confirmed the request.
+    pub is_on_its_way: bool,
+}
+
+/// The locks that a participant's requests hold, by ascending event id.
+pub(crate) fn of_participant(
+    connection: &Connection,
+    participant_id: i64,
+) -> Result<Vec<Lock>, DatabaseError> {
+    query(
+        connection,
+        "SELECT l.event_id, l.request_id, o.request_id IS NOT NULL
+         FROM locks l LEFT JOIN outbox o ON o.request_id = l.request_id
+         WHERE l.participant_id = ?1 ORDER BY l.event_id",
+        parameters![participant_id],
+        |row| {
+            Ok(Lock {
+                event_id: row.get(0)?,
+                request_id: row.get(1)?,
+                is_on_its_way: row.get(2)?,
+            })
+        },
+    )
+}
+
+/// Releases the lock of a request that has been taken back, and forgets to deliver it. To be called in a transaction.
+pub(crate) fn withdraw(
+    connection: &Connection,
+    participant_id: i64,
+    event_id: i64,
+    request_id: &str,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM outbox WHERE request_id = ?1",
+        parameters![request_id],
+    )?;
+    release(connection, participant_id, event_id, Some(request_id))
+}
+
 /// Releases the lock of a request, if that request still holds it; without an id, whichever request holds it.
 pub(crate) fn release(
     connection: &Connection,

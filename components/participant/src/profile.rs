@@ -1,0 +1,98 @@
+//! The caller's own account (contract 4).
+
+use http::StatusCode;
+use service::clock;
+use service::door::{Answer, Request};
+use service::password::Hashing;
+use spin_sdk::sqlite3::Connection;
+
+use crate::access::Caller;
+use crate::body::Body;
+use crate::error::Error;
+use crate::session::{check_password, long_enough, phone_number};
+use crate::store::participants;
+use crate::{access, farewell, json, store};
+
+/// `GET /profile`
+pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    Ok(json(StatusCode::OK, &caller.participant))
+}
+
+/// `PATCH /profile`. A phone number that is left out becomes empty.
+pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let body = Body::read(&request.body)?;
+    let phone_number = phone_number(&body)?;
+    let participant = caller.change(&connection, |connection, participant| {
+        Ok(participants::set_phone_number(
+            connection,
+            participant.id,
+            phone_number,
+        )?)
+    })?;
+    Ok(json(StatusCode::OK, &participant))
+}
+
+/// `PATCH /profile/change-password`. All sessions end.
+pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let body = Body::read(&request.body)?;
+    let (old_password, new_password) = (body.text("oldPassword")?, body.text("newPassword")?);
+    long_enough("oldPassword", old_password)?;
+    long_enough("newPassword", new_password)?;
+    if body.text("confirmNewPassword")? != new_password {
+        return Err(Error::BadRequest(
+            "confirmNewPassword must match newPassword".to_owned(),
+        ));
+    }
+    if new_password == old_password {
+        return Err(Error::BadRequest(
+            "newPassword must be different from oldPassword".to_owned(),
+        ));
+    }
+    verify(&connection, request, &caller, old_password)?;
+
+    let hash = Hashing::from_settings()?.hash(new_password)?;
+    let participant = caller.change(&connection, |connection, participant| {
+        let time = caller.time_of_sign_out(clock::now());
+        Ok(participants::set_password(
+            connection,
+            participant.id,
+            &hash,
+            time,
+        )?)
+    })?;
+    Ok(json(StatusCode::OK, &participant))
+}
+
+/// `DELETE /profile`. The account goes with its locks and what waits to be delivered, and the messenger forgets the person.
+pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let body = Body::read(&request.body)?;
+    let password = body.text("password")?;
+    long_enough("password", password)?;
+    verify(&connection, request, &caller, password)?;
+
+    let participant = caller.change(&connection, |connection, participant| {
+        participants::delete(connection, participant.id)?;
+        farewell::remember(connection, participant.id)?;
+        Ok(participant.clone())
+    })?;
+    farewell::say(&connection, participant.id)?;
+    Ok(json(StatusCode::OK, &participant))
+}
+
+fn verify(connection: &Connection, request: &Request, caller: &Caller, password: &str) -> Result<(), Error> {
+    let hash = participants::password_hash(connection, caller.participant.id)?;
+    let email = &caller.participant.email;
+    if check_password(connection, request, email, password, hash.as_deref())? {
+        Ok(())
+    } else {
+        Err(Error::Unauthorized("invalid password"))
+    }
+}

@@ -1,0 +1,335 @@
+//! What becomes of an account (contract 4): its profile, its password, its end.
+
+use serde_json::{Value, json};
+
+use super::{change, count, tick, waiting};
+use crate::support::components::Components;
+use crate::support::door::Reply;
+use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
+
+const OTHER_PASSWORD: &str = "giant horse!";
+
+async fn sign_in(components: &Components, email: &str, password: &str) -> Reply {
+    let body = json!({"email": email, "password": password});
+    components
+        .door
+        .send("POST", "/participant/auth/sign-in", None, Some(&body))
+        .await
+}
+
+async fn delete(participant: &Person, password: &str) -> Reply {
+    let body = json!({"password": password}).to_string();
+    let door = participant.door();
+    door.send_raw("DELETE", "/participant/profile", Some(&participant.token), body)
+        .await
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_all_sessions() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let other_phone = sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .json(200);
+    let reply = participant
+        .post("/participant/auth/sign-out", &json!({"ignored": 1}))
+        .await;
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    reply.empty(200);
+    for token in [
+        participant.token.as_str(),
+        other_phone["token"].as_str().expect("a token"),
+    ] {
+        let door = &components.door;
+        for (method, path) in [
+            ("GET", "/participant/profile"),
+            ("POST", "/participant/auth/sign-out"),
+        ] {
+            door.send(method, path, Some(token), None)
+                .await
+                .error(401, "invalid token");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_works_at_once_whatever_was_signed_out_in_the_same_millisecond() {
+    let components = Components::with(&["participant"], &[]);
+    people::sign_up(&components.door, "p@example.org").await;
+    for _ in 0..25 {
+        let session = sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD)
+            .await
+            .json(200);
+        let token = session["token"].as_str();
+        let send = async |method, path| components.door.send(method, path, token, None).await;
+        send("GET", "/participant/profile").await.json(200);
+        send("POST", "/participant/auth/sign-out").await.empty(200);
+        send("GET", "/participant/profile")
+            .await
+            .error(401, "invalid token");
+    }
+}
+
+/// Contract 4: the number is not validated but for its length, and one that is left out becomes empty.
+#[tokio::test]
+async fn the_phone_number_is_all_there_is_to_edit() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let mut expected = participant.get("/participant/profile").await.json(200);
+    for (body, phone_number) in [
+        (json!({"phoneNumber": "ask at the bar"}), "ask at the bar"),
+        (json!({"PHONENUMBER": "+48 1", "email": "x", "id": 7}), "+48 1"),
+        (json!({"phoneNumber": "ż".repeat(30)}), &*"ż".repeat(30)),
+        (json!({}), ""),
+        (json!({"phoneNumber": null}), ""),
+    ] {
+        expected["phoneNumber"] = phone_number.into();
+        assert_eq!(
+            participant.patch("/participant/profile", &body).await.json(200),
+            expected
+        );
+        assert_eq!(participant.get("/participant/profile").await.json(200), expected);
+    }
+    let long = json!({"phoneNumber": "1".repeat(31)});
+    let refused = participant.patch("/participant/profile", &long).await;
+    refused.error(400, "phoneNumber must be at most 30 characters");
+    let wrong = participant
+        .patch("/participant/profile", &json!({"phoneNumber": 7}))
+        .await;
+    wrong.error(400, "phoneNumber must be a string");
+    assert_eq!(participant.get("/participant/profile").await.json(200), expected);
+}
+
+#[tokio::test]
+async fn a_change_of_password_stops_at_the_first_problem_in_order() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let change = async |old: &str, new: &str, confirmed: &str| {
+        let body = json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": confirmed});
+        participant
+            .patch("/participant/profile/change-password", &body)
+            .await
+    };
+    let (old, new) = (PARTICIPANT_PASSWORD, OTHER_PASSWORD);
+    change("short", "short", "x")
+        .await
+        .error(400, "oldPassword must be at least 8 characters");
+    change(old, "short", "x")
+        .await
+        .error(400, "newPassword must be at least 8 characters");
+    change(old, old, "x")
+        .await
+        .error(400, "confirmNewPassword must match newPassword");
+    change(old, old, old)
+        .await
+        .error(400, "newPassword must be different from oldPassword");
+    change("wrong horse", new, new)
+        .await
+        .error(401, "invalid password");
+    participant.get("/participant/profile").await.json(200);
+    sign_in(&components, "p@example.org", new)
+        .await
+        .error(401, "invalid email or password");
+
+    let before = participant.get("/participant/profile").await.json(200);
+    let changed = change(old, new, new).await.json(200);
+    assert!(
+        before["timeSignOut"].as_str() < changed["timeSignOut"].as_str(),
+        "{changed}"
+    );
+    participant
+        .get("/participant/profile")
+        .await
+        .error(401, "invalid token");
+    sign_in(&components, "p@example.org", old)
+        .await
+        .error(401, "invalid email or password");
+    assert_eq!(
+        sign_in(&components, "p@example.org", new).await.json(200)["user"],
+        changed
+    );
+}
+
+/// Contract 2.4: the reference cut a password off at its 72nd byte, or failed.
+#[tokio::test]
+async fn every_byte_of_a_long_password_counts() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let long = "ż".repeat(2000);
+    let body = json!({"oldPassword": PARTICIPANT_PASSWORD, "newPassword": long, "confirmNewPassword": long});
+    participant
+        .patch("/participant/profile/change-password", &body)
+        .await
+        .json(200);
+    let almost = format!("{}z", "ż".repeat(1999));
+    sign_in(&components, "p@example.org", &almost)
+        .await
+        .error(401, "invalid email or password");
+    sign_in(&components, "p@example.org", &long).await.json(200);
+}
+
+#[tokio::test]
+async fn who_guesses_too_often_waits_at_every_door_to_the_account() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    people::sign_up(&components.door, "q@example.org").await;
+    for guess in 0..10 {
+        if guess % 2 == 0 {
+            sign_in(&components, "p@example.org", "wrong horse")
+                .await
+                .error(401, "invalid email or password");
+        } else {
+            delete(&participant, "wrong horse")
+                .await
+                .error(401, "invalid password");
+        }
+    }
+    let refused = sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD).await;
+    refused.error(429, "too many failed attempts, try again later");
+    assert!(refused.header("retry-after").is_some());
+    delete(&participant, PARTICIPANT_PASSWORD)
+        .await
+        .error(429, "too many failed attempts, try again later");
+    participant.get("/participant/profile").await.json(200);
+    sign_in(&components, "q@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .json(200);
+}
+
+#[tokio::test]
+async fn a_deletion_needs_the_password() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    delete(&participant, "short")
+        .await
+        .error(400, "password must be at least 8 characters");
+    delete(&participant, "wrong horse")
+        .await
+        .error(401, "invalid password");
+    let body = "{".to_owned();
+    let door = &components.door;
+    let broken = door
+        .send_raw("DELETE", "/participant/profile", Some(&participant.token), body)
+        .await;
+    assert_eq!(broken.json(400)["error"], "Bad Request");
+    participant.get("/participant/profile").await.json(200);
+}
+
+/// Profile, locks and contact details go, also those the messenger has; what was said stays.
+#[tokio::test]
+async fn a_deleted_account_is_forgotten_everywhere() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let other_event = people::new_event("Other");
+    let other_event = agency
+        .owner
+        .post("/organizer/agency/events", &other_event)
+        .await
+        .json(201);
+    let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
+    participant
+        .press_help(agency.event_id, "I am lost")
+        .await
+        .empty(200);
+    participant
+        .press_help(other_event["id"].as_i64().expect("an id"), "Here too")
+        .await
+        .empty(200);
+    // Of two requests one has been picked up, and one waits.
+    change(
+        &components,
+        "messenger",
+        &format!(
+            "UPDATE chats SET state = 'active', organizer_id = {}, time_start = pressed_at WHERE event_id = {}",
+            agency.support.id, agency.event_id
+        ),
+    );
+    let profile = participant.get("/participant/profile").await.json(200);
+    assert_eq!(
+        delete(&participant, PARTICIPANT_PASSWORD).await.json(200),
+        profile
+    );
+
+    participant
+        .get("/participant/profile")
+        .await
+        .error(401, "invalid token");
+    sign_in(&components, "zuzanna@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .error(401, "invalid email or password");
+    for table in ["participants", "locks", "outbox", "farewells"] {
+        let rows = count(
+            &components,
+            "participant",
+            &format!("SELECT count(*) FROM {table}"),
+        );
+        assert_eq!(rows, 0, "{table}");
+    }
+    let contacts = "SELECT count(*) FROM chats WHERE email <> '' OR phone_number <> ''";
+    assert_eq!(count(&components, "messenger", contacts), 0);
+    assert_eq!(waiting(&components), 0);
+    let said = "SELECT count(*) FROM messages WHERE content = 'Problem description: I am lost'";
+    assert_eq!(count(&components, "messenger", said), 1);
+    assert_eq!(
+        count(&components, "messenger", "SELECT count(*) FROM messages"),
+        1
+    );
+    let again = people::sign_up(&components.door, "zuzanna@example.org").await;
+    assert_ne!(again.id, participant.id);
+    again.press_help(agency.event_id, "").await.empty(200);
+}
+
+#[tokio::test]
+async fn the_messenger_is_told_later_when_it_is_down() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
+    participant
+        .press_help(agency.event_id, "I am lost")
+        .await
+        .empty(200);
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let body = json!({"password": PARTICIPANT_PASSWORD}).to_string();
+    let deleted = without_messenger
+        .send_raw("DELETE", "/participant/profile", Some(&participant.token), body)
+        .await;
+    assert_eq!(deleted.json(200)["email"], "zuzanna@example.org");
+    assert_eq!(waiting(&components), 1);
+    let farewells = |what: &str| {
+        count(
+            &components,
+            "participant",
+            &format!("SELECT {what} FROM farewells"),
+        )
+    };
+    assert_eq!((farewells("count(*)"), farewells("attempts")), (1, 1));
+    tick(&components).await;
+    assert_eq!(farewells("count(*)"), 1, "it is not due yet");
+    change(&components, "participant", "UPDATE farewells SET due_at = 0");
+    tick(&components).await;
+    assert_eq!((farewells("count(*)"), waiting(&components)), (0, 0));
+}
+
+/// A press may be on its way while its participant leaves.
+#[tokio::test]
+async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
+    delete(&participant, PARTICIPANT_PASSWORD).await.json(200);
+    let late: Value = json!({"requests": [{
+        "id": "0198c0de-0000-7000-8000-000000000001", "participantId": participant.id, "eventId": agency.event_id,
+        "agencyId": agency.id, "pressedAt": 1_777_629_600_000_i64, "description": "help", "lat": null, "lng": null,
+        "email": "zuzanna@example.org", "phoneNumber": "",
+    }]});
+    let key = Some(crate::support::components::MESSENGER_KEY);
+    let door = &components.door;
+    door.send("POST", "/messenger/internal/requests", key, Some(&late))
+        .await
+        .empty(200);
+    assert_eq!(count(&components, "messenger", "SELECT count(*) FROM chats"), 0);
+    assert_eq!(
+        count(&components, "messenger", "SELECT count(*) FROM messages"),
+        0
+    );
+}

@@ -1,0 +1,367 @@
+//! What becomes of a press (contract 4.1): asking about it, taking it back, and pressing while the organizer service is down.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{change, count, tick, waiting};
+use crate::support::components::{Components, MESSENGER_KEY};
+use crate::support::door::Door;
+use crate::support::people::{self, Agency, Person, new_event};
+
+const MINE: &str = "/participant/chat-requests/mine";
+
+async fn cancel(participant: &Person, event_id: i64) -> crate::support::door::Reply {
+    participant.delete(&format!("{MINE}/{event_id}")).await
+}
+
+/// Has the agency's support user take the head of the queue, as a sidecar would.
+async fn pick_up(components: &Components, agency: &Agency, number: u32) {
+    let command = json!({
+        "id": format!("0198c0de-0000-7000-8000-{number:012}"),
+        "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
+        "receivedAt": chrono::Utc::now().timestamp_millis(),
+        "request": {"type": "startChat"},
+    });
+    let batch = json!({"commands": [command]});
+    let door = &components.door;
+    let reply = door
+        .send(
+            "POST",
+            "/messenger/internal/commands",
+            Some(MESSENGER_KEY),
+            Some(&batch),
+        )
+        .await;
+    let outcome = reply.json(200)["outcomes"][0].clone();
+    assert_eq!(outcome["deliveries"][0]["frame"]["type"], "new_chat", "{outcome}");
+}
+
+#[tokio::test]
+async fn whether_help_was_requested_is_asked_with_a_body_or_a_query() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let ask = async |query: &str, body: &str| {
+        let path = format!("/participant/chat-requests{query}");
+        components
+            .door
+            .send_raw("GET", &path, Some(&participant.token), body.to_owned())
+            .await
+    };
+    let body = json!({"eventId": agency.event_id}).to_string();
+    let query = format!("?eventId={}", agency.event_id);
+    for requested in [false, true] {
+        let expected = json!({"result": requested});
+        assert_eq!(ask("", &body).await.json(200), expected);
+        assert_eq!(ask(&query, "").await.json(200), expected);
+        if !requested {
+            participant.press_help(agency.event_id, "").await.empty(200);
+        }
+    }
+    ask("", r#"{"eventId":999}"#)
+        .await
+        .error(404, "event with id 999 not found");
+    for broken in ["", "{", "[]", r#"{"eventId":"1"}"#] {
+        assert_eq!(ask("", broken).await.json(400)["statusCode"], 400, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn a_participant_sees_the_place_in_the_queue() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let other = agency
+        .owner
+        .post("/organizer/agency/events", &new_event("Other"))
+        .await
+        .json(201);
+    let other = other["id"].as_i64().expect("an id");
+    let mut people = Vec::new();
+    for name in ["a", "b", "c"] {
+        let participant = people::sign_up(&components.door, &format!("{name}@example.org")).await;
+        assert_eq!(participant.get(MINE).await.json(200), json!([]));
+        participant.press_help(agency.event_id, "").await.empty(200);
+        people.push(participant);
+    }
+    people[0].press_help(other, "").await.empty(200);
+    let waits = |event_id: i64, position: u32, estimate: i64| json!({"eventId": event_id, "state": "waiting", "position": position, "estimatedWaitSeconds": estimate});
+    // The queue is the agency's, whatever the event.
+    let mine = people[0].get(MINE).await.json(200);
+    assert_eq!(mine, json!([waits(agency.event_id, 1, -1), waits(other, 4, -1)]));
+    assert_eq!(
+        people[2].get(MINE).await.json(200),
+        json!([waits(agency.event_id, 3, -1)])
+    );
+
+    change(
+        &components,
+        "messenger",
+        "UPDATE chats SET pressed_at = pressed_at - 60000",
+    );
+    pick_up(&components, &agency, 1).await;
+    let active =
+        json!({"eventId": agency.event_id, "state": "active", "position": null, "estimatedWaitSeconds": -1});
+    let mine = people[0].get(MINE).await.json(200);
+    assert_eq!(mine, json!([active, waits(other, 3, 60)]));
+    assert_eq!(
+        people[1].get(MINE).await.json(200),
+        json!([waits(agency.event_id, 1, 60)])
+    );
+}
+
+/// The ten latest pickups of the last ten minutes, the latest with ten times the weight of the tenth.
+#[tokio::test]
+async fn the_estimate_is_a_weighted_mean_of_the_latest_pickups() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    participant.press_help(agency.event_id, "").await.empty(200);
+    let now = chrono::Utc::now().timestamp_millis();
+    let picked_up = |number: i64, seconds_ago: i64, waited: i64, agency_id: i64| {
+        let start = now - seconds_ago * 1000;
+        format!(
+            "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, email, phone_number, state, pressed_at,
+                                organizer_id, time_start)
+             VALUES ('{number:024}', 'r{number}', {agency_id}, 1, 99, '', '', 'active', {}, 1, {start});",
+            start - waited * 1000
+        )
+    };
+    let estimate = async || {
+        let mine = participant.get(MINE).await.json(200);
+        mine[0]["estimatedWaitSeconds"].as_i64().expect("a number")
+    };
+    assert_eq!(estimate().await, -1);
+    let others = [
+        picked_up(1, 30, 5000, agency.id + 1),
+        picked_up(2, 11 * 60, 4000, agency.id),
+    ]
+    .concat();
+    change(&components, "messenger", &others);
+    assert_eq!(estimate().await, -1, "another agency's, and one from long ago");
+    change(&components, "messenger", &picked_up(3, 60, 30, agency.id));
+    assert_eq!(estimate().await, 30);
+    change(&components, "messenger", &picked_up(4, 30, 300, agency.id));
+    // (10 * 300 + 9 * 30) / 19
+    assert_eq!(estimate().await, 172);
+    let twelve: String = (0..12)
+        .map(|number| picked_up(10 + number, 20 - number, 10 * (number + 1), agency.id))
+        .collect();
+    change(&components, "messenger", &twelve);
+    // The last ten of them, which waited 30 to 120 s: sum of (k + 1) * (30 + 10 * k) for k from 0 to 9, by 55.
+    assert_eq!(estimate().await, 90);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_can_be_taken_back_and_pressed_again() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    cancel(&participant, agency.event_id).await.error(
+        404,
+        format!("chat request for event with id {} not found", agency.event_id),
+    );
+    let other = people::sign_up(&components.door, "q@example.org").await;
+    for _ in 0..2 {
+        participant
+            .press_help(agency.event_id, "I am lost")
+            .await
+            .empty(200);
+        assert_eq!(waiting(&components), 1);
+        assert_eq!(
+            cancel(&other, agency.event_id).await.status,
+            404,
+            "it is not theirs"
+        );
+        cancel(&participant, agency.event_id).await.empty(200);
+        assert_eq!(waiting(&components), 0);
+        assert!(!participant.has_requested(agency.event_id).await);
+        assert_eq!(participant.get(MINE).await.json(200), json!([]));
+    }
+    assert_eq!(
+        count(&components, "messenger", "SELECT count(*) FROM messages"),
+        0
+    );
+    participant
+        .delete(&format!("{MINE}/x"))
+        .await
+        .error(400, "invalid `eventId` route parameter");
+}
+
+#[tokio::test]
+async fn a_chat_that_has_started_cannot_be_taken_back() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    participant.press_help(agency.event_id, "").await.empty(200);
+    pick_up(&components, &agency, 1).await;
+    cancel(&participant, agency.event_id)
+        .await
+        .error(400, "chat has already started");
+    assert!(participant.has_requested(agency.event_id).await);
+}
+
+/// Either the organizer gets the person or the person is gone, never both.
+#[tokio::test]
+async fn taking_back_and_picking_up_exclude_each_other() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    for round in 0..10 {
+        let participant = people::sign_up(&components.door, &format!("p{round}@example.org")).await;
+        participant.press_help(agency.event_id, "").await.empty(200);
+        let command = json!({
+            "id": format!("0198c0de-0000-7000-8000-{round:012}"),
+            "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
+            "receivedAt": chrono::Utc::now().timestamp_millis(),
+            "request": {"type": "startChat"},
+        });
+        let batch = json!({"commands": [command]});
+        let door = &components.door;
+        let start = door.send(
+            "POST",
+            "/messenger/internal/commands",
+            Some(MESSENGER_KEY),
+            Some(&batch),
+        );
+        let (cancelled, started) = tokio::join!(cancel(&participant, agency.event_id), start);
+        let started = started.json(200)["outcomes"][0]["deliveries"][0].is_object();
+        assert_eq!(
+            cancelled.status,
+            if started { 400 } else { 200 },
+            "{}",
+            cancelled.text()
+        );
+        assert_eq!(participant.has_requested(agency.event_id).await, started);
+    }
+}
+
+/// A press on its way must not be queued after it was taken back; and while the messenger is down nothing is promised.
+#[tokio::test]
+async fn a_request_that_has_not_arrived_is_taken_back_for_good() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let send = async |door: &Door, method: &str, path: &str, body: Option<&Value>| {
+        door.send(method, path, Some(&participant.token), body).await
+    };
+    let press = json!({"eventId": agency.event_id, "description": "I am lost"});
+    send(
+        &without_messenger,
+        "POST",
+        "/participant/chat-requests",
+        Some(&press),
+    )
+    .await
+    .empty(200);
+    let path = format!("{MINE}/{}", agency.event_id);
+    for refused in [
+        send(&without_messenger, "GET", MINE, None).await,
+        send(&without_messenger, "DELETE", &path, None).await,
+    ] {
+        refused.error(503, "api error");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    let on_its_way =
+        json!({"eventId": agency.event_id, "state": "waiting", "position": null, "estimatedWaitSeconds": -1});
+    assert_eq!(participant.get(MINE).await.json(200), json!([on_its_way]));
+
+    // As if the participant service died between the messenger's answer and its own change.
+    let request = "SELECT request_id FROM outbox";
+    let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
+    let id: String = database
+        .query_row(request, (), |row| row.get(0))
+        .expect("a press");
+    let door = &components.door;
+    let cancellation = json!({"requestId": id});
+    for _ in 0..2 {
+        let reply = door
+            .send(
+                "POST",
+                "/messenger/internal/cancellations",
+                Some(MESSENGER_KEY),
+                Some(&cancellation),
+            )
+            .await;
+        assert_eq!(reply.json(200), json!({"cancelled": true}));
+    }
+    assert!(participant.has_requested(agency.event_id).await);
+    change(&components, "participant", "UPDATE outbox SET due_at = 0");
+    tick(&components).await;
+    assert_eq!(waiting(&components), 0, "it is not queued");
+    door.send("POST", "/messenger/internal/tick", Some(MESSENGER_KEY), None)
+        .await
+        .empty(200);
+    assert!(
+        !participant.has_requested(agency.event_id).await,
+        "and its lock is free"
+    );
+    participant.press_help(agency.event_id, "").await.empty(200);
+    assert_eq!(waiting(&components), 1);
+}
+
+#[tokio::test]
+async fn a_press_for_a_known_event_is_taken_while_the_organizer_service_is_down() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let mut people = Vec::new();
+    for number in 0..4 {
+        people.push(people::sign_up(&components.door, &format!("p{number}@example.org")).await);
+    }
+    let without_organizer = components.host_with(&["participant", "messenger"]);
+    let press = async |person: &Person, event_id: i64| {
+        let body = json!({"eventId": event_id});
+        let path = "/participant/chat-requests";
+        without_organizer
+            .send("POST", path, Some(&person.token), Some(&body))
+            .await
+    };
+    press(&people[0], agency.event_id).await.error(503, "api error");
+    // Somebody looks at the event, and from then on it is known.
+    assert!(!people[0].has_requested(agency.event_id).await);
+    join_all(people[..3].iter().map(|person| press(person, agency.event_id)))
+        .await
+        .iter()
+        .for_each(|reply| reply.empty(200));
+    assert_eq!(waiting(&components), 3);
+    press(&people[3], 999).await.error(503, "api error");
+    let list = without_organizer
+        .send("GET", "/participant/events", Some(&people[3].token), None)
+        .await;
+    list.error(503, "api error");
+
+    change(
+        &components,
+        "participant",
+        "UPDATE known_events SET verified_at = verified_at - 86400001",
+    );
+    press(&people[3], agency.event_id).await.error(503, "api error");
+    // An event that is gone is not known any more.
+    assert!(!people[3].has_requested(agency.event_id).await);
+    agency
+        .owner
+        .delete(&format!("/organizer/agency/events/{}", agency.event_id))
+        .await
+        .json(200);
+    let gone = people[3].press_help(agency.event_id, "").await;
+    gone.error(404, format!("event with id {} not found", agency.event_id));
+    press(&people[3], agency.event_id).await.error(503, "api error");
+    assert_eq!(
+        count(&components, "participant", "SELECT count(*) FROM known_events"),
+        0
+    );
+}
+
+/// A browser may cancel; elsewhere the contract's list of methods stands.
+#[tokio::test]
+async fn a_browser_is_let_in_to_take_back() {
+    let components = Components::with(&["participant"], &[]);
+    let preflight = components
+        .door
+        .send("OPTIONS", &format!("{MINE}/1"), None, None)
+        .await;
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        Some("GET, DELETE, OPTIONS")
+    );
+    preflight.empty(200);
+}
