@@ -2,7 +2,7 @@
 //!
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`, `database`.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients: `story` is what
-//!   must work, `faults` is what may break.
+//!   must work, `faults` is what may break, `revoking` is who may not stay.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
@@ -11,5 +11,6 @@ mod faults;
 mod messenger;
 mod organizer;
 mod participant;
+mod revoking;
 mod story;
 mod support;

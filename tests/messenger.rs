@@ -410,7 +410,7 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
         .await;
     let rejected = json!({"admission": "rejected"});
     let expected = json!({"outcomes": [
-        {"admission": "accepted", "principal": {"realm": "organizer", "id": support.id, "agencyId": desk.agency.id}},
+        {"admission": "accepted", "principal": {"realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4}},
         rejected,
         {"admission": "accepted", "principal": {"realm": "participant", "id": person.id}},
         rejected,

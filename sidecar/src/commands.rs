@@ -256,6 +256,7 @@ mod tests {
         let principal = Principal {
             user,
             agency_id: None,
+            role: None,
         };
         let request = Request::GetChats;
         Pending {

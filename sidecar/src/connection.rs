@@ -137,6 +137,12 @@ struct Connection {
     places: Arc<Semaphore>,
     opening: Option<Pin<Box<dyn Future<Output = Opening> + Send>>>,
     membership: Option<Membership>,
+    /// What the first frame said, to be asked about again when there are doubts.
+    authorization: String,
+    /// How often somebody had been doubted when it was asked about first.
+    doubts_before: u64,
+    /// The client is being asked about again.
+    checking: Option<Pin<Box<dyn Future<Output = Option<Principal>> + Send>>>,
     /// Steps behind a complaint that waits for its turn. Nothing is read meanwhile.
     undone: VecDeque<Step>,
 }
@@ -165,6 +171,9 @@ impl Connection {
             places: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
             opening: None,
             membership: None,
+            authorization: String::new(),
+            doubts_before: 0,
+            checking: None,
             undone: VecDeque::new(),
         }
     }
@@ -180,6 +189,8 @@ impl Connection {
                 () = room(&self.places, &self.outbox), if may_go_on && !may_read => None,
                 () = nothing_under_way(&self.places), if !may_go_on => self.go_on(),
                 opening = opened(&mut self.opening) => self.go_on_opening(opening),
+                () = self.outbox.doubted() => self.check_again(),
+                principal = checked(&mut self.checking) => self.confirm(principal),
                 () = sleep_until(self.session.deadline()), if may_go_on => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
@@ -225,6 +236,8 @@ impl Connection {
         while let Some(step) = self.undone.pop_front() {
             match step {
                 Step::Authorize(authorization) => {
+                    self.authorization.clone_from(&authorization);
+                    self.doubts_before = self.shared.hub.doubts();
                     let admissions = self.shared.admissions.clone();
                     self.opening = Some(Box::pin(async move {
                         match admissions.ask(authorization).await {
@@ -261,10 +274,28 @@ impl Connection {
             }
             Opening::Joined(principal, membership) => {
                 self.membership = Some(membership);
+                // Something may have been revoked between the check and now, and have missed this connection.
+                if self.shared.hub.doubts() != self.doubts_before {
+                    self.check_again();
+                }
                 let steps = self.session.open(principal);
                 self.follow(steps)
             }
         }
+    }
+
+    /// Asks once more who the client is; a question under way is given up, since its answer may be older than the doubt.
+    fn check_again(&mut self) -> Option<Ending> {
+        let admissions = self.shared.admissions.clone();
+        let authorization = self.authorization.clone();
+        self.checking = Some(Box::pin(async move { admissions.ask(authorization).await }));
+        None
+    }
+
+    /// The client stays who it was, or goes. What it may still do elsewhere, it does over a new connection.
+    fn confirm(&self, principal: Option<Principal>) -> Option<Ending> {
+        let is_same = principal.is_some() && principal == self.session.principal();
+        (!is_same).then_some(Ending::Drop)
     }
 
     fn ask(&mut self, request: Request) {
@@ -306,7 +337,7 @@ impl Connection {
 
 impl Membership {
     fn new(shared: &Shared, principal: Principal, outbox: Arc<Outbox>) -> Membership {
-        shared.hub.join(principal.user, Arc::clone(&outbox));
+        shared.hub.join(principal, Arc::clone(&outbox));
         let wanted = shared.relay.want(principal.user);
         Membership {
             hub: Arc::clone(&shared.hub),
@@ -349,6 +380,20 @@ async fn opened(opening: &mut Option<Pin<Box<dyn Future<Output = Opening> + Send
             let outcome = step.await;
             *opening = None;
             outcome
+        }
+        None => pending().await,
+    }
+}
+
+/// Waits for the answer about a client who is doubted, for ever if nobody is.
+async fn checked(
+    checking: &mut Option<Pin<Box<dyn Future<Output = Option<Principal>> + Send>>>,
+) -> Option<Principal> {
+    match checking {
+        Some(check) => {
+            let principal = check.await;
+            *checking = None;
+            principal
         }
         None => pending().await,
     }

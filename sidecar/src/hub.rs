@@ -1,12 +1,12 @@
 //! Who is connected to this sidecar, and what they are shown.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use relay_protocol::User;
+use relay_protocol::{Principal, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,6 +21,8 @@ pub(crate) struct Hub {
     patience: Duration,
     /// Whether frames of other sidecars can come at all. If not, nothing waits for them.
     relayed: AtomicBool,
+    /// How often somebody has been doubted, whoever it was.
+    doubts: AtomicU64,
     waiting: Notify,
 }
 
@@ -33,8 +35,15 @@ struct People {
 
 #[derive(Debug, Default)]
 struct Presence {
-    outboxes: Vec<Arc<Outbox>>,
+    connections: Vec<Connection>,
     orders: Orders,
+}
+
+/// A connection, as far as it concerns those who have something for it.
+#[derive(Debug)]
+struct Connection {
+    principal: Principal,
+    outbox: Arc<Outbox>,
 }
 
 impl Hub {
@@ -43,16 +52,17 @@ impl Hub {
             people: Mutex::default(),
             patience,
             relayed: AtomicBool::new(false),
+            doubts: AtomicU64::new(0),
             waiting: Notify::new(),
         }
     }
 
-    /// A connection of `user` shows, from now on, what the user is to see. Returns whether it is their first one here.
-    pub(crate) fn join(&self, user: User, outbox: Arc<Outbox>) -> bool {
+    /// A connection shows, from now on, what its user is to see. Returns whether it is their first one here.
+    pub(crate) fn join(&self, principal: Principal, outbox: Arc<Outbox>) -> bool {
         let mut people = self.people.lock().expect("no panic while locked");
-        let presence = people.present.entry(user).or_default();
-        presence.outboxes.push(outbox);
-        presence.outboxes.len() == 1
+        let presence = people.present.entry(principal.user).or_default();
+        presence.connections.push(Connection { principal, outbox });
+        presence.connections.len() == 1
     }
 
     /// A connection of `user` is over. Returns whether it was their last one here; with it goes what was seen so far.
@@ -61,12 +71,33 @@ impl Hub {
         let Some(presence) = people.present.get_mut(&user) else {
             return false;
         };
-        presence.outboxes.retain(|other| !Arc::ptr_eq(other, outbox));
-        let last = presence.outboxes.is_empty();
+        presence
+            .connections
+            .retain(|connection| !Arc::ptr_eq(&connection.outbox, outbox));
+        let last = presence.connections.is_empty();
         if last {
             people.present.remove(&user);
         }
         last
+    }
+
+    /// Has the connections authorized again that something revoked may concern.
+    pub(crate) fn doubt(&self, revocations: &Revocations) {
+        if revocations.is_empty() {
+            return;
+        }
+        let people = self.people.lock().expect("no panic while locked");
+        // Who joins after this sees that somebody was doubted while they were on their way.
+        self.doubts.fetch_add(1, Ordering::Relaxed);
+        let connections = people.present.values().flat_map(|presence| &presence.connections);
+        for connection in connections.filter(|connection| revocations.concern(&connection.principal)) {
+            connection.outbox.doubt();
+        }
+    }
+
+    /// How often somebody has been doubted.
+    pub(crate) fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::Relaxed)
     }
 
     /// Shows a frame of a chat to every connection of `user`, when its turn has come.
@@ -130,8 +161,8 @@ impl Hub {
 impl Presence {
     fn show(&self, frames: &[Utf8Bytes]) {
         for frame in frames {
-            for outbox in &self.outboxes {
-                outbox.push(frame.clone());
+            for connection in &self.connections {
+                connection.outbox.push(frame.clone());
             }
         }
     }
@@ -152,6 +183,14 @@ mod tests {
         id: 1,
     };
 
+    fn principal(user: User) -> Principal {
+        Principal {
+            user,
+            agency_id: (user.realm == Realm::Organizer).then_some(4),
+            role: None,
+        }
+    }
+
     fn taken(outbox: &Outbox) -> Vec<String> {
         let mut frames = Vec::new();
         while let Some(Work::Write(frame)) = outbox.take() {
@@ -164,9 +203,9 @@ mod tests {
     fn every_connection_of_a_user_is_shown_everything() {
         let hub = Hub::new(Duration::ZERO);
         let (desk, phone, other) = (Arc::default(), Arc::default(), Arc::default());
-        assert!(hub.join(ALICE, Arc::clone(&desk)));
-        assert!(!hub.join(ALICE, Arc::clone(&phone)));
-        assert!(hub.join(BOB, Arc::clone(&other)));
+        assert!(hub.join(principal(ALICE), Arc::clone(&desk)));
+        assert!(!hub.join(principal(ALICE), Arc::clone(&phone)));
+        assert!(hub.join(principal(BOB), Arc::clone(&other)));
         hub.deliver(ALICE, "c", 1, "one".into());
         assert_eq!(
             (taken(&desk), taken(&phone), taken(&other)),
@@ -189,7 +228,7 @@ mod tests {
             async move { hub.release_held_frames().await }
         });
         let outbox = Arc::default();
-        hub.join(ALICE, Arc::clone(&outbox));
+        hub.join(principal(ALICE), Arc::clone(&outbox));
         hub.deliver(ALICE, "c", 0, "0".into());
         hub.deliver(ALICE, "c", 2, "2".into());
         assert_eq!(taken(&outbox), ["0", "2"], "nothing waits while Redis is away");
@@ -203,5 +242,66 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(250));
         assert_eq!(taken(&outbox), ["4"]);
         timer.abort();
+    }
+
+    /// Polled once: whether a doubt has come.
+    fn is_doubted(outbox: &Outbox) -> bool {
+        use futures_util::FutureExt;
+        outbox.doubted().now_or_never().is_some()
+    }
+
+    #[test]
+    fn those_are_doubted_whom_something_revoked_may_concern() {
+        let hub = Hub::new(Duration::ZERO);
+        let (alice, bob) = (Arc::default(), Arc::default());
+        hub.join(principal(ALICE), Arc::clone(&alice));
+        hub.join(principal(BOB), Arc::clone(&bob));
+        let nobody = Revocations::default();
+        let check = |revocations: Revocations, expected: [bool; 2]| {
+            hub.doubt(&revocations);
+            assert_eq!(
+                [is_doubted(&alice), is_doubted(&bob)],
+                expected,
+                "{revocations:?}"
+            );
+        };
+        check(nobody.clone(), [false, false]);
+        assert_eq!(hub.doubts(), 0);
+        check(
+            Revocations {
+                users: vec![ALICE],
+                ..nobody.clone()
+            },
+            [true, false],
+        );
+        check(
+            Revocations {
+                users: vec![BOB],
+                ..nobody.clone()
+            },
+            [false, true],
+        );
+        check(
+            Revocations {
+                agencies: vec![4],
+                ..nobody.clone()
+            },
+            [true, false],
+        );
+        check(
+            Revocations {
+                agencies: vec![5],
+                ..nobody.clone()
+            },
+            [false, false],
+        );
+        check(
+            Revocations {
+                unknown: vec![Realm::Participant],
+                ..nobody
+            },
+            [false, true],
+        );
+        assert_eq!(hub.doubts(), 5);
     }
 }

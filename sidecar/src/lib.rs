@@ -4,7 +4,8 @@
 //!
 //! A frame's way in: `server` upgrades, `connection` reads, `protocol` understands, `admission` or `commands` asks
 //! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
-//! keeps what is to be written; `relay` does the same across sidecars.
+//! keeps what is to be written; `relay` does the same across sidecars. `revocation` has those asked again who they are
+//! who may not be here any more.
 
 mod server;
 
@@ -20,6 +21,7 @@ mod hub;
 mod order;
 
 mod relay;
+mod revocation;
 mod tick;
 
 mod backoff;
@@ -175,6 +177,10 @@ fn background(
     relay: Arc<Relay>,
 ) -> JoinSet<()> {
     let mut parts = JoinSet::new();
+    parts.spawn({
+        let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
+        async move { revocation::watch(&messenger, &hub).await }
+    });
     parts.spawn(async move { admission::answer_questions(questions, &messenger).await });
     parts.spawn(async move { carrier.carry().await });
     parts.spawn({

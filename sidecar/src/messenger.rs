@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use relay_protocol::{Authenticate, Authenticated, BatchOutcome};
+use relay_protocol::{Authenticate, Authenticated, BatchOutcome, RevocationCursor, Revocations};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection to the messenger is made in this time, or not at all.
@@ -88,6 +88,16 @@ impl Messenger {
         let authenticated: Authenticated = understood(&answer)?;
         counted(authenticated.outcomes.len(), expected)?;
         Ok(authenticated)
+    }
+
+    /// Whose sockets have to be authorized again since the cursor.
+    pub(crate) async fn revoked_since(
+        &self,
+        cursor: RevocationCursor,
+        deadline: Instant,
+    ) -> Result<Revocations, CallError> {
+        let body = serde_json::to_vec(&cursor).expect("numbers are JSON");
+        understood(&self.post("revocations", body.into(), deadline).await?)
     }
 
     /// Carries out a batch of `expected` commands, rendered before so that it can be sent again unchanged.

@@ -24,6 +24,8 @@ pub(crate) struct Outbox {
     filled: Notify,
     /// The pongs have been written.
     pongs_sent: Notify,
+    /// Whoever is at the socket has to be authorized again.
+    doubted: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,16 @@ impl Outbox {
             .end
             .get_or_insert(end);
         self.filled.notify_one();
+    }
+
+    /// Whoever is at the socket has to be authorized again.
+    pub(crate) fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Waits for a doubt since the last one.
+    pub(crate) async fn doubted(&self) {
+        self.doubted.notified().await;
     }
 
     /// Waits until [`Outbox::take`] has something or pongs are to be flushed.

@@ -370,6 +370,7 @@ mod tests {
         Principal {
             user: User { realm, id: 7 },
             agency_id: None,
+            role: None,
         }
     }
 

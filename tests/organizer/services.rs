@@ -206,3 +206,101 @@ async fn an_edited_event_is_found_by_its_new_texts_only() {
     agency.owner.delete(&path).await.json(200);
     assert_eq!(count("quiet").await, 0);
 }
+
+/// Whose sockets may have to end: read from where the last answer said.
+#[tokio::test]
+async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let superadmin = components.superadmin().await;
+    let door = &components.door;
+    let read = async |since: &str| {
+        let path = format!("/organizer/api/revocations{since}");
+        door.send("GET", &path, Some(ORGANIZER_KEY), None).await.json(200)
+    };
+    let mut last = read("").await["last"].as_i64().expect("a number");
+    assert_eq!(
+        read("").await["complete"],
+        false,
+        "who has read nothing yet knows nothing"
+    );
+    let mut told = async |users: &[i64], agencies: &[i64]| {
+        let answer = read(&format!("?since={last}")).await;
+        last = answer["last"].as_i64().expect("a number");
+        let expected = json!({"last": last, "users": users, "agencies": agencies, "complete": true});
+        assert_eq!(answer, expected);
+    };
+    let support = format!("/organizer/agency/users/{}", agency.support.id);
+    let verify = format!("/organizer/admin/agencies/{}/verify", agency.id);
+    told(&[], &[]).await;
+    agency
+        .owner
+        .patch("/organizer/profile", &json!({"firstName": "Ewa"}))
+        .await
+        .json(200);
+    agency
+        .owner
+        .patch(&support, &json!({"lastName": "Lis", "role": 4}))
+        .await
+        .json(200);
+    superadmin
+        .patch(&verify, &json!({"approved": true}))
+        .await
+        .json(200);
+    told(&[], &[]).await;
+    agency.owner.patch(&support, &json!({"role": 3})).await.json(200);
+    agency
+        .support
+        .post("/organizer/auth/sign-out", &json!({}))
+        .await
+        .empty(200);
+    told(&[agency.support.id, agency.support.id], &[]).await;
+    superadmin
+        .patch(&verify, &json!({"approved": false}))
+        .await
+        .json(200);
+    superadmin
+        .patch(&verify, &json!({"approved": true}))
+        .await
+        .json(200);
+    told(&[], &[agency.id]).await;
+    let (old, new) = (
+        crate::support::people::ORGANIZER_PASSWORD,
+        "another horse battery",
+    );
+    let change = json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": new});
+    agency
+        .owner
+        .patch("/organizer/profile/change-password", &change)
+        .await
+        .json(200);
+    told(&[agency.owner.id], &[]).await;
+    superadmin
+        .delete(&format!("/organizer/admin/users/{}", agency.support.id))
+        .await
+        .json(200);
+    told(&[agency.support.id], &[]).await;
+    superadmin
+        .patch("/organizer/profile/set-agency", &json!({"agencyId": agency.id}))
+        .await
+        .json(200);
+    superadmin.delete("/organizer/agency").await.json(200);
+    told(&[superadmin.id, agency.owner.id, superadmin.id], &[]).await;
+
+    // Who has fallen too far behind, or is ahead of a database that was put back, has to ask about everybody.
+    let database = rusqlite::Connection::open(components.database("organizer")).expect("a database");
+    database
+        .execute("delete from revocations where id <= ?1", [last - 1])
+        .expect("rows go after an hour");
+    for since in [last - 2, last + 5] {
+        assert_eq!(
+            read(&format!("?since={since}")).await["complete"],
+            false,
+            "{since}"
+        );
+    }
+    assert_eq!(read(&format!("?since={}", last - 1)).await["complete"], true);
+    door.send("GET", "/organizer/api/revocations", None, None)
+        .await
+        .json(401);
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use http::StatusCode;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter, types};
 use serde_json::{Value, json};
 
@@ -113,6 +114,7 @@ const ROUTES: &str = r#"
     GET    /api/events                                 | key               | 200 |
     GET    /api/events?query=night                     | key               | 200 |
     GET    /api/events/{event}                         | key               | 200 |
+    GET    /api/revocations                            | key               | 200 |
 "#;
 
 /// What the placeholders for ids stand for.
@@ -704,10 +706,13 @@ struct Table {
 impl Database {
     fn open(path: &Path) -> Database {
         let connection = Connection::open(path).expect("a database");
-        // Tables are filled in any order, and nothing has to survive a crash.
+        // Tables are filled in any order, nothing has to survive a crash, and what is put back is no change to take note of.
         connection
             .execute_batch("pragma foreign_keys = off; pragma synchronous = off")
             .expect("settings");
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+            .expect("a setting");
         Database(connection)
     }
 

@@ -333,3 +333,43 @@ async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
         0
     );
 }
+
+/// Whose sockets may have to end.
+#[tokio::test]
+async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
+    let components = Components::start();
+    let door = &components.door;
+    let (p, q) = (
+        people::sign_up(door, "p@example.org").await,
+        people::sign_up(door, "q@example.org").await,
+    );
+    let read = async |since: i64| {
+        let path = format!("/participant/internal/revocations?since={since}");
+        let key = Some(crate::support::components::PARTICIPANT_KEY);
+        door.send("GET", &path, key, None).await.json(200)
+    };
+    let expected =
+        |last: i64, users: &[i64]| json!({"last": last, "users": users, "agencies": [], "complete": true});
+    p.patch("/participant/profile", &json!({"phoneNumber": "1"}))
+        .await
+        .json(200);
+    assert_eq!(read(0).await, expected(0, &[]));
+    p.post("/participant/auth/sign-out", &json!({})).await.empty(200);
+    let change = json!({"oldPassword": PARTICIPANT_PASSWORD, "newPassword": OTHER_PASSWORD, "confirmNewPassword": OTHER_PASSWORD});
+    q.patch("/participant/profile/change-password", &change)
+        .await
+        .json(200);
+    assert_eq!(read(0).await, expected(2, &[p.id, q.id]));
+    let session = sign_in(&components, "q@example.org", OTHER_PASSWORD)
+        .await
+        .json(200);
+    let body = json!({"password": OTHER_PASSWORD}).to_string();
+    let token = session["token"].as_str();
+    door.send_raw("DELETE", "/participant/profile", token, body)
+        .await
+        .json(200);
+    assert_eq!(read(2).await, expected(3, &[q.id]));
+    door.send("GET", "/participant/internal/revocations", None, None)
+        .await
+        .error(401, "invalid authorization header");
+}

@@ -79,6 +79,15 @@ pub(crate) async fn sign_in(door: &Door, email: &str, password: &str) -> Person 
     person(door, &reply.json(200))
 }
 
+/// Signs a participant in.
+pub(crate) async fn sign_in_participant(door: &Door, email: &str, password: &str) -> Person {
+    let body = json!({"email": email, "password": password});
+    let reply = door
+        .send("POST", "/participant/auth/sign-in", None, Some(&body))
+        .await;
+    person(door, &reply.json(200))
+}
+
 /// Signs a new participant up.
 pub(crate) async fn sign_up(door: &Door, email: &str) -> Person {
     let body = json!({"email": email, "password": PARTICIPANT_PASSWORD, "confirmPassword": PARTICIPANT_PASSWORD, "phoneNumber": "+48555000111"});

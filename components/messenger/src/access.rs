@@ -1,6 +1,6 @@
 //! Who may call (contract 2.6, 2.7), and who may hold a socket (contract 5.2).
 
-use relay_protocol::{Admission, Principal, Realm, User};
+use relay_protocol::{Admission, Principal, Realm, RevocationCursor, Revocations, User};
 use service::door::Request;
 use service::{keys, settings};
 
@@ -42,17 +42,43 @@ pub(crate) fn admissions(authorizations: &[String]) -> Vec<Admission> {
         .collect()
 }
 
-/// Participants, and organizers who work for an agency. Administrators are refused, with or without preview.
-fn principal(found: &identity::Principal) -> Option<Principal> {
-    let realm = match found.realm {
+/// Says whose sockets have to be authorized again.
+pub(crate) fn revoked_since(cursor: RevocationCursor) -> Revocations {
+    let found = identity::revoked_since(identity::RevocationCursor {
+        organizer: cursor.organizer,
+        participant: cursor.participant,
+    });
+    let user = |user: identity::User| User {
+        realm: realm(user.realm),
+        id: user.id,
+    };
+    Revocations {
+        next: RevocationCursor {
+            organizer: found.next.organizer,
+            participant: found.next.participant,
+        },
+        users: found.users.into_iter().map(user).collect(),
+        agencies: found.agencies,
+        unknown: found.unknown.into_iter().map(realm).collect(),
+    }
+}
+
+fn realm(realm: identity::Realm) -> Realm {
+    match realm {
         identity::Realm::Organizer => Realm::Organizer,
         identity::Realm::Participant => Realm::Participant,
-    };
+    }
+}
+
+/// Participants, and organizers who work for an agency. Administrators are refused, with or without preview.
+fn principal(found: &identity::Principal) -> Option<Principal> {
+    let realm = realm(found.realm);
     let is_admin = found.role.is_some_and(|role| role <= 1);
     let belongs = realm == Realm::Participant || found.agency_id.is_some();
     (belongs && !is_admin).then_some(Principal {
         user: User { realm, id: found.id },
         agency_id: found.agency_id,
+        role: found.role,
     })
 }
 

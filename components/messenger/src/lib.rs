@@ -69,6 +69,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ["participant", "chats", _, "messages"] => ("GET", archive::list_participant_messages),
 
         ["internal", "authenticate"] => ("POST", sockets::authenticate),
+        ["internal", "revocations"] => ("POST", sockets::list_revocations),
         ["internal", "commands"] => ("POST", sockets::carry_out),
         ["internal", "requests"] => ("POST", queue::enqueue),
         ["internal", "standings"] => ("GET", queue::standings),

@@ -1,7 +1,7 @@
 //! What the sidecars ask: who is at a socket, and what its frames do.
 
 use http::StatusCode;
-use relay_protocol::{Authenticate, Authenticated, BatchOutcome, CommandBatch};
+use relay_protocol::{Authenticate, Authenticated, BatchOutcome, CommandBatch, RevocationCursor};
 use serde::de::DeserializeOwned;
 use service::door::{Answer, Request};
 
@@ -18,6 +18,13 @@ pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
             outcomes: access::admissions(&authorizations),
         },
     ))
+}
+
+/// `POST /internal/revocations`: whose sockets have to be authorized again.
+pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let cursor: RevocationCursor = body(request)?;
+    Ok(json(StatusCode::OK, &access::revoked_since(cursor)))
 }
 
 /// `POST /internal/commands`

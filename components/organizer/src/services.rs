@@ -2,8 +2,10 @@
 
 use http::StatusCode;
 use service::clock::Millis;
+use service::database::snapshot;
 use service::door::{Answer, Request};
 use service::internal::{Principal, Principals, Tokens};
+use service::revocations;
 
 use crate::access;
 use crate::error::Error;
@@ -89,6 +91,17 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
     let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
     Ok(json(StatusCode::OK, &Principals { principals }))
+}
+
+/// `GET /api/revocations?since=...`: whose tokens are to be judged again.
+pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let since = request.query("since").and_then(|since| since.parse().ok());
+    let connection = store::open()?;
+    let noted = snapshot(&connection, |connection| {
+        Ok::<_, Error>(revocations::since(connection, since)?)
+    })?;
+    Ok(json(StatusCode::OK, &noted))
 }
 
 fn principal(user: User) -> Principal {

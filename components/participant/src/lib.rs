@@ -97,6 +97,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
 
         ["users"] => pick(request, &[("GET", services::list_users)])?,
         ["internal", "principals"] => pick(request, &[("POST", services::judge_tokens)])?,
+        ["internal", "revocations"] => pick(request, &[("GET", services::list_revocations)])?,
         ["internal", "releases"] => pick(request, &[("POST", services::release_locks)])?,
         ["internal", "tick"] => pick(request, &[("POST", services::tick)])?,
         _ => return Err(Error::UnknownRoute),

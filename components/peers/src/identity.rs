@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use service::internal::{Principals, Tokens};
+use service::internal::{self, Principals, Tokens};
 use service::keys;
 
 use crate::Peers;
-use crate::bindings::exports::mayday::platform::identity::{Guest, Principal, Realm, Verdict};
+use crate::bindings::exports::mayday::platform::identity::{
+    Guest, Principal, Realm, RevocationCursor, Revocations, User, Verdict,
+};
 use crate::owner::{ORGANIZER, Owner, PARTICIPANT};
 
 /// A credential is checked with one indexed read; an owner that needs longer is as good as down (contract 0: 1 s).
@@ -30,6 +32,57 @@ impl Guest for Peers {
             &mut verdicts,
         );
         verdicts
+    }
+
+    fn revoked_since(cursor: RevocationCursor) -> Revocations {
+        let mut found = Revocations {
+            next: cursor,
+            users: Vec::new(),
+            agencies: Vec::new(),
+            unknown: Vec::new(),
+        };
+        found.next.organizer = read_revocations(
+            Realm::Organizer,
+            &ORGANIZER,
+            "/organizer/api/revocations",
+            cursor.organizer,
+            &mut found,
+        );
+        found.next.participant = read_revocations(
+            Realm::Participant,
+            &PARTICIPANT,
+            "/participant/internal/revocations",
+            cursor.participant,
+            &mut found,
+        );
+        found
+    }
+}
+
+/// Asks the owner of a realm, and tells where to go on reading there.
+fn read_revocations(
+    realm: Realm,
+    owner: &Owner,
+    path: &str,
+    since: Option<i64>,
+    found: &mut Revocations,
+) -> Option<i64> {
+    let path = match since {
+        Some(since) => format!("{path}?since={since}"),
+        None => path.to_owned(),
+    };
+    match owner.get::<internal::Revocations>(&path, TIMEOUT) {
+        Ok(answer) => {
+            let users = answer.users.into_iter().map(|id| User { realm, id });
+            found.users.extend(users);
+            found.agencies.extend(answer.agencies);
+            if !answer.complete {
+                found.unknown.push(realm);
+            }
+            Some(answer.last)
+        }
+        // Asked every moment, this would fill the log; whoever asks next goes on from the same place.
+        Err(_) => since,
     }
 }
 

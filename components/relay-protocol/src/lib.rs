@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `/internal/authenticate` | [`Authenticate`] | [`Authenticated`] |
 //! | `/internal/commands` | [`CommandBatch`] | [`BatchOutcome`] |
+//! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
 //!
 //! A batch is idempotent: each [`Command`] carries an id made by the sidecar, and a batch that is sent again, because its
 //! answer was lost, stores nothing twice and is answered as before. So a sidecar may always retry.
@@ -55,6 +56,9 @@ pub struct Principal {
     /// The agency an organizer works for; participants have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub agency_id: Option<i64>,
+    /// An organizer's role, 2 (owner) to 4 (support); participants have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<u8>,
 }
 
 /// The `Authorization` values of first frames, as the clients sent them.
@@ -79,6 +83,43 @@ pub enum Admission {
     Rejected,
     /// The service that knows could not be asked; ask again.
     Unavailable,
+}
+
+/// How far a sidecar has read what was revoked; nothing before the first time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RevocationCursor {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub organizer: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub participant: Option<i64>,
+}
+
+/// Whose sockets have to be authorized again, or else end.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Revocations {
+    /// Where to go on reading.
+    pub next: RevocationCursor,
+    pub users: Vec<User>,
+    /// All of whose users are concerned.
+    pub agencies: Vec<i64>,
+    /// All of whose users are concerned, since it is not known who.
+    pub unknown: Vec<Realm>,
+}
+
+impl Revocations {
+    /// Whether somebody is concerned.
+    pub fn concern(&self, principal: &Principal) -> bool {
+        self.users.contains(&principal.user)
+            || self.unknown.contains(&principal.user.realm)
+            || principal
+                .agency_id
+                .is_some_and(|agency_id| self.agencies.contains(&agency_id))
+    }
+
+    /// Whether nobody is.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.agencies.is_empty() && self.unknown.is_empty()
+    }
 }
 
 /// Commands from any number of connections, in the order in which they are to be carried out.

@@ -30,6 +30,18 @@ pub struct Principal {
     pub name: String,
 }
 
+/// `GET .../revocations?since=...`: whose tokens may have become void since.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Revocations {
+    /// Where to go on reading.
+    pub last: i64,
+    pub users: Vec<i64>,
+    /// All of whose users are concerned.
+    pub agencies: Vec<i64>,
+    /// If not, everybody is concerned.
+    pub complete: bool,
+}
+
 /// `POST /messenger/internal/requests`: put these presses into their queues.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct HelpRequests {

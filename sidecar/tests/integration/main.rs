@@ -7,3 +7,4 @@ mod ending;
 mod opening;
 mod reading;
 mod relaying;
+mod revoking;

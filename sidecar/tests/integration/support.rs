@@ -16,7 +16,7 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
 use relay_protocol::{
     Admission, Authenticate, Authenticated, BatchOutcome, CommandBatch, CommandOutcome, Delivery, Principal,
-    Realm, Request, User,
+    Realm, Request, RevocationCursor, Revocations, User,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -167,6 +167,8 @@ pub(crate) struct Messenger {
     /// While true, calls arrive and are not answered.
     held: watch::Sender<bool>,
     calls: watch::Sender<usize>,
+    /// How many revocations have been told of.
+    told: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -174,6 +176,12 @@ struct Desk {
     batches: Vec<Bytes>,
     authentications: Vec<usize>,
     faults: VecDeque<Fault>,
+    /// What is to be told of, in the next answers.
+    revocations: VecDeque<Revocations>,
+    cursors: Vec<RevocationCursor>,
+    /// Whose credentials are void, and from which call for authentication on.
+    void: HashMap<User, usize>,
+    agencies: HashMap<User, i64>,
     last_positions: HashMap<String, i64>,
     answers: HashMap<uuid::Uuid, Value>,
 }
@@ -196,11 +204,13 @@ impl Messenger {
             state: Arc::default(),
             held: watch::Sender::new(false),
             calls: watch::Sender::new(0),
+            told: watch::Sender::new(0),
         };
         let router = Router::new()
             .route("/messenger/internal/ready", get(|| async { StatusCode::OK }))
             .route("/messenger/internal/authenticate", post(authenticate))
             .route("/messenger/internal/commands", post(commands))
+            .route("/messenger/internal/revocations", post(revocations))
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
@@ -259,6 +269,32 @@ impl Messenger {
         self.state.lock().unwrap().authentications.clone()
     }
 
+    /// The credentials of `user` are void from the next call for authentication on.
+    pub(crate) fn void(&self, user: User) {
+        let mut desk = self.state.lock().unwrap();
+        let next = desk.authentications.len();
+        desk.void.insert(user, next);
+    }
+
+    /// `user` works for this agency from now on.
+    pub(crate) fn employ(&self, user: User, agency_id: i64) {
+        self.state.lock().unwrap().agencies.insert(user, agency_id);
+    }
+
+    /// Tells of something revoked, and returns when the sidecar has been told.
+    pub(crate) async fn revoke(&self, revocations: Revocations) {
+        let told = *self.told.borrow();
+        self.state.lock().unwrap().revocations.push_back(revocations);
+        soon(self.told.subscribe().wait_for(|now| *now > told))
+            .await
+            .unwrap();
+    }
+
+    /// How far the sidecar had read in each of its questions.
+    pub(crate) fn cursors(&self) -> Vec<RevocationCursor> {
+        self.state.lock().unwrap().cursors.clone()
+    }
+
     async fn arrived(&self) {
         self.calls.send_modify(|calls| *calls += 1);
         let _ = self.held.subscribe().wait_for(|held| !held).await;
@@ -266,23 +302,25 @@ impl Messenger {
 }
 
 async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Authenticate>) -> Response {
-    messenger
-        .state
-        .lock()
-        .unwrap()
-        .authentications
-        .push(asked.authorizations.len());
+    let call = {
+        let mut desk = messenger.state.lock().unwrap();
+        desk.authentications.push(asked.authorizations.len());
+        desk.authentications.len() - 1
+    };
     messenger.arrived().await;
-    let fault = messenger.state.lock().unwrap().faults.pop_front();
+    let mut desk = messenger.state.lock().unwrap();
+    let fault = desk.faults.pop_front();
     let outcomes = asked
         .authorizations
         .iter()
         .map(|authorization| match (fault, user(authorization)) {
             (Some(Fault::Unavailable), _) => Admission::Unavailable,
+            (_, Some(user)) if desk.void.get(&user).is_some_and(|from| *from <= call) => Admission::Rejected,
             (_, Some(user)) => Admission::Accepted {
                 principal: Principal {
                     user,
-                    agency_id: None,
+                    agency_id: desk.agencies.get(&user).copied(),
+                    role: None,
                 },
             },
             (_, None) => Admission::Rejected,
@@ -301,6 +339,24 @@ fn user(authorization: &str) -> Option<User> {
         realm,
         id: id.parse().ok()?,
     })
+}
+
+async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<RevocationCursor>) -> Response {
+    let next = {
+        let mut desk = messenger.state.lock().unwrap();
+        desk.cursors.push(cursor);
+        desk.revocations.pop_front()
+    };
+    let is_news = next.is_some();
+    let nothing = Revocations {
+        next: cursor,
+        ..Revocations::default()
+    };
+    let answer = Json(next.unwrap_or(nothing)).into_response();
+    if is_news {
+        messenger.told.send_modify(|told| *told += 1);
+    }
+    answer
 }
 
 async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {

@@ -23,6 +23,7 @@ const LABEL: &str = "organizer";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0001_init.sql"),
     include_str!("../../../../migrations/organizer/0002_incidents_and_chain.sql"),
+    include_str!("../../../../migrations/organizer/0003_revocations.sql"),
 ];
 
 /// Something that has an id.

@@ -16,6 +16,7 @@ const LABEL: &str = "participant";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/participant/0001_init.sql"),
     include_str!("../../../../migrations/participant/0002_cache_and_farewells.sql"),
+    include_str!("../../../../migrations/participant/0003_revocations.sql"),
 ];
 
 /// Opens the database.
