@@ -141,6 +141,8 @@ struct Connection {
     authorization: String,
     /// How often somebody had been doubted when it was asked about first.
     doubts_before: u64,
+    /// Who the client was found to be.
+    accepted: Option<Principal>,
     /// The client is being asked about again.
     checking: Option<Pin<Box<dyn Future<Output = Option<Principal>> + Send>>>,
     /// Steps behind a complaint that waits for its turn. Nothing is read meanwhile.
@@ -173,6 +175,7 @@ impl Connection {
             membership: None,
             authorization: String::new(),
             doubts_before: 0,
+            accepted: None,
             checking: None,
             undone: VecDeque::new(),
         }
@@ -263,6 +266,7 @@ impl Connection {
             Opening::Refused => Some(Ending::Drop),
             Opening::Accepted(principal) => {
                 self.session.accepted(Instant::now());
+                self.accepted = Some(principal);
                 let mut membership = Membership::new(&self.shared, principal, Arc::clone(&self.outbox));
                 // Nothing asked by this client may be answered before it hears what others do, or something would fall
                 // between the answer and the first frame heard.
@@ -292,10 +296,11 @@ impl Connection {
         None
     }
 
-    /// The client stays who it was, or goes. What it may still do elsewhere, it does over a new connection.
+    /// The client stays who it was, or goes at once: what waits to be written is not for it any more. What it may still do, it does
+    /// over a new connection.
     fn confirm(&self, principal: Option<Principal>) -> Option<Ending> {
-        let is_same = principal.is_some() && principal == self.session.principal();
-        (!is_same).then_some(Ending::Drop)
+        let is_same = principal.is_some() && principal == self.accepted;
+        (!is_same).then_some(Ending::Gone)
     }
 
     fn ask(&mut self, request: Request) {

@@ -89,8 +89,19 @@ impl Hub {
         let people = self.people.lock().expect("no panic while locked");
         // Who joins after this sees that somebody was doubted while they were on their way.
         self.doubts.fetch_add(1, Ordering::Relaxed);
+        let named = revocations
+            .users
+            .iter()
+            .filter_map(|user| people.present.get(user));
+        for connection in named.flat_map(|presence| &presence.connections) {
+            connection.outbox.doubt();
+        }
+        if revocations.agencies.is_empty() && revocations.unknown.is_empty() {
+            return;
+        }
         let connections = people.present.values().flat_map(|presence| &presence.connections);
-        for connection in connections.filter(|connection| revocations.concern(&connection.principal)) {
+        for connection in connections.filter(|connection| revocations.concern_kind_of(&connection.principal))
+        {
             connection.outbox.doubt();
         }
     }

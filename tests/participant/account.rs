@@ -373,3 +373,17 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
         .await
         .error(401, "invalid authorization header");
 }
+
+/// A venue's network is one address; what others mistype there must keep nobody from help.
+#[tokio::test]
+async fn newcomers_sign_in_however_many_others_fail_at_their_address() {
+    let components = Components::with(&["participant"], &[]);
+    for number in 0..101 {
+        let refused = sign_in(&components, &format!("nobody{number}@example.org"), "wrong horse").await;
+        refused.error(401, "invalid email or password");
+    }
+    people::sign_up(&components.door, "p@example.org").await;
+    sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD)
+        .await
+        .json(200);
+}

@@ -5,6 +5,7 @@ use serde::Serialize;
 use service::credentials::{self, Checked, Claim};
 use service::database::transaction;
 use service::door::{Answer, Request};
+use service::throttle::Crowds;
 use service::{clock, settings};
 use spin_sdk::sqlite3::Connection;
 
@@ -69,6 +70,7 @@ pub(crate) fn check_password(
         account: email,
         password,
         hash,
+        crowds: Crowds::Unexpected,
     };
     let Checked::Right { renewed } = credentials::check(request, &claim)? else {
         return Ok(false);

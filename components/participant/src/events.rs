@@ -85,7 +85,7 @@ fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
         Some(event) => {
             let now = clock::now();
             let fresh = known.is_some_and(|known| {
-                known.agency_id == event.agency_id && (now - REFRESH..=now).contains(&known.verified_at)
+                known.agency_id == event.agency_id && known.verified_at >= now - REFRESH
             });
             if !fresh {
                 known_events::learn(connection, id, event.agency_id, now)?;
@@ -101,13 +101,12 @@ fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
 /// danger must not wait for it.
 pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> {
     match find(connection, id) {
-        Err(Error::Unavailable) => {
-            let now = clock::now();
+        Err(error @ (Error::Unavailable | Error::Api(_))) => {
             let known = known_events::find(connection, id)?;
             known
-                .filter(|known| (now - MEMORY..=now).contains(&known.verified_at))
+                .filter(|known| known.verified_at >= clock::now() - MEMORY)
                 .map(|known| known.agency_id)
-                .ok_or(Error::Unavailable)
+                .ok_or(error)
         }
         found => found.map(|event| event.agency_id),
     }

@@ -7,6 +7,7 @@ use service::clock;
 use service::credentials::{self, Checked, Claim};
 use service::door::{Answer, Request};
 use service::password::Hashing;
+use service::throttle::Crowds;
 use spin_sdk::sqlite3::Connection;
 
 use crate::body::Body;
@@ -76,6 +77,7 @@ pub(crate) fn check_password(
         account: email,
         password,
         hash,
+        crowds: Crowds::Expected,
     };
     let Checked::Right { renewed } = credentials::check(request, &claim)? else {
         return Ok(false);

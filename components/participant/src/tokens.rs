@@ -11,6 +11,9 @@ const PREFIX: &str = "participant:";
 const ISSUER: &str = "mayday";
 const LIFETIME: Millis = 24 * 60 * 60 * 1000;
 
+/// How far the clock of the host that issued a token may be ahead: a token has to work at once, at any host.
+const LEEWAY: Millis = 2000;
+
 /// Times are fractional seconds.
 #[derive(Deserialize, Serialize)]
 struct Claims {
@@ -69,7 +72,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
         .ok()
         .map(|data| data.claims);
     let now = clock::now();
-    let current = claims.filter(|claims| millis(claims.nbf) <= now && now < millis(claims.exp));
+    let current = claims.filter(|claims| millis(claims.nbf) <= now + LEEWAY && now < millis(claims.exp));
     Ok(current.and_then(|claims| {
         Some(Token {
             participant_id: claims.sub.parse().ok()?,

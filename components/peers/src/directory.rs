@@ -12,6 +12,9 @@ use crate::owner::{ORGANIZER, OwnerError, comma_separated};
 /// Contract 0.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
+/// Somebody may be pressing for help, and what is known of the event is good enough then.
+const BY_IDS_TIMEOUT: Duration = Duration::from_secs(2);
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventBody {
@@ -38,16 +41,17 @@ impl Guest for Peers {
         if let Some(latest) = filter.latest {
             query.append_pair("to", &clock::format(latest));
         }
-        events(&format!("/organizer/api/events?{}", query.finish()))
+        events(&format!("/organizer/api/events?{}", query.finish()), TIMEOUT)
     }
 
     fn events_by_ids(ids: Vec<i64>) -> Result<Vec<Event>, Error> {
-        events(&format!("/organizer/api/events?ids={}", comma_separated(&ids)))
+        let path = format!("/organizer/api/events?ids={}", comma_separated(&ids));
+        events(&path, BY_IDS_TIMEOUT)
     }
 }
 
-fn events(path: &str) -> Result<Vec<Event>, Error> {
-    let bodies: Vec<EventBody> = ORGANIZER.get(path, TIMEOUT).map_err(|error| failure(&error))?;
+fn events(path: &str, timeout: Duration) -> Result<Vec<Event>, Error> {
+    let bodies: Vec<EventBody> = ORGANIZER.get(path, timeout).map_err(|error| failure(&error))?;
     bodies.into_iter().map(event).collect()
 }
 

@@ -107,10 +107,9 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Whether somebody is concerned.
-    pub fn concern(&self, principal: &Principal) -> bool {
-        self.users.contains(&principal.user)
-            || self.unknown.contains(&principal.user.realm)
+    /// Whether somebody is concerned although not named, by realm or agency.
+    pub fn concern_kind_of(&self, principal: &Principal) -> bool {
+        self.unknown.contains(&principal.user.realm)
             || principal
                 .agency_id
                 .is_some_and(|agency_id| self.agencies.contains(&agency_id))

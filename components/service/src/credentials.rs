@@ -4,7 +4,7 @@ use crate::clock;
 use crate::door::Request;
 use crate::password::{Hashing, PasswordError, Verdict};
 use crate::settings::{self, SettingError};
-use crate::throttle::{self, Attempt, Throttled};
+use crate::throttle::{self, Attempt, Crowds, Throttled};
 
 /// What somebody says to be an account's password.
 pub struct Claim<'a> {
@@ -15,6 +15,7 @@ pub struct Claim<'a> {
     pub password: &'a str,
     /// The hash of the account's password; `None` when nobody has that e-mail.
     pub hash: Option<&'a str>,
+    pub crowds: Crowds,
 }
 
 /// What came of it.
@@ -53,7 +54,7 @@ impl From<Throttled> for CheckError {
 pub fn check(request: &Request, claim: &Claim) -> Result<Checked, CheckError> {
     let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret(claim.secret)?;
-    let attempt = Attempt::begin(&secret, claim.account, &address, clock::now())?;
+    let attempt = Attempt::begin(&secret, claim.account, &address, claim.crowds, clock::now())?;
     let hashing = Hashing::from_settings()?;
     let verdict = hashing.verify(claim.password, claim.hash)?;
     if let Some(attempt) = attempt {

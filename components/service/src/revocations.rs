@@ -7,6 +7,9 @@ use crate::database::{DatabaseError, query, query_one};
 use crate::internal::Revocations;
 use crate::parameters;
 
+/// So many rows are told at once. Who is further behind does better to ask about everybody.
+const MOST: i64 = 1000;
+
 /// What has been noted after the row `since`. Without it, or when rows are missing, the answer is not complete, and everybody is to be
 /// checked again. To be called in a snapshot.
 pub fn since(connection: &Connection, since: Option<i64>) -> Result<Revocations, DatabaseError> {
@@ -19,8 +22,8 @@ pub fn since(connection: &Connection, since: Option<i64>) -> Result<Revocations,
     .unwrap_or_default();
     let rows = query(
         connection,
-        "SELECT user_id, agency_id FROM revocations WHERE id > ?1 ORDER BY id",
-        parameters![since.unwrap_or(last)],
+        "SELECT user_id, agency_id FROM revocations WHERE id > ?1 ORDER BY id LIMIT ?2",
+        parameters![since.unwrap_or(last), MOST],
         |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?)),
     )?;
     let noted = since.map(|since| last - since);

@@ -2,8 +2,8 @@
 //!
 //! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not make longer.
 //! Ten of one account from one address close that pair: somebody else's guesses at an account, from another address, are no reason to
-//! keep its owner out. Many more, of one account from all addresses or of all accounts from one, close those for strangers; an
-//! account that has signed in from an address before is no stranger there.
+//! keep its owner out. Many more, of one account from all addresses or, where no crowds are expected, of all accounts from one, close
+//! those for strangers; an account that has signed in from an address before is no stranger there.
 //!
 //! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So what may fail is
 //! looked at before a password is checked, which takes a while, and again after. Counts live in a fixed number of slots, so that no
@@ -42,6 +42,16 @@ pub struct Attempt {
     acquaintance: String,
     /// Whose acquaintance that is to be.
     of: String,
+    crowds: Crowds,
+}
+
+/// Whether many people who do not know each other sign in from one address.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crowds {
+    /// An address that fails at many accounts is guessing.
+    Unexpected,
+    /// A venue's network is one address, and newcomers must not wait for what others mistype.
+    Expected,
 }
 
 /// An attempt that may not be made before so many seconds have passed.
@@ -57,6 +67,7 @@ impl Attempt {
         secret: &str,
         account: &str,
         address: &str,
+        crowds: Crowds,
         now: Millis,
     ) -> Result<Option<Attempt>, Throttled> {
         let store = match Store::open(LABEL) {
@@ -74,6 +85,7 @@ impl Attempt {
             address: slot(secret, "address", &[address]).0,
             acquaintance,
             of,
+            crowds,
         };
         attempt.recheck(now)?;
         Ok(Some(attempt))
@@ -83,7 +95,9 @@ impl Attempt {
         self.check(&self.pair, MOST_OF_A_PAIR, now)?;
         if !self.is_acquainted(now, ACQUAINTANCE) {
             self.check(&self.account, MOST_IN_ALL, now)?;
-            self.check(&self.address, MOST_IN_ALL, now)?;
+            if self.crowds == Crowds::Unexpected {
+                self.check(&self.address, MOST_IN_ALL, now)?;
+            }
         }
         Ok(())
     }

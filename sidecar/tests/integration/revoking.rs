@@ -106,6 +106,22 @@ async fn a_sign_out_does_not_miss_a_socket_that_is_just_being_opened() {
     alice.is_dropped().await;
 }
 
+/// While Redis hangs a session waits to be opened, and can be doubted meanwhile.
+#[tokio::test]
+async fn who_is_doubted_without_reason_while_the_session_opens_stays() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    redis.signal("STOP");
+    let mut alice = Client::connect(&sidecar).await;
+    alice.authorize(ALICE).await;
+    messenger.called(1).await;
+    messenger.revoke(of(ALICE)).await;
+    messenger.called(2).await;
+    redis.signal("CONT");
+    alice.ask("get_chats", json!("")).await;
+    assert_eq!(alice.next().await["payload"]["type"], "getChats");
+}
+
 #[tokio::test]
 async fn reading_goes_on_where_it_ended() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);

@@ -118,6 +118,14 @@ impl Redis {
         redis::Client::open(self.url()).unwrap()
     }
 
+    /// Has it hang, or go on: `STOP` or `CONT`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), self.process.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

@@ -53,7 +53,9 @@ pub(crate) fn enqueue(
         connection,
         "INSERT INTO outbox (request_id, participant_id, event_id, due_at)
          SELECT value ->> 'id', value ->> 'participantId', value ->> 'eventId', ?2
-         FROM json_each(?1) WHERE value ->> 'id' IN (SELECT request_id FROM cancelled_requests)
+         FROM json_each(?1)
+         WHERE value ->> 'id' IN (SELECT request_id FROM cancelled_requests)
+            OR value ->> 'participantId' IN (SELECT participant_id FROM forgotten_participants)
          ON CONFLICT DO NOTHING",
         &[list, Value::Integer(now)],
     )
