@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use service::credentials::{self, Checked, Claim};
+use service::credentials::{self, Claim};
 use service::database::transaction;
 use service::door::{Answer, Request};
 use service::throttle::Crowds;
@@ -72,13 +72,9 @@ pub(crate) fn check_password(
         hash,
         crowds: Crowds::Unexpected,
     };
-    let Checked::Right { renewed } = credentials::check(request, &claim)? else {
-        return Ok(false);
-    };
-    if let (Some(new), Some(old)) = (renewed, hash) {
-        users::rehash_password(connection, email, old, &new)?;
-    }
-    Ok(true)
+    credentials::check(request, &claim, |old, new| {
+        Ok(users::rehash_password(connection, email, old, new)?)
+    })
 }
 
 /// `POST /auth/sign-out`

@@ -4,7 +4,7 @@ use email_address::{EmailAddress, Options};
 use http::StatusCode;
 use serde::Serialize;
 use service::clock;
-use service::credentials::{self, Checked, Claim};
+use service::credentials::{self, Claim};
 use service::door::{Answer, Request};
 use service::password::Hashing;
 use service::throttle::Crowds;
@@ -79,13 +79,9 @@ pub(crate) fn check_password(
         hash,
         crowds: Crowds::Expected,
     };
-    let Checked::Right { renewed } = credentials::check(request, &claim)? else {
-        return Ok(false);
-    };
-    if let (Some(new), Some(old)) = (renewed, hash) {
-        participants::rehash_password(connection, email, old, &new)?;
-    }
-    Ok(true)
+    credentials::check(request, &claim, |old, new| {
+        Ok(participants::rehash_password(connection, email, old, new)?)
+    })
 }
 
 /// `POST /auth/sign-out`. All sessions end.

@@ -18,17 +18,6 @@ pub struct Claim<'a> {
     pub crowds: Crowds,
 }
 
-/// What came of it.
-#[derive(Debug, PartialEq)]
-pub enum Checked {
-    Wrong,
-    /// It is the one.
-    Right {
-        /// A hash to replace the one there is, which takes less work than is asked for now.
-        renewed: Option<String>,
-    },
-}
-
 /// Why it was not checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -50,8 +39,21 @@ impl From<Throttled> for CheckError {
     }
 }
 
-/// Checks a password that came with a request.
-pub fn check(request: &Request, claim: &Claim) -> Result<Checked, CheckError> {
+/// Whether a password that came with a request is the account's. When it is and its hash takes less work than is asked for now, `renew`
+/// is given the old hash and a new one to take its place.
+pub fn check<Error: From<CheckError>>(
+    request: &Request,
+    claim: &Claim,
+    renew: impl FnOnce(&str, &str) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let (verdict, renewed) = judge(request, claim)?;
+    if let (Some(old), Some(new)) = (claim.hash, renewed) {
+        renew(old, &new)?;
+    }
+    Ok(verdict.is_right())
+}
+
+fn judge(request: &Request, claim: &Claim) -> Result<(Verdict, Option<String>), CheckError> {
     let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret(claim.secret)?;
     let attempt = Attempt::begin(&secret, claim.account, &address, claim.crowds, clock::now())?;
@@ -63,11 +65,9 @@ pub fn check(request: &Request, claim: &Claim) -> Result<Checked, CheckError> {
             Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(clock::now())?,
         }
     }
-    Ok(match verdict {
-        Verdict::Wrong => Checked::Wrong,
-        Verdict::Right => Checked::Right { renewed: None },
-        Verdict::RightButOutdated => Checked::Right {
-            renewed: Some(hashing.hash(claim.password)?),
-        },
-    })
+    let renewed = match verdict {
+        Verdict::RightButOutdated => Some(hashing.hash(claim.password)?),
+        Verdict::Wrong | Verdict::Right => None,
+    };
+    Ok((verdict, renewed))
 }
