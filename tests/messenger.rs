@@ -1,5 +1,6 @@
 //! The messenger service, for what the story needs of it (contract 5): batches as a sidecar sends them, and the archives.
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use crate::support::components::{Components, MESSENGER_KEY};
@@ -209,6 +210,94 @@ async fn a_request_is_queued_once_however_often_it_comes() {
         nobody,
         json!({"reply": {"type": "info", "payload": {"message": "no new chats"}}})
     );
+}
+
+/// Hundreds of claims at once, over several hosts on one database: everybody who waits is given to exactly one organizer, the longest waiting
+/// first, and nobody to another agency's.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_given_to_two_organizers() {
+    const WAITING: usize = 250;
+    const BATCHES: usize = 30;
+    const CLAIMS: usize = 10;
+    let mut desk = Desk::open().await;
+    let rival = desk.components.agency("Rival").await;
+    let presses: Vec<Value> = (0..WAITING)
+        .map(|number| {
+            json!({
+                "id": format!("0198c0de-0000-7000-9000-{number:012}"), "participantId": 1000 + number, "eventId": desk.agency.event_id,
+                "agencyId": desk.agency.id, "pressedAt": 1_777_000_000_000_i64 + i64::try_from(number).expect("a few"),
+                "description": "", "lat": null, "lng": null, "email": "p@example.org", "phoneNumber": "",
+            })
+        })
+        .collect();
+    let door = &desk.components.door;
+    let requests = json!({"requests": presses});
+    let queued = door.send(
+        "POST",
+        "/messenger/internal/requests",
+        Some(MESSENGER_KEY),
+        Some(&requests),
+    );
+    queued.await.empty(200);
+
+    let organizers = [
+        desk.support(),
+        json!({"realm": "organizer", "id": desk.agency.owner.id, "agencyId": desk.agency.id}),
+        json!({"realm": "organizer", "id": rival.owner.id, "agencyId": rival.id}),
+    ];
+    let batches: Vec<Value> = (0..BATCHES)
+        .map(|_| {
+            let claims: Vec<Value> = (0..CLAIMS)
+                .map(|claim| {
+                    desk.command(
+                        &organizers[claim % organizers.len()],
+                        json!({"type": "startChat"}),
+                    )
+                })
+                .collect();
+            json!({"commands": claims})
+        })
+        .collect();
+    let hosts = [
+        desk.components.door.clone(),
+        desk.components.another_host(&["messenger"], &[]),
+        desk.components.another_host(&["messenger"], &[]),
+    ];
+    let sent = batches.iter().enumerate().map(|(number, batch)| {
+        let host = &hosts[number % hosts.len()];
+        async move {
+            let path = "/messenger/internal/commands";
+            let reply = host.send("POST", path, Some(MESSENGER_KEY), Some(batch)).await;
+            reply.json(200)["outcomes"].as_array().expect("a list").clone()
+        }
+    });
+    // As many sidecars, each with one batch under way.
+    let outcomes: Vec<Vec<Value>> = stream::iter(sent).buffer_unordered(6).collect().await;
+    let outcomes = outcomes.concat();
+    assert_eq!(outcomes.len(), BATCHES * CLAIMS);
+    let mut given: Vec<i64> = outcomes
+        .iter()
+        .filter_map(|outcome| {
+            let chat = &outcome["deliveries"][0]["frame"]["payload"];
+            assert_ne!(chat["organizerId"], rival.owner.id, "{outcome}");
+            chat["participantId"].as_i64()
+        })
+        .collect();
+    given.sort_unstable();
+    let everybody: Vec<i64> = (1000..).take(WAITING).collect();
+    // Seven of ten claims in a batch are the agency's own.
+    assert_eq!(given, everybody[..(BATCHES * 7).min(WAITING)]);
+
+    let database = rusqlite::Connection::open(desk.components.database("messenger")).expect("a database");
+    let out_of_turn: i64 = database
+        .query_row(
+            "SELECT count(*) FROM chats later JOIN chats earlier ON earlier.pressed_at < later.pressed_at
+             WHERE later.state = 'active' AND earlier.state = 'waiting'",
+            (),
+            |row| row.get(0),
+        )
+        .expect("a count");
+    assert_eq!(out_of_turn, 0);
 }
 
 #[tokio::test]
