@@ -20,6 +20,7 @@ mod bindings {
 }
 
 use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
@@ -89,6 +90,11 @@ fn route(request: &Request) -> Result<Answer, Error> {
 }
 
 type Handler = fn(&Request) -> Result<Answer, Error>;
+
+/// What one of our own services sends.
+fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
+    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
+}
 
 /// JSON as this service writes it (contract 0).
 fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {

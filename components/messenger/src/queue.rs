@@ -1,7 +1,6 @@
 //! The queue, as the participant service fills it, asks about it and takes requests back.
 
 use http::StatusCode;
-use serde::de::DeserializeOwned;
 use service::clock::{self, Millis};
 use service::database::transaction;
 use service::door::{Answer, Request};
@@ -9,12 +8,12 @@ use service::internal::{Cancellation, Cancelled, Farewells, HelpRequest, HelpReq
 
 use crate::error::Error;
 use crate::store::queue::{self, Arrival, Place};
-use crate::{access, ids, json, store};
+use crate::{access, body, ids, json, store};
 
 /// `POST /internal/requests`: stores presses; once it has answered they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let HelpRequests { requests } = read(request)?;
+    let HelpRequests { requests } = body(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     let connection = store::open()?;
     transaction(&connection, |connection| {
@@ -71,7 +70,7 @@ pub(crate) fn standings(request: &Request) -> Result<Answer, Error> {
 /// asks does not live to do so.
 pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let Cancellation { request_id } = read(request)?;
+    let Cancellation { request_id } = body(request)?;
     let connection = store::open()?;
     let cancelled = transaction(&connection, |connection| {
         Ok::<_, Error>(queue::cancel(connection, &request_id, clock::now())?)
@@ -82,14 +81,10 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
 /// `POST /internal/farewells`: forgets participants who have deleted their accounts.
 pub(crate) fn forget(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let Farewells { participant_ids } = read(request)?;
+    let Farewells { participant_ids } = body(request)?;
     let connection = store::open()?;
     transaction(&connection, |connection| {
         Ok::<_, Error>(queue::forget(connection, &participant_ids)?)
     })?;
     Ok(Answer::empty(StatusCode::OK))
-}
-
-fn read<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
-    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
 }

@@ -2,11 +2,10 @@
 
 use http::StatusCode;
 use relay_protocol::{Authenticate, Authenticated, BatchOutcome, CommandBatch, RevocationCursor};
-use serde::de::DeserializeOwned;
 use service::door::{Answer, Request};
 
 use crate::error::Error;
-use crate::{access, commands, json, store};
+use crate::{access, body, commands, json, store};
 
 /// `POST /internal/authenticate`
 pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
@@ -40,8 +39,4 @@ pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     store::open()?;
     Ok(Answer::empty(StatusCode::OK))
-}
-
-fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
-    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
 }

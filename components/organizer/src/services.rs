@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use service::clock::Millis;
-use service::database::snapshot;
 use service::door::{Answer, Request};
 use service::internal::{Principal, Principals, Tokens};
 use service::revocations;
@@ -97,10 +96,7 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let since = request.query("since").and_then(|since| since.parse().ok());
-    let connection = store::open()?;
-    let noted = snapshot(&connection, |connection| {
-        Ok::<_, Error>(revocations::since(connection, since)?)
-    })?;
+    let noted = revocations::since(&store::open()?, since)?;
     Ok(json(StatusCode::OK, &noted))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde::Deserialize;
-use service::database::{snapshot, transaction};
+use service::database::transaction;
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
 use service::revocations;
@@ -83,10 +83,7 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let since = request.query("since").and_then(|since| since.parse().ok());
-    let connection = store::open()?;
-    let noted = snapshot(&connection, |connection| {
-        Ok::<_, Error>(revocations::since(connection, since)?)
-    })?;
+    let noted = revocations::since(&store::open()?, since)?;
     Ok(json(StatusCode::OK, &noted))
 }
 

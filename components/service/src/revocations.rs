@@ -3,7 +3,7 @@
 
 use spin_sdk::sqlite3::Connection;
 
-use crate::database::{DatabaseError, query, query_one};
+use crate::database::{DatabaseError, query, query_one, snapshot};
 use crate::internal::Revocations;
 use crate::parameters;
 
@@ -11,26 +11,28 @@ use crate::parameters;
 const MOST: i64 = 1000;
 
 /// What has been noted after the row `since`. Without it, or when rows are missing, the answer is not complete, and everybody is to be
-/// checked again. To be called in a snapshot.
+/// checked again.
 pub fn since(connection: &Connection, since: Option<i64>) -> Result<Revocations, DatabaseError> {
-    let last = query_one(
-        connection,
-        "SELECT seq FROM sqlite_sequence WHERE name = 'revocations'",
-        &[],
-        |row| row.get::<i64>(0),
-    )?
-    .unwrap_or_default();
-    let rows = query(
-        connection,
-        "SELECT user_id, agency_id FROM revocations WHERE id > ?1 ORDER BY id LIMIT ?2",
-        parameters![since.unwrap_or(last), MOST],
-        |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?)),
-    )?;
-    let noted = since.map(|since| last - since);
-    Ok(Revocations {
-        last,
-        complete: noted.is_some_and(|noted| usize::try_from(noted) == Ok(rows.len())),
-        users: rows.iter().filter_map(|(user, _)| *user).collect(),
-        agencies: rows.iter().filter_map(|(_, agency)| *agency).collect(),
+    snapshot(connection, |connection| {
+        let last = query_one(
+            connection,
+            "SELECT seq FROM sqlite_sequence WHERE name = 'revocations'",
+            &[],
+            |row| row.get::<i64>(0),
+        )?
+        .unwrap_or_default();
+        let rows = query(
+            connection,
+            "SELECT user_id, agency_id FROM revocations WHERE id > ?1 ORDER BY id LIMIT ?2",
+            parameters![since.unwrap_or(last), MOST],
+            |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?)),
+        )?;
+        let noted = since.map(|since| last - since);
+        Ok(Revocations {
+            last,
+            complete: noted.is_some_and(|noted| usize::try_from(noted) == Ok(rows.len())),
+            users: rows.iter().filter_map(|(user, _)| *user).collect(),
+            agencies: rows.iter().filter_map(|(_, agency)| *agency).collect(),
+        })
     })
 }

@@ -78,7 +78,7 @@ pub(crate) fn places(
 ) -> Result<Vec<Option<Place>>, DatabaseError> {
     query(
         connection,
-        "SELECT c.agency_id, c.state = 'active',
+        "SELECT c.agency_id,
                 CASE c.state WHEN 'waiting' THEN (
                     SELECT count(*) FROM chats q
                     WHERE q.agency_id = c.agency_id AND q.state = 'waiting' AND (q.pressed_at, q.id) < (c.pressed_at, c.id)
@@ -90,7 +90,7 @@ pub(crate) fn places(
             let Some(agency_id) = agency_id else {
                 return Ok(None);
             };
-            let ahead: Option<u32> = row.get(2)?;
+            let ahead: Option<u32> = row.get(1)?;
             Ok(Some(ahead.map_or(Place::Active, |ahead| Place::Waiting { agency_id, ahead })))
         },
     )
