@@ -3,6 +3,7 @@
 //! Commands of all connections gather while one batch is under way, and the next batch takes what has gathered. Under load
 //! batches grow by themselves, which is group commit. The order in which commands were read is kept.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,10 +17,11 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, error, warn};
 
 use crate::backoff::Backoff;
+use crate::frame::{Frame, rendered};
 use crate::hub::Hub;
 use crate::messenger::{CallError, Messenger};
 use crate::outbox::Outbox;
-use crate::protocol::{error_frame, failure_text, rendered};
+use crate::protocol::{Complaint, error_frame};
 use crate::relay::{Passed, Relay};
 
 /// The largest batch. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.
@@ -59,7 +61,11 @@ pub(crate) struct Pending {
 impl Pending {
     /// Answers without the messenger.
     pub(crate) fn fail(self) {
-        self.asker.push(error_frame(failure_text(&self.command.request)));
+        let Command {
+            protocol, request, ..
+        } = self.command;
+        self.asker
+            .push(error_frame(&Complaint::Unavailable(request), protocol));
     }
 }
 
@@ -202,14 +208,16 @@ impl Carrier {
                 pending.asker.push(rendered(reply));
             }
             for delivery in deliveries {
-                let frame = rendered(&delivery.frame);
+                let frame = Frame::new(&delivery.frame, delivery.more.as_deref(), delivery.audience);
                 for user in &delivery.to {
                     self.hub
-                        .deliver(*user, &delivery.chat_id, delivery.position, frame.clone());
+                        .deliver(*user, delivery.place.as_ref(), frame.clone(), delivery.again);
                     elsewhere.entry(*user).or_default().push(Passed {
-                        chat_id: delivery.chat_id.as_str().into(),
-                        position: delivery.position,
+                        place: delivery.place.as_ref().map(Cow::Borrowed),
+                        audience: delivery.audience,
                         frame: &delivery.frame,
+                        more: delivery.more.as_deref(),
+                        again: delivery.again,
                     });
                 }
             }
@@ -244,7 +252,7 @@ fn body_of(batch: &[Pending]) -> Bytes {
 mod tests {
     use super::*;
     use crate::outbox::Work;
-    use relay_protocol::{CommandBatch, Principal, Realm, Request};
+    use relay_protocol::{CommandBatch, Principal, Protocol, Realm, Request};
     use tokio::sync::Semaphore;
     use uuid::Uuid;
 
@@ -264,6 +272,7 @@ mod tests {
                 id: Uuid::now_v7(),
                 principal,
                 received_at: 0,
+                protocol: Protocol::Contract,
                 request,
             },
             since: Instant::now(),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use relay_protocol::{Command, Principal, Request};
+use relay_protocol::{Command, Principal, Protocol, Request};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
@@ -20,7 +20,7 @@ use crate::admission::Admissions;
 use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
 use crate::outbox::{End, Outbox, Work};
-use crate::protocol::{Patience, Session, Step, error_frame};
+use crate::protocol::{Closing, Complaint, Patience, Session, Step, error_frame, ready_frame};
 use crate::relay::{Relay, Wanted};
 
 /// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
@@ -29,6 +29,9 @@ const MAX_UNDER_WAY: usize = 64;
 
 /// How long the last frames may take to be written before the connection is dropped.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// The same where the client is not to be here any longer.
+const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
 
 /// How long the client may take to answer a close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(1);
@@ -59,6 +62,8 @@ enum Ending {
     ClosedByClient,
     /// The closing handshake begins here.
     Close(CloseFrame),
+    /// The same, but what waits is not for the client any more.
+    CloseAtOnce(CloseFrame),
     /// The client broke the protocol; nothing more can be read from its socket.
     Broken(CloseFrame),
 }
@@ -89,6 +94,10 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
             outbox.finish(End::Close(frame));
             let _ = timeout(LAST_WRITE, writing).await;
             let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
+        }
+        Ending::CloseAtOnce(frame) => {
+            outbox.finish_at_once(End::Close(frame));
+            let _ = timeout(LAST_WRITE_AT_ONCE, writing).await;
         }
         Ending::Broken(frame) => {
             outbox.finish(End::Close(frame));
@@ -193,6 +202,7 @@ impl Connection {
                 () = nothing_under_way(&self.places), if !may_go_on => self.go_on(),
                 opening = opened(&mut self.opening) => self.go_on_opening(opening),
                 () = self.outbox.doubted() => self.check_again(),
+                () = self.outbox.crowded_out() => Some(self.end(Closing::TooManyConnections)),
                 principal = checked(&mut self.checking) => self.confirm(principal),
                 () = sleep_until(self.session.deadline()), if may_go_on => {
                     let steps = self.session.deadline_passed();
@@ -239,6 +249,7 @@ impl Connection {
         while let Some(step) = self.undone.pop_front() {
             match step {
                 Step::Authorize(authorization) => {
+                    self.outbox.speak(self.session.protocol());
                     self.authorization.clone_from(&authorization);
                     self.doubts_before = self.shared.hub.doubts();
                     let admissions = self.shared.admissions.clone();
@@ -249,13 +260,20 @@ impl Connection {
                         }
                     }));
                 }
+                Step::Welcome(principal) => {
+                    if self.session.protocol() == Protocol::Two {
+                        self.outbox.push(ready_frame(Uuid::now_v7(), principal));
+                    }
+                }
                 Step::Ask(request) => self.ask(request),
                 Step::Complain(complaint) if self.places.available_permits() < MAX_UNDER_WAY => {
                     self.undone.push_front(Step::Complain(complaint));
                     return None;
                 }
-                Step::Complain(complaint) => self.outbox.push(error_frame(&complaint.to_string())),
-                Step::Drop => return Some(Ending::Drop),
+                Step::Complain(complaint) => {
+                    self.outbox.push(error_frame(&complaint, self.session.protocol()))
+                }
+                Step::End(closing) => return Some(self.end(closing)),
             }
         }
         None
@@ -263,11 +281,13 @@ impl Connection {
 
     fn go_on_opening(&mut self, opening: Opening) -> Option<Ending> {
         match opening {
-            Opening::Refused => Some(Ending::Drop),
+            Opening::Refused => Some(self.end(Closing::BadToken)),
             Opening::Accepted(principal) => {
                 self.session.accepted(Instant::now());
                 self.accepted = Some(principal);
-                let mut membership = Membership::new(&self.shared, principal, Arc::clone(&self.outbox));
+                let protocol = self.session.protocol();
+                let mut membership =
+                    Membership::new(&self.shared, principal, protocol, Arc::clone(&self.outbox));
                 // Nothing asked by this client may be answered before it hears what others do, or something would fall
                 // between the answer and the first frame heard.
                 self.opening = Some(Box::pin(async move {
@@ -299,8 +319,23 @@ impl Connection {
     /// The client stays who it was, or goes at once: what waits to be written is not for it any more. What it may still do, it does
     /// over a new connection.
     fn confirm(&self, principal: Option<Principal>) -> Option<Ending> {
-        let is_same = principal.is_some() && principal == self.accepted;
-        (!is_same).then_some(Ending::Gone)
+        let closing = match principal {
+            Some(_) if principal == self.accepted => return None,
+            Some(_) => Closing::Changed,
+            None => Closing::SignedOut,
+        };
+        Some(match self.session.protocol() {
+            Protocol::Contract => Ending::Gone,
+            Protocol::Two => Ending::CloseAtOnce(close_frame(closing)),
+        })
+    }
+
+    /// Ends the connection in the way the client knows.
+    fn end(&self, closing: Closing) -> Ending {
+        match self.session.protocol() {
+            Protocol::Contract => Ending::Drop,
+            Protocol::Two => Ending::Close(close_frame(closing)),
+        }
     }
 
     fn ask(&mut self, request: Request) {
@@ -309,9 +344,10 @@ impl Connection {
             Arc::clone(&self.places).try_acquire_owned(),
         ) else {
             // Frames are read only while there is a place, and asked only when the session is open.
-            return self
-                .outbox
-                .push(error_frame(crate::protocol::failure_text(&request)));
+            return self.outbox.push(error_frame(
+                &Complaint::Unavailable(request),
+                self.session.protocol(),
+            ));
         };
         let since = Instant::now();
         let bytes = size_of_text(&request);
@@ -319,6 +355,7 @@ impl Connection {
             id: Uuid::now_v7(),
             principal,
             received_at: epoch_millis(),
+            protocol: self.session.protocol(),
             request,
         };
         self.shared.commands.push(Pending {
@@ -333,16 +370,13 @@ impl Connection {
     /// Waits for the answers to what is under way; nothing more is read.
     async fn drain(&mut self) -> Ending {
         let _ = timeout(self.shared.drain, nothing_under_way(&self.places)).await;
-        Ending::Close(CloseFrame {
-            code: close_code::RESTART,
-            reason: "the server restarts".into(),
-        })
+        Ending::Close(close_frame(Closing::Restart))
     }
 }
 
 impl Membership {
-    fn new(shared: &Shared, principal: Principal, outbox: Arc<Outbox>) -> Membership {
-        shared.hub.join(principal, Arc::clone(&outbox));
+    fn new(shared: &Shared, principal: Principal, protocol: Protocol, outbox: Arc<Outbox>) -> Membership {
+        shared.hub.join(principal, protocol, Arc::clone(&outbox));
         let wanted = shared.relay.want(principal.user);
         Membership {
             hub: Arc::clone(&shared.hub),
@@ -409,6 +443,13 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
+fn close_frame(closing: Closing) -> CloseFrame {
+    CloseFrame {
+        code: closing.code(),
+        reason: closing.to_string().into(),
+    }
+}
+
 /// What to do about a socket that failed.
 fn broken(error: axum::Error) -> Ending {
     let error = error.into_inner();
@@ -433,7 +474,7 @@ fn broken(error: axum::Error) -> Ending {
 fn size_of_text(request: &Request) -> usize {
     match request {
         Request::GetChats | Request::StartChat => 0,
-        Request::GetChatHistory { chat_id } | Request::CloseChat { chat_id } => chat_id.len(),
+        Request::GetChatHistory { chat_id, .. } | Request::CloseChat { chat_id } => chat_id.len(),
         Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
     }
 }

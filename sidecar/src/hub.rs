@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
-use relay_protocol::{Principal, Revocations, User};
+use relay_protocol::{Place, Principal, Protocol, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::frame::Frame;
 use crate::order::{Orders, Positioned};
 use crate::outbox::Outbox;
+
+/// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet; it is
+/// those that go.
+const MAX_CONNECTIONS_PER_USER: usize = 64;
 
 /// All open connections of this sidecar, by user.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ struct Presence {
 #[derive(Debug)]
 struct Connection {
     principal: Principal,
+    protocol: Protocol,
     outbox: Arc<Outbox>,
 }
 
@@ -57,11 +62,19 @@ impl Hub {
         }
     }
 
-    /// A connection shows, from now on, what its user is to see. Returns whether it is their first one here.
-    pub(crate) fn join(&self, principal: Principal, outbox: Arc<Outbox>) -> bool {
+    /// A connection shows, from now on, what its user is to see. Returns whether it is their first one here. If there are too many the
+    /// oldest one has to go: its client is the likeliest to be gone.
+    pub(crate) fn join(&self, principal: Principal, protocol: Protocol, outbox: Arc<Outbox>) -> bool {
         let mut people = self.people.lock().expect("no panic while locked");
         let presence = people.present.entry(principal.user).or_default();
-        presence.connections.push(Connection { principal, outbox });
+        if presence.connections.len() >= MAX_CONNECTIONS_PER_USER {
+            presence.connections.remove(0).outbox.crowd_out();
+        }
+        presence.connections.push(Connection {
+            principal,
+            protocol,
+            outbox,
+        });
         presence.connections.len() == 1
     }
 
@@ -111,8 +124,9 @@ impl Hub {
         self.doubts.load(Ordering::Relaxed)
     }
 
-    /// Shows a frame of a chat to every connection of `user`, when its turn has come.
-    pub(crate) fn deliver(&self, user: User, chat_id: &str, position: i64, frame: Utf8Bytes) {
+    /// Shows a frame to the connections of `user` that it is for, when its turn has come. One that is shown `again`, because its sender
+    /// asked for it once more, is shown once more only to those who can tell that they have seen it.
+    pub(crate) fn deliver(&self, user: User, place: Option<&Place>, frame: Frame, again: bool) {
         let now = Instant::now();
         let patience = if self.relayed.load(Ordering::Relaxed) {
             self.patience
@@ -123,15 +137,31 @@ impl Hub {
         let Some(presence) = people.present.get_mut(&user) else {
             return;
         };
+        let Some(Place { chat_id, position }) = place else {
+            return presence.show(&[frame]);
+        };
+        if again && presence.orders.has_shown(chat_id, *position) {
+            return presence.show_once_more(&frame);
+        }
+        let arrived = Positioned {
+            position: *position,
+            frame,
+        };
         let mut show = Vec::new();
-        let due = presence
-            .orders
-            .accept(chat_id, Positioned { position, frame }, now, patience, &mut show);
+        let due = presence.orders.accept(chat_id, arrived, now, patience, &mut show);
         presence.show(&show);
         if due.is_some() {
             people.due.push_back((now + patience, user));
             drop(people);
             self.waiting.notify_one();
+        }
+    }
+
+    /// Frames may have been missed: everybody is told who can do something about it.
+    pub(crate) fn resync(&self) {
+        let people = self.people.lock().expect("no panic while locked");
+        for connection in people.present.values().flat_map(|presence| &presence.connections) {
+            connection.outbox.miss();
         }
     }
 
@@ -170,9 +200,23 @@ impl Hub {
 }
 
 impl Presence {
-    fn show(&self, frames: &[Utf8Bytes]) {
+    fn show(&self, frames: &[Frame]) {
         for frame in frames {
             for connection in &self.connections {
+                if let Some(frame) = frame.seen_with(connection.protocol) {
+                    connection.outbox.push(frame.clone());
+                }
+            }
+        }
+    }
+
+    fn show_once_more(&self, frame: &Frame) {
+        let knowing = self
+            .connections
+            .iter()
+            .filter(|connection| connection.protocol == Protocol::Two);
+        for connection in knowing {
+            if let Some(frame) = frame.seen_with(connection.protocol) {
                 connection.outbox.push(frame.clone());
             }
         }
@@ -202,6 +246,13 @@ mod tests {
         }
     }
 
+    fn place(position: i64) -> Place {
+        Place {
+            chat_id: "c".to_owned(),
+            position,
+        }
+    }
+
     fn taken(outbox: &Outbox) -> Vec<String> {
         let mut frames = Vec::new();
         while let Some(Work::Write(frame)) = outbox.take() {
@@ -214,20 +265,20 @@ mod tests {
     fn every_connection_of_a_user_is_shown_everything() {
         let hub = Hub::new(Duration::ZERO);
         let (desk, phone, other) = (Arc::default(), Arc::default(), Arc::default());
-        assert!(hub.join(principal(ALICE), Arc::clone(&desk)));
-        assert!(!hub.join(principal(ALICE), Arc::clone(&phone)));
-        assert!(hub.join(principal(BOB), Arc::clone(&other)));
-        hub.deliver(ALICE, "c", 1, "one".into());
+        assert!(hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&desk)));
+        assert!(!hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&phone)));
+        assert!(hub.join(principal(BOB), Protocol::Contract, Arc::clone(&other)));
+        hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("one"), false);
         assert_eq!(
             (taken(&desk), taken(&phone), taken(&other)),
             (vec!["one".into()], vec!["one".into()], vec![])
         );
         assert!(!hub.leave(ALICE, &desk));
-        hub.deliver(ALICE, "c", 2, "two".into());
+        hub.deliver(ALICE, Some(&place(2)), Frame::for_everyone("two"), false);
         assert_eq!((taken(&desk), taken(&phone)), (vec![], vec!["two".into()]));
         assert!(hub.leave(ALICE, &phone));
         assert!(!hub.leave(ALICE, &phone));
-        hub.deliver(ALICE, "c", 3, "three".into());
+        hub.deliver(ALICE, Some(&place(3)), Frame::for_everyone("three"), false);
         assert_eq!(taken(&phone), [""; 0]);
     }
 
@@ -239,13 +290,13 @@ mod tests {
             async move { hub.release_held_frames().await }
         });
         let outbox = Arc::default();
-        hub.join(principal(ALICE), Arc::clone(&outbox));
-        hub.deliver(ALICE, "c", 0, "0".into());
-        hub.deliver(ALICE, "c", 2, "2".into());
+        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&outbox));
+        hub.deliver(ALICE, Some(&place(0)), Frame::for_everyone("0"), false);
+        hub.deliver(ALICE, Some(&place(2)), Frame::for_everyone("2"), false);
         assert_eq!(taken(&outbox), ["0", "2"], "nothing waits while Redis is away");
 
         hub.set_relayed(true);
-        hub.deliver(ALICE, "c", 4, "4".into());
+        hub.deliver(ALICE, Some(&place(4)), Frame::for_everyone("4"), false);
         assert_eq!(taken(&outbox), [""; 0]);
         let start = Instant::now();
         outbox.filled().await;
@@ -253,6 +304,50 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(250));
         assert_eq!(taken(&outbox), ["4"]);
         timer.abort();
+    }
+
+    #[test]
+    fn once_more_is_for_those_who_can_tell() {
+        let hub = Hub::new(Duration::ZERO);
+        let (old, new) = (Arc::default(), Arc::default());
+        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&old));
+        hub.join(principal(ALICE), Protocol::Two, Arc::clone(&new));
+        let show = |again| hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("m"), again);
+        show(true);
+        assert_eq!((taken(&old), taken(&new)), (vec!["m".into()], vec!["m".into()]));
+        show(true);
+        assert_eq!((taken(&old), taken(&new)), (vec![], vec!["m".into()]));
+        show(false);
+        assert_eq!((taken(&old), taken(&new)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_stands_in_no_order_is_shown_at_once() {
+        let hub = Hub::new(Duration::from_secs(1));
+        hub.set_relayed(true);
+        let outbox = Arc::default();
+        hub.join(principal(ALICE), Protocol::Two, Arc::clone(&outbox));
+        for text in ["a", "a"] {
+            hub.deliver(ALICE, None, Frame::for_everyone(text), false);
+        }
+        assert_eq!(taken(&outbox), ["a", "a"]);
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_connections_goes() {
+        use futures_util::FutureExt;
+        let hub = Hub::new(Duration::ZERO);
+        let outboxes: Vec<Arc<Outbox>> = (0..=MAX_CONNECTIONS_PER_USER).map(|_| Arc::default()).collect();
+        for outbox in &outboxes {
+            hub.join(principal(ALICE), Protocol::Two, Arc::clone(outbox));
+        }
+        let gone = outboxes
+            .iter()
+            .map(|outbox| outbox.crowded_out().now_or_never().is_some());
+        let gone: Vec<_> = gone.collect();
+        assert!(gone[0] && !gone[1..].contains(&true));
+        hub.deliver(ALICE, None, Frame::for_everyone("a"), false);
+        assert!(outboxes[0].take().is_none() && outboxes[1].take().is_some());
     }
 
     /// Polled once: whether a doubt has come.
@@ -265,8 +360,8 @@ mod tests {
     fn those_are_doubted_whom_something_revoked_may_concern() {
         let hub = Hub::new(Duration::ZERO);
         let (alice, bob) = (Arc::default(), Arc::default());
-        hub.join(principal(ALICE), Arc::clone(&alice));
-        hub.join(principal(BOB), Arc::clone(&bob));
+        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&alice));
+        hub.join(principal(BOB), Protocol::Contract, Arc::clone(&bob));
         let nobody = Revocations::default();
         let check = |revocations: Revocations, expected: [bool; 2]| {
             hub.doubt(&revocations);

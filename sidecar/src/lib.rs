@@ -10,8 +10,10 @@
 mod server;
 
 mod connection;
+mod frame;
 mod outbox;
 mod protocol;
+mod rate;
 
 mod admission;
 mod commands;

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use tokio::time::Instant;
+
+use crate::frame::Frame;
 
 /// The order of so many chats is remembered for one user. A support worker has a handful of chats open; the rest ended.
 const MAX_CHATS: usize = 256;
@@ -33,7 +34,7 @@ pub(crate) struct Orders {
 #[derive(Clone, Debug)]
 pub(crate) struct Positioned {
     pub(crate) position: i64,
-    pub(crate) frame: Utf8Bytes,
+    pub(crate) frame: Frame,
 }
 
 impl Orders {
@@ -45,7 +46,7 @@ impl Orders {
         arrived: Positioned,
         now: Instant,
         patience: Duration,
-        show: &mut Vec<Utf8Bytes>,
+        show: &mut Vec<Frame>,
     ) -> Option<Instant> {
         self.clock += 1;
         let clock = self.clock;
@@ -64,8 +65,15 @@ impl Orders {
         None
     }
 
+    /// Whether a frame has been shown, as far as is remembered.
+    pub(crate) fn has_shown(&self, chat_id: &str, position: i64) -> bool {
+        self.chats.get(chat_id).is_some_and(|order| {
+            position < order.next && !order.missing.iter().any(|gap| gap.contains(&position))
+        })
+    }
+
     /// Appends to `show` what has waited until `now`, chat by chat in order. Returns when to call again, if anything waits.
-    pub(crate) fn release_due(&mut self, now: Instant, show: &mut Vec<Utf8Bytes>) -> Option<Instant> {
+    pub(crate) fn release_due(&mut self, now: Instant, show: &mut Vec<Frame>) -> Option<Instant> {
         for order in self.chats.values_mut() {
             let due = order.held.iter().rev().find(|(_, held)| held.due <= now);
             if let Some(position) = due.map(|(position, _)| *position) {
@@ -76,7 +84,7 @@ impl Orders {
     }
 
     /// Forgets the chat that was quiet for longest if there are too many; what waits in it is shown first.
-    fn make_room(&mut self, show: &mut Vec<Utf8Bytes>) {
+    fn make_room(&mut self, show: &mut Vec<Frame>) {
         if self.chats.len() < MAX_CHATS {
             return;
         }
@@ -104,7 +112,7 @@ struct Order {
 
 #[derive(Debug)]
 struct Held {
-    frame: Utf8Bytes,
+    frame: Frame,
     due: Instant,
 }
 
@@ -123,7 +131,7 @@ impl Order {
         order
     }
 
-    fn accept(&mut self, arrived: Positioned, due: Instant, show: &mut Vec<Utf8Bytes>) {
+    fn accept(&mut self, arrived: Positioned, due: Instant, show: &mut Vec<Frame>) {
         let Positioned { position, frame } = arrived;
         if position >= self.next {
             // The same position again, while it waits, is the same frame again.
@@ -135,7 +143,7 @@ impl Order {
     }
 
     /// Shows what waits up to and including `position`, and what follows it without a gap.
-    fn release_through(&mut self, position: i64, show: &mut Vec<Utf8Bytes>) {
+    fn release_through(&mut self, position: i64, show: &mut Vec<Frame>) {
         while let Some(entry) = self.held.first_entry() {
             let first = *entry.key();
             if first > position {
@@ -146,7 +154,7 @@ impl Order {
         }
     }
 
-    fn release_consecutive(&mut self, show: &mut Vec<Utf8Bytes>) {
+    fn release_consecutive(&mut self, show: &mut Vec<Frame>) {
         while let Some(held) = self.held.remove(&self.next) {
             show.push(held.frame);
             self.next = self.next.saturating_add(1);
@@ -190,6 +198,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use relay_protocol::Protocol;
 
     const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -210,7 +219,7 @@ mod tests {
         }
 
         fn accept_with(&mut self, chat: &str, position: i64, patience: Duration) -> Vec<String> {
-            let frame = Utf8Bytes::from(format!("{chat}:{position}"));
+            let frame = Frame::for_everyone(&format!("{chat}:{position}"));
             let mut show = Vec::new();
             self.due = self.orders.accept(
                 chat,
@@ -234,8 +243,11 @@ mod tests {
         }
     }
 
-    fn names(show: Vec<Utf8Bytes>) -> Vec<String> {
-        show.iter().map(|frame| frame.as_str().to_owned()).collect()
+    fn names(show: Vec<Frame>) -> Vec<String> {
+        show.iter()
+            .filter_map(|frame| frame.seen_with(Protocol::Contract))
+            .map(|frame| frame.as_str().to_owned())
+            .collect()
     }
 
     /// Frames of one chat arrive in this order within the patience; the second list is what is shown for each arrival.
@@ -265,6 +277,17 @@ mod tests {
     fn what_was_shown_or_waits_is_not_shown_again() {
         check(&[0, 0, 1, 0, 1], &[&[0], &[], &[1], &[], &[]]);
         check(&[0, 2, 2, 1, 2, 1], &[&[0], &[], &[], &[1, 2], &[], &[]]);
+    }
+
+    #[test]
+    fn it_is_known_what_was_shown() {
+        let mut viewer = Viewer::new();
+        for position in [2, 3, 6] {
+            viewer.accept("c", position);
+        }
+        let shown = (0..8).filter(|position| viewer.orders.has_shown("c", *position));
+        assert_eq!(shown.collect::<Vec<_>>(), [2, 3]);
+        assert!(!viewer.orders.has_shown("d", 2));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use relay_protocol::Protocol;
 use tokio::sync::Notify;
+
+use crate::protocol::resync_frame;
 
 /// So many frames wait for one socket: several seconds of a busy chat.
 const MAX_FRAMES: usize = 1024;
@@ -26,6 +29,8 @@ pub(crate) struct Outbox {
     pongs_sent: Notify,
     /// Whoever is at the socket has to be authorized again.
     doubted: Notify,
+    /// There are too many connections of this user, and this one is to go.
+    crowded_out: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +38,10 @@ struct Queue {
     frames: VecDeque<Utf8Bytes>,
     bytes: usize,
     dropped: u64,
+    /// What the client understands.
+    protocol: Protocol,
+    /// Something was lost that the client has not been told of yet.
+    missed: bool,
     unsent_pongs: usize,
     end: Option<End>,
 }
@@ -66,6 +75,7 @@ impl Outbox {
             let oldest = queue.frames.pop_front().expect("the queue is not empty");
             queue.bytes -= oldest.len();
             queue.dropped += 1;
+            queue.missed = true;
         }
         drop(queue);
         self.filled.notify_one();
@@ -79,6 +89,39 @@ impl Outbox {
             .end
             .get_or_insert(end);
         self.filled.notify_one();
+    }
+
+    /// From now on the connection ends, and nothing of what waits is written any more.
+    pub(crate) fn finish_at_once(&self, end: End) {
+        {
+            let mut queue = self.queue.lock().expect("no panic while locked");
+            queue.frames.clear();
+            queue.bytes = 0;
+            queue.missed = false;
+            queue.end = Some(end);
+        }
+        self.filled.notify_one();
+    }
+
+    /// The client has said what it understands. Only protocol 2 has a frame that says that frames were lost.
+    pub(crate) fn speak(&self, protocol: Protocol) {
+        self.queue.lock().expect("no panic while locked").protocol = protocol;
+    }
+
+    /// Frames may have been missed before they came here.
+    pub(crate) fn miss(&self) {
+        self.queue.lock().expect("no panic while locked").missed = true;
+        self.filled.notify_one();
+    }
+
+    /// There are too many connections of this user, and this one is to go.
+    pub(crate) fn crowd_out(&self) {
+        self.crowded_out.notify_one();
+    }
+
+    /// Waits until there are too many connections.
+    pub(crate) async fn crowded_out(&self) {
+        self.crowded_out.notified().await;
     }
 
     /// Whoever is at the socket has to be authorized again.
@@ -99,6 +142,10 @@ impl Outbox {
     /// The next thing to do, if there is any.
     pub(crate) fn take(&self) -> Option<Work> {
         let mut queue = self.queue.lock().expect("no panic while locked");
+        // Before what is left: whoever asks for the history then misses nothing of it.
+        if std::mem::take(&mut queue.missed) && queue.protocol == Protocol::Two {
+            return Some(Work::Write(resync_frame()));
+        }
         match queue.frames.pop_front() {
             Some(frame) => {
                 queue.bytes -= frame.len();
@@ -175,6 +222,32 @@ mod tests {
         );
         outbox.push(Utf8Bytes::from("e"));
         assert_eq!(taken(&outbox), ["e"]);
+    }
+
+    #[test]
+    fn who_lost_something_is_told_once_before_the_rest() {
+        let outbox = Outbox::default();
+        outbox.speak(Protocol::Two);
+        for number in 0..MAX_FRAMES + 2 {
+            outbox.push(Utf8Bytes::from(number.to_string()));
+        }
+        let frames = taken(&outbox);
+        assert_eq!(frames.len(), MAX_FRAMES + 1);
+        assert_eq!(frames[0], resync_frame().as_str());
+        assert_eq!(frames[1], "2");
+        outbox.miss();
+        outbox.push("x".into());
+        assert_eq!(taken(&outbox), [resync_frame().as_str(), "x"]);
+    }
+
+    #[test]
+    fn what_waits_is_not_written_when_the_end_comes_at_once() {
+        let outbox = Outbox::default();
+        outbox.speak(Protocol::Two);
+        outbox.push("a".into());
+        outbox.miss();
+        outbox.finish_at_once(End::Drop);
+        assert!(matches!(outbox.take(), Some(Work::End(End::Drop))));
     }
 
     #[test]

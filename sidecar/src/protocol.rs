@@ -1,15 +1,20 @@
-//! What a client's frame means and what follows from it (contract 5.2 to 5.5). Nothing here touches a socket, a clock or
+//! What a client's frame means and what follows from it (contract 5.2 to 5.5, PROTOCOL.md). Nothing here touches a socket, a clock or
 //! the network: a [`Session`] is told what happened and says what to do.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
-use relay_protocol::{Principal, Realm, Request};
+use relay_protocol::{Principal, Protocol, Realm, Request};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::rate::{Rate, Verdict};
 
 /// A frame may be this long; the contract's longest message fits several times. A longer one is answered with an error.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024;
@@ -18,21 +23,26 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 /// socket until there is room.
 const MAX_KEPT_FRAMES: usize = 32;
 
+/// So many messages of a history may be asked for by number.
+const MAX_HISTORY: i64 = 1000;
+
 /// What to do about something that happened, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
     /// Ask the messenger who sends this `Authorization`, then call [`Session::accepted`] or drop the connection.
     Authorize(String),
+    /// Tell the client that it is in, if it speaks protocol 2.
+    Welcome(Principal),
     /// Ask the messenger to carry this out.
     Ask(Request),
     /// Tell the client that its frame, or its silence, is not right.
     Complain(Complaint),
-    /// Drop the connection without a close frame, after what was said before has been written.
-    Drop,
+    /// End the connection, after what was said before has been written.
+    End(Closing),
 }
 
 /// What the sidecar itself has to say against a frame. The texts are the contract's catalogue (5.5).
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Complaint {
     #[error("malformed message")]
     Malformed,
@@ -42,8 +52,79 @@ pub(crate) enum Complaint {
     InvalidPayload,
     #[error("message too large")]
     TooLarge,
+    /// The request will not be carried out; it may be sent again.
+    #[error("too many messages")]
+    TooMany { client_id: Option<String> },
     #[error("timeout")]
     Timeout,
+    /// The messenger could not be asked in time, or there is no room for more questions.
+    #[error("{}", failure_text(.0))]
+    Unavailable(Request),
+}
+
+impl Complaint {
+    /// What it means to a program.
+    fn code(&self) -> &'static str {
+        match self {
+            Complaint::Malformed => "malformed_message",
+            Complaint::InvalidType => "invalid_type",
+            Complaint::InvalidPayload => "invalid_payload",
+            Complaint::TooLarge => "message_too_large",
+            Complaint::TooMany { .. } => "rate_limited",
+            Complaint::Timeout => "timeout",
+            Complaint::Unavailable(_) => "unavailable",
+        }
+    }
+
+    /// The client's own id of the message it is about.
+    fn client_id(&self) -> Option<&str> {
+        match self {
+            Complaint::TooMany { client_id } => client_id.as_deref(),
+            Complaint::Unavailable(request) => client_id(request),
+            Complaint::Malformed
+            | Complaint::InvalidType
+            | Complaint::InvalidPayload
+            | Complaint::TooLarge
+            | Complaint::Timeout => None,
+        }
+    }
+}
+
+/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a restart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum Closing {
+    #[error("far too many messages")]
+    Flood,
+    #[error("the server restarts")]
+    Restart,
+    #[error("try again later")]
+    TryLater,
+    #[error("no message for too long")]
+    Idle,
+    #[error("role or agency have changed")]
+    Changed,
+    #[error("the token is not valid")]
+    BadToken,
+    #[error("signed out")]
+    SignedOut,
+    #[error("too many connections")]
+    TooManyConnections,
+}
+
+impl Closing {
+    /// The code of the close frame, as published in PROTOCOL.md.
+    pub(crate) fn code(self) -> u16 {
+        match self {
+            Closing::Flood => 1008,
+            Closing::Restart => 1012,
+            Closing::TryLater => 1013,
+            Closing::Idle => 4000,
+            Closing::Changed => 4001,
+            Closing::BadToken => 4500,
+            Closing::SignedOut => 4501,
+            Closing::TooManyConnections => 4502,
+        }
+    }
 }
 
 /// How long a session waits for its client.
@@ -59,8 +140,11 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) struct Session {
     state: State,
+    protocol: Protocol,
     patience: Patience,
     deadline: Instant,
+    /// How many frames the client may send.
+    rate: Rate,
 }
 
 #[derive(Debug)]
@@ -87,9 +171,16 @@ impl Session {
     pub(crate) fn new(patience: Patience, now: Instant) -> Session {
         Session {
             state: State::Silent,
+            protocol: Protocol::Contract,
             patience,
             deadline: now + patience.authorization,
+            rate: Rate::new(now),
         }
+    }
+
+    /// What the client has said it understands.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Whether another frame may be read. If not, it stays in the socket, and the client's writes will wait in the end.
@@ -114,11 +205,11 @@ impl Session {
                 None
             }
             State::Open(principal) => {
-                let step = decide(&frame, principal.user.realm);
+                let step = decide(&frame, principal.user.realm, self.protocol);
                 if is_valid(&step) {
                     self.deadline = now + self.patience.idle;
                 }
-                Some(step)
+                Some(limited(step, &mut self.rate, now))
             }
             State::Over => None,
         }
@@ -135,12 +226,11 @@ impl Session {
             self.state = State::Over;
             return Vec::new();
         };
-        kept.into_iter()
-            .map(|kept| match kept {
-                Kept::Frame(frame) => decide(&frame, principal.user.realm),
-                Kept::TooLarge => Step::Complain(Complaint::TooLarge),
-            })
-            .collect()
+        let asked = kept.into_iter().map(|kept| match kept {
+            Kept::Frame(frame) => decide(&frame, principal.user.realm, self.protocol),
+            Kept::TooLarge => Step::Complain(Complaint::TooLarge),
+        });
+        std::iter::once(Step::Welcome(principal)).chain(asked).collect()
     }
 
     /// Who is at the socket, once it is open.
@@ -159,15 +249,16 @@ impl Session {
     /// The client was silent for too long (contract 5.2 and 5.3).
     pub(crate) fn deadline_passed(&mut self) -> Vec<Step> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Silent | State::Opening { .. } => vec![Step::Drop],
-            State::Open(_) => vec![Step::Complain(Complaint::Timeout), Step::Drop],
+            State::Silent | State::Opening { .. } => vec![Step::End(Closing::TryLater)],
+            State::Open(_) => vec![Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)],
             State::Over => Vec::new(),
         }
     }
 
     fn first_frame(&mut self, frame: &[u8]) -> Step {
-        match authorization(frame) {
-            Some(authorization) => {
+        match introduction(frame) {
+            Some((authorization, protocol)) => {
+                self.protocol = protocol;
                 self.state = State::Opening {
                     kept: VecDeque::new(),
                 };
@@ -175,29 +266,79 @@ impl Session {
             }
             None => {
                 self.state = State::Over;
-                Step::Drop
+                Step::End(Closing::BadToken)
             }
         }
     }
 }
 
 /// A whole `error` frame.
-pub(crate) fn error_frame(text: &str) -> Utf8Bytes {
-    let frame = serde_json::json!({ "type": "error", "payload": { "message": text } });
-    Utf8Bytes::from(format!("{frame}\n"))
+pub(crate) fn error_frame(complaint: &Complaint, protocol: Protocol) -> Utf8Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Text<'a> {
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
+    }
+    let knows_codes = protocol == Protocol::Two;
+    frame(
+        "error",
+        &Text {
+            message: complaint.to_string(),
+            code: knows_codes.then(|| complaint.code()),
+            client_id: complaint.client_id().filter(|_| knows_codes),
+        },
+    )
 }
 
-/// A frame the messenger made, as it goes to clients: the contract ends each with a newline.
-pub(crate) fn rendered(frame: &RawValue) -> Utf8Bytes {
-    let text = frame.get();
-    let mut line = String::with_capacity(text.len() + 1);
-    line.push_str(text);
-    line.push('\n');
-    Utf8Bytes::from(line)
+/// A whole `ready` frame: the answer to the first one, where protocol 2 is spoken.
+pub(crate) fn ready_frame(connection_id: Uuid, principal: Principal) -> Utf8Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ready {
+        connection_id: Uuid,
+        protocol: u8,
+        principal: Principal,
+    }
+    frame(
+        "ready",
+        &Ready {
+            connection_id,
+            protocol: 2,
+            principal,
+        },
+    )
+}
+
+/// A whole `resync` frame: others may have been missed.
+pub(crate) fn resync_frame() -> Utf8Bytes {
+    frame("resync", &serde_json::json!({}))
+}
+
+fn frame(kind: &'static str, payload: &impl Serialize) -> Utf8Bytes {
+    #[derive(Serialize)]
+    struct Frame<'a, Payload> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        payload: &'a Payload,
+    }
+    let text = serde_json::to_string(&Frame { kind, payload }).expect("texts and numbers are JSON");
+    Utf8Bytes::from(text + "\n")
+}
+
+/// The client's own id of what it says.
+fn client_id(request: &Request) -> Option<&str> {
+    match request {
+        Request::SendMessage { client_id, .. } => client_id.as_deref(),
+        _ => None,
+    }
 }
 
 /// What the client is told when the messenger could not be asked in time (contract 5.4).
-pub(crate) fn failure_text(request: &Request) -> &'static str {
+fn failure_text(request: &Request) -> &'static str {
     match request {
         Request::GetChats => "could not get chats",
         Request::GetChatHistory { .. } => "could not get messages",
@@ -210,17 +351,33 @@ pub(crate) fn failure_text(request: &Request) -> &'static str {
 /// Whether a frame counts as life: the contract's clock restarts on any JSON object, whatever it asks for.
 fn is_valid(step: &Step) -> bool {
     match step {
-        Step::Authorize(_) | Step::Ask(_) => true,
+        Step::Authorize(_) | Step::Welcome(_) | Step::Ask(_) => true,
         Step::Complain(complaint) => match complaint {
-            Complaint::InvalidType | Complaint::InvalidPayload => true,
+            Complaint::InvalidType
+            | Complaint::InvalidPayload
+            | Complaint::TooMany { .. }
+            | Complaint::Unavailable(_) => true,
             Complaint::Malformed | Complaint::TooLarge | Complaint::Timeout => false,
         },
-        Step::Drop => false,
+        Step::End(_) => false,
     }
 }
 
-/// The `Authorization` value of a first frame. Whether it is any good is for the messenger to say.
-fn authorization(frame: &[u8]) -> Option<String> {
+/// The step that follows, unless the client has sent too many frames lately.
+fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
+    match (rate.spend(now), step) {
+        (Verdict::Fine, step) => step,
+        (Verdict::TooMany, Step::Ask(request)) => Step::Complain(Complaint::TooMany {
+            client_id: client_id(&request).map(str::to_owned),
+        }),
+        (Verdict::TooMany, step) => step,
+        (Verdict::Flood, _) => Step::End(Closing::Flood),
+    }
+}
+
+/// The `Authorization` value of a first frame, and what the client understands. Whether the former is any good is for the messenger to
+/// say. A client that knows a later protocol than ours knows ours as well.
+fn introduction(frame: &[u8]) -> Option<(String, Protocol)> {
     if frame.len() > MAX_FRAME_BYTES {
         return None;
     }
@@ -230,21 +387,29 @@ fn authorization(frame: &[u8]) -> Option<String> {
         .iter()
         .rev()
         .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
-    serde_json::from_str(value.get()).ok()
+    let authorization = serde_json::from_str(value.get()).ok()?;
+    let version = members
+        .get("protocol")
+        .and_then(|version| serde_json::from_str::<u32>(version).ok());
+    let protocol = match version {
+        Some(2..) => Protocol::Two,
+        Some(0..=1) | None => Protocol::Contract,
+    };
+    Some((authorization, protocol))
 }
 
-fn decide(frame: &[u8], realm: Realm) -> Step {
+fn decide(frame: &[u8], realm: Realm, protocol: Protocol) -> Step {
     if frame.len() > MAX_FRAME_BYTES {
         return Step::Complain(Complaint::TooLarge);
     }
-    match request(frame, realm) {
+    match request(frame, realm, protocol) {
         Ok(request) => Step::Ask(request),
         Err(complaint) => Step::Complain(complaint),
     }
 }
 
-/// What a frame asks for (contract 5.4).
-fn request(frame: &[u8], realm: Realm) -> Result<Request, Complaint> {
+/// What a frame asks for (contract 5.4). What protocol 2 adds is ignored where it is not spoken.
+fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
     let text = std::str::from_utf8(frame).map_err(|_| Complaint::Malformed)?;
     let members = Members::parse(text).ok_or(Complaint::Malformed)?;
     let kind = members
@@ -253,13 +418,8 @@ fn request(frame: &[u8], realm: Realm) -> Result<Request, Complaint> {
     let payload = members.get("payload");
     match (kind.as_deref(), realm) {
         (Some("get_chats"), _) => Ok(Request::GetChats),
-        (Some("get_chat_history"), _) => {
-            let payload = Payload::parse(payload)?;
-            Ok(Request::GetChatHistory {
-                chat_id: payload.text("chatId")?,
-            })
-        }
-        (Some("send_message"), _) => send_message(&Payload::parse(payload)?, realm),
+        (Some("get_chat_history"), _) => get_chat_history(&Payload::parse(payload)?, protocol),
+        (Some("send_message"), _) => send_message(&Payload::parse(payload)?, realm, protocol),
         (Some("start_chat"), Realm::Organizer) => Ok(Request::StartChat),
         (Some("close_chat"), Realm::Organizer) => {
             let payload = Payload::parse(payload)?;
@@ -271,16 +431,37 @@ fn request(frame: &[u8], realm: Realm) -> Result<Request, Complaint> {
     }
 }
 
-fn send_message(payload: &Payload<'_>, realm: Realm) -> Result<Request, Complaint> {
+fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request, Complaint> {
+    let chat_id = payload.text("chatId")?;
+    let (after_seq, limit) = match protocol {
+        Protocol::Contract => (None, None),
+        Protocol::Two => (
+            payload.whole_number("afterSeq", 0..=i64::MAX)?,
+            payload.whole_number("limit", 1..=MAX_HISTORY)?,
+        ),
+    };
+    Ok(Request::GetChatHistory {
+        chat_id,
+        after_seq: after_seq.unwrap_or_default(),
+        limit,
+    })
+}
+
+fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
     let (lat, lng) = (payload.number("lat")?, payload.number("lng")?);
     let (lat, lng) = match realm {
         Realm::Participant => (lat, lng),
         // Only where a participant is matters; an organizer's location must be well-formed and goes no further.
         Realm::Organizer => (None, None),
     };
+    let client_id = match protocol {
+        Protocol::Contract => None,
+        Protocol::Two => payload.uuid("clientId")?,
+    };
     Ok(Request::SendMessage {
         chat_id: payload.text("chatId")?,
         message: payload.text("message")?,
+        client_id,
         lat,
         lng,
     })
@@ -306,6 +487,27 @@ impl<'a> Payload<'a> {
     /// A number; missing and `null` count as none.
     fn number(&self, name: &str) -> Result<Option<f64>, Complaint> {
         self.field(name)
+    }
+
+    /// A number without a fraction, within a range; missing and `null` count as none.
+    fn whole_number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Complaint> {
+        let number: Option<i64> = self.field(name)?;
+        match number {
+            Some(number) if !range.contains(&number) => Err(Complaint::InvalidPayload),
+            _ => Ok(number),
+        }
+    }
+
+    /// A UUID in its usual form, as it was written; missing and `null` count as none.
+    fn uuid(&self, name: &str) -> Result<Option<String>, Complaint> {
+        const USUAL_LENGTH: usize = 36;
+        let text: Option<String> = self.field(name)?;
+        match text {
+            Some(text) if text.len() != USUAL_LENGTH || Uuid::try_parse(&text).is_err() => {
+                Err(Complaint::InvalidPayload)
+            }
+            text => Ok(text),
+        }
     }
 
     fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Complaint> {
@@ -378,7 +580,7 @@ mod tests {
         let mut session = Session::new(PATIENCE, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
         session.accepted(now);
-        assert_eq!(session.open(principal(realm)), []);
+        assert_eq!(session.open(principal(realm)), [Step::Welcome(principal(realm))]);
         session
     }
 
@@ -393,6 +595,7 @@ mod tests {
         Step::Ask(Request::SendMessage {
             chat_id: chat_id.into(),
             message: message.into(),
+            client_id: None,
             lat,
             lng,
         })
@@ -436,7 +639,7 @@ mod tests {
             let mut session = Session::new(PATIENCE, now);
             assert_eq!(
                 session.frame(Bytes::copy_from_slice(frame.as_bytes()), now),
-                Some(Step::Drop),
+                Some(Step::End(Closing::BadToken)),
                 "{frame}"
             );
             assert!(!session.wants_frames());
@@ -465,6 +668,7 @@ mod tests {
         assert_eq!(
             session.open(principal(Realm::Organizer)),
             [
+                Step::Welcome(principal(Realm::Organizer)),
                 Step::Ask(Request::GetChats),
                 Step::Complain(Complaint::Malformed),
                 Step::Complain(Complaint::TooLarge),
@@ -484,7 +688,10 @@ mod tests {
             session.frame(Bytes::from_static(br#"{"type":"get_chats"}"#), now);
         }
         assert!(!session.wants_frames());
-        assert_eq!(session.open(principal(Realm::Participant)).len(), MAX_KEPT_FRAMES);
+        assert_eq!(
+            session.open(principal(Realm::Participant)).len(),
+            MAX_KEPT_FRAMES + 1
+        );
         assert!(session.wants_frames());
     }
 
@@ -614,6 +821,8 @@ mod tests {
         let history = |chat_id: &str| {
             Step::Ask(Request::GetChatHistory {
                 chat_id: chat_id.into(),
+                after_seq: 0,
+                limit: None,
             })
         };
         for (payload, chat_id) in [
@@ -695,7 +904,7 @@ mod tests {
             now + PATIENCE.authorization,
             "checking does not extend it"
         );
-        assert_eq!(session.deadline_passed(), [Step::Drop]);
+        assert_eq!(session.deadline_passed(), [Step::End(Closing::TryLater)]);
         assert_eq!(session.deadline_passed(), []);
     }
 
@@ -716,17 +925,147 @@ mod tests {
             assert_eq!(session.deadline(), since + PATIENCE.idle, "{frame}");
         }
         let steps = opened(Realm::Participant, now).deadline_passed();
-        assert_eq!(steps, [Step::Complain(Complaint::Timeout), Step::Drop]);
+        assert_eq!(
+            steps,
+            [Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)]
+        );
     }
 
     #[test]
     fn server_frames_end_with_a_newline() {
-        let error = error_frame("you have no access to chat \"x\"");
+        let complaint = Complaint::Unavailable(Request::SendMessage {
+            chat_id: "c".into(),
+            message: String::new(),
+            client_id: Some("id".into()),
+            lat: None,
+            lng: None,
+        });
         assert_eq!(
-            error.as_str(),
-            "{\"payload\":{\"message\":\"you have no access to chat \\\"x\\\"\"},\"type\":\"error\"}\n"
+            error_frame(&complaint, Protocol::Contract).as_str(),
+            "{\"type\":\"error\",\"payload\":{\"message\":\"message could not be saved\"}}\n"
         );
-        let raw = RawValue::from_string(r#"{"type":"info"}"#.into()).unwrap();
-        assert_eq!(rendered(&raw).as_str(), "{\"type\":\"info\"}\n");
+        assert_eq!(
+            error_frame(&complaint, Protocol::Two).as_str(),
+            "{\"type\":\"error\",\"payload\":{\"message\":\"message could not be saved\",\"code\":\"unavailable\",\"clientId\":\"id\"}}\n"
+        );
+        assert_eq!(resync_frame().as_str(), "{\"type\":\"resync\",\"payload\":{}}\n");
+    }
+
+    fn opened_with_protocol_2(realm: Realm) -> Session {
+        let now = Instant::now();
+        let mut session = Session::new(PATIENCE, now);
+        session.frame(
+            Bytes::from_static(br#"{"Authorization":"Bearer t","protocol":2}"#),
+            now,
+        );
+        session.accepted(now);
+        session.open(principal(realm));
+        session
+    }
+
+    #[test]
+    fn a_client_says_what_it_understands() {
+        for (members, protocol) in [
+            ("", Protocol::Contract),
+            (r#","protocol":1"#, Protocol::Contract),
+            (r#","protocol":"2""#, Protocol::Contract),
+            (r#","protocol":2.5"#, Protocol::Contract),
+            (r#","protocol":null"#, Protocol::Contract),
+            (r#","protocol":2"#, Protocol::Two),
+            (r#","protocol":3"#, Protocol::Two),
+        ] {
+            let now = Instant::now();
+            let mut session = Session::new(PATIENCE, now);
+            let frame = format!(r#"{{"Authorization":"Bearer t"{members}}}"#);
+            session.frame(Bytes::from(frame), now);
+            assert_eq!(session.protocol(), protocol, "{members}");
+        }
+    }
+
+    const CLIENT_ID: &str = "0198C0de-0000-7000-8000-00000000000f";
+
+    #[test]
+    fn what_protocol_2_adds_to_requests() {
+        let history = |after_seq, limit| {
+            Step::Ask(Request::GetChatHistory {
+                chat_id: "c".into(),
+                after_seq,
+                limit,
+            })
+        };
+        let said = |client_id: Option<&str>| {
+            Step::Ask(Request::SendMessage {
+                chat_id: "c".into(),
+                message: "m".into(),
+                client_id: client_id.map(str::to_owned),
+                lat: None,
+                lng: None,
+            })
+        };
+        let with_id = format!(r#""chatId":"c","message":"m","clientId":"{CLIENT_ID}""#);
+        for (kind, payload, expected) in [
+            ("get_chat_history", r#""chatId":"c""#, history(0, None)),
+            (
+                "get_chat_history",
+                r#""chatId":"c","afterSeq":7,"limit":1000"#,
+                history(7, Some(1000)),
+            ),
+            (
+                "get_chat_history",
+                r#""chatId":"c","afterSeq":null,"limit":null"#,
+                history(0, None),
+            ),
+            ("send_message", r#""chatId":"c","message":"m""#, said(None)),
+            ("send_message", with_id.as_str(), said(Some(CLIENT_ID))),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{{{payload}}}}}"#);
+            let step =
+                opened_with_protocol_2(Realm::Organizer).frame(Bytes::from(frame.clone()), Instant::now());
+            assert_eq!(step, Some(expected), "{frame}");
+        }
+        for (kind, field) in [
+            ("get_chat_history", r#""afterSeq":-1"#),
+            ("get_chat_history", r#""afterSeq":"7""#),
+            ("get_chat_history", r#""afterSeq":1.5"#),
+            ("get_chat_history", r#""limit":0"#),
+            ("get_chat_history", r#""limit":1001"#),
+            ("send_message", r#""clientId":7"#),
+            ("send_message", r#""clientId":"""#),
+            ("send_message", r#""clientId":"0198c0de000070008000000000000000""#),
+            (
+                "send_message",
+                r#""clientId":"0198c0de-0000-7000-8000-00000000000g""#,
+            ),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{{"chatId":"c",{field}}}}}"#);
+            let invalid = Step::Complain(Complaint::InvalidPayload);
+            let step =
+                opened_with_protocol_2(Realm::Organizer).frame(Bytes::from(frame.clone()), Instant::now());
+            assert_eq!(step, Some(invalid), "{frame}");
+            let Some(Step::Ask(_)) =
+                opened(Realm::Organizer, Instant::now()).frame(Bytes::from(frame), Instant::now())
+            else {
+                panic!("{kind} with {field} means nothing where protocol 2 is not spoken");
+            };
+        }
+    }
+
+    #[test]
+    fn who_sends_too_much_is_told_which_message_was_not_taken() {
+        let mut session = opened_with_protocol_2(Realm::Participant);
+        let now = Instant::now();
+        let frame = format!(
+            r#"{{"type":"send_message","payload":{{"chatId":"c","message":"m","clientId":"{CLIENT_ID}"}}}}"#
+        );
+        let mut send = || session.frame(Bytes::from(frame.clone()), now).unwrap();
+        let taken = (0..).take_while(|_| matches!(send(), Step::Ask(_))).count();
+        assert!(taken > 1000, "{taken}");
+        let client_id = Some(CLIENT_ID.to_owned());
+        assert_eq!(send(), Step::Complain(Complaint::TooMany { client_id }));
+        let refused = (0..)
+            .take_while(|_| matches!(send(), Step::Complain(Complaint::TooMany { .. })))
+            .count();
+        assert!(refused > 1000, "{refused}");
+        assert_eq!(send(), Step::End(Closing::Flood));
     }
 }

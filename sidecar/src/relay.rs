@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::AsyncConnectionConfig;
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use relay_protocol::{Realm, User};
+use relay_protocol::{Audience, Place, Realm, User};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
@@ -21,8 +22,8 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::protocol::rendered;
 use crate::tick;
 
 /// How long Redis may take to accept a connection or to answer.
@@ -47,6 +48,9 @@ const MAX_PIPELINE: usize = 256;
 /// What could not be published for so long is not news any more.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
+/// On this channel a sidecar says that it could not publish something: whoever hears it may have missed frames.
+const RESYNC_CHANNEL: &str = "mayday.resync";
+
 /// The link to the other sidecars.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -60,6 +64,8 @@ pub(crate) struct Relay {
     outgoing: Mutex<Outgoing>,
     outgoing_filled: Notify,
     publisher: Mutex<Option<MultiplexedConnection>>,
+    /// Something could not be published, and the other sidecars do not know it yet.
+    withheld: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,11 +118,16 @@ struct Publication<'a> {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Passed<'a> {
-    #[serde(borrow)]
-    pub(crate) chat_id: Cow<'a, str>,
-    pub(crate) position: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) place: Option<Cow<'a, Place>>,
+    #[serde(default)]
+    pub(crate) audience: Audience,
     #[serde(borrow)]
     pub(crate) frame: &'a RawValue,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(crate) more: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(crate) again: bool,
 }
 
 /// Why a connection to Redis ended.
@@ -141,6 +152,7 @@ impl Relay {
             outgoing: Mutex::default(),
             outgoing_filled: Notify::new(),
             publisher: Mutex::new(None),
+            withheld: AtomicBool::new(false),
         })
     }
 
@@ -180,6 +192,7 @@ impl Relay {
         });
         while outgoing.bytes > MAX_QUEUED_BYTES && outgoing.queue.len() > 1 {
             outgoing.pop();
+            self.withheld.store(true, Ordering::Relaxed);
             debug!("a publication was dropped: Redis does not take them fast enough");
         }
         drop(outgoing);
@@ -238,10 +251,15 @@ impl Relay {
         hub: &Hub,
     ) -> Result<std::convert::Infallible, Lost> {
         let mut subscribed = HashSet::new();
+        answered(sink.subscribe(RESYNC_CHANNEL)).await?;
         self.update_subscriptions(&mut sink, &mut subscribed).await?;
         hub.set_relayed(true);
-        self.listening.send_replace(Listening::Yes);
+        let before = self.listening.send_replace(Listening::Yes);
         info!("other sidecars can be heard");
+        // What was published meanwhile is lost here, and in the history.
+        if before == Listening::Away {
+            hub.resync();
+        }
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -303,6 +321,12 @@ impl Relay {
     async fn hear(&self, mut stream: PubSubStream, hub: &Hub) {
         while let Some(message) = stream.next().await {
             let channel = message.get_channel_name();
+            if channel == RESYNC_CHANNEL {
+                if message.get_payload_bytes() != self.id.as_bytes() {
+                    hub.resync();
+                }
+                continue;
+            }
             let (Some(user), payload) = (user_of(channel), message.get_payload_bytes()) else {
                 continue;
             };
@@ -320,7 +344,8 @@ impl Relay {
             return;
         }
         for passed in &publication.deliveries {
-            hub.deliver(user, &passed.chat_id, passed.position, rendered(passed.frame));
+            let frame = Frame::new(passed.frame, passed.more, passed.audience);
+            hub.deliver(user, passed.place.as_deref(), frame, passed.again);
         }
     }
 
@@ -356,7 +381,7 @@ impl Relay {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // What was under way when a connection broke may have arrived; whoever hears it twice knows it by its position.
-            send(&mut connection, unsent).await?;
+            self.send(&mut connection, unsent).await?;
             tokio::select! {
                 more = self.next_outgoing(unsent) => if !more {
                     return Ok(tick::release(&mut connection, &self.id).await?);
@@ -364,6 +389,33 @@ impl Relay {
                 _ = ticks.tick() => tick::publish(&mut connection, &self.id).await?,
             }
         }
+    }
+
+    /// Sends all of `unsent` at once, and that something else was not, if so. `unsent` is empty afterwards, unless the connection was lost.
+    async fn send(
+        &self,
+        connection: &mut MultiplexedConnection,
+        unsent: &mut Vec<Outbound>,
+    ) -> Result<(), Lost> {
+        let before = unsent.len();
+        unsent.retain(|outbound| outbound.made.elapsed() < STALE_AFTER);
+        let withheld = self.withheld.swap(false, Ordering::Relaxed) || unsent.len() < before;
+        if unsent.is_empty() && !withheld {
+            return Ok(());
+        }
+        let mut pipeline = redis::pipe();
+        for outbound in &*unsent {
+            pipeline.publish(&outbound.channel, &outbound.payload).ignore();
+        }
+        if withheld {
+            pipeline.publish(RESYNC_CHANNEL, &self.id).ignore();
+        }
+        if let Err(error) = pipeline.query_async::<()>(connection).await {
+            self.withheld.fetch_or(withheld, Ordering::Relaxed);
+            return Err(error.into());
+        }
+        unsent.clear();
+        Ok(())
     }
 
     /// Moves what waits into `unsent`. Returns false when there will be nothing more.
@@ -434,21 +486,6 @@ impl Drop for Wanted {
     }
 }
 
-/// Sends all of `unsent` at once. It is empty afterwards, unless the connection was lost.
-async fn send(connection: &mut MultiplexedConnection, unsent: &mut Vec<Outbound>) -> Result<(), Lost> {
-    unsent.retain(|outbound| outbound.made.elapsed() < STALE_AFTER);
-    if unsent.is_empty() {
-        return Ok(());
-    }
-    let mut pipeline = redis::pipe();
-    for outbound in &*unsent {
-        pipeline.publish(&outbound.channel, &outbound.payload).ignore();
-    }
-    pipeline.query_async::<()>(connection).await?;
-    unsent.clear();
-    Ok(())
-}
-
 async fn answered<T>(call: impl Future<Output = redis::RedisResult<T>>) -> Result<T, Lost> {
     match timeout(ANSWER_TIMEOUT, call).await {
         Ok(result) => Ok(result?),
@@ -503,10 +540,9 @@ mod tests {
 
     #[test]
     fn publications_are_as_agreed() {
-        let text =
-            r#"{"from":"me","deliveries":[{"chatId":"c\"","position":3,"frame":{"type":"user_message"}}]}"#;
+        let text = r#"{"from":"me","deliveries":[{"place":{"chatId":"c\"","position":3},"audience":"everyone","frame":{"type":"user_message"},"more":{"seq":3},"again":false}]}"#;
         let publication: Publication<'_> = serde_json::from_str(text).unwrap();
-        assert_eq!(publication.deliveries[0].chat_id, "c\"");
+        assert_eq!(publication.deliveries[0].place.as_ref().unwrap().chat_id, "c\"");
         assert_eq!(serde_json::to_string(&publication).unwrap(), text);
     }
 
@@ -516,9 +552,11 @@ mod tests {
         let frame = RawValue::from_string(format!("\"{}\"", "x".repeat(MAX_QUEUED_BYTES / 4))).unwrap();
         for id in 0..5 {
             let passed = Passed {
-                chat_id: "c".into(),
-                position: id,
+                place: None,
+                audience: Audience::Everyone,
                 frame: &frame,
+                more: None,
+                again: false,
             };
             relay.pass_on(
                 User {

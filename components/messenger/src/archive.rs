@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
-use relay_protocol::{Principal, Realm};
+use relay_protocol::{Principal, Protocol, Realm};
 use service::door::{Answer, Request};
 use spin_sdk::sqlite3::Connection;
 
@@ -54,8 +54,11 @@ fn list_messages(request: &Request, may_see: impl Fn(&Chat) -> bool) -> Result<A
         .ok_or(Error::ChatNotFound)?;
     let connection = store::open()?;
     find(&connection, id, may_see)?;
-    let messages = messages::list(&connection, id)?;
-    let bodies: Vec<_> = messages.iter().map(MessageBody::new).collect();
+    let messages = messages::list(&connection, id, 0, None)?;
+    let bodies: Vec<_> = messages
+        .iter()
+        .map(|message| MessageBody::new(message, Protocol::Contract))
+        .collect();
     Ok(json(StatusCode::OK, &bodies))
 }
 

@@ -4,7 +4,7 @@
 //! authorized on its own against the database. A command that comes again, because the answer to its batch was lost, is
 //! recognized by its id, changes nothing and is answered as before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use relay_protocol::{Command, CommandOutcome, Realm, Request};
 use service::clock;
@@ -21,12 +21,14 @@ use crate::{frames, ids, outbox};
 enum Done {
     Chats(Vec<Chat>),
     History {
-        chat_id: String,
+        chat: Chat,
         messages: Vec<Message>,
     },
     Said {
         chat: Chat,
         message: Message,
+        /// Its client has said it before.
+        again: bool,
     },
     Started {
         chat: Chat,
@@ -35,7 +37,6 @@ enum Done {
     NobodyWaits,
     Closed {
         chat: Chat,
-        last_seq: i64,
     },
     NoAccess {
         chat_id: String,
@@ -71,7 +72,11 @@ fn decide(connection: &Connection, commands: &[Command]) -> Result<Vec<Done>, Er
         rest = behind;
         match &command.request {
             Request::GetChats => done.push(Done::Chats(chats::open_of(connection, &command.principal)?)),
-            Request::GetChatHistory { chat_id } => done.push(get_history(connection, command, chat_id)?),
+            Request::GetChatHistory {
+                chat_id,
+                after_seq,
+                limit,
+            } => done.push(get_history(connection, command, chat_id, *after_seq, *limit)?),
             Request::StartChat => done.push(start_chat(connection, command)?),
             Request::CloseChat { chat_id } => done.push(close_chat(connection, command, chat_id)?),
             Request::SendMessage { .. } => {
@@ -89,8 +94,11 @@ struct Saying<'a> {
     command: &'a Command,
     chat_id: &'a str,
     content: &'a str,
+    client_id: Option<&'a str>,
     lat: Option<f64>,
     lng: Option<f64>,
+    /// What makes it be said only once: the command, or the client's own id for it, which counts for this author in this chat.
+    said_by: String,
 }
 
 /// A command's message, if it is one. Locations are kept for participants only (contract 5.4).
@@ -98,33 +106,50 @@ fn saying(command: &Command) -> Option<Saying<'_>> {
     let Request::SendMessage {
         chat_id,
         message,
+        client_id,
         lat,
         lng,
     } = &command.request
     else {
         return None;
     };
-    let located = command.principal.user.realm == Realm::Participant;
+    let author = command.principal.user;
+    let located = author.realm == Realm::Participant;
+    let said_by = match client_id {
+        None => command.id.to_string(),
+        Some(client_id) => format!(
+            "{chat_id}/{}.{}/{}",
+            author.realm.as_str(),
+            author.id,
+            client_id.to_ascii_lowercase()
+        ),
+    };
     Some(Saying {
         command,
         chat_id,
         content: message,
+        client_id: client_id.as_deref(),
         lat: lat.filter(|_| located),
         lng: lng.filter(|_| located),
+        said_by,
     })
 }
 
-fn get_history(connection: &Connection, command: &Command, chat_id: &str) -> Result<Done, Error> {
+fn get_history(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    after_seq: i64,
+    limit: Option<i64>,
+) -> Result<Done, Error> {
     let open = chats::open_by_ids(connection, &[chat_id])?;
-    if !open.iter().any(|chat| chat.has_party(&command.principal)) {
+    let Some(chat) = open.into_iter().find(|chat| chat.is_open_to(&command.principal)) else {
         return Ok(Done::NoAccess {
             chat_id: chat_id.to_owned(),
         });
-    }
-    Ok(Done::History {
-        chat_id: chat_id.to_owned(),
-        messages: messages::list(connection, chat_id)?,
-    })
+    };
+    let messages = messages::list(connection, chat_id, after_seq, limit)?;
+    Ok(Done::History { chat, messages })
 }
 
 fn start_chat(connection: &Connection, command: &Command) -> Result<Done, Error> {
@@ -143,7 +168,11 @@ fn start_chat(connection: &Connection, command: &Command) -> Result<Done, Error>
     let Some(chat) = started else {
         return Ok(Done::NobodyWaits);
     };
-    let description = messages::description(connection, &chat.id)?;
+    // Whoever takes over a chat finds all of it in the history.
+    let description = match chat.new_chat_position {
+        0 => messages::description(connection, &chat.id)?,
+        _ => None,
+    };
     Ok(Done::Started { chat, description })
 }
 
@@ -166,46 +195,50 @@ fn close_chat(connection: &Connection, command: &Command, chat_id: &str) -> Resu
         });
     };
     outbox::remember(connection, &Release::of(&chat))?;
-    let last_seq = messages::last_seq(connection, chat_id)?;
-    Ok(Done::Closed { chat, last_seq })
+    Ok(Done::Closed { chat })
 }
 
 /// Stores a run of messages with one statement.
 fn send_messages(connection: &Connection, run: &[Saying]) -> Result<Vec<Done>, Error> {
-    let chat_ids: Vec<&str> = run.iter().map(|saying| saying.chat_id).collect();
+    let chat_ids: HashSet<&str> = run.iter().map(|saying| saying.chat_id).collect();
+    let chat_ids: Vec<&str> = chat_ids.into_iter().collect();
     let mut chats = by_id(chats::open_by_ids(connection, &chat_ids)?);
     let may_say = |saying: &&Saying| {
         chats
             .get(saying.chat_id)
-            .is_some_and(|chat| chat.has_party(&saying.command.principal))
+            .is_some_and(|chat| chat.is_open_to(&saying.command.principal))
     };
-    let allowed = run
+    let mut keys = HashSet::new();
+    let new = run
         .iter()
         .filter(may_say)
+        .filter(|saying| keys.insert(saying.said_by.as_str()))
         .map(new_message)
         .collect::<Result<Vec<_>, _>>()?;
-    let mut stored = by_command(messages::append(connection, &allowed)?);
-    if stored.len() < run.len() {
-        // Refused, or said before; the latter may have been followed by the end of the chat.
-        let missing = run
-            .iter()
-            .map(|saying| saying.command.id.to_string())
-            .filter(|id| !stored.contains_key(id));
-        stored.extend(by_command(messages::by_commands(
-            connection,
-            &missing.collect::<Vec<_>>(),
-        )?));
-        for message in stored.values() {
+    let stored = by_said_by(messages::append(connection, &new)?);
+    // What is missing was refused, or said before; the latter may have been followed by the end of the chat.
+    let missing: Vec<&str> = run
+        .iter()
+        .map(|saying| saying.said_by.as_str())
+        .filter(|key| !stored.contains_key(*key))
+        .collect();
+    let mut known = HashMap::new();
+    if !missing.is_empty() {
+        known = by_said_by(messages::said_by(connection, &missing)?);
+        for message in known.values() {
             if !chats.contains_key(&message.chat_id) {
                 chats.extend(chats::find(connection, &message.chat_id)?.map(|chat| (chat.id.clone(), chat)));
             }
         }
     }
+    let mut first = HashSet::new();
     let mut outcome = |saying: &Saying| {
-        let message = stored.remove(&saying.command.id.to_string())?;
+        let key = saying.said_by.as_str();
+        let message = stored.get(key).or_else(|| known.get(key))?;
         Some(Done::Said {
             chat: chats.get(&message.chat_id)?.clone(),
-            message,
+            message: message.clone(),
+            again: saying.client_id.is_some() && !(stored.contains_key(key) && first.insert(key.to_owned())),
         })
     };
     let no_access = |saying: &Saying| Done::NoAccess {
@@ -217,7 +250,7 @@ fn send_messages(connection: &Connection, run: &[Saying]) -> Result<Vec<Done>, E
         .collect())
 }
 
-fn new_message<'a>(saying: &Saying<'a>) -> Result<NewMessage<'a>, Error> {
+fn new_message<'a>(saying: &'a Saying<'a>) -> Result<NewMessage<'a>, Error> {
     let author = saying.command.principal.user;
     Ok(NewMessage {
         chat_id: saying.chat_id,
@@ -228,7 +261,9 @@ fn new_message<'a>(saying: &Saying<'a>) -> Result<NewMessage<'a>, Error> {
         time_sent: saying.command.received_at,
         lat: saying.lat,
         lng: saying.lng,
-        command_id: saying.command.id.to_string(),
+        said_by: &saying.said_by,
+        client_id: saying.client_id,
+        is_system: false,
     })
 }
 
@@ -236,15 +271,15 @@ fn by_id(chats: Vec<Chat>) -> HashMap<String, Chat> {
     chats.into_iter().map(|chat| (chat.id.clone(), chat)).collect()
 }
 
-fn by_command(messages: Vec<Message>) -> HashMap<String, Message> {
+fn by_said_by(messages: Vec<Message>) -> HashMap<String, Message> {
     messages
         .into_iter()
-        .filter_map(|message| Some((message.command_id.clone()?, message)))
+        .filter_map(|message| Some((message.said_by.clone()?, message)))
         .collect()
 }
 
 fn release(done: &Done) -> Option<Release> {
-    if let Done::Closed { chat, .. } = done {
+    if let Done::Closed { chat } = done {
         Some(Release::of(chat))
     } else {
         None
@@ -253,12 +288,16 @@ fn release(done: &Done) -> Option<Release> {
 
 fn outcome(done: &Done, command: &Command) -> Result<CommandOutcome, Error> {
     match done {
-        Done::Chats(chats) => frames::chats(chats, command.principal.user.realm),
-        Done::History { chat_id, messages } => frames::chat_history(chat_id, messages),
-        Done::Said { chat, message } => frames::said(chat, message),
+        Done::Chats(chats) => frames::chats(chats, command),
+        Done::History { chat, messages } => frames::chat_history(chat, messages, command.protocol),
+        Done::Said { chat, message, again } => frames::said(chat, message, command, *again),
         Done::Started { chat, description } => frames::started(chat, description.as_ref()),
-        Done::NobodyWaits => frames::info("no new chats"),
-        Done::Closed { chat, last_seq } => frames::closed(chat, *last_seq),
-        Done::NoAccess { chat_id } => frames::error(&format!("you have no access to chat {chat_id}")),
+        Done::NobodyWaits => frames::info("no new chats", "no_new_chats", command),
+        Done::Closed { chat } => frames::closed(chat),
+        Done::NoAccess { chat_id } => frames::error(
+            &format!("you have no access to chat {chat_id}"),
+            "no_access",
+            command,
+        ),
     }
 }

@@ -1,12 +1,12 @@
 //! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
 
-use relay_protocol::{CommandOutcome, Delivery, Realm, User};
+use relay_protocol::{Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Request, User};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use service::clock::{self, ZERO_TIME};
 
 use crate::error::Error;
-use crate::store::chats::Chat;
+use crate::store::chats::{Chat, State};
 use crate::store::messages::Message;
 
 /// How to reach a participant.
@@ -58,7 +58,7 @@ impl ChatBody {
             event_id: chat.event_id,
             organizer_id: chat.organizer_id,
             participant_id: chat.participant_id,
-            ended: chat.ended.into(),
+            ended: (chat.state == State::Ended).into(),
             lat_start: chat.lat_start,
             lng_start: chat.lng_start,
             time_start: clock::format(chat.time_start),
@@ -68,7 +68,7 @@ impl ChatBody {
     }
 }
 
-/// A message.
+/// A message; where protocol 2 is spoken with its number.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageBody<'a> {
@@ -82,10 +82,23 @@ pub(crate) struct MessageBody<'a> {
     lat: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lng: Option<f64>,
+    #[serde(flatten)]
+    number: Option<Number<'a>>,
+}
+
+/// What protocol 2 adds to a message.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Number<'a> {
+    seq: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    system: bool,
 }
 
 impl<'a> MessageBody<'a> {
-    pub(crate) fn new(message: &'a Message) -> MessageBody<'a> {
+    pub(crate) fn new(message: &'a Message, protocol: Protocol) -> MessageBody<'a> {
         MessageBody {
             id: &message.id,
             chat_id: &message.chat_id,
@@ -95,60 +108,133 @@ impl<'a> MessageBody<'a> {
             time_sent: clock::format(message.time_sent),
             lat: message.lat,
             lng: message.lng,
+            number: (protocol == Protocol::Two).then(|| Number::new(message)),
+        }
+    }
+}
+
+impl<'a> Number<'a> {
+    fn new(message: &'a Message) -> Number<'a> {
+        Number {
+            seq: message.seq,
+            client_id: message.client_id.as_deref(),
+            system: message.is_system,
+        }
+    }
+}
+
+/// What protocol 2 adds to a chat of one's own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    state: &'static str,
+    last_seq: i64,
+    read_seq: i64,
+    own_read_seq: i64,
+}
+
+impl Progress {
+    fn new(chat: &Chat, asked_by: Realm) -> Progress {
+        let (read_seq, own_read_seq) = match asked_by {
+            Realm::Organizer => (chat.read_by_participant, chat.read_by_organizer),
+            Realm::Participant => (chat.read_by_organizer, chat.read_by_participant),
+        };
+        Progress {
+            state: match chat.state {
+                State::Waiting => "waiting",
+                State::Active => "active",
+                State::Ended => "ended",
+            },
+            last_seq: chat.last_seq,
+            read_seq,
+            own_read_seq,
         }
     }
 }
 
 /// `chats`, to whoever asked. Organizers see whom they talk to.
-pub(crate) fn chats(chats: &[Chat], asked_by: Realm) -> Result<CommandOutcome, Error> {
+pub(crate) fn chats(chats: &[Chat], command: &Command) -> Result<CommandOutcome, Error> {
+    #[derive(Serialize)]
+    struct Own {
+        #[serde(flatten)]
+        chat: ChatBody,
+        #[serde(flatten)]
+        progress: Option<Progress>,
+    }
     #[derive(Serialize)]
     struct Chats {
-        chats: Vec<ChatBody>,
+        chats: Vec<Own>,
     }
-    let contact = |chat| {
-        if asked_by == Realm::Organizer {
-            Contact::kept(chat)
-        } else {
-            None
+    let asked_by = command.principal.user.realm;
+    let own = |chat: &Chat| {
+        let contact = match asked_by {
+            Realm::Organizer => Contact::kept(chat),
+            Realm::Participant => None,
+        };
+        Own {
+            chat: ChatBody::new(chat, contact),
+            progress: (command.protocol == Protocol::Two).then(|| Progress::new(chat, asked_by)),
         }
     };
-    let chats = chats
-        .iter()
-        .map(|chat| ChatBody::new(chat, contact(chat)))
-        .collect();
+    let chats = chats.iter().map(own).collect();
     reply("chats", &Chats { chats })
 }
 
 /// `chat_history`, to whoever asked.
-pub(crate) fn chat_history(chat_id: &str, messages: &[Message]) -> Result<CommandOutcome, Error> {
+pub(crate) fn chat_history(
+    chat: &Chat,
+    messages: &[Message],
+    protocol: Protocol,
+) -> Result<CommandOutcome, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct History<'a> {
         chat_id: &'a str,
         messages: Vec<MessageBody<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_seq: Option<i64>,
     }
     reply(
         "chat_history",
         &History {
-            chat_id,
-            messages: messages.iter().map(MessageBody::new).collect(),
+            chat_id: &chat.id,
+            messages: messages
+                .iter()
+                .map(|message| MessageBody::new(message, protocol))
+                .collect(),
+            last_seq: (protocol == Protocol::Two).then_some(chat.last_seq),
         },
     )
 }
 
 /// `info`, to whoever asked.
-pub(crate) fn info(message: &str) -> Result<CommandOutcome, Error> {
-    reply("info", &Text { message })
+pub(crate) fn info(message: &str, code: &'static str, command: &Command) -> Result<CommandOutcome, Error> {
+    reply("info", &Text::new(message, code, command))
 }
 
 /// `error`, to whoever asked.
-pub(crate) fn error(message: &str) -> Result<CommandOutcome, Error> {
-    reply("error", &Text { message })
+pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Result<CommandOutcome, Error> {
+    reply("error", &Text::new(message, code, command))
 }
 
 /// `new_chat` to both parties, and behind it the description.
 pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<CommandOutcome, Error> {
-    let new_chat = delivery(chat, 0, "new_chat", &ChatBody::new(chat, Contact::kept(chat)))?;
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct More {
+        last_seq: i64,
+    }
+    let new_chat = Delivery {
+        more: Some(object(&More {
+            last_seq: chat.last_seq,
+        })?),
+        ..delivery(
+            chat,
+            chat.new_chat_position,
+            "new_chat",
+            &ChatBody::new(chat, Contact::kept(chat)),
+        )?
+    };
     let description = description
         .map(|message| user_message(chat, message))
         .transpose()?;
@@ -158,31 +244,93 @@ pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<Comm
     })
 }
 
-/// `user_message` to both parties.
-pub(crate) fn said(chat: &Chat, message: &Message) -> Result<CommandOutcome, Error> {
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: vec![user_message(chat, message)?],
-    })
+/// `message_saved` to whoever gave the message an id, and `user_message` to both parties.
+pub(crate) fn said(
+    chat: &Chat,
+    message: &Message,
+    command: &Command,
+    again: bool,
+) -> Result<CommandOutcome, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Saved<'a> {
+        client_id: &'a str,
+        id: &'a str,
+        chat_id: &'a str,
+        seq: i64,
+        time_sent: String,
+    }
+    let reply = client_id(command)
+        .map(|client_id| {
+            let saved = Saved {
+                client_id,
+                id: &message.id,
+                chat_id: &message.chat_id,
+                seq: message.seq,
+                time_sent: clock::format(message.time_sent),
+            };
+            frame("message_saved", &saved)
+        })
+        .transpose()?;
+    // Behind closed_chat nothing is shown any more; who asks again has been told that it is stored.
+    let is_over = again && chat.state == State::Ended;
+    let deliveries = if is_over {
+        Vec::new()
+    } else {
+        vec![Delivery {
+            again,
+            ..user_message(chat, message)?
+        }]
+    };
+    Ok(CommandOutcome { reply, deliveries })
 }
 
-/// `closed_chat` to both parties, behind the chat's last message.
-pub(crate) fn closed(chat: &Chat, last_seq: i64) -> Result<CommandOutcome, Error> {
+/// `closed_chat` to both parties, behind everything else of the chat.
+pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Closed<'a> {
         chat_id: &'a str,
     }
-    let closed = delivery(chat, last_seq + 1, "closed_chat", &Closed { chat_id: &chat.id })?;
+    let closed = delivery(
+        chat,
+        chat.next_position(),
+        "closed_chat",
+        &Closed { chat_id: &chat.id },
+    )?;
     Ok(CommandOutcome {
         reply: None,
         deliveries: vec![closed],
     })
 }
 
+/// A text for people, and where protocol 2 is spoken what it means to a program and which message it is about.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Text<'a> {
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+}
+
+impl<'a> Text<'a> {
+    fn new(message: &'a str, code: &'static str, command: &'a Command) -> Text<'a> {
+        Text {
+            message,
+            code: (command.protocol == Protocol::Two).then_some(code),
+            client_id: client_id(command),
+        }
+    }
+}
+
+/// The client's own id for what it says. Only who speaks protocol 2 has one.
+fn client_id(command: &Command) -> Option<&str> {
+    match &command.request {
+        Request::SendMessage { client_id, .. } => client_id.as_deref(),
+        _ => None,
+    }
 }
 
 #[derive(Serialize)]
@@ -193,7 +341,11 @@ struct Frame<'a, Payload> {
 }
 
 fn frame(kind: &str, payload: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    to_raw_value(&Frame { kind, payload }).map_err(Error::Frame)
+    object(&Frame { kind, payload })
+}
+
+fn object(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
+    to_raw_value(value).map_err(Error::Frame)
 }
 
 fn reply(kind: &str, payload: &impl Serialize) -> Result<CommandOutcome, Error> {
@@ -204,30 +356,49 @@ fn reply(kind: &str, payload: &impl Serialize) -> Result<CommandOutcome, Error> 
 }
 
 fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
-    delivery(chat, message.seq, "user_message", &MessageBody::new(message))
+    Ok(Delivery {
+        more: Some(object(&Number::new(message))?),
+        ..delivery(
+            chat,
+            message.position,
+            "user_message",
+            &MessageBody::new(message, Protocol::Contract),
+        )?
+    })
 }
 
 fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) -> Result<Delivery, Error> {
-    let organizer = User {
+    Ok(Delivery {
+        to: vec![organizer(chat.organizer_id), participant(chat)],
+        place: Some(Place {
+            chat_id: chat.id.clone(),
+            position,
+        }),
+        audience: Audience::Everyone,
+        frame: frame(kind, payload)?,
+        more: None,
+        again: false,
+    })
+}
+
+fn organizer(id: i64) -> User {
+    User {
         realm: Realm::Organizer,
-        id: chat.organizer_id,
-    };
-    let participant = User {
+        id,
+    }
+}
+
+fn participant(chat: &Chat) -> User {
+    User {
         realm: Realm::Participant,
         id: chat.participant_id,
-    };
-    let frame = frame(kind, payload)?;
-    Ok(Delivery {
-        to: vec![organizer, participant],
-        chat_id: chat.id.clone(),
-        position,
-        frame,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use relay_protocol::Principal;
 
     fn chat() -> Chat {
         Chat {
@@ -239,11 +410,34 @@ mod tests {
             participant_id: 31,
             email: "p@example.org".to_owned(),
             phone_number: "+48555000111".to_owned(),
-            ended: false,
+            state: State::Active,
             lat_start: Some(0.0),
             lng_start: None,
             time_start: 1_777_629_600_120,
             time_end: None,
+            last_seq: 7,
+            shifts: 0,
+            new_chat_position: 0,
+            read_by_organizer: 2,
+            read_by_participant: 5,
+        }
+    }
+
+    fn position(outcome: &CommandOutcome) -> i64 {
+        outcome.deliveries[0].place.as_ref().unwrap().position
+    }
+
+    fn command(realm: Realm, protocol: Protocol) -> Command {
+        Command {
+            id: Default::default(),
+            principal: Principal {
+                user: User { realm, id: 12 },
+                agency_id: None,
+                role: None,
+            },
+            received_at: 0,
+            protocol,
+            request: Request::GetChats,
         }
     }
 
@@ -253,24 +447,32 @@ mod tests {
         let outcome = started(&chat(), None).unwrap();
         let expected = r#"{"type":"new_chat","payload":{"id":"0a1b2c3d4e5f60718293a4b5","agencyId":4,"eventId":9,"organizerId":12,"participantId":31,"ended":0,"latStart":0.0,"timeStart":"2026-05-01T10:00:00.120Z","timeEnd":"0001-01-01T00:00:00Z","participant":{"id":31,"email":"p@example.org","phoneNumber":"+48555000111"}}}"#;
         assert_eq!(outcome.deliveries[0].frame.get(), expected);
-        assert_eq!(outcome.deliveries[0].position, 0);
+        assert_eq!(position(&outcome), 0);
         assert!(outcome.reply.is_none());
     }
 
     #[test]
     fn chats_are_plain_for_participants_and_enriched_for_organizers() {
-        let plain = chats(&[chat()], Realm::Participant).unwrap().reply.unwrap();
-        assert!(!plain.get().contains("p@example.org"));
-        let enriched = chats(&[chat()], Realm::Organizer).unwrap().reply.unwrap();
-        assert!(enriched.get().contains("p@example.org"));
-        let none = chats(&[], Realm::Organizer).unwrap().reply.unwrap();
+        let asked =
+            |list: &[Chat], realm, protocol| chats(list, &command(realm, protocol)).unwrap().reply.unwrap();
+        let plain = asked(&[chat()], Realm::Participant, Protocol::Contract);
+        assert!(!plain.get().contains("p@example.org") && !plain.get().contains("Seq"));
+        let enriched = asked(&[chat()], Realm::Organizer, Protocol::Contract);
+        assert!(enriched.get().contains("p@example.org") && !enriched.get().contains("Seq"));
+        let numbered = asked(&[chat()], Realm::Organizer, Protocol::Two);
+        assert!(
+            numbered
+                .get()
+                .ends_with(r#""state":"active","lastSeq":7,"readSeq":5,"ownReadSeq":2}]}}"#)
+        );
+        let none = asked(&[], Realm::Organizer, Protocol::Contract);
         assert_eq!(none.get(), r#"{"type":"chats","payload":{"chats":[]}}"#);
     }
 
     #[test]
     fn closed_chat_comes_behind_the_last_message() {
-        let outcome = closed(&chat(), 7).unwrap();
-        assert_eq!(outcome.deliveries[0].position, 8);
+        let outcome = closed(&chat()).unwrap();
+        assert_eq!(position(&outcome), 8);
         let expected = r#"{"type":"closed_chat","payload":{"chatId":"0a1b2c3d4e5f60718293a4b5"}}"#;
         assert_eq!(outcome.deliveries[0].frame.get(), expected);
     }

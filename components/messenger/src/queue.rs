@@ -84,7 +84,7 @@ pub(crate) fn forget(request: &Request) -> Result<Answer, Error> {
     let Farewells { participant_ids } = body(request)?;
     let connection = store::open()?;
     transaction(&connection, |connection| {
-        Ok::<_, Error>(queue::forget(connection, &participant_ids)?)
+        Ok::<_, Error>(queue::forget(connection, &participant_ids, clock::now())?)
     })?;
     Ok(Answer::empty(StatusCode::OK))
 }

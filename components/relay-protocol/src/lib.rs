@@ -121,6 +121,23 @@ impl Revocations {
     }
 }
 
+/// What a client understands.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Protocol {
+    /// The contract's frames and nothing else.
+    #[default]
+    Contract,
+    /// What PROTOCOL.md adds to them.
+    Two,
+}
+
+impl Protocol {
+    fn is_contract(&self) -> bool {
+        *self == Protocol::Contract
+    }
+}
+
 /// Commands from any number of connections, in the order in which they are to be carried out.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CommandBatch {
@@ -136,20 +153,32 @@ pub struct Command {
     pub principal: Principal,
     /// When the sidecar had read the frame, in milliseconds since the Unix epoch.
     pub received_at: i64,
+    /// What the client understands; `reply` is made accordingly.
+    #[serde(skip_serializing_if = "Protocol::is_contract", default)]
+    pub protocol: Protocol,
     pub request: Request,
 }
 
-/// What a client may ask for (contract 5.4).
+/// What a client may ask for (contract 5.4 and PROTOCOL.md).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
 pub enum Request {
     GetChats,
     GetChatHistory {
         chat_id: String,
+        /// Only what follows this number.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        after_seq: i64,
+        /// Only so many; all if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        limit: Option<i64>,
     },
     SendMessage {
         chat_id: String,
         message: String,
+        /// Made by the client (a UUID), so that it may send the same message again.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        client_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         lat: Option<f64>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -159,6 +188,10 @@ pub enum Request {
     CloseChat {
         chat_id: String,
     },
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// One outcome per command, in the order of the batch.
@@ -177,14 +210,62 @@ pub struct CommandOutcome {
     pub deliveries: Vec<Delivery>,
 }
 
-/// A whole frame for every connection of some users.
+/// A whole frame for the connections of some users.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
     pub to: Vec<User>,
-    pub chat_id: String,
-    /// Where this frame stands in the chat: `new_chat` is 0, a message has its `seq` (from 1, without gaps), and
-    /// `closed_chat` comes one after the last message. Frames of one chat are shown in this order.
-    pub position: i64,
+    /// Absent for what stands in no order and may be shown at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<Place>,
+    #[serde(skip_serializing_if = "Audience::is_everyone", default)]
+    pub audience: Audience,
+    /// As the contract has it; the payload is an object, without white space and the last member.
     pub frame: Box<RawValue>,
+    /// An object whose members the payload has too where protocol 2 is spoken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub more: Option<Box<RawValue>>,
+    /// The sender asked for it once more: where protocol 2 is spoken it is shown once more.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub again: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// Where a frame stands among those of its chat. Frames of one chat are shown in this order.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    pub chat_id: String,
+    /// `new_chat` is 0, and whatever follows, messages and other news of the chat, comes one after the other without gaps.
+    pub position: i64,
+}
+
+/// Whom of a user's connections a frame is for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Audience {
+    #[default]
+    Everyone,
+    /// Those that speak only the contract: for the others there is a better frame.
+    Contract,
+    /// Those that speak protocol 2: the others would not know what it is.
+    Two,
+}
+
+impl Audience {
+    fn is_everyone(&self) -> bool {
+        *self == Audience::Everyone
+    }
+
+    /// Whether a connection is meant.
+    pub fn includes(self, protocol: Protocol) -> bool {
+        match self {
+            Audience::Everyone => true,
+            Audience::Contract => protocol == Protocol::Contract,
+            Audience::Two => protocol == Protocol::Two,
+        }
+    }
 }

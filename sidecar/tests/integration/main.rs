@@ -5,6 +5,7 @@ mod support;
 mod asking;
 mod ending;
 mod opening;
+mod protocol_2;
 mod reading;
 mod relaying;
 mod revoking;

@@ -216,7 +216,7 @@ async fn one_publication_carries_a_users_share_of_a_batch() {
     assert_eq!(publications[0].len(), 1);
     let positions: Vec<_> = publications[1]
         .iter()
-        .map(|delivery| delivery["position"].clone())
+        .map(|delivery| delivery["place"]["position"].clone())
         .collect();
     assert_eq!(positions, [json!(2), json!(3), json!(4)]);
 }

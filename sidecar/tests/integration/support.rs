@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
 use relay_protocol::{
-    Admission, Authenticate, Authenticated, BatchOutcome, CommandBatch, CommandOutcome, Delivery, Principal,
-    Realm, Request, RevocationCursor, Revocations, User,
+    Admission, Audience, Authenticate, Authenticated, BatchOutcome, CommandBatch, CommandOutcome, Delivery,
+    Place, Principal, Realm, Request, RevocationCursor, Revocations, User,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -145,7 +145,7 @@ impl Redis {
             .into_iter()
             .map(|position| {
                 let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
-                json!({ "chatId": chat_id, "position": position, "frame": frame })
+                json!({ "place": { "chatId": chat_id, "position": position }, "frame": frame })
             })
             .collect();
         let payload = json!({ "from": "another", "deliveries": deliveries }).to_string();
@@ -417,9 +417,19 @@ impl Desk {
         let payload = &self.answers[&command.id];
         let delivery = Delivery {
             to: vec![ALICE, BOB],
-            chat_id: chat_id.clone(),
-            position: payload["position"].as_i64().unwrap(),
-            frame: raw(json!({ "type": "user_message", "payload": { "content": message } })),
+            place: Some(Place {
+                chat_id: chat_id.clone(),
+                position: payload["position"].as_i64().unwrap(),
+            }),
+            audience: Audience::Everyone,
+            // The payload comes last, as agreed.
+            frame: RawValue::from_string(format!(
+                r#"{{"type":"user_message","payload":{}}}"#,
+                json!({ "content": message })
+            ))
+            .unwrap(),
+            more: Some(raw(json!({ "seq": payload["position"] }))),
+            again: false,
         };
         CommandOutcome {
             reply: None,
@@ -529,8 +539,30 @@ impl Client {
     }
 
     pub(crate) async fn authorize(&mut self, user: User) {
-        let token = format!("Bearer {}:{}", user.realm.as_str(), user.id);
-        self.send(json!({ "Authorization": token }).to_string()).await;
+        self.introduce(user, json!({})).await;
+    }
+
+    /// Sends the first frame, with more members than it needs.
+    pub(crate) async fn introduce(&mut self, user: User, mut frame: Value) {
+        frame["Authorization"] = json!(format!("Bearer {}:{}", user.realm.as_str(), user.id));
+        self.send(frame.to_string()).await;
+    }
+
+    /// Connects and signs in as one who speaks protocol 2.
+    pub(crate) async fn ready(sidecar: &Sidecar, user: User) -> Client {
+        let mut client = Client::connect(sidecar).await;
+        client.introduce(user, json!({ "protocol": 2 })).await;
+        let ready = client.next().await;
+        assert_eq!(ready["type"], "ready");
+        let principal = json!({ "realm": user.realm, "id": user.id });
+        assert_eq!(ready["payload"]["principal"], principal);
+        assert_eq!(ready["payload"]["protocol"], 2);
+        assert!(
+            ready["payload"]["connectionId"]
+                .as_str()
+                .is_some_and(|id| !id.is_empty())
+        );
+        client
     }
 
     pub(crate) async fn ask(&mut self, kind: &str, payload: Value) {

@@ -8,7 +8,7 @@ use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
 
-/// A chat that an organizer has taken.
+/// A chat that an organizer has taken, now or before it went back to the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Chat {
     pub id: String,
@@ -19,22 +19,47 @@ pub(crate) struct Chat {
     pub participant_id: i64,
     pub email: String,
     pub phone_number: String,
-    pub ended: bool,
+    pub state: State,
     pub lat_start: Option<f64>,
     pub lng_start: Option<f64>,
     pub time_start: Millis,
     pub time_end: Option<Millis>,
+    /// The number of its last message; 0 when nothing has been said.
+    pub last_seq: i64,
+    /// How many of its frames with a position are not messages, the first `new_chat` not counted.
+    pub shifts: i64,
+    pub new_chat_position: i64,
+    pub read_by_organizer: i64,
+    pub read_by_participant: i64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// Its organizer was gone for too long; it waits for another one, and its participant may go on writing.
+    Waiting,
+    Active,
+    Ended,
 }
 
 impl Chat {
-    /// Whether somebody is one of the two parties.
-    pub(crate) fn has_party(&self, principal: &Principal) -> bool {
+    /// Whether somebody is one of the two parties and may see and say something.
+    pub(crate) fn is_open_to(&self, principal: &Principal) -> bool {
         match principal.user.realm {
-            Realm::Organizer => self.organizer_id == principal.user.id,
-            Realm::Participant => self.participant_id == principal.user.id,
+            Realm::Organizer => self.state == State::Active && self.organizer_id == principal.user.id,
+            Realm::Participant => self.state != State::Ended && self.participant_id == principal.user.id,
         }
     }
+
+    /// Where the next frame of the chat will stand.
+    pub(crate) fn next_position(&self) -> i64 {
+        self.last_seq + self.shifts + 1
+    }
 }
+
+/// What is asked of a chat that has been started, to be read by [`decode`].
+const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state,
+    lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
+    shifts, new_chat_position, read_by_organizer, read_by_participant";
 
 /// Gives the head of an agency's queue to an organizer; `None` when nobody waits. The command that asks is noted, and asking again with
 /// it gives the same chat again.
@@ -47,21 +72,25 @@ pub(crate) fn start(
 ) -> Result<Option<Chat>, DatabaseError> {
     let again = query_one(
         connection,
-        "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                lat_start, lng_start, time_start, time_end
-         FROM chats WHERE started_by = ?1",
+        &format!("SELECT {COLUMNS} FROM chats WHERE started_by = ?1"),
         parameters![command_id],
         |row| decode(&row),
     )?;
     if again.is_some() {
         return Ok(again);
     }
+    // The first new_chat stands at 0; one after the chat was back in the queue stands behind what has happened so far.
     query_one(
         connection,
-        "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = ?3, started_by = ?4
-         WHERE id = (SELECT id FROM chats WHERE agency_id = ?1 AND state = 'waiting' ORDER BY pressed_at, id LIMIT 1)
-         RETURNING id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                   lat_start, lng_start, time_start, time_end",
+        &format!(
+            "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, ?3), assigned_at = ?3,
+                 started_by = ?4,
+                 new_chat_position = iif(time_start IS NULL, 0,
+                     (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1),
+                 shifts = shifts + (time_start IS NOT NULL)
+             WHERE id = (SELECT id FROM chats WHERE agency_id = ?1 AND state = 'waiting' ORDER BY pressed_at, id LIMIT 1)
+             RETURNING {COLUMNS}"
+        ),
         parameters![agency_id, organizer_id, now, command_id],
         |row| decode(&row),
     )
@@ -77,22 +106,24 @@ pub(crate) fn close(
 ) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4
-         WHERE id = ?1 AND organizer_id = ?2 AND (state = 'active' OR closed_by = ?4)
-         RETURNING id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                   lat_start, lng_start, time_start, time_end",
+        &format!(
+            "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4
+             WHERE id = ?1 AND organizer_id = ?2 AND (state = 'active' OR closed_by = ?4)
+             RETURNING {COLUMNS}"
+        ),
         parameters![id, organizer_id, now, command_id],
         |row| decode(&row),
     )
 }
 
-/// The open ones among the chats with the given ids.
+/// Those among the chats with the given ids in which something may still be said.
 pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                lat_start, lng_start, time_start, time_end
-         FROM chats WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'active'",
+        &format!(
+            "SELECT {COLUMNS} FROM chats
+             WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'ended' AND time_start IS NOT NULL"
+        ),
         &[json_list(&ids)?],
         |row| decode(&row),
     )
@@ -101,30 +132,25 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, principal: &Principal) -> Result<Vec<Chat>, DatabaseError> {
     // Two texts rather than one condition, so that each is served by its index.
-    let sql = match principal.user.realm {
-        Realm::Organizer => {
-            "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                    lat_start, lng_start, time_start, time_end
-             FROM chats WHERE organizer_id = ?1 AND state = 'active' ORDER BY time_start DESC, id DESC"
-        }
-        Realm::Participant => {
-            "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                    lat_start, lng_start, time_start, time_end
-             FROM chats WHERE participant_id = ?1 AND state = 'active' ORDER BY time_start DESC, id DESC"
-        }
+    let condition = match principal.user.realm {
+        Realm::Organizer => "organizer_id = ?1 AND state = 'active'",
+        Realm::Participant => "participant_id = ?1 AND state <> 'ended' AND time_start IS NOT NULL",
     };
-    query(connection, sql, parameters![principal.user.id], |row| {
-        decode(&row)
-    })
+    query(
+        connection,
+        &format!("SELECT {COLUMNS} FROM chats WHERE {condition} ORDER BY time_start DESC, id DESC"),
+        parameters![principal.user.id],
+        |row| decode(&row),
+    )
 }
 
 /// An agency's closed chats, newest first.
 pub(crate) fn ended_of_agency(connection: &Connection, agency_id: i64) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                lat_start, lng_start, time_start, time_end
-         FROM chats WHERE agency_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC",
+        &format!(
+            "SELECT {COLUMNS} FROM chats WHERE agency_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC"
+        ),
         parameters![agency_id],
         |row| decode(&row),
     )
@@ -137,9 +163,9 @@ pub(crate) fn ended_of_participant(
 ) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                lat_start, lng_start, time_start, time_end
-         FROM chats WHERE participant_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC",
+        &format!(
+            "SELECT {COLUMNS} FROM chats WHERE participant_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC"
+        ),
         parameters![participant_id],
         |row| decode(&row),
     )
@@ -149,15 +175,14 @@ pub(crate) fn ended_of_participant(
 pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        "SELECT id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state = 'ended',
-                lat_start, lng_start, time_start, time_end
-         FROM chats WHERE id = ?1 AND state <> 'waiting'",
+        &format!("SELECT {COLUMNS} FROM chats WHERE id = ?1 AND time_start IS NOT NULL"),
         parameters![id],
         |row| decode(&row),
     )
 }
 
 fn decode(row: &Row) -> Result<Chat, DatabaseError> {
+    let state: String = row.get(8)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -167,10 +192,20 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         participant_id: row.get(5)?,
         email: row.get(6)?,
         phone_number: row.get(7)?,
-        ended: row.get(8)?,
+        state: match state.as_str() {
+            "waiting" => State::Waiting,
+            "active" => State::Active,
+            "ended" => State::Ended,
+            _ => return Err(DatabaseError(format!("a chat is {state}"))),
+        },
         lat_start: row.get(9)?,
         lng_start: row.get(10)?,
         time_start: row.get(11)?,
         time_end: row.get(12)?,
+        last_seq: row.get(13)?,
+        shifts: row.get(14)?,
+        new_chat_position: row.get(15)?,
+        read_by_organizer: row.get(16)?,
+        read_by_participant: row.get(17)?,
     })
 }

@@ -20,8 +20,14 @@ pub(crate) struct Message {
     pub time_sent: Millis,
     pub lat: Option<f64>,
     pub lng: Option<f64>,
-    /// The command that said it; a description has none.
-    pub command_id: Option<String>,
+    /// What makes it be said only once; a description has nothing.
+    pub said_by: Option<String>,
+    /// The client's own id for it.
+    pub client_id: Option<String>,
+    /// Nobody wrote it.
+    pub is_system: bool,
+    /// Where its frame stands among those of the chat.
+    pub position: i64,
 }
 
 /// A message that is about to be. Its author's right to say it has been checked in the same transaction.
@@ -36,50 +42,58 @@ pub(crate) struct NewMessage<'a> {
     pub time_sent: Millis,
     pub lat: Option<f64>,
     pub lng: Option<f64>,
-    pub command_id: String,
+    pub said_by: &'a str,
+    pub client_id: Option<&'a str>,
+    pub is_system: bool,
 }
 
-/// Appends messages to their chats in the order given, each with its chat's next number, in one statement for all of them. What a
-/// command has said before is left out, here and in the answer.
+/// What is asked of a message, to be read by [`decode`].
+const COLUMNS: &str = "chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position";
+
+/// Appends messages to their chats in the order given, each with its chat's next number, in one statement for all of them. What has
+/// been said before is left out, here and in the answer; within `messages` nothing may come twice.
 pub(crate) fn append(
     connection: &Connection,
     messages: &[NewMessage],
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
-        "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, command_id)
-         SELECT chat_id,
-                (SELECT coalesce(max(seq), 0) FROM messages m WHERE m.chat_id = new.chat_id)
-                    + row_number() OVER (PARTITION BY chat_id ORDER BY position),
-                id, author_id, from_organizer, content, time_sent, lat, lng, command_id
-         FROM (SELECT key AS position,
-                      value ->> 'chatId' AS chat_id,
-                      value ->> 'id' AS id,
-                      value ->> 'authorId' AS author_id,
-                      value ->> 'fromOrganizer' AS from_organizer,
-                      value ->> 'content' AS content,
-                      value ->> 'timeSent' AS time_sent,
-                      value ->> 'lat' AS lat,
-                      value ->> 'lng' AS lng,
-                      value ->> 'commandId' AS command_id
-               FROM json_each(?1)) AS new
-         WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.command_id = new.command_id)
-         RETURNING chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, command_id",
+        &format!(
+            "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position)
+             SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system,
+                    seq + (SELECT shifts FROM chats WHERE chats.id = chat_id)
+             FROM (SELECT chat_id,
+                          (SELECT coalesce(max(seq), 0) FROM messages m WHERE m.chat_id = new.chat_id)
+                              + row_number() OVER (PARTITION BY chat_id ORDER BY place) AS seq,
+                          id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system
+                   FROM (SELECT key AS place,
+                                value ->> 'chatId' AS chat_id,
+                                value ->> 'id' AS id,
+                                value ->> 'authorId' AS author_id,
+                                value ->> 'fromOrganizer' AS from_organizer,
+                                value ->> 'content' AS content,
+                                value ->> 'timeSent' AS time_sent,
+                                value ->> 'lat' AS lat,
+                                value ->> 'lng' AS lng,
+                                value ->> 'saidBy' AS said_by,
+                                value ->> 'clientId' AS client_id,
+                                value ->> 'isSystem' AS is_system
+                         FROM json_each(?1)) AS new
+                   WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.said_by = new.said_by))
+             WHERE true
+             RETURNING {COLUMNS}"
+        ),
         &[json_list(&messages)?],
         |row| decode(&row),
     )
 }
 
-/// What commands have said before.
-pub(crate) fn by_commands(
-    connection: &Connection,
-    command_ids: &[String],
-) -> Result<Vec<Message>, DatabaseError> {
+/// What has been said before.
+pub(crate) fn said_by(connection: &Connection, keys: &[&str]) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
-        "SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, command_id
-         FROM messages WHERE command_id IN (SELECT value FROM json_each(?1))",
-        &[json_list(&command_ids)?],
+        &format!("SELECT {COLUMNS} FROM messages WHERE said_by IN (SELECT value FROM json_each(?1))"),
+        &[json_list(&keys)?],
         |row| decode(&row),
     )
 }
@@ -88,33 +102,26 @@ pub(crate) fn by_commands(
 pub(crate) fn description(connection: &Connection, chat_id: &str) -> Result<Option<Message>, DatabaseError> {
     query_one(
         connection,
-        "SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, command_id
-         FROM messages WHERE chat_id = ?1 AND seq = 1 AND command_id IS NULL",
+        &format!("SELECT {COLUMNS} FROM messages WHERE chat_id = ?1 AND seq = 1 AND said_by IS NULL"),
         parameters![chat_id],
         |row| decode(&row),
     )
 }
 
-/// A chat's messages, oldest first.
-pub(crate) fn list(connection: &Connection, chat_id: &str) -> Result<Vec<Message>, DatabaseError> {
+/// A chat's messages, oldest first: those after a number, and at most so many.
+pub(crate) fn list(
+    connection: &Connection,
+    chat_id: &str,
+    after_seq: i64,
+    limit: Option<i64>,
+) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
-        "SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, command_id
-         FROM messages WHERE chat_id = ?1 ORDER BY seq",
-        parameters![chat_id],
+        // A negative limit is none.
+        &format!("SELECT {COLUMNS} FROM messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"),
+        parameters![chat_id, after_seq, limit.unwrap_or(-1)],
         |row| decode(&row),
     )
-}
-
-/// The number of a chat's last message; 0 when nothing has been said.
-pub(crate) fn last_seq(connection: &Connection, chat_id: &str) -> Result<i64, DatabaseError> {
-    let last = query_one(
-        connection,
-        "SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = ?1",
-        parameters![chat_id],
-        |row| row.get(0),
-    )?;
-    Ok(last.unwrap_or_default())
 }
 
 fn decode(row: &Row) -> Result<Message, DatabaseError> {
@@ -128,6 +135,9 @@ fn decode(row: &Row) -> Result<Message, DatabaseError> {
         time_sent: row.get(6)?,
         lat: row.get(7)?,
         lng: row.get(8)?,
-        command_id: row.get(9)?,
+        said_by: row.get(9)?,
+        client_id: row.get(10)?,
+        is_system: row.get(11)?,
+        position: row.get(12)?,
     })
 }

@@ -17,6 +17,7 @@ const LABEL: &str = "messenger";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_cancelling_and_forgetting.sql"),
+    include_str!("../../../../migrations/messenger/0003_protocol_2.sql"),
 ];
 
 /// Opens the database.

@@ -42,8 +42,8 @@ pub(crate) fn enqueue(
     )?;
     execute(
         connection,
-        "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent)
-         SELECT c.id, 1, value ->> 'messageId', c.participant_id, 0, value ->> 'firstMessage', c.pressed_at
+        "INSERT INTO messages (chat_id, seq, position, id, author_id, from_organizer, content, time_sent)
+         SELECT c.id, 1, 1, value ->> 'messageId', c.participant_id, 0, value ->> 'firstMessage', c.pressed_at
          FROM json_each(?1) JOIN chats c ON c.request_id = value ->> 'id'
          WHERE value ->> 'firstMessage' <> ''
          ON CONFLICT (chat_id, seq) DO NOTHING",
@@ -140,22 +140,38 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str, now: Millis) -> 
          ON CONFLICT DO NOTHING",
         parameters![request_id, now],
     )?;
+    // What has been said to an organizer is on record; a request that nobody has seen yet leaves nothing.
     execute(
         connection,
-        "DELETE FROM messages WHERE chat_id = (SELECT id FROM chats WHERE request_id = ?1)",
+        "UPDATE chats SET state = 'ended', time_end = ?2 WHERE request_id = ?1 AND time_start IS NOT NULL",
+        parameters![request_id, now],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM messages WHERE chat_id = (SELECT id FROM chats WHERE request_id = ?1 AND time_start IS NULL)",
         parameters![request_id],
     )?;
     execute(
         connection,
-        "DELETE FROM chats WHERE request_id = ?1",
+        "DELETE FROM chats WHERE request_id = ?1 AND time_start IS NULL",
         parameters![request_id],
     )?;
     Ok(true)
 }
 
 /// Forgets how to reach participants, and lets them wait no more. To be called in a transaction.
-pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result<(), DatabaseError> {
+pub(crate) fn forget(
+    connection: &Connection,
+    participant_ids: &[i64],
+    now: Millis,
+) -> Result<(), DatabaseError> {
     let ids = json_list(&participant_ids)?;
+    execute(
+        connection,
+        "UPDATE chats SET state = 'ended', time_end = ?2
+         WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting' AND time_start IS NOT NULL",
+        &[ids.clone(), Value::Integer(now)],
+    )?;
     for statement in [
         "INSERT INTO forgotten_participants (participant_id) SELECT value FROM json_each(?1) WHERE true
          ON CONFLICT DO NOTHING",

@@ -1,0 +1,84 @@
+//! How many frames a client may send. Far more than people type, and enough for a machine that tests what the system can carry.
+
+use tokio::time::Instant;
+
+/// So many frames in a second, for ever.
+const PER_SECOND: f64 = 2_000.0;
+
+/// So many at once, after a pause.
+const BURST: f64 = 4_000.0;
+
+/// Whoever goes on although so many were refused is not listened to any longer.
+const FLOOD: f64 = 20_000.0;
+
+/// What a client may still send.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    /// Each frame takes one, and time gives them back. Below zero frames are refused.
+    left: f64,
+    since: Instant,
+}
+
+/// What to do about one more frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    Fine,
+    TooMany,
+    Flood,
+}
+
+impl Rate {
+    pub(crate) fn new(now: Instant) -> Rate {
+        Rate {
+            left: BURST,
+            since: now,
+        }
+    }
+
+    /// One more frame has come.
+    pub(crate) fn spend(&mut self, now: Instant) -> Verdict {
+        let passed = now.saturating_duration_since(self.since).as_secs_f64();
+        self.since = now;
+        self.left = (self.left + passed * PER_SECOND).min(BURST) - 1.0;
+        if self.left >= 0.0 {
+            Verdict::Fine
+        } else if self.left >= -FLOOD {
+            Verdict::TooMany
+        } else {
+            Verdict::Flood
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn spend(rate: &mut Rate, frames: usize, now: Instant) -> Vec<Verdict> {
+        let mut verdicts: Vec<_> = (0..frames).map(|_| rate.spend(now)).collect();
+        verdicts.dedup();
+        verdicts
+    }
+
+    #[test]
+    fn a_steady_stream_may_go_on_for_ever() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        for second in 0..100 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(spend(&mut rate, PER_SECOND as usize, now), [Verdict::Fine]);
+        }
+    }
+
+    #[test]
+    fn a_burst_is_taken_and_more_is_refused_until_there_was_a_pause() {
+        let now = Instant::now();
+        let mut rate = Rate::new(now);
+        assert_eq!(spend(&mut rate, BURST as usize, now), [Verdict::Fine]);
+        assert_eq!(spend(&mut rate, FLOOD as usize, now), [Verdict::TooMany]);
+        assert_eq!(rate.spend(now), Verdict::Flood);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(spend(&mut rate, BURST as usize, later), [Verdict::Fine]);
+    }
+}
