@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::organizer::create;
+use crate::organizer::{create, hire};
 use crate::support::components::{Components, ORGANIZER_KEY};
 use crate::support::people::new_event;
 
@@ -303,4 +303,73 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
     door.send("GET", "/organizer/api/revocations", None, None)
         .await
         .json(401);
+}
+
+/// Who may take a chat over: nobody but those who work for its agency right now.
+#[tokio::test]
+async fn colleagues_are_those_who_work_for_an_approved_agency() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let superadmin = components.superadmin().await;
+    let manager = hire(&agency.owner, "manager@example.org", 3).await;
+    let gone = hire(&agency.owner, "gone@example.org", 4).await;
+    let path = format!("/organizer/agency/users/{}", gone.id);
+    agency.owner.delete(&path).await.json(200);
+    let looks_in = json!({"agencyId": agency.id});
+    superadmin
+        .patch("/organizer/profile/set-agency", &looks_in)
+        .await
+        .json(200);
+
+    let door = &components.door;
+    let ask = async |key: Option<&str>, query: &str| {
+        let path = format!("/organizer/api/colleagues{query}");
+        door.send("GET", &path, key, None).await
+    };
+    let colleagues = async |agency_id: i64, ids: &[i64]| {
+        let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        let query = format!("?agencyId={agency_id}&ids={ids}");
+        ask(Some(ORGANIZER_KEY), &query).await.json(200)["ids"].clone()
+    };
+    let (owner, support) = (agency.owner.id, agency.support.id);
+    let everybody = [
+        manager.id,
+        rival.owner.id,
+        support,
+        superadmin.id,
+        gone.id,
+        owner,
+        manager.id,
+        999,
+        -1,
+    ];
+    assert_eq!(
+        colleagues(agency.id, &everybody).await,
+        json!([owner, support, manager.id])
+    );
+    assert_eq!(colleagues(rival.id, &everybody).await, json!([rival.owner.id]));
+    assert_eq!(colleagues(agency.id, &[support]).await, json!([support]));
+    assert_eq!(colleagues(agency.id, &[]).await, json!([]));
+    assert_eq!(colleagues(999, &everybody).await, json!([]));
+
+    let verify = format!("/organizer/admin/agencies/{}/verify", agency.id);
+    superadmin
+        .patch(&verify, &json!({"approved": false}))
+        .await
+        .json(200);
+    assert_eq!(colleagues(agency.id, &everybody).await, json!([]));
+
+    let no_agency = "agencyId must be an integer number";
+    let no_ids = "ids must be integer numbers separated by commas";
+    for (query, lines) in [
+        ("", json!([no_agency])),
+        ("?agencyId=x&ids=1", json!([no_agency])),
+        ("?agencyId=1&ids=1,x", json!([no_ids])),
+        ("?agencyId=&ids=1.5", json!([no_agency, no_ids])),
+    ] {
+        ask(Some(ORGANIZER_KEY), query).await.error(400, lines);
+    }
+    ask(Some("wrong"), "").await.error(401, "invalid api key");
+    ask(None, "").await.json(401);
 }

@@ -114,6 +114,7 @@ const ROUTES: &str = r#"
     GET    /api/events                                 | key               | 200 |
     GET    /api/events?query=night                     | key               | 200 |
     GET    /api/events/{event}                         | key               | 200 |
+    GET    /api/colleagues?agencyId={agency}&ids=1    | key               | 200 |
     GET    /api/revocations                            | key               | 200 |
 "#;
 

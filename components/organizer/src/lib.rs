@@ -140,6 +140,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ("GET", ["api", "events"]) => services::find_events(request),
         ("GET", ["api", "events", id]) => services::show_event(request, id),
         ("POST", ["api", "principals"]) => services::judge_tokens(request),
+        ("GET", ["api", "colleagues"]) => services::list_colleagues(request),
         ("GET", ["api", "revocations"]) => services::list_revocations(request),
 
         _ => Err(Error::UnknownRoute {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use service::clock::Millis;
 use service::door::{Answer, Request};
-use service::internal::{Principal, Principals, Tokens};
+use service::internal::{Colleagues, Principal, Principals, Tokens};
 use service::revocations;
 
 use crate::access;
@@ -12,7 +12,7 @@ use crate::form::parse_date;
 use crate::json;
 use crate::lists::{self, ListQuery};
 use crate::store::events::{self, Filter};
-use crate::store::users::User;
+use crate::store::users::{self, User};
 use crate::store::{self, Page};
 
 /// `GET /api/events`. Beside the contract's filters it takes `ids`, separated by commas.
@@ -90,6 +90,25 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
     let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
     Ok(json(StatusCode::OK, &Principals { principals }))
+}
+
+/// `GET /api/colleagues?agencyId=...&ids=...`: which of these organizers work for the agency now.
+pub(crate) fn list_colleagues(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let mut lines = Vec::new();
+    let agency_id = request.query("agencyId").and_then(|id| id.parse().ok());
+    if agency_id.is_none() {
+        lines.push("agencyId must be an integer number".to_owned());
+    }
+    let asked = ids(request.query("ids").unwrap_or_default(), &mut lines);
+    lists::refuse(lines)?;
+    let connection = store::open()?;
+    let ids = users::colleagues(
+        &connection,
+        agency_id.unwrap_or_default(),
+        &asked.unwrap_or_default(),
+    )?;
+    Ok(json(StatusCode::OK, &Colleagues { ids }))
 }
 
 /// `GET /api/revocations?since=...`: whose tokens are to be judged again.

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use service::internal::{self, Principals, Tokens};
+use service::internal::{self, Colleagues, Principals, Tokens};
 use service::keys;
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::identity::{
-    Guest, Principal, Realm, RevocationCursor, Revocations, User, Verdict,
+    Error, Guest, Principal, Realm, RevocationCursor, Revocations, User, Verdict,
 };
-use crate::owner::{ORGANIZER, Owner, PARTICIPANT};
+use crate::owner::{ORGANIZER, Owner, OwnerError, PARTICIPANT, comma_separated};
 
 /// A credential is checked with one indexed read; an owner that needs longer is as good as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asked every moment, and again at the next one. A realm must not wait for long because the other one's owner hangs.
 const REVOCATIONS_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Somebody waits at a socket for a chat to be handed over, and can try again.
+const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Guest for Peers {
     fn authenticate(authorizations: Vec<String>) -> Vec<Verdict> {
@@ -59,6 +62,24 @@ impl Guest for Peers {
             &mut found,
         );
         found
+    }
+
+    fn colleagues(agency_id: i64, organizer_ids: Vec<i64>) -> Result<Vec<i64>, Error> {
+        let ids = comma_separated(&organizer_ids);
+        let path = format!("/organizer/api/colleagues?agencyId={agency_id}&ids={ids}");
+        let answer: Colleagues = ORGANIZER
+            .get(&path, COLLEAGUES_TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(answer.ids)
+    }
+}
+
+fn failure(error: &OwnerError) -> Error {
+    eprintln!("colleagues could not be read: {error}");
+    if error.is_unavailable() {
+        Error::Unavailable
+    } else {
+        Error::Other(error.to_string())
     }
 }
 

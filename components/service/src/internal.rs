@@ -42,6 +42,12 @@ pub struct Revocations {
     pub complete: bool,
 }
 
+/// `GET /organizer/api/colleagues?agencyId=...&ids=...`: which of these organizers work for the agency now.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Colleagues {
+    pub ids: Vec<i64>,
+}
+
 /// `POST /messenger/internal/requests`: put these presses into their queues.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct HelpRequests {

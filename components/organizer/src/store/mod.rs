@@ -181,13 +181,19 @@ mod tests {
             assert!(!plan.iter().any(sorted_or_scanned), "{sql}\n{plan:#?}");
         }
     }
-    /// A press for help asks for one event, which must not cost more the more there are.
+
+    /// A press for help asks for one event and a chat's new organizer is one user, which must not cost more the more there are.
     #[test]
-    fn events_are_found_by_their_ids() {
-        let plan = plan(&database(), events::FIND_APPROVED_BY_IDS);
-        let found = plan
-            .iter()
-            .any(|step| step.contains("e USING INTEGER PRIMARY KEY (rowid=?)"));
-        assert!(found, "{plan:#?}");
+    fn events_and_colleagues_are_found_by_their_ids() {
+        for (sql, step) in [
+            (
+                events::FIND_APPROVED_BY_IDS,
+                "e USING INTEGER PRIMARY KEY (rowid=?)",
+            ),
+            (users::COLLEAGUES, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+        ] {
+            let plan = plan(&database(), sql);
+            assert!(plan.iter().any(|found| found.contains(step)), "{plan:#?}");
+        }
     }
 }

@@ -241,6 +241,26 @@ pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<User>, Dat
     )
 }
 
+/// Which of these users work for an agency that is approved, by ascending id.
+pub(crate) fn colleagues(
+    connection: &Connection,
+    agency_id: i64,
+    ids: &[i64],
+) -> Result<Vec<i64>, DatabaseError> {
+    let ids = serde_json::json!(ids).to_string();
+    query(connection, COLLEAGUES, parameters![agency_id, ids], |row| {
+        row.get(0)
+    })
+}
+
+// Administrators only look in.
+pub(crate) const COLLEAGUES: &str = "
+    SELECT u.id
+    FROM (SELECT DISTINCT value AS id FROM json_each(?2)) asked
+         CROSS JOIN users u ON u.id = asked.id CROSS JOIN agencies a ON a.id = u.agency_id
+    WHERE u.agency_id = ?1 AND u.role >= 2 AND a.approved
+    ORDER BY u.id";
+
 /// The hash of a user's password.
 pub(crate) fn password_hash(connection: &Connection, id: i64) -> Result<Option<String>, DatabaseError> {
     query_one(
