@@ -265,6 +265,7 @@ mod tests {
             user,
             agency_id: None,
             role: None,
+            max_open_chats: None,
         };
         let request = Request::GetChats;
         Pending {

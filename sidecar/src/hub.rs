@@ -243,6 +243,7 @@ mod tests {
             user,
             agency_id: (user.realm == Realm::Organizer).then_some(4),
             role: None,
+            max_open_chats: None,
         }
     }
 

@@ -573,6 +573,7 @@ mod tests {
             user: User { realm, id: 7 },
             agency_id: None,
             role: None,
+            max_open_chats: None,
         }
     }
 

@@ -79,6 +79,7 @@ fn principal(found: &identity::Principal) -> Option<Principal> {
         user: User { realm, id: found.id },
         agency_id: found.agency_id,
         role: found.role,
+        max_open_chats: found.max_open_chats,
     })
 }
 
@@ -104,6 +105,7 @@ mod tests {
             id: 7,
             role,
             agency_id,
+            max_open_chats: None,
             name: String::new(),
         }
     }

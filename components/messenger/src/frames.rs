@@ -434,6 +434,7 @@ mod tests {
                 user: User { realm, id: 12 },
                 agency_id: None,
                 role: None,
+                max_open_chats: None,
             },
             received_at: 0,
             protocol,

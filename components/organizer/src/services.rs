@@ -5,12 +5,14 @@ use service::clock::Millis;
 use service::door::{Answer, Request};
 use service::internal::{Colleagues, Principal, Principals, Tokens};
 use service::revocations;
+use spin_sdk::sqlite3::Connection;
 
 use crate::access;
 use crate::error::Error;
 use crate::form::parse_date;
 use crate::json;
 use crate::lists::{self, ListQuery};
+use crate::store::agencies;
 use crate::store::events::{self, Filter};
 use crate::store::users::{self, User};
 use crate::store::{self, Page};
@@ -87,7 +89,10 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     let Tokens { tokens } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let connection = store::open()?;
-    let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
+    let judge = |token: &String| match access::caller(&connection, token)? {
+        Some(user) => principal(&connection, user).map(Some),
+        None => Ok(None),
+    };
     let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
     Ok(json(StatusCode::OK, &Principals { principals }))
 }
@@ -119,11 +124,18 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &noted))
 }
 
-fn principal(user: User) -> Principal {
-    Principal {
+fn principal(connection: &Connection, user: User) -> Result<Principal, Error> {
+    // The settings of an agency that is looked into do not bind an administrator.
+    let own_agency = user.agency_id.filter(|_| !user.role.is_admin());
+    let settings = match own_agency {
+        Some(agency_id) => agencies::settings(connection, agency_id)?,
+        None => None,
+    };
+    Ok(Principal {
         id: user.id,
         role: u8::try_from(user.role.number()).ok(),
         agency_id: user.agency_id,
+        max_open_chats: settings.and_then(|settings| settings.max_open_chats),
         name: format!("{} {}", user.first_name, user.last_name),
-    }
+    })
 }

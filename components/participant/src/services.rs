@@ -92,6 +92,7 @@ fn principal(participant: Participant) -> Principal {
         id: participant.id,
         role: None,
         agency_id: None,
+        max_open_chats: None,
         name: participant.email,
     }
 }

@@ -11,7 +11,7 @@ use crate::bindings::exports::mayday::platform::identity::{
 };
 use crate::owner::{ORGANIZER, Owner, OwnerError, PARTICIPANT, comma_separated};
 
-/// A credential is checked with one indexed read; an owner that needs longer is as good as down (contract 0: 1 s).
+/// A credential is checked with indexed reads; an owner that needs longer is as good as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Asked every moment, and again at the next one. A realm must not wait for long because the other one's owner hangs.
@@ -141,6 +141,7 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
                         id: body.id,
                         role: body.role,
                         agency_id: body.agency_id,
+                        max_open_chats: body.max_open_chats,
                         name: body.name,
                     });
                 }

@@ -59,6 +59,9 @@ pub struct Principal {
     /// An organizer's role, 2 (owner) to 4 (support); participants have none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub role: Option<u8>,
+    /// How many chats an organizer may have open at once, where the agency sets a limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_open_chats: Option<u32>,
 }
 
 /// The `Authorization` values of first frames, as the clients sent them.

@@ -26,6 +26,9 @@ pub struct Principal {
     pub role: Option<u8>,
     /// The agency an organizer acts for, if any.
     pub agency_id: Option<i64>,
+    /// How many chats an organizer may have open at once, where the organizer's own agency sets a limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_open_chats: Option<u32>,
     /// How to address the user.
     pub name: String,
 }

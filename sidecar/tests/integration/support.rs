@@ -329,6 +329,7 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
                     user,
                     agency_id: desk.agencies.get(&user).copied(),
                     role: None,
+                    max_open_chats: None,
                 },
             },
             (_, None) => Admission::Rejected,

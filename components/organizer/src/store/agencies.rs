@@ -40,6 +40,12 @@ pub(crate) struct AgencyEdits {
     pub website: Option<Option<String>>,
 }
 
+/// What an agency has decided about its work. It is nothing that clients know as part of an agency (contract 1.3), so it stands beside.
+pub(crate) struct Settings {
+    /// How many chats each of its organizers may have open at once; `None` for any number.
+    pub max_open_chats: Option<u32>,
+}
+
 /// Adds an agency, which nobody has approved yet; `None` when the name is taken.
 pub(crate) fn insert(
     connection: &Connection,
@@ -112,6 +118,20 @@ pub(crate) fn set_approved(
          RETURNING id, name, address, website, approved",
         parameters![id, approved],
         |row| decode(&row),
+    )
+}
+
+/// The settings of an agency.
+pub(crate) fn settings(connection: &Connection, id: i64) -> Result<Option<Settings>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT max_open_chats FROM agencies WHERE id = ?1",
+        parameters![id],
+        |row| {
+            Ok(Settings {
+                max_open_chats: row.get(0)?,
+            })
+        },
     )
 }
 

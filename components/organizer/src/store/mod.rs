@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0001_init.sql"),
     include_str!("../../../../migrations/organizer/0002_incidents_and_chain.sql"),
     include_str!("../../../../migrations/organizer/0003_revocations.sql"),
+    include_str!("../../../../migrations/organizer/0004_open_chats.sql"),
 ];
 
 /// Something that has an id.
