@@ -486,6 +486,11 @@ async fn sidecars_need_the_key_and_a_readable_batch() {
 #[tokio::test]
 async fn credentials_of_a_batch_are_judged_one_by_one() {
     let desk = Desk::open().await;
+    desk.agency
+        .owner
+        .patch("/organizer/agency/settings", &json!({"maxOpenChats": 5}))
+        .await
+        .json(200);
     let person = desk.presses("p", "").await;
     let superadmin = desk.components.superadmin().await;
     let bearer = |token: &str| format!("Bearer {token}");
@@ -499,7 +504,9 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
         .await;
     let rejected = json!({"admission": "rejected"});
     let expected = json!({"outcomes": [
-        {"admission": "accepted", "principal": {"realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4}},
+        {"admission": "accepted", "principal": {
+            "realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4, "maxOpenChats": 5,
+        }},
         rejected,
         {"admission": "accepted", "principal": {"realm": "participant", "id": person.id}},
         rejected,

@@ -376,3 +376,106 @@ async fn what_races_with_the_end_of_an_agency_is_done_before_it_or_not_at_all() 
     assert_eq!((count("insert"), count("delete")), (1 + created, 1 + created));
     assert_eq!(rows.last().map(|row| &row["entityClass"]), Some(&json!("Agency")));
 }
+
+#[tokio::test]
+async fn an_agency_caps_open_chats_and_stays_what_clients_know() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let path = "/organizer/agency/settings";
+    let known = agency.owner.get("/organizer/agency").await.json(200);
+    let none = json!({"maxOpenChats": null});
+    assert_eq!(agency.support.get(path).await.json(200), none);
+
+    for (edit, cap) in [
+        (json!({"maxOpenChats": 3}), json!(3)),
+        (json!({"maxOpenChats": "1000"}), json!(1000)),
+        (json!({}), json!(1000)),
+        (json!({"maxOpenChats": "1 chat"}), json!(1)),
+        (none.clone(), Value::Null),
+    ] {
+        let expected = json!({"maxOpenChats": cap});
+        assert_eq!(agency.owner.patch(path, &edit).await.json(200), expected);
+        assert_eq!(agency.support.get(path).await.json(200), expected);
+        let mut value = known.clone();
+        value["maxOpenChats"] = cap;
+        assert_eq!(
+            last_change(&agency.support).await,
+            change("update Agency", agency.id, value, &agency.owner, Some(agency.id))
+        );
+    }
+    // As a browser's form sends it.
+    let authorization = format!("Bearer {}", agency.owner.token);
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("authorization", authorization.as_str()),
+    ];
+    let sent = components
+        .door
+        .send_with("PATCH", path, &headers, "maxOpenChats=7")
+        .await;
+    assert_eq!(sent.json(200), json!({"maxOpenChats": 7}));
+
+    assert_eq!(agency.owner.get("/organizer/agency").await.json(200), known);
+    let superadmin = components.superadmin().await;
+    let shown = superadmin
+        .get(&format!("/organizer/admin/agencies/{}", agency.id))
+        .await;
+    assert_eq!(shown.json(200), known);
+    assert_eq!(
+        rival.owner.get(path).await.json(200),
+        none,
+        "each agency has its own"
+    );
+    let verdict = agency.owner.get("/organizer/agency/changelogs/verify").await;
+    assert_eq!(verdict.json(200)["holds"], true);
+}
+
+#[tokio::test]
+async fn a_bad_cap_is_refused_and_changes_nothing() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let path = "/organizer/agency/settings";
+    let rows = record(&agency.owner).await;
+    for value in [
+        json!(0),
+        json!(-1),
+        json!(1001),
+        json!(2.5),
+        json!("many"),
+        json!(""),
+        json!([3]),
+        json!(true),
+    ] {
+        let refused = agency.owner.patch(path, &json!({"maxOpenChats": value})).await;
+        refused.error(
+            400,
+            json!(["maxOpenChats must be an integer number from 1 to 1000"]),
+        );
+    }
+    let refused = agency
+        .owner
+        .patch(path, &json!({"maxOpenChats": 0, "name": "Fest 2"}))
+        .await;
+    refused.error(
+        400,
+        json!([
+            "property name should not exist",
+            "maxOpenChats must be an integer number from 1 to 1000"
+        ]),
+    );
+    let manager = hire(&agency.owner, "manager@example.org", 3).await;
+    for junior in [&manager, &agency.support] {
+        let refused = junior.patch(path, &json!({"maxOpenChats": 3})).await;
+        refused.error(403, "Forbidden resource");
+    }
+    assert_eq!(
+        agency.owner.get(path).await.json(200),
+        json!({"maxOpenChats": null})
+    );
+    assert_eq!(
+        record(&agency.owner).await.len(),
+        rows.len() + 1,
+        "only the manager is new"
+    );
+}

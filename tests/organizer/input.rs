@@ -41,6 +41,11 @@ async fn forms(agency: &Agency) -> Vec<Form> {
             "/agency".to_owned(),
             registration("Other")["agency"].clone(),
         ),
+        form(
+            "PATCH",
+            "/agency/settings".to_owned(),
+            json!({"maxOpenChats": "3"}),
+        ),
         form("POST", "/agency/users".to_owned(), user),
         form("PATCH", format!("/agency/users/{}", agency.support.id), person),
         form("POST", "/agency/events".to_owned(), new_event("Other")),
@@ -92,6 +97,7 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
         "role" => vec![one_of("0, 1, 2, 3, 4")],
         "priority" => vec![one_of("low, medium, high")],
         "status" => vec![one_of("to_do, in_progress, resolved, cancelled")],
+        "maxOpenChats" => vec![kind("an integer number from 1 to 1000")],
         "eventId" | "issueId" => vec![kind("an integer number")],
         _ => panic!("no rules for {field}"),
     };
@@ -121,7 +127,8 @@ async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
                 json!(""),
                 json!(1e300),
             ] {
-                let allowed = (name == "website" && value.is_null() && form.method == "PATCH")
+                let may_be_null = ["website", "maxOpenChats"].contains(&name.as_str());
+                let allowed = (may_be_null && value.is_null() && form.method == "PATCH")
                     || (name == "additionalNotes" && value == "");
                 // Passwords are confirmed and have rules of their own; descriptions differ in length.
                 if allowed || ["password", "confirmPassword", "description"].contains(&name.as_str()) {

@@ -91,6 +91,10 @@ enum Action {
     EditAgency {
         by: Pick,
     },
+    EditSettings {
+        by: Pick,
+        max_open_chats: Option<u32>,
+    },
     DeleteAgency {
         by: Pick,
     },
@@ -296,6 +300,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => pick().prop_map(|by| Action::ChangePassword { by }),
         2 => pick().prop_map(|by| Action::EditProfile { by }),
         1 => pick().prop_map(|by| Action::EditAgency { by }),
+        1 => (pick(), prop::option::of(1..=1000u32))
+            .prop_map(|(by, max_open_chats)| Action::EditSettings { by, max_open_chats }),
         1 => pick().prop_map(|by| Action::DeleteAgency { by }),
         6 => (pick(), role(), door()).prop_map(|(by, role, door)| Action::CreateUser { by, role, door }),
         4 => (pick(), pick(), prop::option::of(role()), door())
@@ -403,6 +409,7 @@ struct Change {
 enum Shown {
     /// The entity as it is now, or was before it was deleted.
     Entity(Class, i64),
+    Exactly(Value),
     Nothing,
     /// Contract 3.6: clients ignore it.
     Anything,
@@ -658,6 +665,17 @@ impl Model {
                     .scope(caller, OWNER)
                     .map(|agency| vec![self.update(caller, Class::Agency, agency, &body)]);
                 Plan::new(caller, "PATCH", "/agency".to_owned(), body, outcome)
+            }
+            Action::EditSettings { by, max_open_chats } => {
+                let caller = self.caller(by, OWNER, "/agency");
+                let body = json!({"maxOpenChats": max_open_chats});
+                let outcome = self
+                    .scope(caller, OWNER)
+                    .map(|agency| vec![self.update(caller, Class::Agency, agency, &body)]);
+                Plan {
+                    shown: Shown::Exactly(body.clone()),
+                    ..Plan::new(caller, "PATCH", "/agency/settings".to_owned(), body, outcome)
+                }
             }
             Action::DeleteAgency { by } => {
                 let caller = self.caller(by, OWNER, "/agency");
@@ -1088,9 +1106,11 @@ fn written(row: &Value) -> Value {
     entity
 }
 
-/// The same as everybody reads it from then on: what forms send as text has become numbers (contract 3.2).
+/// The same as everybody reads it from then on: what forms send as text has become numbers (contract 3.2), and an agency comes without
+/// its settings.
 fn current(row: &Value) -> Value {
     let mut entity = written(row);
+    entity.as_object_mut().expect("an entity").remove("maxOpenChats");
     for field in ["lat", "lng"] {
         if let Some(text) = entity[field].as_str() {
             entity[field] = text.parse::<f64>().expect("a number").into();
@@ -1213,7 +1233,7 @@ impl Life {
         let case = format!("{plan:#?}\nanswered {} {}", reply.status, reply.text());
         let before = match plan.shown {
             Shown::Entity(class, id) => self.model.state.get(&(class, id)).cloned(),
-            Shown::Nothing | Shown::Anything => None,
+            Shown::Exactly(_) | Shown::Nothing | Shown::Anything => None,
         };
         let changes = match &plan.outcome {
             Ok(changes) => changes.as_slice(),
@@ -1522,6 +1542,7 @@ fn check_success(plan: &Plan, reply: &Reply, before: Option<Value>, rows: &[Valu
                 .unwrap_or_else(|| written(row));
             assert_eq!(reply.json(reply.status), shown, "{case}");
         }
+        Shown::Exactly(ref value) => assert_eq!(reply.json(reply.status), *value, "{case}"),
         Shown::Nothing => assert_eq!(reply.text(), "", "{case}"),
         Shown::Anything => {}
     }

@@ -264,6 +264,15 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
         .await
         .json(200);
     told(&[], &[agency.id]).await;
+    for cap in [json!(3), json!("3"), json!(null)] {
+        agency
+            .owner
+            .patch("/organizer/agency/settings", &json!({"maxOpenChats": cap}))
+            .await
+            .json(200);
+    }
+    // What stays as it is needs no new answer.
+    told(&[], &[agency.id, agency.id]).await;
     let (old, new) = (
         crate::support::people::ORGANIZER_PASSWORD,
         "another horse battery",
@@ -372,4 +381,46 @@ async fn colleagues_are_those_who_work_for_an_approved_agency() {
     }
     ask(Some("wrong"), "").await.error(401, "invalid api key");
     ask(None, "").await.json(401);
+}
+
+/// The cap comes with the principal, for those whom it binds.
+#[tokio::test]
+async fn a_principal_has_the_cap_of_the_agency_it_works_for() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let superadmin = components.superadmin().await;
+    superadmin
+        .patch("/organizer/profile/set-agency", &json!({"agencyId": agency.id}))
+        .await
+        .json(200);
+    agency
+        .owner
+        .patch("/organizer/agency/settings", &json!({"maxOpenChats": 3}))
+        .await
+        .json(200);
+    let tokens = json!({"tokens": [agency.support.token, rival.support.token, superadmin.token]});
+    let judge = async || {
+        let path = "/organizer/api/principals";
+        let answer = components
+            .door
+            .send("POST", path, Some(ORGANIZER_KEY), Some(&tokens))
+            .await;
+        answer.json(200)["principals"].clone()
+    };
+    let mut expected = json!([
+        {"id": agency.support.id, "role": 4, "agencyId": agency.id, "maxOpenChats": 3, "name": "Anna Nowak"},
+        {"id": rival.support.id, "role": 4, "agencyId": rival.id, "name": "Anna Nowak"},
+        {"id": superadmin.id, "role": 0, "agencyId": agency.id, "name": "Super Admin"},
+    ]);
+    assert_eq!(judge().await, expected);
+    superadmin
+        .patch("/organizer/agency/settings", &json!({"maxOpenChats": null}))
+        .await
+        .json(200);
+    expected[0]
+        .as_object_mut()
+        .expect("a principal")
+        .remove("maxOpenChats");
+    assert_eq!(judge().await, expected);
 }

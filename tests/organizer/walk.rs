@@ -34,6 +34,10 @@ const ROUTES: &str = r#"
     PATCH  /agency                                     | owner+            | 200 | {"address":"Rynek 2"}
     DELETE /agency                                     | owner+            | 200 |
 
+    GET    /agency/settings                            | support+          | 200 |
+    PATCH  /agency/settings                            | owner+            | 200 | {"maxOpenChats":"3"}
+    PATCH  /agency/settings                            | owner+            | 200 | {}
+
     GET    /agency/users/roles                         | support+ anywhere | 200 |
     GET    /agency/users                               | support+          | 200 |
     GET    /agency/users/{support}                     | support+ anywhere | 200 |

@@ -9,7 +9,7 @@ use crate::access::{self, Need};
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::json;
-use crate::store::agencies::{self, AgencyEdits};
+use crate::store::agencies::{self, AgencyEdits, AgencyWithSettings, SettingsEdits};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, Role};
 use crate::store::{self, removal};
@@ -18,6 +18,9 @@ use crate::users::Person;
 const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)];
 const ADDRESS_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)];
 const WEBSITE_RULES: &[Rule] = &[Rule::Website, Rule::MaxLength(400)];
+
+/// Nobody has more chats before them at once.
+const MOST_OPEN_CHATS: i64 = 1000;
 
 /// `POST /agency`: an agency, unapproved, and its owner, in one transaction.
 pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
@@ -85,6 +88,37 @@ pub(crate) fn delete_agency(request: &Request) -> Result<Answer, Error> {
         Ok(agency.clone())
     })?;
     Ok(json(StatusCode::OK, &agency))
+}
+
+/// `GET /agency/settings`. The contract has no settings, so they are not among an agency's fields.
+pub(crate) fn show_settings(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Support)?;
+    let settings = agencies::settings(&connection, caller.agency_id()?)?.ok_or(Error::Forbidden)?;
+    Ok(json(StatusCode::OK, &settings))
+}
+
+/// `PATCH /agency/settings`
+pub(crate) fn edit_settings(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Owner)?;
+    let mut form = Form::read(request)?;
+    let edits = SettingsEdits {
+        max_open_chats: form.nullable_integer("maxOpenChats", 1, MOST_OPEN_CHATS),
+    };
+    form.finish()?;
+
+    let settings = caller.change(&connection, |connection, caller| {
+        let agency = caller.agency()?;
+        let settings = agencies::update_settings(connection, agency.id, &edits)?.ok_or(Error::Forbidden)?;
+        let updated = AgencyWithSettings {
+            agency,
+            settings: &settings,
+        };
+        changelogs::record(connection, &caller.user, Change::update(&updated)?)?;
+        Ok(settings)
+    })?;
+    Ok(json(StatusCode::OK, &settings))
 }
 
 fn name_taken() -> Error {

@@ -30,6 +30,7 @@ pub(crate) enum Rule {
     Boolean,
     Role,
     Integer,
+    IntegerFrom(i64, i64),
     OneOf(&'static [&'static str]),
 }
 
@@ -167,6 +168,21 @@ impl Form {
         id
     }
 
+    /// An integer within bounds that may be absent, or null to have none.
+    pub(crate) fn nullable_integer(
+        &mut self,
+        name: &'static str,
+        least: i64,
+        most: i64,
+    ) -> Option<Option<i64>> {
+        if self.fields.get(name).is_some_and(Value::is_null) {
+            self.known.push(name);
+            return Some(None);
+        }
+        self.check(name, &[Rule::IntegerFrom(least, most)], false)
+            .map(lenient_integer)
+    }
+
     /// A required role. What stands in for a bad one never gets past [`Form::finish`], and could do least.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
@@ -274,6 +290,9 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
         Rule::Boolean => value.is_some_and(Value::is_boolean),
         Rule::Role => value.and_then(role).is_some(),
         Rule::Integer => value.and_then(lenient_integer).is_some(),
+        Rule::IntegerFrom(least, most) => value
+            .and_then(lenient_integer)
+            .is_some_and(|number| (least..=most).contains(&number)),
         Rule::OneOf(values) => text.is_some_and(|text| values.contains(&text)),
     }
 }
@@ -294,6 +313,7 @@ fn line(rule: Rule, field: &str) -> String {
         Rule::Boolean => format!("{field} must be a boolean value"),
         Rule::Role => format!("{field} must be one of the following values: 0, 1, 2, 3, 4"),
         Rule::Integer => format!("{field} must be an integer number"),
+        Rule::IntegerFrom(least, most) => format!("{field} must be an integer number from {least} to {most}"),
         Rule::OneOf(values) => format!(
             "{field} must be one of the following values: {}",
             values.join(", ")
@@ -622,6 +642,11 @@ mod tests {
                 Value::Null,
                 true.into(),
             ],
+        );
+        check(
+            Rule::IntegerFrom(1, 10),
+            &[1.into(), "10".into(), "3 chats".into()],
+            &[0.into(), 11.into(), "-1".into(), "".into(), 1.5.into()],
         );
         check(
             Rule::OneOf(&["low", "high"]),

@@ -85,6 +85,9 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ("PATCH", ["agency"]) => agency::edit_agency(request),
         ("DELETE", ["agency"]) => agency::delete_agency(request),
 
+        ("GET", ["agency", "settings"]) => agency::show_settings(request),
+        ("PATCH", ["agency", "settings"]) => agency::edit_settings(request),
+
         ("GET", ["agency", "users", "roles"]) => users::list_roles(request),
         ("GET", ["agency", "users"]) => users::list_users(request),
         ("GET", ["agency", "users", id]) => users::show_user(request, id),

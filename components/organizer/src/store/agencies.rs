@@ -40,10 +40,41 @@ pub(crate) struct AgencyEdits {
     pub website: Option<Option<String>>,
 }
 
-/// What an agency has decided about its work. It is nothing that clients know as part of an agency (contract 1.3), so it stands beside.
+/// What an agency has decided about its work. Clients know the fields of an agency (contract 1.3), so these stand beside them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Settings {
     /// How many chats each of its organizers may have open at once; `None` for any number.
     pub max_open_chats: Option<u32>,
+}
+
+/// What is to become of an agency's settings; what is absent stays.
+pub(crate) struct SettingsEdits {
+    /// May be taken away.
+    pub max_open_chats: Option<Option<i64>>,
+}
+
+/// An agency with its settings, as changes of the latter are on record.
+#[derive(Serialize)]
+pub(crate) struct AgencyWithSettings<'a> {
+    #[serde(flatten)]
+    pub agency: &'a Agency,
+    #[serde(flatten)]
+    pub settings: &'a Settings,
+}
+
+impl Identified for AgencyWithSettings<'_> {
+    fn id(&self) -> i64 {
+        self.agency.id
+    }
+}
+
+impl Recorded for AgencyWithSettings<'_> {
+    const CLASS: &'static str = Agency::CLASS;
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency.id)
+    }
 }
 
 /// Adds an agency, which nobody has approved yet; `None` when the name is taken.
@@ -127,12 +158,29 @@ pub(crate) fn settings(connection: &Connection, id: i64) -> Result<Option<Settin
         connection,
         "SELECT max_open_chats FROM agencies WHERE id = ?1",
         parameters![id],
-        |row| {
-            Ok(Settings {
-                max_open_chats: row.get(0)?,
-            })
-        },
+        |row| decode_settings(&row),
     )
+}
+
+/// Edits the settings of an agency; `None` when there is no such agency.
+pub(crate) fn update_settings(
+    connection: &Connection,
+    id: i64,
+    edits: &SettingsEdits,
+) -> Result<Option<Settings>, DatabaseError> {
+    query_one(
+        connection,
+        "UPDATE agencies SET max_open_chats = iif(?2, ?3, max_open_chats) WHERE id = ?1
+         RETURNING max_open_chats",
+        parameters![id, edits.max_open_chats.is_some(), edits.max_open_chats.flatten()],
+        |row| decode_settings(&row),
+    )
+}
+
+fn decode_settings(row: &Row) -> Result<Settings, DatabaseError> {
+    Ok(Settings {
+        max_open_chats: row.get(0)?,
+    })
 }
 
 fn decode(row: &Row) -> Result<Agency, DatabaseError> {
