@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
@@ -21,6 +21,7 @@ use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
 use crate::outbox::{End, Outbox, Work};
 use crate::protocol::{Closing, Complaint, Patience, Session, Step, error_frame, ready_frame};
+use crate::queues::{Queues, epoch_millis};
 use crate::relay::{Relay, Wanted};
 
 /// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) commands: Arc<Commands>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) relay: Arc<Relay>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) patience: Patience,
     pub(crate) ping_every: Duration,
     /// How long commands under way may take when the sidecar stops.
@@ -262,7 +264,10 @@ impl Connection {
                 }
                 Step::Welcome(principal) => {
                     if self.session.protocol() == Protocol::Two {
-                        self.outbox.push(ready_frame(Uuid::now_v7(), principal));
+                        self.outbox.welcome(ready_frame(Uuid::now_v7(), principal));
+                        self.shared
+                            .queues
+                            .greet(&principal, |frame| self.outbox.push(frame));
                     }
                 }
                 Step::Ask(request) => self.ask(request),
@@ -318,11 +323,15 @@ impl Connection {
 
     /// The client stays who it was, or goes at once: what waits to be written is not for it any more. What it may still do, it does
     /// over a new connection.
-    fn confirm(&self, principal: Option<Principal>) -> Option<Ending> {
-        let closing = match principal {
-            Some(_) if principal == self.accepted => return None,
-            Some(_) => Closing::Changed,
-            None => Closing::SignedOut,
+    fn confirm(&mut self, principal: Option<Principal>) -> Option<Ending> {
+        let closing = match (principal, self.accepted) {
+            (Some(found), Some(known)) if found.has_rights_of(&known) => {
+                self.accepted = Some(found);
+                self.session.confirmed(found);
+                return None;
+            }
+            (Some(_), _) => Closing::Changed,
+            (None, _) => Closing::SignedOut,
         };
         Some(match self.session.protocol() {
             Protocol::Contract => Ending::Gone,
@@ -473,13 +482,12 @@ fn broken(error: axum::Error) -> Ending {
 /// How much text a request carries; the rest of it has a fixed size.
 fn size_of_text(request: &Request) -> usize {
     match request {
-        Request::GetChats | Request::StartChat => 0,
-        Request::GetChatHistory { chat_id, .. } | Request::CloseChat { chat_id } => chat_id.len(),
+        Request::GetChats | Request::StartChat { .. } => 0,
+        Request::GetChatHistory { chat_id, .. }
+        | Request::CloseChat { chat_id }
+        | Request::TransferChat { chat_id, .. }
+        | Request::Typing { chat_id }
+        | Request::Read { chat_id, .. } => chat_id.len(),
         Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
     }
-}
-
-fn epoch_millis() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use relay_protocol::{Place, Principal, Protocol, Revocations, User};
+use axum::extract::ws::Utf8Bytes;
+use relay_protocol::{Attendance, Place, Principal, Protocol, Realm, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -28,6 +29,8 @@ pub(crate) struct Hub {
     /// How often somebody has been doubted, whoever it was.
     doubts: AtomicU64,
     waiting: Notify,
+    /// An organizer has come, or the last connection of one has gone.
+    attendance_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +62,7 @@ impl Hub {
             relayed: AtomicBool::new(false),
             doubts: AtomicU64::new(0),
             waiting: Notify::new(),
+            attendance_changed: Notify::new(),
         }
     }
 
@@ -75,7 +79,12 @@ impl Hub {
             protocol,
             outbox,
         });
-        presence.connections.len() == 1
+        let first = presence.connections.len() == 1;
+        drop(people);
+        if first && principal.user.realm == Realm::Organizer {
+            self.attendance_changed.notify_one();
+        }
+        first
     }
 
     /// A connection of `user` is over. Returns whether it was their last one here; with it goes what was seen so far.
@@ -91,7 +100,59 @@ impl Hub {
         if last {
             people.present.remove(&user);
         }
+        drop(people);
+        if last && user.realm == Realm::Organizer {
+            self.attendance_changed.notify_one();
+        }
         last
+    }
+
+    /// Waits until an organizer has come or gone since the last time.
+    pub(crate) async fn attendance_changed(&self) {
+        self.attendance_changed.notified().await;
+    }
+
+    /// All organizers who are here.
+    pub(crate) fn organizers(&self) -> Vec<Attendance> {
+        let people = self.people.lock().expect("no panic while locked");
+        let principals = people
+            .present
+            .values()
+            .filter_map(|presence| presence.connections.last())
+            .map(|connection| connection.principal);
+        principals
+            .filter(|principal| principal.user.realm == Realm::Organizer)
+            .filter_map(|principal| {
+                Some(Attendance {
+                    organizer_id: principal.user.id,
+                    agency_id: principal.agency_id?,
+                })
+            })
+            .collect()
+    }
+
+    /// Shows a frame that stands in no order to the connections that it is for, if somebody asks for it: `frame` is made only then.
+    pub(crate) fn tell(&self, to: impl Fn(&Principal) -> bool, frame: impl Fn() -> Utf8Bytes) {
+        let people = self.people.lock().expect("no panic while locked");
+        let mut made = None;
+        for connection in people.present.values().flat_map(|presence| &presence.connections) {
+            if connection.protocol == Protocol::Two && to(&connection.principal) {
+                connection.outbox.push(made.get_or_insert_with(&frame).clone());
+            }
+        }
+    }
+
+    /// The same for one user.
+    pub(crate) fn tell_user(&self, user: User, frame: impl Fn() -> Utf8Bytes) {
+        let people = self.people.lock().expect("no panic while locked");
+        let Some(presence) = people.present.get(&user) else {
+            return;
+        };
+        for connection in &presence.connections {
+            if connection.protocol == Protocol::Two {
+                connection.outbox.push(frame());
+            }
+        }
     }
 
     /// Has the connections authorized again that something revoked may concern.
@@ -227,7 +288,6 @@ impl Presence {
 mod tests {
     use super::*;
     use crate::outbox::Work;
-    use relay_protocol::Realm;
 
     const ALICE: User = User {
         realm: Realm::Organizer,

@@ -4,8 +4,8 @@
 //!
 //! A frame's way in: `server` upgrades, `connection` reads, `protocol` understands, `admission` or `commands` asks
 //! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
-//! keeps what is to be written; `relay` does the same across sidecars. `revocation` has those asked again who they are
-//! who may not be here any more.
+//! keeps what is to be written; `relay` does the same across sidecars. `news` hears from the messenger what nobody here has asked for,
+//! and `queues` what it means to those who wait. `revocation` has those asked again who they are who may not be here any more.
 
 mod server;
 
@@ -21,6 +21,9 @@ mod messenger;
 
 mod hub;
 mod order;
+
+mod news;
+mod queues;
 
 mod relay;
 mod revocation;
@@ -45,6 +48,7 @@ use crate::hub::Hub;
 use crate::messenger::Messenger;
 pub use crate::protocol::MAX_FRAME_BYTES;
 use crate::protocol::Patience;
+use crate::queues::Queues;
 use crate::relay::Relay;
 use crate::server::App;
 
@@ -113,6 +117,7 @@ pub async fn run(
     let hub = Arc::new(Hub::new(timings.order));
     let commands = Arc::new(Commands::default());
     let (admissions, questions) = Admissions::new();
+    let queues = Arc::new(Queues::default());
     let (stop, stopping) = watch::channel(false);
     let carrier = Carrier {
         commands: Arc::clone(&commands),
@@ -127,6 +132,7 @@ pub async fn run(
         commands,
         hub: Arc::clone(&hub),
         relay: Arc::clone(&relay),
+        queues: Arc::clone(&queues),
         patience: Patience {
             authorization: timings.authorization,
             idle: timings.idle,
@@ -143,7 +149,7 @@ pub async fn run(
         relay: Arc::clone(&relay),
     };
 
-    let mut background = background(questions, messenger, carrier, hub, Arc::clone(&relay));
+    let mut background = background(questions, messenger, carrier, hub, queues, Arc::clone(&relay));
     let mut publishing = tokio::spawn({
         let relay = Arc::clone(&relay);
         async move { relay.publish().await }
@@ -176,9 +182,14 @@ fn background(
     messenger: Arc<Messenger>,
     carrier: Carrier,
     hub: Arc<Hub>,
+    queues: Arc<Queues>,
     relay: Arc<Relay>,
 ) -> JoinSet<()> {
     let mut parts = JoinSet::new();
+    parts.spawn({
+        let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
+        async move { news::follow(&messenger, &hub, &queues).await }
+    });
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
         async move { revocation::watch(&messenger, &hub).await }

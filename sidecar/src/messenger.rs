@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use relay_protocol::{Authenticate, Authenticated, BatchOutcome, RevocationCursor, Revocations};
+use relay_protocol::{Authenticate, Authenticated, BatchOutcome, Beat, News, RevocationCursor, Revocations};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection to the messenger is made in this time, or not at all.
@@ -98,6 +98,12 @@ impl Messenger {
     ) -> Result<Revocations, CallError> {
         let body = serde_json::to_vec(&cursor).expect("numbers are JSON");
         understood(&self.post("revocations", body.into(), deadline).await?)
+    }
+
+    /// Says that the sidecar is there, and hears what has happened.
+    pub(crate) async fn beat(&self, beat: &Beat, deadline: Instant) -> Result<News, CallError> {
+        let body = serde_json::to_vec(beat).expect("texts and numbers are JSON");
+        understood(&self.post("beat", body.into(), deadline).await?)
     }
 
     /// Carries out a batch of `expected` commands, rendered before so that it can be sent again unchanged.

@@ -40,6 +40,8 @@ struct Queue {
     dropped: u64,
     /// What the client understands.
     protocol: Protocol,
+    /// Nothing is written before the client has been welcomed.
+    unwelcomed: bool,
     /// Something was lost that the client has not been told of yet.
     missed: bool,
     unsent_pongs: usize,
@@ -103,9 +105,22 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// The client has said what it understands. Only protocol 2 has a frame that says that frames were lost.
+    /// The client has said what it understands. Where protocol 2 is spoken [`Outbox::welcome`] comes before anything else.
     pub(crate) fn speak(&self, protocol: Protocol) {
-        self.queue.lock().expect("no panic while locked").protocol = protocol;
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        queue.protocol = protocol;
+        queue.unwelcomed = protocol == Protocol::Two;
+    }
+
+    /// What the client is told first.
+    pub(crate) fn welcome(&self, frame: Utf8Bytes) {
+        {
+            let mut queue = self.queue.lock().expect("no panic while locked");
+            queue.unwelcomed = false;
+            queue.bytes += frame.len();
+            queue.frames.push_front(frame);
+        }
+        self.filled.notify_one();
     }
 
     /// Frames may have been missed before they came here.
@@ -142,6 +157,9 @@ impl Outbox {
     /// The next thing to do, if there is any.
     pub(crate) fn take(&self) -> Option<Work> {
         let mut queue = self.queue.lock().expect("no panic while locked");
+        if queue.unwelcomed {
+            return queue.end.clone().map(Work::End);
+        }
         // Before what is left: whoever asks for the history then misses nothing of it.
         if std::mem::take(&mut queue.missed) && queue.protocol == Protocol::Two {
             return Some(Work::Write(resync_frame()));
@@ -228,6 +246,8 @@ mod tests {
     fn who_lost_something_is_told_once_before_the_rest() {
         let outbox = Outbox::default();
         outbox.speak(Protocol::Two);
+        outbox.welcome("ready".into());
+        assert_eq!(taken(&outbox), ["ready"]);
         for number in 0..MAX_FRAMES + 2 {
             outbox.push(Utf8Bytes::from(number.to_string()));
         }
@@ -238,6 +258,16 @@ mod tests {
         outbox.miss();
         outbox.push("x".into());
         assert_eq!(taken(&outbox), [resync_frame().as_str(), "x"]);
+    }
+
+    #[test]
+    fn the_welcome_comes_first() {
+        let outbox = Outbox::default();
+        outbox.speak(Protocol::Two);
+        outbox.push("a".into());
+        assert_eq!(taken(&outbox), [""; 0]);
+        outbox.welcome("ready".into());
+        assert_eq!(taken(&outbox), ["ready", "a"]);
     }
 
     #[test]

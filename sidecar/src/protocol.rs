@@ -23,6 +23,9 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 /// socket until there is room.
 const MAX_KEPT_FRAMES: usize = 32;
 
+/// That somebody types is told so often, however often it is said.
+const TYPING_AGAIN: Duration = Duration::from_secs(1);
+
 /// So many messages of a history may be asked for by number.
 const MAX_HISTORY: i64 = 1000;
 
@@ -145,6 +148,8 @@ pub(crate) struct Session {
     deadline: Instant,
     /// How many frames the client may send.
     rate: Rate,
+    /// When it said last that somebody is typing.
+    typed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -175,6 +180,7 @@ impl Session {
             patience,
             deadline: now + patience.authorization,
             rate: Rate::new(now),
+            typed: None,
         }
     }
 
@@ -209,7 +215,15 @@ impl Session {
                 if is_valid(&step) {
                     self.deadline = now + self.patience.idle;
                 }
-                Some(limited(step, &mut self.rate, now))
+                let step = limited(step, &mut self.rate, now);
+                if matches!(step, Step::Ask(Request::Typing { .. })) {
+                    let is_old_news = self.typed.is_some_and(|typed| now < typed + TYPING_AGAIN);
+                    if is_old_news {
+                        return None;
+                    }
+                    self.typed = Some(now);
+                }
+                Some(step)
             }
             State::Over => None,
         }
@@ -231,6 +245,13 @@ impl Session {
             Kept::TooLarge => Step::Complain(Complaint::TooLarge),
         });
         std::iter::once(Step::Welcome(principal)).chain(asked).collect()
+    }
+
+    /// It is still the same user, whose limits may have changed.
+    pub(crate) fn confirmed(&mut self, principal: Principal) {
+        if let State::Open(known) = &mut self.state {
+            *known = principal;
+        }
     }
 
     /// Who is at the socket, once it is open.
@@ -313,6 +334,42 @@ pub(crate) fn ready_frame(connection_id: Uuid, principal: Principal) -> Utf8Byte
     )
 }
 
+/// A whole `queue_position` frame: where a participant stands, 1 is the next, and for how many seconds yet, -1 when unknown.
+pub(crate) fn queue_position_frame(event_id: i64, position: usize, estimated_wait_seconds: i64) -> Utf8Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct QueuePosition {
+        event_id: i64,
+        position: usize,
+        estimated_wait_seconds: i64,
+    }
+    frame(
+        "queue_position",
+        &QueuePosition {
+            event_id,
+            position,
+            estimated_wait_seconds,
+        },
+    )
+}
+
+/// A whole `queue_status` frame: how many wait for an agency, and for how many seconds the first has.
+pub(crate) fn queue_status_frame(waiting: usize, oldest_wait_seconds: i64) -> Utf8Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct QueueStatus {
+        waiting: usize,
+        oldest_wait_seconds: i64,
+    }
+    frame(
+        "queue_status",
+        &QueueStatus {
+            waiting,
+            oldest_wait_seconds,
+        },
+    )
+}
+
 /// A whole `resync` frame: others may have been missed.
 pub(crate) fn resync_frame() -> Utf8Bytes {
     frame("resync", &serde_json::json!({}))
@@ -343,8 +400,9 @@ fn failure_text(request: &Request) -> &'static str {
         Request::GetChats => "could not get chats",
         Request::GetChatHistory { .. } => "could not get messages",
         Request::SendMessage { .. } => "message could not be saved",
-        Request::StartChat => "could not get chat from queue",
-        Request::CloseChat { .. } => "internal server error",
+        Request::StartChat { .. } => "could not get chat from queue",
+        Request::CloseChat { .. } | Request::Typing { .. } | Request::Read { .. } => "internal server error",
+        Request::TransferChat { .. } => "chat could not be transferred",
     }
 }
 
@@ -416,19 +474,43 @@ fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Co
         .get("type")
         .and_then(|kind| serde_json::from_str::<String>(kind).ok());
     let payload = members.get("payload");
-    match (kind.as_deref(), realm) {
-        (Some("get_chats"), _) => Ok(Request::GetChats),
-        (Some("get_chat_history"), _) => get_chat_history(&Payload::parse(payload)?, protocol),
-        (Some("send_message"), _) => send_message(&Payload::parse(payload)?, realm, protocol),
-        (Some("start_chat"), Realm::Organizer) => Ok(Request::StartChat),
-        (Some("close_chat"), Realm::Organizer) => {
+    match (kind.as_deref(), realm, protocol) {
+        (Some("get_chats"), _, _) => Ok(Request::GetChats),
+        (Some("get_chat_history"), _, _) => get_chat_history(&Payload::parse(payload)?, protocol),
+        (Some("send_message"), _, _) => send_message(&Payload::parse(payload)?, realm, protocol),
+        (Some("start_chat"), Realm::Organizer, Protocol::Contract) => Ok(Request::StartChat { wait: None }),
+        (Some("start_chat"), Realm::Organizer, Protocol::Two) => start_chat(payload),
+        (Some("close_chat"), Realm::Organizer, _) => Ok(Request::CloseChat {
+            chat_id: Payload::parse(payload)?.text("chatId")?,
+        }),
+        (Some("transfer_chat"), Realm::Organizer, Protocol::Two) => {
             let payload = Payload::parse(payload)?;
-            Ok(Request::CloseChat {
+            Ok(Request::TransferChat {
                 chat_id: payload.text("chatId")?,
+                organizer_id: payload.id("organizerId")?,
+            })
+        }
+        (Some("typing"), _, Protocol::Two) => Ok(Request::Typing {
+            chat_id: Payload::parse(payload)?.text("chatId")?,
+        }),
+        (Some("read"), _, Protocol::Two) => {
+            let payload = Payload::parse(payload)?;
+            Ok(Request::Read {
+                chat_id: payload.text("chatId")?,
+                seq: payload.id("seq")?,
             })
         }
         _ => Err(Complaint::InvalidType),
     }
+}
+
+/// The contract's clients send an empty text as payload, and any other means as little.
+fn start_chat(payload: Option<&str>) -> Result<Request, Complaint> {
+    let wait = match Payload::parse(payload) {
+        Ok(payload) => payload.field("wait")?,
+        Err(_) => None,
+    };
+    Ok(Request::StartChat { wait })
 }
 
 fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request, Complaint> {
@@ -496,6 +578,12 @@ impl<'a> Payload<'a> {
             Some(number) if !range.contains(&number) => Err(Complaint::InvalidPayload),
             _ => Ok(number),
         }
+    }
+
+    /// A number from 0 that must be there.
+    fn id(&self, name: &str) -> Result<i64, Complaint> {
+        self.whole_number(name, 0..=i64::MAX)?
+            .ok_or(Complaint::InvalidPayload)
     }
 
     /// A UUID in its usual form, as it was written; missing and `null` count as none.
@@ -769,7 +857,11 @@ mod tests {
             let frame = format!(r#"{{"type":"get_chats"{payload}}}"#);
             check(Realm::Participant, &frame, Step::Ask(Request::GetChats));
             let frame = format!(r#"{{"type":"start_chat"{payload},"more":{{}}}}"#);
-            check(Realm::Organizer, &frame, Step::Ask(Request::StartChat));
+            check(
+                Realm::Organizer,
+                &frame,
+                Step::Ask(Request::StartChat { wait: None }),
+            );
         }
     }
 
@@ -1018,6 +1110,43 @@ mod tests {
             ),
             ("send_message", r#""chatId":"c","message":"m""#, said(None)),
             ("send_message", with_id.as_str(), said(Some(CLIENT_ID))),
+            ("start_chat", "", Step::Ask(Request::StartChat { wait: None })),
+            (
+                "start_chat",
+                r#""wait":null"#,
+                Step::Ask(Request::StartChat { wait: None }),
+            ),
+            (
+                "start_chat",
+                r#""wait":true"#,
+                Step::Ask(Request::StartChat { wait: Some(true) }),
+            ),
+            (
+                "start_chat",
+                r#""wait":false"#,
+                Step::Ask(Request::StartChat { wait: Some(false) }),
+            ),
+            (
+                "transfer_chat",
+                r#""chatId":"c","organizerId":7"#,
+                Step::Ask(Request::TransferChat {
+                    chat_id: "c".into(),
+                    organizer_id: 7,
+                }),
+            ),
+            (
+                "typing",
+                r#""chatId":"c""#,
+                Step::Ask(Request::Typing { chat_id: "c".into() }),
+            ),
+            (
+                "read",
+                r#""chatId":"c","seq":7"#,
+                Step::Ask(Request::Read {
+                    chat_id: "c".into(),
+                    seq: 7,
+                }),
+            ),
         ] {
             let frame = format!(r#"{{"type":"{kind}","payload":{{{payload}}}}}"#);
             let step =
@@ -1049,6 +1178,62 @@ mod tests {
                 panic!("{kind} with {field} means nothing where protocol 2 is not spoken");
             };
         }
+    }
+
+    #[test]
+    fn what_protocol_2_adds_is_unknown_to_others_and_checked() {
+        for (kind, payload) in [
+            ("transfer_chat", r#"{"chatId":"c","organizerId":7}"#),
+            ("typing", r#"{"chatId":"c"}"#),
+            ("read", r#"{"chatId":"c","seq":7}"#),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{payload}}}"#);
+            check(Realm::Organizer, frame, Step::Complain(Complaint::InvalidType));
+        }
+        let wait = r#"{"type":"start_chat","payload":{"wait":7}}"#;
+        check(
+            Realm::Organizer,
+            wait,
+            Step::Ask(Request::StartChat { wait: None }),
+        );
+        let invalid = |realm, frame: &str| {
+            let step =
+                opened_with_protocol_2(realm).frame(Bytes::copy_from_slice(frame.as_bytes()), Instant::now());
+            match step {
+                Some(Step::Complain(complaint)) => complaint,
+                step => panic!("{frame}: {step:?}"),
+            }
+        };
+        for frame in [
+            wait,
+            r#"{"type":"transfer_chat","payload":{"chatId":"c"}}"#,
+            r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":"7"}}"#,
+            r#"{"type":"read","payload":{"chatId":"c"}}"#,
+            r#"{"type":"read","payload":{"chatId":"c","seq":-1}}"#,
+            r#"{"type":"typing","payload":"c"}"#,
+        ] {
+            assert_eq!(
+                invalid(Realm::Organizer, frame),
+                Complaint::InvalidPayload,
+                "{frame}"
+            );
+        }
+        let transfer = r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":7}}"#;
+        assert_eq!(invalid(Realm::Participant, transfer), Complaint::InvalidType);
+    }
+
+    #[test]
+    fn that_somebody_types_is_told_once_in_a_second() {
+        let mut session = opened_with_protocol_2(Realm::Participant);
+        let now = Instant::now();
+        let mut type_at = |millis| {
+            let frame = Bytes::from_static(br#"{"type":"typing","payload":{"chatId":"c"}}"#);
+            session
+                .frame(frame, now + Duration::from_millis(millis))
+                .is_some()
+        };
+        let told = [0, 10, 999, 1000, 1500, 2001].map(&mut type_at);
+        assert_eq!(told, [true, false, false, true, false, true]);
     }
 
     #[test]

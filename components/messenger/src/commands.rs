@@ -7,13 +7,16 @@
 use std::collections::{HashMap, HashSet};
 
 use relay_protocol::{Command, CommandOutcome, Realm, Request};
-use service::clock;
+use service::clock::{self, Millis};
 use service::database::transaction;
 use spin_sdk::sqlite3::Connection;
 
+use crate::bindings::mayday::platform::identity;
 use crate::error::Error;
+use crate::store::attendance::{self, Match};
 use crate::store::chats::{self, Chat};
 use crate::store::messages::{self, Message, NewMessage};
+use crate::store::news;
 use crate::store::outbox::Release;
 use crate::{frames, ids, outbox};
 
@@ -35,6 +38,37 @@ enum Done {
         description: Option<Message>,
     },
     NobodyWaits,
+    /// The organizer will be given the next request.
+    Waits,
+    WaitsNoMore,
+    /// The organizer has as many chats as the agency allows.
+    TooManyChats {
+        limit: u32,
+    },
+    Transferred {
+        chat: Chat,
+        note: Message,
+        from: i64,
+    },
+    /// Whom a chat was to be handed over to.
+    UnknownColleague {
+        organizer_id: i64,
+    },
+    BusyColleague {
+        organizer_id: i64,
+        limit: u32,
+    },
+    /// It is not known whether the colleague is one.
+    NotTransferred,
+    Types {
+        chat: Chat,
+    },
+    Read {
+        chat: Chat,
+        seq: i64,
+        /// Whether the other side does not know yet.
+        is_news: bool,
+    },
     Closed {
         chat: Chat,
     },
@@ -48,13 +82,15 @@ pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result
     let changes = |command: &Command| {
         !matches!(
             command.request,
-            Request::GetChats | Request::GetChatHistory { .. }
+            Request::GetChats | Request::GetChatHistory { .. } | Request::Typing { .. }
         )
     };
+    // Asked before the transaction, in which nobody may be waited for.
+    let colleagues = Colleagues::of(commands);
     let done = if commands.iter().any(changes) {
-        transaction(connection, |connection| decide(connection, commands))?
+        transaction(connection, |connection| decide(connection, commands, &colleagues))?
     } else {
-        decide(connection, commands)?
+        decide(connection, commands, &colleagues)?
     };
     let releases: Vec<Release> = done.iter().filter_map(release).collect();
     outbox::release_closed(connection, releases)?;
@@ -65,7 +101,11 @@ pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result
 }
 
 /// Decides commands in order; messages that follow each other are stored together.
-fn decide(connection: &Connection, commands: &[Command]) -> Result<Vec<Done>, Error> {
+fn decide(
+    connection: &Connection,
+    commands: &[Command],
+    colleagues: &Colleagues,
+) -> Result<Vec<Done>, Error> {
     let mut done = Vec::with_capacity(commands.len());
     let mut rest = commands;
     while let [command, behind @ ..] = rest {
@@ -77,7 +117,19 @@ fn decide(connection: &Connection, commands: &[Command]) -> Result<Vec<Done>, Er
                 after_seq,
                 limit,
             } => done.push(get_history(connection, command, chat_id, *after_seq, *limit)?),
-            Request::StartChat => done.push(start_chat(connection, command)?),
+            Request::StartChat { wait } => done.push(start_chat(connection, command, *wait)?),
+            Request::TransferChat {
+                chat_id,
+                organizer_id,
+            } => done.push(transfer_chat(
+                connection,
+                command,
+                chat_id,
+                *organizer_id,
+                colleagues,
+            )?),
+            Request::Typing { chat_id } => done.push(typing(connection, command, chat_id)?),
+            Request::Read { chat_id, seq } => done.push(read(connection, command, chat_id, *seq)?),
             Request::CloseChat { chat_id } => done.push(close_chat(connection, command, chat_id)?),
             Request::SendMessage { .. } => {
                 let run: Vec<Saying> = commands[done.len()..].iter().map_while(saying).collect();
@@ -142,38 +194,216 @@ fn get_history(
     after_seq: i64,
     limit: Option<i64>,
 ) -> Result<Done, Error> {
-    let open = chats::open_by_ids(connection, &[chat_id])?;
-    let Some(chat) = open.into_iter().find(|chat| chat.is_open_to(&command.principal)) else {
-        return Ok(Done::NoAccess {
-            chat_id: chat_id.to_owned(),
-        });
+    let Some(chat) = open_chat(connection, command, chat_id)? else {
+        return Ok(no_access(chat_id));
     };
     let messages = messages::list(connection, chat_id, after_seq, limit)?;
     Ok(Done::History { chat, messages })
 }
 
-fn start_chat(connection: &Connection, command: &Command) -> Result<Done, Error> {
+/// A chat in which whoever asks may see and say something.
+fn open_chat(connection: &Connection, command: &Command, chat_id: &str) -> Result<Option<Chat>, Error> {
+    let open = chats::open_by_ids(connection, &[chat_id])?;
+    Ok(open.into_iter().find(|chat| chat.is_open_to(&command.principal)))
+}
+
+fn no_access(chat_id: &str) -> Done {
+    Done::NoAccess {
+        chat_id: chat_id.to_owned(),
+    }
+}
+
+/// Gives the organizer the head of the queue. Who wants to wait and finds nobody is given the next request as soon as it comes
+/// (`news`).
+fn start_chat(connection: &Connection, command: &Command, wait: Option<bool>) -> Result<Done, Error> {
     let principal = &command.principal;
     let (Realm::Organizer, Some(agency_id)) = (principal.user.realm, principal.agency_id) else {
         return Ok(Done::NobodyWaits);
     };
+    let organizer_id = principal.user.id;
+    if wait == Some(false) {
+        attendance::stop_waiting(connection, organizer_id)?;
+        return Ok(Done::WaitsNoMore);
+    }
     let command_id = command.id.to_string();
-    let started = chats::start(
-        connection,
-        agency_id,
-        principal.user.id,
-        command.received_at,
-        &command_id,
-    )?;
-    let Some(chat) = started else {
-        return Ok(Done::NobodyWaits);
-    };
-    // Whoever takes over a chat finds all of it in the history.
+    if let Some(chat) = chats::started_by(connection, &command_id)? {
+        return started(connection, chat);
+    }
+    if let Some(limit) = principal.max_open_chats
+        && chats::count_open(connection, organizer_id)? >= i64::from(limit)
+    {
+        return Ok(Done::TooManyChats { limit });
+    }
+    let now = command.received_at;
+    match chats::start(connection, agency_id, organizer_id, now, Some(&command_id))? {
+        Some(chat) => {
+            if wait.is_some() {
+                attendance::stop_waiting(connection, organizer_id)?;
+            }
+            started(connection, chat)
+        }
+        None if wait.is_some() => {
+            let limit = principal.max_open_chats.map(i64::from);
+            attendance::wait(connection, organizer_id, agency_id, limit, clock::now())?;
+            Ok(Done::Waits)
+        }
+        None => Ok(Done::NobodyWaits),
+    }
+}
+
+/// A chat that somebody has just been given, with the description if it is new. Whoever takes over a chat finds all of it in the history.
+fn started(connection: &Connection, chat: Chat) -> Result<Done, Error> {
     let description = match chat.new_chat_position {
         0 => messages::description(connection, &chat.id)?,
         _ => None,
     };
     Ok(Done::Started { chat, description })
+}
+
+/// Gives requests to organizers who wait for them, and tells everybody who has to know.
+pub(crate) fn give_out(connection: &Connection, now: Millis) -> Result<(), Error> {
+    for found in attendance::matches(connection, now)? {
+        let Match {
+            organizer_id,
+            agency_id,
+            is_here,
+            max_open_chats,
+        } = found;
+        let may_have_more = match max_open_chats {
+            Some(limit) => chats::count_open(connection, organizer_id)? < limit,
+            None => true,
+        };
+        if !is_here {
+            attendance::stop_waiting(connection, organizer_id)?;
+            continue;
+        }
+        if !may_have_more {
+            continue;
+        }
+        // None when those before have taken all.
+        if let Some(chat) = chats::start(connection, agency_id, organizer_id, now, None)? {
+            attendance::stop_waiting(connection, organizer_id)?;
+            let Done::Started { chat, description } = started(connection, chat)? else {
+                continue;
+            };
+            let deliveries = frames::started(&chat, description.as_ref())?.deliveries;
+            news::announce(connection, &deliveries)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which of those whom chats are to be handed over to work for the same agency.
+#[derive(Default)]
+struct Colleagues(HashMap<i64, Result<HashSet<i64>, identity::Error>>);
+
+impl Colleagues {
+    /// Asks the organizer service, once for each agency, if there is something to ask.
+    fn of(commands: &[Command]) -> Colleagues {
+        let mut wanted: HashMap<i64, Vec<i64>> = HashMap::new();
+        for command in commands {
+            if let (Request::TransferChat { organizer_id, .. }, Some(agency_id)) =
+                (&command.request, command.principal.agency_id)
+            {
+                wanted.entry(agency_id).or_default().push(*organizer_id);
+            }
+        }
+        let asked = wanted.into_iter().map(|(agency_id, ids)| {
+            let found = identity::colleagues(agency_id, &ids);
+            (agency_id, found.map(HashSet::from_iter))
+        });
+        Colleagues(asked.collect())
+    }
+}
+
+/// Hands a chat over to a colleague of the same agency; the chat's log says so.
+fn transfer_chat(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    organizer_id: i64,
+    colleagues: &Colleagues,
+) -> Result<Done, Error> {
+    let principal = &command.principal;
+    let from = principal.user.id;
+    let command_id = command.id.to_string();
+    if let Some(chat) = chats::transferred_by(connection, &command_id)? {
+        let note = messages::said_by(connection, &[&command_id])?.pop();
+        return Ok(note.map_or_else(
+            || no_access(chat_id),
+            |note| Done::Transferred { chat, note, from },
+        ));
+    }
+    let own = open_chat(connection, command, chat_id)?.filter(|_| principal.user.realm == Realm::Organizer);
+    let Some(chat) = own else {
+        return Ok(no_access(chat_id));
+    };
+    match colleagues.0.get(&chat.agency_id) {
+        Some(Ok(known)) if known.contains(&organizer_id) && organizer_id != from => {}
+        Some(Ok(_)) => return Ok(Done::UnknownColleague { organizer_id }),
+        Some(Err(_)) | None => return Ok(Done::NotTransferred),
+    }
+    if let Some(limit) = principal.max_open_chats
+        && chats::count_open(connection, organizer_id)? >= i64::from(limit)
+    {
+        return Ok(Done::BusyColleague { organizer_id, limit });
+    }
+    let note = note(
+        connection,
+        &chat,
+        "A colleague takes over this chat.",
+        &command_id,
+        command.received_at,
+    )?;
+    let transferred = chats::transfer(
+        connection,
+        chat_id,
+        organizer_id,
+        command.received_at,
+        &command_id,
+    )?;
+    match (transferred, note) {
+        (Some(chat), Some(note)) => Ok(Done::Transferred { chat, note, from }),
+        _ => Ok(no_access(chat_id)),
+    }
+}
+
+/// Writes into a chat's log what has happened to it, in the name of its organizer.
+pub(crate) fn note(
+    connection: &Connection,
+    chat: &Chat,
+    content: &str,
+    said_by: &str,
+    now: Millis,
+) -> Result<Option<Message>, Error> {
+    let note = NewMessage {
+        chat_id: &chat.id,
+        id: ids::new(now)?,
+        author_id: chat.organizer_id,
+        from_organizer: 1,
+        content,
+        time_sent: now,
+        lat: None,
+        lng: None,
+        said_by,
+        client_id: None,
+        is_system: true,
+    };
+    Ok(messages::append(connection, &[note])?.pop())
+}
+
+fn typing(connection: &Connection, command: &Command, chat_id: &str) -> Result<Done, Error> {
+    let chat = open_chat(connection, command, chat_id)?;
+    Ok(chat.map_or_else(|| no_access(chat_id), |chat| Done::Types { chat }))
+}
+
+fn read(connection: &Connection, command: &Command, chat_id: &str, seq: i64) -> Result<Done, Error> {
+    let Some(chat) = open_chat(connection, command, chat_id)? else {
+        return Ok(no_access(chat_id));
+    };
+    let seq = seq.min(chat.last_seq);
+    let is_news = chats::read(connection, chat_id, command.principal.user.realm, seq)?;
+    Ok(Done::Read { chat, seq, is_news })
 }
 
 fn close_chat(connection: &Connection, command: &Command, chat_id: &str) -> Result<Done, Error> {
@@ -190,9 +420,7 @@ fn close_chat(connection: &Connection, command: &Command, chat_id: &str) -> Resu
         None
     };
     let Some(chat) = closed else {
-        return Ok(Done::NoAccess {
-            chat_id: chat_id.to_owned(),
-        });
+        return Ok(no_access(chat_id));
     };
     outbox::remember(connection, &Release::of(&chat))?;
     Ok(Done::Closed { chat })
@@ -241,12 +469,9 @@ fn send_messages(connection: &Connection, run: &[Saying]) -> Result<Vec<Done>, E
             again: saying.client_id.is_some() && !(stored.contains_key(key) && first.insert(key.to_owned())),
         })
     };
-    let no_access = |saying: &Saying| Done::NoAccess {
-        chat_id: saying.chat_id.to_owned(),
-    };
     Ok(run
         .iter()
-        .map(|saying| outcome(saying).unwrap_or_else(|| no_access(saying)))
+        .map(|saying| outcome(saying).unwrap_or_else(|| no_access(saying.chat_id)))
         .collect())
 }
 
@@ -293,6 +518,30 @@ fn outcome(done: &Done, command: &Command) -> Result<CommandOutcome, Error> {
         Done::Said { chat, message, again } => frames::said(chat, message, command, *again),
         Done::Started { chat, description } => frames::started(chat, description.as_ref()),
         Done::NobodyWaits => frames::info("no new chats", "no_new_chats", command),
+        Done::Waits => frames::info("you will be given the next chat", "waiting", command),
+        Done::WaitsNoMore => frames::info("you do not wait for a chat any more", "not_waiting", command),
+        Done::TooManyChats { limit } => frames::error(
+            &format!("you have reached the limit of {limit} open chats"),
+            "too_many_chats",
+            command,
+        ),
+        Done::Transferred { chat, note, from } => frames::transferred(chat, note, *from),
+        Done::UnknownColleague { organizer_id } => frames::error(
+            &format!("no colleague with id {organizer_id}"),
+            "unknown_colleague",
+            command,
+        ),
+        Done::BusyColleague { organizer_id, limit } => frames::error(
+            &format!("colleague {organizer_id} has reached the limit of {limit} open chats"),
+            "too_many_chats",
+            command,
+        ),
+        Done::NotTransferred => frames::error("chat could not be transferred", "unavailable", command),
+        Done::Types { chat } => frames::typing(chat, command.principal.user),
+        Done::Read { chat, seq, is_news } if *is_news => {
+            frames::read(chat, command.principal.user.realm, *seq)
+        }
+        Done::Read { .. } => Ok(CommandOutcome::default()),
         Done::Closed { chat } => frames::closed(chat),
         Done::NoAccess { chat_id } => frames::error(
             &format!("you have no access to chat {chat_id}"),

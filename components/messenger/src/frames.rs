@@ -219,28 +219,35 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
 
 /// `new_chat` to both parties, and behind it the description.
 pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<CommandOutcome, Error> {
+    let description = description
+        .map(|message| user_message(chat, message))
+        .transpose()?;
+    Ok(CommandOutcome {
+        reply: None,
+        deliveries: [Some(new_chat(chat)?), description]
+            .into_iter()
+            .flatten()
+            .collect(),
+    })
+}
+
+fn new_chat(chat: &Chat) -> Result<Delivery, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct More {
         last_seq: i64,
     }
-    let new_chat = Delivery {
-        more: Some(object(&More {
-            last_seq: chat.last_seq,
-        })?),
+    let more = More {
+        last_seq: chat.last_seq,
+    };
+    Ok(Delivery {
+        more: Some(object(&more)?),
         ..delivery(
             chat,
             chat.new_chat_position,
             "new_chat",
             &ChatBody::new(chat, Contact::kept(chat)),
         )?
-    };
-    let description = description
-        .map(|message| user_message(chat, message))
-        .transpose()?;
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: [Some(new_chat), description].into_iter().flatten().collect(),
     })
 }
 
@@ -287,21 +294,161 @@ pub(crate) fn said(
 
 /// `closed_chat` to both parties, behind everything else of the chat.
 pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Closed<'a> {
-        chat_id: &'a str,
-    }
     let closed = delivery(
         chat,
         chat.next_position(),
         "closed_chat",
-        &Closed { chat_id: &chat.id },
+        &ChatId { chat_id: &chat.id },
     )?;
     Ok(CommandOutcome {
         reply: None,
         deliveries: vec![closed],
     })
+}
+
+/// The note to who had the chat and to its participant, `new_chat` to the colleague, and what has become of the chat to the others. Who had
+/// it and speaks only the contract sees the chat go as if it were closed, which is the one way that such a client knows.
+pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<CommandOutcome, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Transferred<'a> {
+        chat_id: &'a str,
+        from_organizer_id: i64,
+        organizer_id: i64,
+    }
+    let transferred = Transferred {
+        chat_id: &chat.id,
+        from_organizer_id: from,
+        organizer_id: chat.organizer_id,
+    };
+    let note = Delivery {
+        to: vec![organizer(from), participant(chat)],
+        ..user_message(chat, note)?
+    };
+    let new_chat = Delivery {
+        to: vec![organizer(chat.organizer_id)],
+        ..new_chat(chat)?
+    };
+    let told = delivery(chat, chat.new_chat_position, "chat_transferred", &transferred)?;
+    let participant_is_told = Delivery {
+        to: vec![participant(chat)],
+        audience: Audience::Two,
+        ..told.clone()
+    };
+    let predecessor_is_told = Delivery {
+        to: vec![organizer(from)],
+        place: None,
+        audience: Audience::Two,
+        ..told
+    };
+    Ok(CommandOutcome {
+        reply: None,
+        deliveries: vec![
+            note,
+            new_chat,
+            participant_is_told,
+            predecessor_is_told,
+            taken_from(chat, from)?,
+        ],
+    })
+}
+
+/// What everybody is told whose chat waits again: the participant gets the note, and an organizer who is there after all sees
+/// the chat go.
+pub(crate) fn requeued(chat: &Chat, note: &Message) -> Result<Vec<Delivery>, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Requeued<'a> {
+        chat_id: &'a str,
+        organizer_id: i64,
+    }
+    let requeued = Requeued {
+        chat_id: &chat.id,
+        organizer_id: chat.organizer_id,
+    };
+    let note = Delivery {
+        to: vec![participant(chat)],
+        ..user_message(chat, note)?
+    };
+    let told = Delivery {
+        place: None,
+        audience: Audience::Two,
+        ..delivery(chat, 0, "chat_requeued", &requeued)?
+    };
+    Ok(vec![note, told, taken_from(chat, chat.organizer_id)?])
+}
+
+fn taken_from(chat: &Chat, organizer_id: i64) -> Result<Delivery, Error> {
+    Ok(Delivery {
+        to: vec![organizer(organizer_id)],
+        place: None,
+        audience: Audience::Contract,
+        ..delivery(chat, 0, "closed_chat", &ChatId { chat_id: &chat.id })?
+    })
+}
+
+/// `typing`, to the other side.
+pub(crate) fn typing(chat: &Chat, author: User) -> Result<CommandOutcome, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typing<'a> {
+        chat_id: &'a str,
+        author_id: i64,
+        from_organizer: u8,
+    }
+    let typing = Typing {
+        chat_id: &chat.id,
+        author_id: author.id,
+        from_organizer: (author.realm == Realm::Organizer).into(),
+    };
+    to_other_side(chat, author.realm, "typing", &typing)
+}
+
+/// `read`, to the other side.
+pub(crate) fn read(chat: &Chat, by: Realm, seq: i64) -> Result<CommandOutcome, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read<'a> {
+        chat_id: &'a str,
+        seq: i64,
+        from_organizer: u8,
+    }
+    let read = Read {
+        chat_id: &chat.id,
+        seq,
+        from_organizer: (by == Realm::Organizer).into(),
+    };
+    to_other_side(chat, by, "read", &read)
+}
+
+/// What is no part of the chat's log, and only for those who know it. While the chat waits there is no other side.
+fn to_other_side(
+    chat: &Chat,
+    from: Realm,
+    kind: &str,
+    payload: &impl Serialize,
+) -> Result<CommandOutcome, Error> {
+    let to = match from {
+        Realm::Organizer => vec![participant(chat)],
+        Realm::Participant if chat.state == State::Active => vec![organizer(chat.organizer_id)],
+        Realm::Participant => Vec::new(),
+    };
+    let delivery = Delivery {
+        to,
+        place: None,
+        audience: Audience::Two,
+        ..delivery(chat, 0, kind, payload)?
+    };
+    Ok(CommandOutcome {
+        reply: None,
+        deliveries: vec![delivery],
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChatId<'a> {
+    chat_id: &'a str,
 }
 
 /// A text for people, and where protocol 2 is spoken what it means to a program and which message it is about.
@@ -367,9 +514,14 @@ fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
     })
 }
 
+/// For both parties, or only the participant while the chat waits for another organizer.
 fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) -> Result<Delivery, Error> {
+    let to = match chat.state {
+        State::Waiting => vec![participant(chat)],
+        State::Active | State::Ended => vec![organizer(chat.organizer_id), participant(chat)],
+    };
     Ok(Delivery {
-        to: vec![organizer(chat.organizer_id), participant(chat)],
+        to,
         place: Some(Place {
             chat_id: chat.id.clone(),
             position,

@@ -10,6 +10,7 @@ mod commands;
 mod error;
 mod frames;
 mod ids;
+mod news;
 mod outbox;
 mod queue;
 mod sockets;
@@ -72,6 +73,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ["internal", "authenticate"] => ("POST", sockets::authenticate),
         ["internal", "revocations"] => ("POST", sockets::list_revocations),
         ["internal", "commands"] => ("POST", sockets::carry_out),
+        ["internal", "beat"] => ("POST", news::beat),
         ["internal", "requests"] => ("POST", queue::enqueue),
         ["internal", "standings"] => ("GET", queue::standings),
         ["internal", "cancellations"] => ("POST", queue::cancel),

@@ -9,7 +9,7 @@ use spin_sdk::sqlite3::Connection;
 use crate::bindings::mayday::platform::roster::{self, ClosedRequest};
 use crate::error::Error;
 use crate::store::outbox::{self, Release};
-use crate::{access, store};
+use crate::{access, news, store};
 
 /// While a release is being tried by whoever closed the chat, others leave it alone; this is longer than a try may take.
 const FIRST_RETRY: Millis = 5_000;
@@ -56,10 +56,11 @@ pub(crate) fn release_closed(connection: &Connection, releases: Vec<Release>) ->
     Ok(())
 }
 
-/// `POST /internal/tick`: the dispatcher's knock; releases what is due.
+/// `POST /internal/tick`: the dispatcher's knock; releases what is due, and gives back to the queue what nobody looks after.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
+    news::tidy(&connection)?;
     let due = outbox::due(&connection, clock::now(), ROUND)?;
     release_closed(&connection, due)?;
     Ok(Answer::empty(StatusCode::OK))

@@ -39,7 +39,7 @@ fn arrival(request: HelpRequest) -> Result<Arrival, Error> {
 }
 
 /// How far back pickups say something about the wait.
-const LATELY: Millis = 10 * 60 * 1000;
+pub(crate) const LATELY: Millis = 10 * 60 * 1000;
 
 /// `GET /internal/standings?ids=...`: where each request is.
 pub(crate) fn standings(request: &Request) -> Result<Answer, Error> {

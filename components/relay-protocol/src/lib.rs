@@ -7,6 +7,7 @@
 //! | `/internal/authenticate` | [`Authenticate`] | [`Authenticated`] |
 //! | `/internal/commands` | [`CommandBatch`] | [`BatchOutcome`] |
 //! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
+//! | `/internal/beat` | [`Beat`] | [`News`] |
 //!
 //! A batch is idempotent: each [`Command`] carries an id made by the sidecar, and a batch that is sent again, because its
 //! answer was lost, stores nothing twice and is answered as before. So a sidecar may always retry.
@@ -62,6 +63,19 @@ pub struct Principal {
     /// How many chats an organizer may have open at once, where the agency sets a limit.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_open_chats: Option<u32>,
+}
+
+impl Principal {
+    /// Whether this is the same user with the same rights; limits may differ.
+    pub fn has_rights_of(&self, other: &Principal) -> bool {
+        let Principal {
+            user,
+            agency_id,
+            role,
+            max_open_chats: _,
+        } = self;
+        (*user, *agency_id, *role) == (other.user, other.agency_id, other.role)
+    }
 }
 
 /// The `Authorization` values of first frames, as the clients sent them.
@@ -141,6 +155,62 @@ impl Protocol {
     }
 }
 
+/// What a sidecar says several times in a second: that it is there, and who is there with it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Beat {
+    /// Names the sidecar among the others, for as long as it runs.
+    pub sidecar: String,
+    /// All organizers with a connection to it; absent when they were told a moment ago.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub organizers: Option<Vec<Attendance>>,
+    /// How far it has read the news; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<i64>,
+}
+
+/// An organizer who is there.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendance {
+    pub organizer_id: i64,
+    pub agency_id: i64,
+}
+
+/// What has happened without a sidecar having asked for it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct News {
+    /// Where to go on reading.
+    pub next: i64,
+    /// If not, something was missed for good; `queues` are all there are.
+    pub complete: bool,
+    /// For the sidecar's own connections: every sidecar reads them for itself.
+    pub deliveries: Vec<Delivery>,
+    /// Those that have changed, as they are now.
+    pub queues: Vec<Queue>,
+}
+
+/// Who waits for help of an agency.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    pub agency_id: i64,
+    /// The next one first.
+    pub waiting: Vec<Waiting>,
+    /// Seconds from press to pickup, as of late; absent when nobody was picked up lately.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimate: Option<u32>,
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    pub participant_id: i64,
+    pub event_id: i64,
+    /// Milliseconds since the Unix epoch.
+    pub pressed_at: i64,
+}
+
 /// Commands from any number of connections, in the order in which they are to be carried out.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CommandBatch {
@@ -187,9 +257,25 @@ pub enum Request {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         lng: Option<f64>,
     },
-    StartChat,
+    StartChat {
+        /// Whether to wait if nobody else does, or not to wait any longer; absent is neither.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        wait: Option<bool>,
+    },
     CloseChat {
         chat_id: String,
+    },
+    TransferChat {
+        chat_id: String,
+        /// The colleague who is to have it.
+        organizer_id: i64,
+    },
+    Typing {
+        chat_id: String,
+    },
+    Read {
+        chat_id: String,
+        seq: i64,
     },
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use mayday_sidecar::Timings;
-use relay_protocol::Revocations;
+use relay_protocol::{Attendance, Audience, Delivery, Queue, Revocations, User, Waiting};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::support::{ALICE, BOB, Client, Messenger, Redis, Sidecar};
 
@@ -116,4 +117,119 @@ async fn when_redis_is_back_clients_are_told_to_ask_for_what_they_missed() {
     old.say("back").await;
     old.hears("back").await;
     new.hears("back").await;
+}
+
+fn unasked(to: User, audience: Audience) -> Delivery {
+    Delivery {
+        to: vec![to],
+        place: None,
+        audience,
+        frame: RawValue::from_string(r#"{"type":"unasked","payload":{}}"#.into()).unwrap(),
+        more: None,
+        again: false,
+    }
+}
+
+#[tokio::test]
+async fn news_is_shown_at_every_sidecar_also_without_redis() {
+    let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let (left, right) = (
+        Sidecar::start(&messenger, &redis).await,
+        Sidecar::start(&messenger, &redis).await,
+    );
+    let mut here = Client::ready(&left, ALICE).await;
+    let mut there = Client::ready(&right, ALICE).await;
+    let mut old = right.alice().await;
+    redis.kill();
+    messenger.announce(
+        vec![unasked(ALICE, Audience::Two), unasked(BOB, Audience::Two)],
+        vec![],
+    );
+    messenger.announce(vec![unasked(ALICE, Audience::Everyone)], vec![]);
+    let expected = json!({ "type": "unasked", "payload": {} });
+    for client in [&mut here, &mut there] {
+        assert_eq!(client.next().await, expected);
+        assert_eq!(client.next().await, expected);
+    }
+    assert_eq!(old.next().await, expected);
+    old.say("and no more").await;
+    old.hears("and no more").await;
+}
+
+#[tokio::test]
+async fn who_may_have_missed_news_is_told() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    messenger.announce(vec![], vec![]);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = Client::ready(&sidecar, ALICE).await;
+    messenger.announce(vec![unasked(ALICE, Audience::Two)], vec![]);
+    assert_eq!(alice.next().await["type"], "unasked");
+    messenger.forget_news();
+    assert_eq!(alice.next().await["type"], "resync");
+}
+
+#[tokio::test]
+async fn the_messenger_knows_which_organizers_are_here() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    messenger.employ(ALICE, 4);
+    let here = [Attendance {
+        organizer_id: ALICE.id,
+        agency_id: 4,
+    }];
+    let _bob = sidecar.bob().await;
+    let desk = sidecar.alice().await;
+    let phone = sidecar.alice().await;
+    messenger.attended_by(&here).await;
+    drop(desk);
+    messenger.attended_by(&here).await;
+    drop(phone);
+    messenger.attended_by(&[]).await;
+}
+
+#[tokio::test]
+async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    messenger.employ(ALICE, 4);
+    let mut alice = Client::ready(&sidecar, ALICE).await;
+    let mut bob = Client::ready(&sidecar, BOB).await;
+    let nobody = json!({ "waiting": 0, "oldestWaitSeconds": 0 });
+    assert_eq!(
+        alice.next().await,
+        json!({ "type": "queue_status", "payload": nobody })
+    );
+    let queue = |participants: &[i64]| Queue {
+        agency_id: 4,
+        waiting: participants
+            .iter()
+            .map(|participant_id| Waiting {
+                participant_id: *participant_id,
+                event_id: 9,
+                pressed_at: i64::MAX,
+            })
+            .collect(),
+        estimate: Some(30),
+    };
+    messenger.announce(vec![], vec![queue(&[77, BOB.id])]);
+    let place = |position: i64| json!({ "eventId": 9, "position": position, "estimatedWaitSeconds": 30 });
+    assert_eq!(
+        bob.next().await,
+        json!({ "type": "queue_position", "payload": place(2) })
+    );
+    let status = json!({ "waiting": 2, "oldestWaitSeconds": 0 });
+    assert_eq!(
+        alice.next().await,
+        json!({ "type": "queue_status", "payload": status })
+    );
+    messenger.announce(vec![], vec![queue(&[BOB.id])]);
+    assert_eq!(
+        bob.next().await,
+        json!({ "type": "queue_position", "payload": place(1) })
+    );
+    let mut tablet = Client::ready(&sidecar, BOB).await;
+    assert_eq!(
+        tablet.next().await,
+        json!({ "type": "queue_position", "payload": place(1) })
+    );
 }

@@ -15,8 +15,9 @@ use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
 use relay_protocol::{
-    Admission, Audience, Authenticate, Authenticated, BatchOutcome, CommandBatch, CommandOutcome, Delivery,
-    Place, Principal, Realm, Request, RevocationCursor, Revocations, User,
+    Admission, Attendance, Audience, Authenticate, Authenticated, BatchOutcome, Beat, CommandBatch,
+    CommandOutcome, Delivery, News, Place, Principal, Queue, Realm, Request, RevocationCursor, Revocations,
+    User,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -177,6 +178,8 @@ pub(crate) struct Messenger {
     calls: watch::Sender<usize>,
     /// How many revocations have been told of.
     told: watch::Sender<usize>,
+    /// Who was last said to be there.
+    attendance: watch::Sender<Vec<Attendance>>,
 }
 
 #[derive(Default)]
@@ -187,6 +190,8 @@ struct Desk {
     /// What is to be told of, in the next answers.
     revocations: VecDeque<Revocations>,
     cursors: Vec<RevocationCursor>,
+    /// What has happened without a sidecar having asked.
+    news: Vec<(Vec<Delivery>, Vec<Queue>)>,
     /// Whose credentials are void, and from which call for authentication on.
     void: HashMap<User, usize>,
     agencies: HashMap<User, i64>,
@@ -213,15 +218,35 @@ impl Messenger {
             held: watch::Sender::new(false),
             calls: watch::Sender::new(0),
             told: watch::Sender::new(0),
+            attendance: watch::Sender::default(),
         };
         let router = Router::new()
             .route("/messenger/internal/ready", get(|| async { StatusCode::OK }))
             .route("/messenger/internal/authenticate", post(authenticate))
             .route("/messenger/internal/commands", post(commands))
             .route("/messenger/internal/revocations", post(revocations))
+            .route("/messenger/internal/beat", post(beat))
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
+    }
+
+    /// Something happens without a sidecar having asked.
+    pub(crate) fn announce(&self, deliveries: Vec<Delivery>, queues: Vec<Queue>) {
+        self.state.lock().unwrap().news.push((deliveries, queues));
+    }
+
+    /// All news is gone, and sidecars that have read some cannot know what they missed.
+    pub(crate) fn forget_news(&self) {
+        self.state.lock().unwrap().news.clear();
+    }
+
+    /// Waits until a sidecar has said that these organizers, and no others, are there.
+    pub(crate) async fn attended_by(&self, organizers: &[Attendance]) {
+        let mut attendance = self.attendance.subscribe();
+        soon(attendance.wait_for(|there| there.as_slice() == organizers))
+            .await
+            .unwrap();
     }
 
     /// From now on calls are not answered.
@@ -366,6 +391,26 @@ async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<Revo
         messenger.told.send_modify(|told| *told += 1);
     }
     answer
+}
+
+async fn beat(State(messenger): State<Messenger>, Json(beat): Json<Beat>) -> Response {
+    if let Some(mut organizers) = beat.organizers {
+        organizers.sort();
+        messenger.attendance.send_replace(organizers);
+    }
+    let desk = messenger.state.lock().unwrap();
+    let next = desk.news.len();
+    let read = beat
+        .cursor
+        .map_or(next, |cursor| usize::try_from(cursor).unwrap());
+    let (deliveries, queues): (Vec<_>, Vec<_>) = desk.news.iter().skip(read).cloned().unzip();
+    Json(News {
+        next: i64::try_from(next).unwrap(),
+        complete: read <= next,
+        deliveries: deliveries.concat(),
+        queues: queues.concat(),
+    })
+    .into_response()
 }
 
 async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {
@@ -555,8 +600,11 @@ impl Client {
         client.introduce(user, json!({ "protocol": 2 })).await;
         let ready = client.next().await;
         assert_eq!(ready["type"], "ready");
-        let principal = json!({ "realm": user.realm, "id": user.id });
-        assert_eq!(ready["payload"]["principal"], principal);
+        let principal = &ready["payload"]["principal"];
+        assert_eq!(
+            (&principal["realm"], &principal["id"]),
+            (&json!(user.realm), &json!(user.id))
+        );
         assert_eq!(ready["payload"]["protocol"], 2);
         assert!(
             ready["payload"]["connectionId"]

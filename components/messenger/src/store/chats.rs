@@ -2,7 +2,7 @@
 
 use relay_protocol::{Principal, Realm};
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
@@ -61,24 +61,35 @@ const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, partic
     lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
     shifts, new_chat_position, read_by_organizer, read_by_participant";
 
-/// Gives the head of an agency's queue to an organizer; `None` when nobody waits. The command that asks is noted, and asking again with
-/// it gives the same chat again.
+/// The chat that a command has started.
+pub(crate) fn started_by(connection: &Connection, command_id: &str) -> Result<Option<Chat>, DatabaseError> {
+    query_one(
+        connection,
+        &format!("SELECT {COLUMNS} FROM chats WHERE started_by = ?1"),
+        parameters![command_id],
+        |row| decode(&row),
+    )
+}
+
+/// How many chats an organizer has open.
+pub(crate) fn count_open(connection: &Connection, organizer_id: i64) -> Result<i64, DatabaseError> {
+    let count = query_one(
+        connection,
+        "SELECT count(*) FROM chats WHERE organizer_id = ?1 AND state = 'active'",
+        parameters![organizer_id],
+        |row| row.get(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
+/// Gives the head of an agency's queue to an organizer; `None` when nobody waits. The command that asks is noted, if it was one.
 pub(crate) fn start(
     connection: &Connection,
     agency_id: i64,
     organizer_id: i64,
     now: Millis,
-    command_id: &str,
+    command_id: Option<&str>,
 ) -> Result<Option<Chat>, DatabaseError> {
-    let again = query_one(
-        connection,
-        &format!("SELECT {COLUMNS} FROM chats WHERE started_by = ?1"),
-        parameters![command_id],
-        |row| decode(&row),
-    )?;
-    if again.is_some() {
-        return Ok(again);
-    }
     // The first new_chat stands at 0; one after the chat was back in the queue stands behind what has happened so far.
     query_one(
         connection,
@@ -114,6 +125,65 @@ pub(crate) fn close(
         parameters![id, organizer_id, now, command_id],
         |row| decode(&row),
     )
+}
+
+/// The chat that a command has handed over.
+pub(crate) fn transferred_by(
+    connection: &Connection,
+    command_id: &str,
+) -> Result<Option<Chat>, DatabaseError> {
+    query_one(
+        connection,
+        &format!("SELECT {COLUMNS} FROM chats WHERE transferred_by = ?1"),
+        parameters![command_id],
+        |row| decode(&row),
+    )
+}
+
+/// Gives an open chat to another organizer.
+pub(crate) fn transfer(
+    connection: &Connection,
+    id: &str,
+    organizer_id: i64,
+    now: Millis,
+    command_id: &str,
+) -> Result<Option<Chat>, DatabaseError> {
+    query_one(
+        connection,
+        &format!(
+            "UPDATE chats SET organizer_id = ?2, assigned_at = ?3, transferred_by = ?4, read_by_organizer = 0,
+                 new_chat_position = (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1,
+                 shifts = shifts + 1
+             WHERE id = ?1 AND state = 'active'
+             RETURNING {COLUMNS}"
+        ),
+        parameters![id, organizer_id, now, command_id],
+        |row| decode(&row),
+    )
+}
+
+/// Lets an open chat wait again, at the place its press gives it; the next organizer has read nothing of it.
+pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE chats SET state = 'waiting', started_by = NULL, read_by_organizer = 0 WHERE id = ?1 AND state = 'active'",
+        parameters![id],
+    )
+}
+
+/// Notes how far a side has read, which never goes back nor beyond what there is. Returns whether that is news.
+pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
+    let column = match by {
+        Realm::Organizer => "read_by_organizer",
+        Realm::Participant => "read_by_participant",
+    };
+    let changed = query_one(
+        connection,
+        &format!("UPDATE chats SET {column} = ?2 WHERE id = ?1 AND {column} < ?2 RETURNING 1"),
+        parameters![id, seq],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(changed.is_some())
 }
 
 /// Those among the chats with the given ids in which something may still be said.

@@ -1,7 +1,9 @@
 //! The messenger database: one function per question, each with its SQL and its row decoding.
 
+pub(crate) mod attendance;
 pub(crate) mod chats;
 pub(crate) mod messages;
+pub(crate) mod news;
 pub(crate) mod outbox;
 pub(crate) mod queue;
 
@@ -18,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_cancelling_and_forgetting.sql"),
     include_str!("../../../../migrations/messenger/0003_protocol_2.sql"),
+    include_str!("../../../../migrations/messenger/0004_news_and_attendance.sql"),
 ];
 
 /// Opens the database.

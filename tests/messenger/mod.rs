@@ -1,5 +1,7 @@
 //! The messenger service, for what the story needs of it (contract 5): batches as a sidecar sends them, and the archives.
 
+mod protocol_2;
+
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
@@ -521,100 +523,4 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
         .json(200);
     assert_eq!(reply["outcomes"][2], json!({"admission": "unavailable"}));
     assert_eq!(reply["outcomes"][0]["admission"], "accepted");
-}
-
-/// Protocol 2: what a client says under an id of its own is said once, however often and by whichever connection it comes.
-#[tokio::test]
-async fn a_message_with_a_client_id_is_said_once() {
-    let mut desk = Desk::open().await;
-    let person = desk.presses("p", "Lost").await;
-    let chat_id = desk.start().await;
-    let (support, participant) = (desk.support(), participant(&person));
-    let client_id = "0198C0DE-0000-7000-8000-0000000000aa";
-    let say = |text: &str, client_id: &str| json!({"type": "sendMessage", "chatId": chat_id, "message": text, "clientId": client_id});
-    let two = |mut command: Value| {
-        command["protocol"] = json!("two");
-        command
-    };
-
-    let commands = [
-        two(desk.command(&participant, say("one", client_id))),
-        two(desk.command(&participant, say("one", client_id))),
-        // The same id is another message from somebody else.
-        two(desk.command(&support, say("two", client_id))),
-    ];
-    let outcomes = desk.batch(&commands).await;
-    let saved = outcomes[0]["reply"].clone();
-    assert_eq!(saved["type"], "message_saved");
-    let payload = &saved["payload"];
-    assert_eq!(
-        (&payload["clientId"], &payload["chatId"], &payload["seq"]),
-        (&json!(client_id), &json!(chat_id), &json!(2))
-    );
-    let delivery = &outcomes[0]["deliveries"][0];
-    assert_eq!(delivery["more"], json!({"seq": 2, "clientId": client_id}));
-    assert_eq!(delivery["frame"]["payload"]["id"], payload["id"]);
-    assert_eq!(delivery["again"], Value::Null);
-    assert_eq!(outcomes[1]["reply"], saved);
-    assert_eq!(outcomes[1]["deliveries"][0]["again"], true);
-    assert_eq!(outcomes[2]["reply"]["payload"]["seq"], 3);
-
-    // On another connection, written otherwise, with another text: the first one counts.
-    let again = desk.command(&participant, say("other", &client_id.to_lowercase()));
-    let again = desk.batch(&[two(again)]).await.remove(0);
-    assert_eq!(again["reply"]["payload"]["id"], payload["id"]);
-    assert_eq!(again["reply"]["payload"]["clientId"], client_id.to_lowercase());
-    assert_eq!(again["deliveries"][0]["frame"]["payload"]["content"], "one");
-
-    // Behind the end of the chat it is still known, and shown to nobody; what is new is refused.
-    desk.one(&support, json!({"type": "closeChat", "chatId": chat_id}))
-        .await;
-    let after = desk.command(&participant, say("one", client_id));
-    let after = desk.batch(&[two(after)]).await.remove(0);
-    assert_eq!(after, json!({"reply": saved}));
-    let other_id = "0198c0de-0000-7000-8000-0000000000ab";
-    let refused = desk.command(&participant, say("late", other_id));
-    let refused = desk.batch(&[two(refused)]).await.remove(0);
-    let payload = &refused["reply"]["payload"];
-    assert_eq!(
-        (&payload["code"], &payload["clientId"]),
-        (&json!("no_access"), &json!(other_id))
-    );
-    let messages = desk.agency.support.archived_contents("agency", &chat_id).await;
-    assert_eq!(messages, ["Problem description: Lost", "one", "two"]);
-}
-
-/// Protocol 2: a client asks for what it lacks.
-#[tokio::test]
-async fn a_history_can_be_read_in_parts() {
-    let mut desk = Desk::open().await;
-    let person = desk.presses("p", "").await;
-    let chat_id = desk.start().await;
-    let participant = participant(&person);
-    for number in 1..=5 {
-        desk.one(&participant, say(&chat_id, &number.to_string())).await;
-    }
-    for (after_seq, limit, expected) in [
-        (0, None, vec![1, 2, 3, 4, 5]),
-        (3, None, vec![4, 5]),
-        (1, Some(2), vec![2, 3]),
-        (5, Some(2), vec![]),
-        (9, None, vec![]),
-    ] {
-        let request =
-            json!({"type": "getChatHistory", "chatId": chat_id, "afterSeq": after_seq, "limit": limit});
-        let mut command = desk.command(&participant, request);
-        let contract = desk.batch(&[command.clone()]).await.remove(0);
-        assert_eq!(contract["reply"]["payload"]["lastSeq"], Value::Null);
-        command["protocol"] = json!("two");
-        let payload = desk.batch(&[command]).await.remove(0)["reply"]["payload"].take();
-        assert_eq!(payload["lastSeq"], 5);
-        let seqs: Vec<_> = payload["messages"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|message| message["seq"].clone())
-            .collect();
-        assert_eq!(seqs, expected, "{payload}");
-    }
 }

@@ -1,0 +1,96 @@
+//! What happens without a sidecar having asked: sidecars say who is there, and hear whose queue has changed and who has been given
+//! a chat.
+//!
+//! Every sidecar reads all news for itself, so nothing here depends on Redis.
+
+use http::StatusCode;
+use relay_protocol::{Beat, News};
+use service::clock::{self, Millis};
+use service::database::{snapshot, transaction};
+use service::door::{Answer, Request};
+use service::settings;
+use spin_sdk::sqlite3::Connection;
+
+use crate::error::Error;
+use crate::queue::LATELY;
+use crate::store::{attendance, chats, news};
+use crate::{access, body, commands, frames, json, store};
+
+/// `POST /internal/beat`
+pub(crate) fn beat(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Beat {
+        sidecar,
+        organizers,
+        cursor,
+    } = body(request)?;
+    let connection = store::open()?;
+    if let Some(organizers) = organizers {
+        transaction(&connection, |connection| {
+            Ok::<_, Error>(attendance::note(connection, &sidecar, &organizers, clock::now())?)
+        })?;
+    }
+    if !attendance::matches(&connection, clock::now())?.is_empty() {
+        transaction(&connection, |connection| {
+            commands::give_out(connection, clock::now())
+        })?;
+    }
+    let news = snapshot(&connection, |connection| read(connection, cursor))?;
+    Ok(json(StatusCode::OK, &news))
+}
+
+fn read(connection: &Connection, cursor: Option<i64>) -> Result<News, Error> {
+    let since = clock::now() - LATELY;
+    let (first, last) = news::range(connection)?;
+    let (complete, deliveries, changed) = match cursor {
+        Some(after) if after == last => (true, Vec::new(), Vec::new()),
+        Some(after) if (first - 1..=last).contains(&after) => (
+            true,
+            news::deliveries(connection, after)?,
+            news::changed_queues(connection, after)?,
+        ),
+        // Somebody who has just come has missed nothing.
+        _ => (cursor.is_none(), Vec::new(), news::busy_queues(connection)?),
+    };
+    let queues = changed
+        .into_iter()
+        .map(|agency_id| news::queue(connection, agency_id, since))
+        .collect::<Result<_, _>>()?;
+    Ok(News {
+        next: last,
+        complete,
+        deliveries,
+        queues,
+    })
+}
+
+/// Gives the chats back to the queue whose organizers have been gone for too long, and forgets what is old. Part of the tick.
+pub(crate) fn tidy(connection: &Connection) -> Result<(), Error> {
+    let now = clock::now();
+    transaction(connection, |connection| {
+        news::forget_old(connection)?;
+        attendance::forget_old(connection, now)?;
+        let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;
+        if patience == 0 {
+            return Ok(());
+        }
+        let orphans = attendance::orphans(connection, now - patience, now)?;
+        for orphan in orphans {
+            requeue(connection, &orphan, now)?;
+        }
+        Ok::<_, Error>(())
+    })
+}
+
+fn requeue(connection: &Connection, chat_id: &str, now: Millis) -> Result<(), Error> {
+    let Some(chat) = chats::find(connection, chat_id)? else {
+        return Ok(());
+    };
+    let said_by = format!("{chat_id}/requeued/{}", chat.next_position());
+    let text = "Your organizer has lost the connection. You are the next to be helped.";
+    let Some(note) = commands::note(connection, &chat, text, &said_by, now)? else {
+        return Ok(());
+    };
+    chats::requeue(connection, chat_id)?;
+    Ok(news::announce(connection, &frames::requeued(&chat, &note)?)?)
+}

@@ -1,0 +1,152 @@
+//! Which organizers are there, who of them waits for a request, and whose chats nobody looks after.
+
+use relay_protocol::Attendance;
+use service::clock::Millis;
+use service::database::{DatabaseError, execute, query, query_one};
+use service::parameters;
+use spin_sdk::sqlite3::{Connection, Value};
+
+use crate::store::json_list;
+
+/// A sidecar that has not been heard for so long may have lost its organizers.
+const SILENCE: Millis = 5_000;
+
+/// What is known of those who have gone is kept for so long.
+const KEPT: Millis = 24 * 60 * 60 * 1000;
+
+/// Notes who is at a sidecar, and that whoever else was there has gone. Who has gone from everywhere waits for no request any more. To be
+/// called in a transaction.
+pub(crate) fn note(
+    connection: &Connection,
+    sidecar: &str,
+    organizers: &[Attendance],
+    now: Millis,
+) -> Result<(), DatabaseError> {
+    let list = json_list(&organizers)?;
+    execute(
+        connection,
+        "INSERT INTO hearing (id, since, heard_at) VALUES (1, ?1, ?1)
+         ON CONFLICT (id) DO UPDATE SET since = iif(heard_at < ?1 - ?2, ?1, since), heard_at = max(heard_at, ?1)",
+        parameters![now, SILENCE],
+    )?;
+    execute(
+        connection,
+        "INSERT INTO attendance (organizer_id, sidecar, agency_id, is_here, seen_at)
+         SELECT value ->> 'organizerId', ?2, value ->> 'agencyId', 1, ?3 FROM json_each(?1) WHERE true
+         ON CONFLICT (organizer_id, sidecar) DO UPDATE SET agency_id = excluded.agency_id, is_here = 1, seen_at = excluded.seen_at",
+        &[list.clone(), Value::Text(sidecar.to_owned()), Value::Integer(now)],
+    )?;
+    let gone = query(
+        connection,
+        "UPDATE attendance SET is_here = 0, seen_at = ?3
+         WHERE sidecar = ?2 AND is_here = 1
+           AND organizer_id NOT IN (SELECT value ->> 'organizerId' FROM json_each(?1))
+         RETURNING organizer_id",
+        &[list, Value::Text(sidecar.to_owned()), Value::Integer(now)],
+        |row| row.get::<i64>(0),
+    )?;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    execute(
+        connection,
+        "DELETE FROM waiting_organizers
+         WHERE organizer_id IN (SELECT value FROM json_each(?1))
+           AND NOT EXISTS (SELECT 1 FROM attendance a
+                           WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1 AND a.seen_at >= ?2)",
+        &[json_list(&gone)?, Value::Integer(now - SILENCE)],
+    )
+}
+
+/// Lets an organizer wait for the next request.
+pub(crate) fn wait(
+    connection: &Connection,
+    organizer_id: i64,
+    agency_id: i64,
+    max_open_chats: Option<i64>,
+    now: Millis,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "INSERT INTO waiting_organizers (organizer_id, agency_id, since, max_open_chats) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (organizer_id) DO UPDATE SET agency_id = excluded.agency_id, max_open_chats = excluded.max_open_chats",
+        parameters![organizer_id, agency_id, now, max_open_chats],
+    )
+}
+
+/// Lets an organizer wait no more.
+pub(crate) fn stop_waiting(connection: &Connection, organizer_id: i64) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM waiting_organizers WHERE organizer_id = ?1",
+        parameters![organizer_id],
+    )
+}
+
+/// An organizer who waits while a request of the agency does too.
+pub(crate) struct Match {
+    pub organizer_id: i64,
+    pub agency_id: i64,
+    /// Whether the organizer is still there.
+    pub is_here: bool,
+    pub max_open_chats: Option<i64>,
+}
+
+/// Organizers who wait while requests do, those first who have waited longest. Who asked to wait a moment ago is there, even if the
+/// sidecar has not said so yet.
+pub(crate) fn matches(connection: &Connection, now: Millis) -> Result<Vec<Match>, DatabaseError> {
+    query(
+        connection,
+        "SELECT organizer_id, agency_id, max_open_chats,
+                since >= ?1 OR EXISTS (SELECT 1 FROM attendance a
+                                       WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1)
+         FROM waiting_organizers w
+         WHERE EXISTS (SELECT 1 FROM chats c WHERE c.agency_id = w.agency_id AND c.state = 'waiting')
+         ORDER BY since, organizer_id",
+        parameters![now - SILENCE],
+        |row| {
+            Ok(Match {
+                organizer_id: row.get(0)?,
+                agency_id: row.get(1)?,
+                max_open_chats: row.get(2)?,
+                is_here: row.get(3)?,
+            })
+        },
+    )
+}
+
+/// The open chats whose organizers have been gone since a moment, the oldest first; none while it has not been heard for all
+/// that time who is there.
+pub(crate) fn orphans(
+    connection: &Connection,
+    since: Millis,
+    now: Millis,
+) -> Result<Vec<String>, DatabaseError> {
+    let heard = query_one(
+        connection,
+        "SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2",
+        parameters![since, now - SILENCE],
+        |row| row.get::<i64>(0),
+    )?;
+    if heard.is_none() {
+        return Ok(Vec::new());
+    }
+    query(
+        connection,
+        "SELECT id FROM chats
+         WHERE state = 'active' AND assigned_at <= ?1
+           AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ?1)
+         ORDER BY assigned_at, id",
+        parameters![since],
+        |row| row.get(0),
+    )
+}
+
+/// Forgets who was there long ago.
+pub(crate) fn forget_old(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM attendance WHERE seen_at < ?1",
+        parameters![now - KEPT],
+    )
+}
