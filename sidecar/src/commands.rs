@@ -20,6 +20,7 @@ use crate::backoff::Backoff;
 use crate::frame::{Frame, rendered};
 use crate::hub::Hub;
 use crate::messenger::{CallError, Messenger};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::protocol::{Complaint, error_frame};
 use crate::relay::{Passed, Relay};
@@ -140,6 +141,7 @@ pub(crate) struct Carrier {
     pub(crate) relay: Arc<Relay>,
     /// A command that is this old is answered with its error text.
     pub(crate) give_up_after: Duration,
+    pub(crate) metrics: Arc<Metrics>,
     /// A refusal by the messenger has been logged and would only be repeated.
     pub(crate) refused: AtomicBool,
 }
@@ -152,11 +154,15 @@ impl Carrier {
             if batch.is_empty() {
                 continue;
             }
+            let asked_at = Instant::now();
             match self.carry_out(&batch).await {
-                Ok(outcome) => self.hand_out(batch, outcome),
+                Ok(outcome) => {
+                    self.metrics.batch_answered(batch.len(), asked_at.elapsed());
+                    self.hand_out(batch, outcome);
+                }
                 Err(error) => {
                     self.log(&error, batch.len());
-                    batch.into_iter().for_each(Pending::fail);
+                    self.fail(batch);
                 }
             }
         }
@@ -168,8 +174,13 @@ impl Carrier {
         let (old, rest) = batch
             .into_iter()
             .partition(|pending| now > pending.since + self.give_up_after);
-        Vec::into_iter(old).for_each(Pending::fail);
+        self.fail(old);
         rest
+    }
+
+    fn fail(&self, batch: Vec<Pending>) {
+        self.metrics.commands_failed.inc_by(batch.len() as u64);
+        batch.into_iter().for_each(Pending::fail);
     }
 
     /// Sends the batch until it is answered, or until its oldest command is too old. An answer may have been lost after
@@ -204,6 +215,7 @@ impl Carrier {
         self.refused.store(false, Ordering::Relaxed);
         let mut elsewhere: HashMap<User, Vec<Passed<'_>>> = HashMap::new();
         for (pending, CommandOutcome { reply, deliveries }) in batch.iter().zip(&outcome.outcomes) {
+            self.metrics.command_answered(pending.since.elapsed());
             if let Some(reply) = reply {
                 pending.asker.push(rendered(reply));
             }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::admission::Admissions;
 use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
+use crate::metrics::{Metrics, Reason};
 use crate::outbox::{End, Outbox, Work};
 use crate::protocol::{Closing, Complaint, Patience, Session, Step, error_frame, ready_frame};
 use crate::queues::{Queues, epoch_millis};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) relay: Arc<Relay>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) patience: Patience,
     pub(crate) ping_every: Duration,
     /// How long commands under way may take when the sidecar stops.
@@ -63,19 +65,34 @@ enum Ending {
     /// The client has sent a close frame.
     ClosedByClient,
     /// The closing handshake begins here.
-    Close(CloseFrame),
+    Close(Closing),
     /// The same, but what waits is not for the client any more.
-    CloseAtOnce(CloseFrame),
+    CloseAtOnce(Closing),
     /// The client broke the protocol; nothing more can be read from its socket.
     Broken(CloseFrame),
+}
+
+impl Ending {
+    /// As it is counted: the close code, or who let go of the connection.
+    fn name(&self) -> &'static str {
+        match self {
+            Ending::Gone => "gone",
+            Ending::Drop => "dropped",
+            Ending::ClosedByClient => "closed_by_client",
+            Ending::Close(closing) | Ending::CloseAtOnce(closing) => closing.code_name(),
+            Ending::Broken(_) => "protocol_error",
+        }
+    }
 }
 
 /// Serves a client from the upgrade to the end.
 pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     let (sink, mut stream) = socket.split();
-    let outbox = Arc::new(Outbox::default());
+    let metrics = Arc::clone(&shared.metrics);
+    let outbox = Arc::new(Outbox::new(metrics.dropped(Reason::slow_client)));
+    metrics.connections.inc();
     // Writing goes on beside reading in the same task, so that a client that does not read can still be heard.
-    let mut writing = pin!(write(sink, &outbox, shared.ping_every));
+    let mut writing = pin!(write(sink, &outbox, &shared));
     let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&outbox));
     let ending = tokio::select! {
         _ = &mut writing => Ending::Gone,
@@ -83,6 +100,8 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     };
     // Nothing more is to be shown here, and Redis need not hear about it.
     drop(connection);
+    metrics.connections.dec();
+    metrics.ended(ending.name());
     debug!(?ending, dropped = outbox.dropped(), "a connection ends");
     match ending {
         Ending::Gone => {}
@@ -92,13 +111,13 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         }
         // Reading to the end sends the answer.
         Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
-        Ending::Close(frame) => {
-            outbox.finish(End::Close(frame));
+        Ending::Close(closing) => {
+            outbox.finish(End::Close(close_frame(closing)));
             let _ = timeout(LAST_WRITE, writing).await;
             let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
         }
-        Ending::CloseAtOnce(frame) => {
-            outbox.finish_at_once(End::Close(frame));
+        Ending::CloseAtOnce(closing) => {
+            outbox.finish_at_once(End::Close(close_frame(closing)));
             let _ = timeout(LAST_WRITE_AT_ONCE, writing).await;
         }
         Ending::Broken(frame) => {
@@ -114,9 +133,9 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     outbox: &Outbox,
-    ping_every: Duration,
+    shared: &Shared,
 ) -> Result<(), axum::Error> {
-    let mut pings = interval_at(Instant::now() + ping_every, ping_every);
+    let mut pings = interval_at(Instant::now() + shared.ping_every, shared.ping_every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -125,7 +144,10 @@ async fn write(
         }
         while let Some(work) = outbox.take() {
             match work {
-                Work::Write(frame) => sink.feed(Message::Text(frame)).await?,
+                Work::Write(frame) => {
+                    sink.feed(Message::Text(frame)).await?;
+                    shared.metrics.frames_sent.inc();
+                }
                 Work::End(End::Drop) => return sink.flush().await,
                 Work::End(End::Close(frame)) => return sink.send(Message::Close(Some(frame))).await,
             }
@@ -237,6 +259,7 @@ impl Connection {
             Some(Ok(Message::Pong(_))) => return None,
             Some(Ok(Message::Close(_))) => return Some(Ending::ClosedByClient),
         };
+        self.shared.metrics.frames_received.inc();
         let step = self.session.frame(frame, Instant::now());
         self.follow(step)
     }
@@ -335,7 +358,7 @@ impl Connection {
         };
         Some(match self.session.protocol() {
             Protocol::Contract => Ending::Gone,
-            Protocol::Two => Ending::CloseAtOnce(close_frame(closing)),
+            Protocol::Two => Ending::CloseAtOnce(closing),
         })
     }
 
@@ -343,7 +366,7 @@ impl Connection {
     fn end(&self, closing: Closing) -> Ending {
         match self.session.protocol() {
             Protocol::Contract => Ending::Drop,
-            Protocol::Two => Ending::Close(close_frame(closing)),
+            Protocol::Two => Ending::Close(closing),
         }
     }
 
@@ -379,7 +402,7 @@ impl Connection {
     /// Waits for the answers to what is under way; nothing more is read.
     async fn drain(&mut self) -> Ending {
         let _ = timeout(self.shared.drain, nothing_under_way(&self.places)).await;
-        Ending::Close(close_frame(Closing::Restart))
+        Ending::Close(Closing::Restart)
     }
 }
 

@@ -18,6 +18,7 @@ mod rate;
 mod admission;
 mod commands;
 mod messenger;
+mod metrics;
 
 mod hub;
 mod order;
@@ -46,6 +47,7 @@ use crate::commands::{Carrier, Commands};
 use crate::connection::Shared;
 use crate::hub::Hub;
 use crate::messenger::Messenger;
+use crate::metrics::Metrics;
 pub use crate::protocol::MAX_FRAME_BYTES;
 use crate::protocol::Patience;
 use crate::queues::Queues;
@@ -61,6 +63,9 @@ pub struct Config {
     pub messenger_key: String,
     /// Where Redis is: `redis://127.0.0.1:6379`.
     pub redis: String,
+    /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send no origin, and
+    /// may always.
+    pub allowed_origins: Vec<String>,
     pub timings: Timings,
 }
 
@@ -110,10 +115,13 @@ pub async fn run(
         messenger,
         messenger_key,
         redis,
+        allowed_origins,
         timings,
     } = config;
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
-    let relay = Arc::new(Relay::new(&redis).context("the address of Redis is not understood")?);
+    let metrics = Arc::new(Metrics::new());
+    let relay = Relay::new(&redis, Arc::clone(&metrics)).context("the address of Redis is not understood")?;
+    let relay = Arc::new(relay);
     let hub = Arc::new(Hub::new(timings.order));
     let commands = Arc::new(Commands::default());
     let (admissions, questions) = Admissions::new();
@@ -125,6 +133,7 @@ pub async fn run(
         hub: Arc::clone(&hub),
         relay: Arc::clone(&relay),
         give_up_after: timings.give_up,
+        metrics: Arc::clone(&metrics),
         refused: false.into(),
     };
     let connections = Arc::new(Shared {
@@ -133,6 +142,7 @@ pub async fn run(
         hub: Arc::clone(&hub),
         relay: Arc::clone(&relay),
         queues: Arc::clone(&queues),
+        metrics: Arc::clone(&metrics),
         patience: Patience {
             authorization: timings.authorization,
             idle: timings.idle,
@@ -147,9 +157,16 @@ pub async fn run(
         places: Arc::clone(&places),
         messenger: Arc::clone(&messenger),
         relay: Arc::clone(&relay),
+        allowed_origins: allowed_origins.into(),
     };
 
-    let mut background = background(questions, messenger, carrier, hub, queues, Arc::clone(&relay));
+    let mut background = background(
+        questions,
+        messenger,
+        carrier,
+        Visible { hub, queues, metrics },
+        Arc::clone(&relay),
+    );
     let mut publishing = tokio::spawn({
         let relay = Arc::clone(&relay);
         async move { relay.publish().await }
@@ -176,19 +193,26 @@ pub async fn run(
     Ok(())
 }
 
+/// Where what goes on is shown.
+struct Visible {
+    hub: Arc<Hub>,
+    queues: Arc<Queues>,
+    metrics: Arc<Metrics>,
+}
+
 /// What goes on besides the connections. Each part runs until it is aborted, unless it panics.
 fn background(
     questions: mpsc::Receiver<admission::Question>,
     messenger: Arc<Messenger>,
     carrier: Carrier,
-    hub: Arc<Hub>,
-    queues: Arc<Queues>,
+    visible: Visible,
     relay: Arc<Relay>,
 ) -> JoinSet<()> {
+    let Visible { hub, queues, metrics } = visible;
     let mut parts = JoinSet::new();
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
-        async move { news::follow(&messenger, &hub, &queues).await }
+        async move { news::follow(&messenger, &hub, &queues, &metrics).await }
     });
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));

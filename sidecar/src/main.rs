@@ -31,6 +31,15 @@ struct Args {
         default_value = "redis://127.0.0.1:6379"
     )]
     redis: String,
+    /// A page from which browsers may connect, such as https://help.example.org; may be given several times, or several
+    /// with commas. Without any, browsers may connect from everywhere.
+    #[arg(
+        long,
+        env = "MAYDAY_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    allowed_origin: Vec<String>,
 }
 
 #[tokio::main]
@@ -62,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
         messenger: args.messenger,
         messenger_key,
         redis: args.redis,
+        allowed_origins: args.allowed_origin,
         timings: Timings::default(),
     };
     mayday_sidecar::run(listener, config, shutdown).await

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::messenger::Messenger;
+use crate::metrics::Metrics;
 use crate::queues::Queues;
 
 /// How often the messenger is asked. News is to be shown within a second, and whoever waits for a request gets it by this.
@@ -23,7 +24,7 @@ const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks again and again. Runs until dropped.
-pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues) {
+pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues, metrics: &Metrics) {
     let mut beat = Beat {
         sidecar: Uuid::now_v7().to_string(),
         organizers: None,
@@ -50,6 +51,7 @@ pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues) {
         is_out = heard.is_err();
         match heard {
             Ok(news) => {
+                metrics.news_heard.inc();
                 if beat.organizers.is_some() {
                     told_at = Some(now);
                 }

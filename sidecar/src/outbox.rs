@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use prometheus_client::metrics::counter::Counter;
 use relay_protocol::Protocol;
 use tokio::sync::Notify;
 
@@ -31,6 +32,8 @@ pub(crate) struct Outbox {
     doubted: Notify,
     /// There are too many connections of this user, and this one is to go.
     crowded_out: Notify,
+    /// Counts what is lost because the client does not read.
+    drops: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,14 @@ pub(crate) enum Work {
 }
 
 impl Outbox {
+    /// An empty one, which counts its losses with others.
+    pub(crate) fn new(drops: Counter) -> Outbox {
+        Outbox {
+            drops,
+            ..Outbox::default()
+        }
+    }
+
     /// Adds a frame, at the cost of the oldest ones if there is no room. After the end nothing is added.
     pub(crate) fn push(&self, frame: Utf8Bytes) {
         let mut queue = self.queue.lock().expect("no panic while locked");
@@ -78,6 +89,7 @@ impl Outbox {
             queue.bytes -= oldest.len();
             queue.dropped += 1;
             queue.missed = true;
+            self.drops.inc();
         }
         drop(queue);
         self.filled.notify_one();

@@ -128,6 +128,20 @@ impl Closing {
             Closing::TooManyConnections => 4502,
         }
     }
+
+    /// The same as text.
+    pub(crate) fn code_name(self) -> &'static str {
+        match self {
+            Closing::Flood => "1008",
+            Closing::Restart => "1012",
+            Closing::TryLater => "1013",
+            Closing::Idle => "4000",
+            Closing::Changed => "4001",
+            Closing::BadToken => "4500",
+            Closing::SignedOut => "4501",
+            Closing::TooManyConnections => "4502",
+        }
+    }
 }
 
 /// How long a session waits for its client.

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::backoff::Backoff;
 use crate::frame::Frame;
 use crate::hub::Hub;
+use crate::metrics::{Metrics, Reason};
 use crate::tick;
 
 /// How long Redis may take to accept a connection or to answer.
@@ -66,6 +67,7 @@ pub(crate) struct Relay {
     publisher: Mutex<Option<MultiplexedConnection>>,
     /// Something could not be published, and the other sidecars do not know it yet.
     withheld: AtomicBool,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -142,7 +144,7 @@ enum Lost {
 }
 
 impl Relay {
-    pub(crate) fn new(redis_url: &str) -> Result<Relay, redis::RedisError> {
+    pub(crate) fn new(redis_url: &str, metrics: Arc<Metrics>) -> Result<Relay, redis::RedisError> {
         Ok(Relay {
             id: Uuid::now_v7().to_string(),
             client: redis::Client::open(redis_url)?,
@@ -153,6 +155,7 @@ impl Relay {
             outgoing_filled: Notify::new(),
             publisher: Mutex::new(None),
             withheld: AtomicBool::new(false),
+            metrics,
         })
     }
 
@@ -192,6 +195,7 @@ impl Relay {
         });
         while outgoing.bytes > MAX_QUEUED_BYTES && outgoing.queue.len() > 1 {
             outgoing.pop();
+            self.metrics.dropped(Reason::publication_withheld).inc();
             self.withheld.store(true, Ordering::Relaxed);
             debug!("a publication was dropped: Redis does not take them fast enough");
         }
@@ -343,6 +347,7 @@ impl Relay {
         if publication.from == self.id {
             return;
         }
+        self.metrics.publications_heard.inc();
         for passed in &publication.deliveries {
             let frame = Frame::new(passed.frame, passed.more, passed.audience);
             hub.deliver(user, passed.place.as_deref(), frame, passed.again);
@@ -399,7 +404,11 @@ impl Relay {
     ) -> Result<(), Lost> {
         let before = unsent.len();
         unsent.retain(|outbound| outbound.made.elapsed() < STALE_AFTER);
-        let withheld = self.withheld.swap(false, Ordering::Relaxed) || unsent.len() < before;
+        let stale = before - unsent.len();
+        self.metrics
+            .dropped(Reason::publication_withheld)
+            .inc_by(stale as u64);
+        let withheld = self.withheld.swap(false, Ordering::Relaxed) || stale > 0;
         if unsent.is_empty() && !withheld {
             return Ok(());
         }
@@ -414,6 +423,7 @@ impl Relay {
             self.withheld.fetch_or(withheld, Ordering::Relaxed);
             return Err(error.into());
         }
+        self.metrics.publications_sent.inc_by(unsent.len() as u64);
         unsent.clear();
         Ok(())
     }
@@ -548,7 +558,7 @@ mod tests {
 
     #[test]
     fn the_oldest_publications_go_when_there_is_too_much() {
-        let relay = Relay::new("redis://127.0.0.1:1").unwrap();
+        let relay = Relay::new("redis://127.0.0.1:1", Arc::new(Metrics::new())).unwrap();
         let frame = RawValue::from_string(format!("\"{}\"", "x".repeat(MAX_QUEUED_BYTES / 4))).unwrap();
         for id in 0..5 {
             let passed = Passed {

@@ -9,7 +9,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use crate::connection::{self, Shared};
 use crate::messenger::Messenger;
+use crate::metrics;
 use crate::relay::Relay;
 
 /// So many sockets at once; more are told to try later.
@@ -53,6 +54,8 @@ pub(crate) struct App {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) relay: Arc<Relay>,
+    /// From which pages browsers may connect; empty is from all.
+    pub(crate) allowed_origins: Arc<[String]>,
 }
 
 /// All routes.
@@ -61,6 +64,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/connect", any(connect))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
         .with_state(app)
 }
 
@@ -106,11 +110,15 @@ fn serve_http(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
 /// Contract 5.2: `GET /connect`.
 async fn connect(
     State(app): State<App>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
         return (StatusCode::BAD_REQUEST, "Bad Request").into_response();
     };
+    if !may_come_from(headers.get(header::ORIGIN), &app.allowed_origins) {
+        return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
+    }
     let Ok(place) = Arc::clone(&app.places).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
     };
@@ -125,6 +133,23 @@ async fn connect(
         })
 }
 
+/// Whether a browser's page may connect. Whoever sends no origin is no browser.
+fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
+    let Some(origin) = origin else {
+        return true;
+    };
+    allowed.is_empty()
+        || allowed
+            .iter()
+            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}
+
+/// What the sidecar counts.
+async fn show_metrics(State(app): State<App>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
+    (content_type, app.connections.metrics.render()).into_response()
+}
+
 /// Whether a client that connects now would be served.
 async fn ready(State(app): State<App>) -> Response {
     let (redis, messenger) = tokio::join!(app.relay.is_ready(), app.messenger.is_ready());
@@ -135,4 +160,30 @@ async fn ready(State(app): State<App>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, line("redis", redis) + &line("messenger", messenger)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_come_from_allowed_pages_and_others_from_anywhere() {
+        let allowed = ["https://help.example.org".to_owned()];
+        let may_come = |origin: Option<&'static str>, allowed: &[String]| {
+            may_come_from(origin.map(HeaderValue::from_static).as_ref(), allowed)
+        };
+        assert!(may_come(None, &allowed));
+        assert!(may_come(Some("https://help.example.org"), &allowed));
+        assert!(may_come(Some("HTTPS://HELP.EXAMPLE.ORG"), &allowed));
+        for other in [
+            "https://example.org",
+            "http://help.example.org",
+            "https://help.example.org.evil.org",
+            "null",
+            "",
+        ] {
+            assert!(!may_come(Some(other), &allowed), "{other}");
+            assert!(may_come(Some(other), &[]), "{other}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use mayday_sidecar::Timings;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
 use crate::support::{ALICE, BOB, Client, Fault, Messenger, Redis, Sidecar};
 
 #[tokio::test]
@@ -133,4 +135,64 @@ impl<S: futures_util::Sink<Message, Error: std::fmt::Debug> + Unpin> Raw for S {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = sidecar.alice().await;
+    alice.say("hello").await;
+    alice.hears("hello").await;
+    let mut ended = sidecar.bob().await;
+    ended.socket.close(None).await.unwrap();
+    ended.next_message().await;
+    let shown = async |line: &str| {
+        let text = sidecar.get("/metrics").await;
+        text.lines().any(|shown| shown == line)
+    };
+    assert!(
+        sidecar
+            .get("/metrics")
+            .await
+            .contains("content-type: application/openmetrics-text")
+    );
+    // Bob's end is counted when the connection's task has noticed it.
+    while !shown("mayday_sidecar_connections 1").await {
+        tokio::task::yield_now().await;
+    }
+    for line in [
+        // Three first frames and questions of whom the answers were awaited, and what was said.
+        "mayday_sidecar_frames_received_total 5",
+        "mayday_sidecar_frames_sent_total 3",
+        "mayday_sidecar_command_seconds_count 3",
+        "mayday_sidecar_commands_failed_total 0",
+        "mayday_sidecar_connections_ended_total{how=\"closed_by_client\"} 1",
+    ] {
+        assert!(shown(line).await, "{line} in {}", sidecar.get("/metrics").await);
+    }
+}
+
+#[tokio::test]
+async fn browsers_may_be_kept_to_some_pages() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::allowing(&messenger, &redis, "https://help.example.org").await;
+    let status = async |origin: Option<&'static str>| {
+        let mut request = format!("ws://{}/connect", sidecar.address)
+            .into_client_request()
+            .unwrap();
+        if let Some(origin) = origin {
+            request
+                .headers_mut()
+                .insert("origin", http::HeaderValue::from_static(origin));
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok(_) => 101,
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => response.status().as_u16(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(status(None).await, 101);
+    assert_eq!(status(Some("https://help.example.org")).await, 101);
+    assert_eq!(status(Some("https://evil.example.org")).await, 403);
 }

@@ -498,12 +498,27 @@ impl Sidecar {
     }
 
     pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
+        Sidecar::run(messenger, redis, timings, Vec::new()).await
+    }
+
+    /// One to which browsers come from a single page only.
+    pub(crate) async fn allowing(messenger: &Messenger, redis: &Redis, origin: &str) -> Sidecar {
+        Sidecar::run(messenger, redis, Timings::default(), vec![origin.to_owned()]).await
+    }
+
+    async fn run(
+        messenger: &Messenger,
+        redis: &Redis,
+        timings: Timings,
+        allowed_origins: Vec<String>,
+    ) -> Sidecar {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config {
             messenger: messenger.origin.clone(),
             messenger_key: "key".into(),
             redis: redis.url(),
+            allowed_origins,
             timings,
         };
         let (stop, stopped) = oneshot::channel::<()>();
