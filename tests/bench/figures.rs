@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// The least, the middle and the greatest of several figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +47,43 @@ impl fmt::Display for Spread {
     }
 }
 
+/// How long each of several things took.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latencies {
+    ascending: Vec<Duration>,
+}
+
+impl Latencies {
+    pub(crate) fn of(mut latencies: Vec<Duration>) -> Latencies {
+        latencies.sort_unstable();
+        Latencies { ascending: latencies }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.ascending.len()
+    }
+
+    /// The latency in milliseconds that `percent` of them do not exceed; not a number when there are none.
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.ascending.len() * percent).div_ceil(100);
+        self.ascending
+            .get(rank.saturating_sub(1))
+            .map_or(f64::NAN, |latency| milliseconds(*latency))
+    }
+}
+
+/// Half of them, nearly all, and all are at most this many milliseconds.
+impl fmt::Display for Latencies {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [half, nearly_all, all] = [50, 99, 100].map(|percent| self.percentile(percent));
+        formatter.pad(&format!("{half:.1} / {nearly_all:.1} / {all:.1}"))
+    }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
 /// What the figures depend on.
 pub(crate) fn machine() -> String {
     let cores = available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
@@ -72,6 +110,18 @@ mod tests {
     fn a_spread_has_the_middle_of_its_figures() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]).to_string(), "2.00 (1.00..3.00)");
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).median, 2.5);
+    }
+
+    #[test]
+    fn a_percentile_is_a_latency_that_was_measured() {
+        let latencies = |count: u64| Latencies::of((1..=count).rev().map(Duration::from_millis).collect());
+
+        assert_eq!(latencies(1).percentile(99), 1.0);
+        assert_eq!(latencies(100).percentile(50), 50.0);
+        assert_eq!(latencies(100).percentile(99), 99.0);
+        assert_eq!(latencies(101).percentile(99), 100.0);
+        assert_eq!(latencies(101).to_string(), "51.0 / 100.0 / 101.0");
+        assert!(latencies(0).percentile(50).is_nan());
     }
 
     #[test]

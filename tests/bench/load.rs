@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::figures::{Latencies, milliseconds};
 use crate::server::Server;
 
 /// A measurement ends after so many requests per connection, though its time is not up.
@@ -107,50 +108,49 @@ impl Connection {
     /// Sends a request and reads the whole answer, which must have the status that is expected.
     pub(crate) async fn send(&mut self, call: &Call) -> Result<Bytes> {
         let Call { method, path, .. } = call;
-        let exchange = async {
-            self.sender.ready().await?;
-            let response = self.sender.send_request(call.request(&self.host)?).await?;
-            let (head, body) = response.into_parts();
-            let body = body.collect().await?.to_bytes();
-            ensure!(
-                head.status == call.status,
-                "{}: {}",
-                head.status,
-                String::from_utf8_lossy(&body)
-            );
-            Ok(body)
-        };
-        exchange.await.with_context(|| format!("{method} {path}"))
+        let (status, body) = self
+            .exchange(call)
+            .await
+            .with_context(|| format!("{method} {path}"))?;
+        ensure!(
+            status == call.status,
+            "{method} {path}: {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok(body)
+    }
+
+    /// Sends a request and reads the whole answer, whatever it is.
+    pub(crate) async fn exchange(&mut self, call: &Call) -> Result<(StatusCode, Bytes)> {
+        self.sender.ready().await?;
+        let response = self.sender.send_request(call.request(&self.host)?).await?;
+        let (head, body) = response.into_parts();
+        Ok((head.status, body.collect().await?.to_bytes()))
     }
 }
 
 /// What one measurement found.
 pub(crate) struct Sample {
-    /// From sending a request to having read its answer, ascending. Never empty.
-    latencies: Vec<Duration>,
+    /// From sending a request to having read its answer. Never empty.
+    latencies: Latencies,
     elapsed: Duration,
     processor_time: Duration,
 }
 
 impl Sample {
     pub(crate) fn requests_per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+        self.latencies.count() as f64 / self.elapsed.as_secs_f64()
     }
 
     /// The latency in milliseconds that `percent` of the requests do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
-        let rank = (self.latencies.len() * percent).div_ceil(100);
-        milliseconds(self.latencies[rank.saturating_sub(1)])
+        self.latencies.percentile(percent)
     }
 
     /// Milliseconds of processor time that the server used for a request.
     pub(crate) fn processor_time_per_request(&self) -> f64 {
-        milliseconds(self.processor_time) / self.latencies.len() as f64
+        milliseconds(self.processor_time) / self.latencies.count() as f64
     }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 /// Sends a request for a while over a number of connections, each of which sends again when it has its answer.
@@ -175,9 +175,8 @@ pub(crate) async fn measure(
         latencies.append(&mut sent??);
     }
     let elapsed = start.elapsed();
-    latencies.sort_unstable();
     Ok(Sample {
-        latencies,
+        latencies: Latencies::of(latencies),
         elapsed,
         processor_time: server.processor_time()?.saturating_sub(before),
     })
@@ -200,18 +199,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_a_latency_that_was_measured() {
-        let sample = |count: u64| Sample {
-            latencies: (1..=count).map(Duration::from_millis).collect(),
+    fn figures_are_of_one_request() {
+        let sample = Sample {
+            latencies: Latencies::of((1..=100).map(Duration::from_millis).collect()),
             elapsed: Duration::from_secs(2),
             processor_time: Duration::from_secs(1),
         };
 
-        assert_eq!(sample(1).percentile(99), 1.0);
-        assert_eq!(sample(100).percentile(50), 50.0);
-        assert_eq!(sample(100).percentile(99), 99.0);
-        assert_eq!(sample(101).percentile(99), 100.0);
-        assert_eq!(sample(100).requests_per_second(), 50.0);
-        assert_eq!(sample(100).processor_time_per_request(), 10.0);
+        assert_eq!(sample.requests_per_second(), 50.0);
+        assert_eq!(sample.processor_time_per_request(), 10.0);
+        assert_eq!(sample.percentile(50), 50.0);
     }
 }

@@ -4,7 +4,10 @@
 //! - [`organizer`] asks what the sandbox costs: the organizer on the embedded host beside [`baseline`], a plain native server
 //!   with the same SQL.
 //! - [`lists`] asks whether a page of a list costs the same in a full database as in a nearly empty one.
-//! - [`server`] starts the servers as processes, [`seed`] fills them, [`load`] sends requests, [`figures`] sums up.
+//! - [`chat`] asks what a message costs and how long it takes, [`press`] the same of a press for help, and [`contract`] how far the
+//!   load test of the contract comes, all three of the whole system.
+//! - [`server`] starts a server as a process, [`system`] all of them, [`seed`] fills them, [`load`] sends requests, [`socket`] frames;
+//!   [`processes`] asks what they use, [`figures`] sums up.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,12 +18,18 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 mod baseline;
+mod chat;
+mod contract;
 mod figures;
 mod lists;
 mod load;
 mod organizer;
+mod press;
+mod processes;
 mod seed;
 mod server;
+mod socket;
+mod system;
 
 /// What things cost on this machine.
 #[derive(Parser)]
@@ -36,6 +45,12 @@ enum Bench {
     Organizer(Effort),
     /// A page of each list in a full database beside one in a nearly empty database
     Lists(Effort),
+    /// Messages between organizers and participants at given rates: how long they take, what they cost, whether all are stored
+    Chat(chat::Options),
+    /// Presses for help at given rates: how long they take, what they cost, whether all are queued once
+    Press(press::Options),
+    /// The contract's load test, until the first failure
+    Load(contract::Options),
     /// The plain native server, on any free port of 127.0.0.1
     #[command(hide = true)]
     Baseline { database: PathBuf },
@@ -86,6 +101,9 @@ fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Organizer(effort) => client()?.block_on(organizer::run(&effort)),
         Bench::Lists(effort) => client()?.block_on(lists::run(&effort)),
+        Bench::Chat(options) => client()?.block_on(chat::run(&options)),
+        Bench::Press(options) => client()?.block_on(press::run(&options)),
+        Bench::Load(options) => client()?.block_on(contract::run(&options)),
         // On all cores, as the host is.
         Bench::Baseline { database } => Runtime::new()?.block_on(baseline::serve(&database)),
     }
@@ -105,5 +123,17 @@ mod tests {
     #[test]
     fn command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_can_be_chosen_and_must_be_possible() {
+        let parse = |args: &[&str]| Cli::try_parse_from(["cargo xtask bench"].iter().chain(args));
+
+        assert!(parse(&["chat"]).is_ok());
+        assert!(parse(&["chat", "--rate", "100,200", "--idle", "0"]).is_ok());
+        assert!(parse(&["press", "--rate", "500", "--burst", "8"]).is_ok());
+        assert!(parse(&["load", "--sci", "1000", "--cpi", "1000", "--smi", "1000"]).is_ok());
+        assert!(parse(&["chat", "--rate", "0"]).is_err());
+        assert!(parse(&["press", "--seconds", "0"]).is_err());
     }
 }

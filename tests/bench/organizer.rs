@@ -70,7 +70,7 @@ pub(crate) async fn run(effort: &Effort) -> Result<()> {
 
 async fn routes(component: &Server, effort: &Effort) -> Result<Vec<Route>> {
     let agency = seed::agency(component).await?;
-    let event_id = seed::events(component, &agency, EVENTS).await?;
+    let event_id = seed::events(component.address, &agency, EVENTS).await?;
     let token = &agency.owner.token;
     let connections = effort.connections.unwrap_or(CONNECTIONS);
     let issue = json!({

@@ -1,8 +1,11 @@
 //! An agency at work, made through the API of the server that is measured.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::load::{Call, Connection};
 use crate::server::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD, Server};
@@ -26,7 +29,16 @@ pub(crate) struct Agency {
 
 /// Founds an agency.
 pub(crate) async fn agency(server: &Server) -> Result<Agency> {
-    let mut connection = Connection::open(server.address).await?;
+    agency_at(server.address, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD).await
+}
+
+/// The same where the superadmin is somebody else.
+pub(crate) async fn agency_at(
+    address: SocketAddr,
+    superadmin_email: &str,
+    superadmin_password: &str,
+) -> Result<Agency> {
+    let mut connection = Connection::open(address).await?;
     let registration = json!({
         "agency": {"name": "Fest", "address": "Rynek 1, Kraków", "website": "https://example.org"},
         "owner": new_user(OWNER_EMAIL),
@@ -34,28 +46,88 @@ pub(crate) async fn agency(server: &Server) -> Result<Agency> {
     let call = Call::post("/organizer/agency", "", &registration).anonymous();
     let agency = ask(&mut connection, &call).await?;
     let id = id(&agency)?;
-    let superadmin = sign_in(&mut connection, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD).await?;
+    let superadmin = sign_in(&mut connection, superadmin_email, superadmin_password).await?;
     let path = format!("/organizer/admin/agencies/{id}/verify");
     let verify = Call::patch(&path, &superadmin.token, &json!({"approved": true}));
     connection.send(&verify).await?;
 
     let owner = sign_in(&mut connection, OWNER_EMAIL, PASSWORD).await?;
-    let support_email = "support@example.org";
-    let mut support = new_user(support_email);
-    support["role"] = 4.into();
-    let add = Call::post("/organizer/agency/users", &owner.token, &support);
-    connection.send(&add).await?;
+    let support = hire(&mut connection, &owner, "support@example.org").await?;
     Ok(Agency {
         id,
         owner,
-        support: sign_in(&mut connection, support_email, PASSWORD).await?,
+        support,
         superadmin,
     })
 }
 
+/// More people for an agency's desk.
+pub(crate) async fn support(address: SocketAddr, agency: &Agency, count: usize) -> Result<Vec<Person>> {
+    let mut connection = Connection::open(address).await?;
+    let mut people = Vec::new();
+    for number in 0..count {
+        people.push(
+            hire(
+                &mut connection,
+                &agency.owner,
+                &format!("support{number}@example.org"),
+            )
+            .await?,
+        );
+    }
+    Ok(people)
+}
+
+async fn hire(connection: &mut Connection, owner: &Person, email: &str) -> Result<Person> {
+    let mut support = new_user(email);
+    support["role"] = 4.into();
+    let add = Call::post("/organizer/agency/users", &owner.token, &support);
+    connection.send(&add).await?;
+    sign_in(connection, email, PASSWORD).await
+}
+
+/// Signs participants up, whose e-mails begin with `name`, over so many connections at once as the host can make use of.
+pub(crate) async fn participants(address: SocketAddr, name: &str, count: usize) -> Result<Vec<Person>> {
+    const CONNECTIONS: usize = 8;
+    let mut signing_up = JoinSet::new();
+    for first in 0..CONNECTIONS {
+        let name = name.to_owned();
+        signing_up.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            let mut people = Vec::new();
+            for number in (first..count).step_by(CONNECTIONS) {
+                let signed_up = ask(
+                    &mut connection,
+                    &sign_up_call(&format!("{name}{number}@example.org")),
+                )
+                .await?;
+                people.push(person(&signed_up)?);
+            }
+            anyhow::Ok(people)
+        });
+    }
+    let mut people = Vec::with_capacity(count);
+    while let Some(signed_up) = signing_up.join_next().await {
+        people.append(&mut signed_up??);
+    }
+    Ok(people)
+}
+
+/// `POST /auth/sign-up` (contract 2.3).
+pub(crate) fn sign_up_call(email: &str) -> Call {
+    let body = json!({"email": email, "password": "tiny horse!", "confirmPassword": "tiny horse!"});
+    Call::post("/participant/auth/sign-up", "", &body).anonymous()
+}
+
+/// `POST /chat-requests` (contract 4).
+pub(crate) fn press_call(participant: &Person, event_id: i64) -> Call {
+    let body = json!({"eventId": event_id, "description": "Lost my friend", "lat": 50.06, "lng": 19.94});
+    Call::post("/participant/chat-requests", &participant.token, &body).expecting(StatusCode::OK)
+}
+
 /// Gives an agency events, and tells the id of the last.
-pub(crate) async fn events(server: &Server, agency: &Agency, count: usize) -> Result<i64> {
-    let mut connection = Connection::open(server.address).await?;
+pub(crate) async fn events(address: SocketAddr, agency: &Agency, count: usize) -> Result<i64> {
+    let mut connection = Connection::open(address).await?;
     let mut last = 0;
     for number in 1..=count {
         let event = json!({
@@ -77,7 +149,11 @@ pub(crate) fn sign_in_call(email: &str, password: &str) -> Call {
 }
 
 async fn sign_in(connection: &mut Connection, email: &str, password: &str) -> Result<Person> {
-    let signed_in = ask(connection, &sign_in_call(email, password)).await?;
+    person(&ask(connection, &sign_in_call(email, password)).await?)
+}
+
+/// Out of the answer to a sign-in or a sign-up.
+pub(crate) fn person(signed_in: &Value) -> Result<Person> {
     let token = signed_in["token"].as_str().context("no token")?;
     Ok(Person {
         id: id(&signed_in["user"])?,

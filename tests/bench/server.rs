@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::processes;
+
 /// How long a server may take to start. Compiling a component is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -93,12 +95,7 @@ impl Server {
 
     /// How long all threads of the process have kept processors busy so far, those that ended included. It comes in steps of 10 ms.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let pid = self.child.id().context("the server has ended")?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .with_context(|| format!("could not read the processor time of process {pid}"))?;
-        let ticks = ticks(&stat).context("/proc/<pid>/stat is not what proc(5) says")?;
-        let frequency = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_millis(ticks * 1000 / frequency))
+        processes::processor_time(self.child.id().context("the server has ended")?)
     }
 }
 
@@ -110,15 +107,6 @@ async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> Result<SocketAdd
         }
     }
     anyhow::bail!("it ended without a word about its address")
-}
-
-/// `utime` and `stime`, fields 14 and 15 of proc(5). Counted from behind the name, which may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, behind_name) = stat.rsplit_once(") ")?;
-    let mut fields = behind_name.split(' ').skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
 }
 
 /// Every variable of `spin.toml` that matters here. Argon2's parameters are those of production, whatever the environment says.
@@ -148,26 +136,14 @@ pub(crate) fn database(state: &Path) -> PathBuf {
     state.join("organizer.db")
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("tests/ lies in the workspace")
 }
 
 /// Cargo puts programs of one profile next to each other.
-fn beside_this_program(name: &str) -> Result<PathBuf> {
+pub(crate) fn beside_this_program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("could not find the path of this program")?;
     Ok(own.with_file_name(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processor_time_is_found_behind_any_name() {
-        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20 0";
-
-        assert_eq!(ticks(stat), Some(150));
-    }
 }
