@@ -13,7 +13,7 @@ use bytes::Bytes;
 use relay_protocol::{BatchOutcome, Command, CommandOutcome, User};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, warn};
 
 use crate::backoff::Backoff;
@@ -36,6 +36,10 @@ const MAX_QUEUED: usize = 16 * 1024;
 
 /// The same in bytes.
 const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
+
+/// From one batch to the next there is at least this time. A message that comes alone is sent at once; under load batches get larger, and what a batch costs
+/// by itself, an instance and a transaction, is shared by more messages.
+const BATCH_EVERY: Duration = Duration::from_millis(10);
 
 /// How long one call may take before the batch is sent again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,15 +102,21 @@ impl Commands {
         self.arrived.notify_one();
     }
 
-    /// Waits for commands and takes what fits into one batch.
-    async fn next_batch(&self) -> Vec<Pending> {
-        loop {
-            let batch = self.queue.lock().expect("no panic while locked").take_batch();
-            if !batch.is_empty() {
-                return batch;
-            }
+    /// Waits for commands, and until it is time, and takes what fits into one batch.
+    async fn next_batch(&self, not_before: Instant) -> Vec<Pending> {
+        while self.is_empty() {
             self.arrived.notified().await;
         }
+        sleep_until(not_before).await;
+        self.queue.lock().expect("no panic while locked").take_batch()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queue
+            .lock()
+            .expect("no panic while locked")
+            .pending
+            .is_empty()
     }
 }
 
@@ -149,12 +159,14 @@ pub(crate) struct Carrier {
 impl Carrier {
     /// Runs until dropped, one batch at a time.
     pub(crate) async fn carry(&self) {
+        let mut not_before = Instant::now();
         loop {
-            let batch = self.give_up_old(self.commands.next_batch().await);
+            let batch = self.give_up_old(self.commands.next_batch(not_before).await);
             if batch.is_empty() {
                 continue;
             }
             let asked_at = Instant::now();
+            not_before = asked_at + BATCH_EVERY;
             match self.carry_out(&batch).await {
                 Ok(outcome) => {
                     self.metrics.batch_answered(batch.len(), asked_at.elapsed());
