@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mayday_tests::chaos::{Plan, run};
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
@@ -165,4 +166,29 @@ async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
         }
     };
     timeout(DEADLINE, noted).await.expect("the outbox is empty");
+}
+
+/// Everything breaks at random, and every promise holds: `cargo xtask chaos`, short.
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_hold_in_a_short_storm() {
+    let plan = Plan {
+        seed: 7,
+        duration: Duration::from_secs(20),
+        hosts: 2,
+        sidecars: 2,
+        agencies: 2,
+        participants: 8,
+        narrates: false,
+    };
+    let verdict = run(&plan).await.expect("a verdict");
+    assert!(verdict.holds(), "{verdict}");
+    // It would hold if nobody did anything, too.
+    for counted in [
+        "messages acknowledged",
+        "presses accepted",
+        "chats ended",
+        "positions judged",
+    ] {
+        assert!(verdict.count(counted) > 0, "{counted}: {verdict}");
+    }
 }

@@ -1,11 +1,11 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | bench |
-//! check`.
+//! chaos | check`.
 //!
 //! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
 //! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
 //!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
 //!   [`screen`] and [`ready`] tell a person and a program where everything is.
-//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`check`] asks the compiler and its friends for their
+//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything; [`check`] asks the compiler and its friends for their
 //!   opinion.
 
 use std::ffi::OsString;
@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod build;
+mod chaos;
 mod check;
 mod command;
 mod demo;
@@ -56,6 +57,11 @@ enum Chore {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Break everything at random and judge what came of it; what follows is passed on, such as --minutes N, --seed S or --help
+    Chaos {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Check formatting, lints, documentation and, where cargo-deny is installed, dependencies
     Check,
 }
@@ -77,6 +83,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Up(options) => up::run(&options),
         Chore::Test { args } => test::run_tests(&args),
         Chore::Bench { args } => bench::run_bench(&args),
+        Chore::Chaos { args } => chaos::run_chaos(&args),
         Chore::Check => check::run_all(),
     }
 }

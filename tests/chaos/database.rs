@@ -1,0 +1,213 @@
+//! What the databases say, read from their files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::history::{Message, Millis, Side, User};
+
+/// What is on record of chats, presses and locks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) chats: Vec<Chat>,
+    /// By chat, in the order of their numbers.
+    pub(crate) messages: BTreeMap<String, Vec<Stored>>,
+    pub(crate) locks: Vec<Lock>,
+    /// Presses that the messenger has not confirmed.
+    pub(crate) undelivered: Vec<Undelivered>,
+    /// Closed requests whose locks are to be released.
+    pub(crate) unreleased: u32,
+    /// What SQLite finds wrong with the files.
+    pub(crate) damage: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Chat {
+    pub(crate) id: String,
+    pub(crate) request_id: String,
+    pub(crate) agency_id: i64,
+    pub(crate) event_id: i64,
+    pub(crate) participant_id: i64,
+    pub(crate) state: String,
+    pub(crate) pressed_at: Millis,
+    pub(crate) organizer_id: Option<i64>,
+    pub(crate) time_start: Option<Millis>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) message: Message,
+    /// Nobody wrote it.
+    pub(crate) is_system: bool,
+}
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Lock {
+    pub(crate) participant_id: i64,
+    pub(crate) event_id: i64,
+    pub(crate) request_id: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Undelivered {
+    pub(crate) request_id: String,
+    pub(crate) description: String,
+}
+
+impl Record {
+    /// Reads the files, also while services write to them.
+    pub(crate) fn read(messenger: &Path, participant: &Path) -> Result<Record> {
+        let messenger = open(messenger)?;
+        let participant = open(participant)?;
+        // What is on its way from one database to the other is seen twice rather than not at all.
+        let undelivered = rows(
+            &participant,
+            "SELECT request_id, description FROM outbox",
+            |row| {
+                Ok(Undelivered {
+                    request_id: row.get(0)?,
+                    description: row.get(1)?,
+                })
+            },
+        )?;
+        let snapshot = messenger.unchecked_transaction()?;
+        let chats = rows(
+            &messenger,
+            "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start FROM chats
+             ORDER BY id",
+            chat,
+        )?;
+        let stored = rows(
+            &messenger,
+            "SELECT chat_id, seq, id, from_organizer, author_id, content, is_system FROM messages
+             ORDER BY chat_id, seq",
+            stored,
+        )?;
+        drop(snapshot);
+        let mut messages: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
+        for stored in stored {
+            messages
+                .entry(stored.message.chat_id.clone())
+                .or_default()
+                .push(stored);
+        }
+        let unreleased = messenger.query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))?;
+        let locks = rows(
+            &participant,
+            "SELECT participant_id, event_id, request_id FROM locks",
+            |row| {
+                Ok(Lock {
+                    participant_id: row.get(0)?,
+                    event_id: row.get(1)?,
+                    request_id: row.get(2)?,
+                })
+            },
+        )?;
+        Ok(Record {
+            chats,
+            messages,
+            locks,
+            undelivered,
+            unreleased,
+            damage: Vec::new(),
+        })
+    }
+
+    /// Has SQLite look for damage.
+    pub(crate) fn examine(&mut self, files: &[&Path]) -> Result<()> {
+        for file in files {
+            let connection = open(file)?;
+            for pragma in ["integrity_check", "foreign_key_check"] {
+                let found: Vec<String> = rows(&connection, &format!("PRAGMA {pragma}"), |row| row.get(0))?;
+                let wrong = found.into_iter().filter(|line| line != "ok");
+                self.damage
+                    .extend(wrong.map(|line| format!("{}: {line}", file.display())));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn messages_of(&self, chat_id: &str) -> &[Stored] {
+        self.messages.get(chat_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The chats in which somebody may say something now.
+    pub(crate) fn open_to(&self, user: User) -> impl Iterator<Item = &Chat> {
+        self.chats.iter().filter(move |chat| match user.side {
+            Side::Organizer => chat.state == "active" && chat.organizer_id == Some(user.id),
+            Side::Participant => {
+                chat.participant_id == user.id && chat.state != "ended" && chat.time_start.is_some()
+            }
+        })
+    }
+
+    /// Whether a chat has ever been back in the queue.
+    pub(crate) fn has_notes(&self, chat_id: &str) -> bool {
+        self.messages_of(chat_id).iter().any(|stored| stored.is_system)
+    }
+
+    /// Where a waiting chat stands in its agency's queue.
+    pub(crate) fn position(&self, chat: &Chat) -> usize {
+        let ahead = |other: &&Chat| {
+            other.agency_id == chat.agency_id
+                && other.state == "waiting"
+                && (other.pressed_at, &other.id) < (chat.pressed_at, &chat.id)
+        };
+        1 + self.chats.iter().filter(ahead).count()
+    }
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .with_context(|| format!("could not open {}", path.display()))?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map((), decode)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
+    Ok(Chat {
+        id: row.get(0)?,
+        request_id: row.get(1)?,
+        agency_id: row.get(2)?,
+        event_id: row.get(3)?,
+        participant_id: row.get(4)?,
+        state: row.get(5)?,
+        pressed_at: row.get(6)?,
+        organizer_id: row.get(7)?,
+        time_start: row.get(8)?,
+    })
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let from_organizer: bool = row.get(3)?;
+    let side = if from_organizer {
+        Side::Organizer
+    } else {
+        Side::Participant
+    };
+    Ok(Stored {
+        message: Message {
+            chat_id: row.get(0)?,
+            seq: row.get(1)?,
+            id: row.get(2)?,
+            author: User {
+                side,
+                id: row.get(4)?,
+            },
+            content: row.get(5)?,
+        },
+        is_system: row.get(6)?,
+    })
+}

@@ -1,0 +1,208 @@
+//! Links between processes that can be cut: small TCP proxies. Each has an address that stays, wherever a process that was started
+//! again listens now.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Result;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+/// Where a process listens; none while it is down.
+pub(crate) type Place = Option<Listens>;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Listens {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Open,
+    /// Connections are dropped, and so are new ones.
+    Cut,
+    /// Connections stay and new ones are made, but nothing passes until the link opens; then it passes late.
+    Stalled,
+}
+
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    state: watch::Sender<State>,
+}
+
+impl Link {
+    /// Opens a link to any of the places that is up.
+    pub(crate) async fn open(name: &str, places: Vec<watch::Receiver<Place>>) -> Result<Link> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (state, seen) = watch::channel(State::Open);
+        tokio::spawn(accept(listener, places, seen));
+        Ok(Link {
+            name: name.to_owned(),
+            address,
+            state,
+        })
+    }
+
+    pub(crate) fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+}
+
+async fn accept(listener: TcpListener, places: Vec<watch::Receiver<Place>>, state: watch::Receiver<State>) {
+    // One after the other, as a balancer does it.
+    let turn = AtomicUsize::new(0);
+    while let Ok((client, _)) = listener.accept().await {
+        if *state.borrow() == State::Cut {
+            continue;
+        }
+        let first = turn.fetch_add(1, Ordering::Relaxed);
+        let places: Vec<Listens> = (0..places.len())
+            .filter_map(|offset| places[(first + offset) % places.len()].borrow().clone())
+            .collect();
+        tokio::spawn(pass(client, places, state.clone()));
+    }
+}
+
+/// One connection, until an end goes or the link is cut.
+async fn pass(client: TcpStream, places: Vec<Listens>, state: watch::Receiver<State>) {
+    let _ = client.set_nodelay(true);
+    let mut cut = state.clone();
+    tokio::select! {
+        _ = cut.wait_for(|state| *state == State::Cut) => {}
+        () = pass_to_one(client, places, state) => {}
+    }
+}
+
+async fn pass_to_one(client: TcpStream, places: Vec<Listens>, mut state: watch::Receiver<State>) {
+    if flowing(&mut state).await.is_none() {
+        return;
+    }
+    for place in places {
+        match place {
+            Listens::Tcp(address) => {
+                if let Ok(server) = TcpStream::connect(address).await {
+                    let _ = server.set_nodelay(true);
+                    return pump_both(client, server, state).await;
+                }
+            }
+            Listens::Unix(path) => {
+                if let Ok(server) = UnixStream::connect(path).await {
+                    return pump_both(client, server, state).await;
+                }
+            }
+        }
+    }
+}
+
+async fn pump_both(
+    client: TcpStream,
+    server: impl AsyncRead + AsyncWrite + Unpin,
+    state: watch::Receiver<State>,
+) {
+    let (client_reads, client_writes) = client.into_split();
+    let (server_reads, server_writes) = tokio::io::split(server);
+    let _ = tokio::try_join!(
+        pump(client_reads, server_writes, state.clone()),
+        pump(server_reads, client_writes, state),
+    );
+}
+
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if flowing(&mut state).await.is_none() {
+            return Ok(());
+        }
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// Waits while the link is stalled; none when it is gone.
+async fn flowing(state: &mut watch::Receiver<State>) -> Option<()> {
+    state
+        .wait_for(|state| *state != State::Stalled)
+        .await
+        .ok()
+        .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// An echo behind a link.
+    async fn echo() -> (Link, watch::Sender<Place>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = watch::Sender::new(Some(Listens::Tcp(listener.local_addr().unwrap())));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reads, mut writes) = stream.split();
+                    let _ = tokio::io::copy(&mut reads, &mut writes).await;
+                });
+            }
+        });
+        let link = Link::open("echo", vec![place.subscribe()]).await.unwrap();
+        (link, place)
+    }
+
+    async fn says_back(stream: &mut TcpStream) -> std::io::Result<u8> {
+        stream.write_all(&[7]).await?;
+        stream.read_u8().await
+    }
+
+    #[tokio::test]
+    async fn cut_link_drops_connections_and_heals() {
+        let (link, _place) = echo().await;
+        let mut stream = TcpStream::connect(link.address).await.unwrap();
+        assert_eq!(says_back(&mut stream).await.unwrap(), 7);
+
+        link.set(State::Cut);
+        assert!(says_back(&mut stream).await.is_err());
+        let mut refused = TcpStream::connect(link.address).await.unwrap();
+        assert!(says_back(&mut refused).await.is_err());
+
+        link.set(State::Open);
+        let mut healed = TcpStream::connect(link.address).await.unwrap();
+        assert_eq!(says_back(&mut healed).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn stalled_link_passes_everything_late() {
+        let (link, _place) = echo().await;
+        let mut stream = TcpStream::connect(link.address).await.unwrap();
+        assert_eq!(says_back(&mut stream).await.unwrap(), 7);
+
+        link.set(State::Stalled);
+        let a_while = Duration::from_millis(50);
+        assert!(timeout(a_while, says_back(&mut stream)).await.is_err());
+        link.set(State::Open);
+
+        assert_eq!(stream.read_u8().await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn link_leads_to_where_the_process_listens_now() {
+        let (link, place) = echo().await;
+        place.send_replace(None);
+        let mut nobody = TcpStream::connect(link.address).await.unwrap();
+        assert!(says_back(&mut nobody).await.is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! `mayday-chaos`: whether the promises hold while everything breaks. `cargo xtask chaos` builds and runs it.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use mayday_tests::chaos::{Plan, run};
+
+/// Whether Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links are cut.
+#[derive(Parser)]
+#[command(name = "cargo xtask chaos", bin_name = "cargo xtask chaos")]
+struct Cli {
+    /// How long things break
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
+    minutes: Duration,
+
+    /// What decides about everything that is broken; taken from the clock if it is not given
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+
+    /// How many hosts serve the same databases
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
+    hosts: u8,
+
+    /// How many sidecars clients may connect to
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
+    sidecars: u8,
+
+    /// How many participants each of the two agencies has
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=100))]
+    participants: u8,
+}
+
+fn parse_minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let plan = Plan {
+        seed: cli.seed.unwrap_or_else(seed_of_the_moment),
+        duration: cli.minutes,
+        hosts: cli.hosts.into(),
+        sidecars: cli.sidecars.into(),
+        agencies: 2,
+        participants: cli.participants.into(),
+        narrates: true,
+    };
+    println!("seed {}", plan.seed);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&plan)) {
+        Ok(verdict) => {
+            println!("{verdict}");
+            if verdict.holds() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Short enough to be typed again.
+fn seed_of_the_moment() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_epoch.as_secs() % 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,364 @@
+//! Whether Mayday keeps its promises while everything around it breaks: a workload, a schedule of faults, and a judge, in the manner of
+//! Jepsen's tests of sets and orders.
+//!
+//! - [`system`] runs the processes, [`link`] what leads from one to another, [`schedule`] says what is broken and when.
+//! - [`client`] and [`pressing`] are what people do; [`socket`] and [`rest`] are how.
+//! - [`history`] is what they saw, [`database`] what is on record; [`conformance`] knows what may be seen at all.
+//! - [`checks`] has the rules, [`verdict`] what is printed.
+//!
+//! People are busy through a calm time and a storm of faults; then everything is made whole, they settle, and it is seen whether they know
+//! everything without having asked. So it goes on, storm after storm. At the end everybody reads all of their chats, and all of it is
+//! judged.
+
+mod checks;
+mod client;
+mod conformance;
+mod database;
+mod history;
+mod link;
+mod pressing;
+mod rest;
+mod schedule;
+mod socket;
+mod system;
+mod verdict;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::checks::Violation;
+use self::client::{Client, Habit, Phase, Setting};
+use self::database::Record;
+use self::history::{Disturbance, History, Log, Press, Protocol, Side, User, now};
+use self::pressing::Presser;
+use self::rest::{Agency, Person, Rest};
+use self::schedule::{Planned, Storm};
+use self::system::System;
+pub use self::verdict::Verdict;
+
+/// How long settling may take after everything is whole again. Delivery from an outbox is tried with pauses of up to a minute.
+const SETTLING: Duration = Duration::from_secs(90);
+
+/// How long it may take until everybody knows everything without asking, and then until everybody has read everything.
+const CATCHING_UP: Duration = Duration::from_secs(20);
+
+/// From one look at the databases to the next.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// How long people are busy and things break.
+    pub duration: Duration,
+    pub hosts: usize,
+    pub sidecars: usize,
+    pub agencies: usize,
+    /// Of each agency.
+    pub participants: usize,
+    /// Whether to tell about faults as they come.
+    pub narrates: bool,
+}
+
+/// Events and organizers of each agency.
+const EVENTS: usize = 2;
+const ORGANIZERS: usize = 3;
+
+/// Runs a plan. An error means that it could not be judged.
+pub async fn run(plan: &Plan) -> Result<Verdict> {
+    let started = Instant::now();
+    let narrate = |text: &str| {
+        if plan.narrates {
+            println!("{:7.1} s  {text}", started.elapsed().as_secs_f64());
+        }
+    };
+    let mut system = System::start(plan.hosts, plan.sidecars).await?;
+    narrate("everything is up");
+    let phase = watch::Sender::new(Phase::Busy);
+    let mut people = People::arrive(plan, &system, &phase).await?;
+    narrate(&format!("{} clients are busy", people.logs.len()));
+
+    let mut faults = Vec::new();
+    let mut violations = Vec::new();
+    for storm in schedule::storms(plan.seed, plan.duration, &system.targets()) {
+        phase.send_replace(Phase::Busy);
+        faults.extend(suffer(storm, &system, &narrate).await?);
+        system.is_up().await?;
+        phase.send_replace(Phase::Settling);
+        narrate("everything is whole again");
+        violations.extend(people.settle(&system).await?);
+        narrate("everybody has settled");
+    }
+    phase.send_replace(Phase::Reading);
+    people.read_everything().await;
+    phase.send_replace(Phase::Over);
+    people.go_home().await;
+    system.end().await;
+
+    let mut record = people.record(&system)?;
+    let files = ["organizer", "participant", "messenger"].map(|service| system.database(service));
+    record.examine(&files.each_ref().map(std::path::PathBuf::as_path))?;
+    let history = people.history(faults);
+    violations.extend(checks::all(&history, &record));
+    violations.extend(system.trouble().into_iter().map(|case| Violation {
+        rule: "processes do what they are asked to",
+        case,
+    }));
+    let mut verdict = Verdict::new(plan, &history, &record, violations);
+    if !verdict.holds() {
+        verdict.leave_behind(system.leave_behind(), &history)?;
+    }
+    Ok(verdict)
+}
+
+/// Breaks what the schedule says, and returns when it was broken.
+async fn suffer(storm: Storm, system: &System, narrate: &impl Fn(&str)) -> Result<Vec<Disturbance>> {
+    let begun = Instant::now();
+    let one = |planned: Planned| async move {
+        sleep_until(begun + planned.at).await;
+        narrate(&planned.fault.to_string());
+        let began_at = now();
+        system.suffer(&planned.fault).await?;
+        anyhow::Ok(Disturbance {
+            kind: planned.fault.kind(),
+            began_at,
+            ended_at: now(),
+        })
+    };
+    let all = futures_util::future::try_join_all(storm.faults.into_iter().map(one));
+    let (disturbances, ()) = tokio::join!(all, sleep_until(begun + storm.ends_at));
+    disturbances
+}
+
+/// Everybody who takes part.
+struct People {
+    logs: Vec<Arc<Mutex<Log>>>,
+    presses: Vec<Arc<Mutex<Vec<Press>>>>,
+    tasks: JoinSet<()>,
+}
+
+impl People {
+    /// Founds agencies, signs people up, and has all of them begin.
+    async fn arrive(plan: &Plan, system: &System, phase: &watch::Sender<Phase>) -> Result<People> {
+        let mut people = People {
+            logs: Vec::new(),
+            presses: Vec::new(),
+            tasks: JoinSet::new(),
+        };
+        let rest = Rest(system.rest()?);
+        let mut agencies = Vec::new();
+        for number in 1..=plan.agencies {
+            let agency = rest::found_agency(rest, &format!("fest{number}"), EVENTS, ORGANIZERS).await?;
+            let mut participants = Vec::new();
+            for place in 1..=plan.participants {
+                let name = format!("p{number}.{place}");
+                participants.push((rest::sign_up(rest, &format!("{name}@example.org")).await?, name));
+            }
+            agencies.push((number, agency, participants));
+        }
+        let mut arrivals = Arrivals {
+            rest,
+            system,
+            phase,
+            rng: Rng::with_seed(plan.seed ^ 0x5eed),
+        };
+        for (number, agency, participants) in &agencies {
+            arrivals.organizers(&mut people, *number, agency);
+            for (place, (person, name)) in participants.iter().enumerate() {
+                arrivals.participant(&mut people, agency, place, person, name);
+            }
+        }
+        Ok(people)
+    }
+
+    fn history(&self, faults: Vec<Disturbance>) -> History {
+        let copy = |log: &Arc<Mutex<Log>>| log.lock().expect("no panic while locked").clone();
+        let presses =
+            |presses: &Arc<Mutex<Vec<Press>>>| presses.lock().expect("no panic while locked").clone();
+        History {
+            clients: self.logs.iter().map(copy).collect(),
+            presses: self.presses.iter().flat_map(presses).collect(),
+            faults,
+        }
+    }
+
+    fn record(&self, system: &System) -> Result<Record> {
+        Record::read(&system.database("messenger"), &system.database("participant"))
+    }
+
+    /// Waits until nothing is under way any more, and then until everybody knows everything without having been asked to look.
+    /// Returns what does not come true.
+    async fn settle(&self, system: &System) -> Result<Vec<Violation>> {
+        let mut unsettled = self.until(SETTLING, || self.unsettled(system)).await?;
+        let unknown = self
+            .until(CATCHING_UP, || {
+                let (history, record) = (self.history(Vec::new()), self.record(system)?);
+                let mut unknown = checks::everybody_is_up_to_date(&history, &record);
+                unknown.extend(checks::waiting_participants_know_their_positions(
+                    &history, &record,
+                ));
+                Ok(unknown)
+            })
+            .await?;
+        unsettled.extend(unknown);
+        Ok(unsettled)
+    }
+
+    /// Looks again and again until no violation is left or the time is up; returns what is left.
+    async fn until(
+        &self,
+        patience: Duration,
+        look: impl Fn() -> Result<Vec<Violation>>,
+    ) -> Result<Vec<Violation>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = look()?;
+            if left.is_empty() || Instant::now() > deadline {
+                return Ok(left);
+            }
+            // There is no event to wait for: databases change.
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Who or what is still under way.
+    fn unsettled(&self, system: &System) -> Result<Vec<Violation>> {
+        let mut left = Vec::new();
+        let history = self.history(Vec::new());
+        for log in &history.clients {
+            if !log.is_connected {
+                left.push(format!("{} is not connected", log.name));
+            }
+            let is_open =
+                |sent: &&history::Sent| sent.client_id.is_some() && sent.saved.is_none() && !sent.refused;
+            for sent in log.sent.iter().filter(is_open) {
+                left.push(format!("{} has no answer to {sent:?}", log.name));
+            }
+        }
+        let record = self.record(system)?;
+        for press in &record.undelivered {
+            left.push(format!("{press:?} waits in the outbox"));
+        }
+        if record.unreleased > 0 {
+            left.push(format!("{} locks wait to be released", record.unreleased));
+        }
+        let rule = "everything comes to rest";
+        Ok(left.into_iter().map(|case| Violation { rule, case }).collect())
+    }
+
+    async fn read_everything(&self) {
+        let deadline = Instant::now() + CATCHING_UP;
+        let is_done = |log: &Arc<Mutex<Log>>| log.lock().expect("no panic while locked").has_read_everything;
+        // Who has not read everything by then is found by the checks.
+        while !self.logs.iter().all(is_done) && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn go_home(&mut self) {
+        let everybody = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(CATCHING_UP, everybody).await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// What those who arrive are told.
+struct Arrivals<'a> {
+    rest: Rest,
+    system: &'a System,
+    phase: &'a watch::Sender<Phase>,
+    rng: Rng,
+}
+
+impl Arrivals<'_> {
+    /// One who asks again and again, one who waits, and one whose client knows only the contract. The first has a second screen.
+    fn organizers(&mut self, people: &mut People, number: usize, agency: &Agency) {
+        let habits = [
+            (Protocol::Two, false),
+            (Protocol::Two, true),
+            (Protocol::Contract, false),
+        ];
+        for (place, (person, (protocol, waits))) in agency.organizers.iter().zip(habits).enumerate() {
+            let name = format!("o{number}.{}", place + 1);
+            let user = User {
+                side: Side::Organizer,
+                id: person.id,
+            };
+            let colleagues = agency.organizers.iter().map(|colleague| colleague.id);
+            let habit = Habit::Supports {
+                waits,
+                colleagues: colleagues.filter(|id| *id != person.id).collect(),
+            };
+            self.client(people, &name, user, person, protocol, habit);
+            if place == 0 {
+                let second = format!("{name} (second)");
+                self.client(people, &second, user, person, Protocol::Two, Habit::Reads);
+            }
+        }
+    }
+
+    /// Every fourth has a client that knows only the contract, and every third a second device.
+    fn participant(
+        &mut self,
+        people: &mut People,
+        agency: &Agency,
+        place: usize,
+        person: &Person,
+        name: &str,
+    ) {
+        let user = User {
+            side: Side::Participant,
+            id: person.id,
+        };
+        let protocol = match place % 4 {
+            3 => Protocol::Contract,
+            _ => Protocol::Two,
+        };
+        self.client(people, name, user, person, protocol, Habit::Talks);
+        if place.is_multiple_of(3) {
+            let second = format!("{name} (second)");
+            self.client(people, &second, user, person, Protocol::Two, Habit::Reads);
+        }
+        let presses = Arc::new(Mutex::new(Vec::new()));
+        people.presses.push(Arc::clone(&presses));
+        let presser = Presser {
+            name: name.to_owned(),
+            person: person.clone(),
+            agency_id: agency.id,
+            event_id: agency.events[place % agency.events.len()],
+            rest: self.rest,
+            rng: self.rng.fork(),
+            phase: self.phase.subscribe(),
+            presses,
+        };
+        people.tasks.spawn(presser.live());
+    }
+
+    fn client(
+        &mut self,
+        people: &mut People,
+        name: &str,
+        user: User,
+        person: &Person,
+        protocol: Protocol,
+        habit: Habit,
+    ) {
+        let log = Arc::new(Mutex::new(Log::new(name, user, protocol)));
+        people.logs.push(Arc::clone(&log));
+        let setting = Setting {
+            token: person.token.clone(),
+            habit,
+            sidecars: self.system.sidecars(),
+            rest: self.rest,
+            seed: self.rng.u64(..),
+            phase: self.phase.subscribe(),
+        };
+        people.tasks.spawn(Client::new(setting, log).live());
+    }
+}

@@ -1,0 +1,596 @@
+//! Processes that are broken on purpose: Redis, hosts on the same databases, sidecars, the dispatcher. Each has a keeper, a task that
+//! starts it, starts it again, and does to it what the schedule says.
+//!
+//! This is not `cargo xtask up`, which has one host, and addresses that do not change: here all that leads from one process to
+//! another is a [`Link`].
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::link::{Link, Listens, Place, State};
+use super::schedule::{Fault, Targets};
+
+pub(crate) const SUPERADMIN_EMAIL: &str = "super@example.org";
+pub(crate) const SUPERADMIN_PASSWORD: &str = "superadmin password";
+const MESSENGER_KEY: &str = "messenger-key";
+
+/// The databases, each with the service that owns it.
+const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+
+/// How long a process may take to get ready. Compiling components is part of it, on a machine that may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process that has been asked to end does so within this time.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// The dispatcher ends with its connection to Redis, and comes back when there may be one.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What a sidecar's organizers may leave alone before their chats go back to the queue. The default is too long for a run of minutes.
+const ORPHAN_REQUEUE_SECONDS: &str = "4";
+
+pub(crate) struct System {
+    directory: TempDir,
+    processes: Vec<Process>,
+    links: Vec<Link>,
+    trouble: Trouble,
+}
+
+/// What processes did that nobody had asked for.
+type Trouble = Arc<Mutex<Vec<String>>>;
+
+struct Process {
+    name: String,
+    orders: mpsc::UnboundedSender<(Order, oneshot::Sender<()>)>,
+    place: watch::Receiver<Place>,
+    keeper: tokio::task::JoinHandle<()>,
+}
+
+/// What is to be done to a process.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Kill { down: Duration },
+    Stop { down: Duration },
+    Pause { time: Duration },
+    Hang { time: Duration },
+}
+
+impl System {
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start(hosts: usize, sidecars: usize) -> Result<System> {
+        let directory = tempfile::tempdir()?;
+        fs::create_dir(directory.path().join("logs"))?;
+        let mut system = System {
+            directory,
+            processes: Vec::new(),
+            links: Vec::new(),
+            trouble: Trouble::default(),
+        };
+        system.keep(Recipe::redis(system.path()));
+        let redis = vec![system.place("redis")?];
+        let runtime_config = write_runtime_config(system.path())?;
+        for number in 1..=hosts {
+            system.keep(Recipe::host(number, system.path(), &runtime_config)?);
+        }
+        let hosts = (1..=hosts)
+            .map(|number| system.place(&format!("host-{number}")))
+            .collect::<Result<Vec<_>>>()?;
+        system.link("clients to hosts", hosts.clone()).await?;
+        for number in 1..=sidecars {
+            let name = format!("sidecar-{number}");
+            let messenger = system.link(&format!("{name} to hosts"), hosts.clone()).await?;
+            let relay = system.link(&format!("{name} to redis"), redis.clone()).await?;
+            system.keep(Recipe::sidecar(&name, messenger, relay, system.path())?);
+            let sidecar = vec![system.place(&name)?];
+            system.link(&format!("clients to {name}"), sidecar).await?;
+        }
+        let doors = system.link("dispatcher to hosts", hosts).await?;
+        let ticks = system.link("dispatcher to redis", redis).await?;
+        let dispatcher = Recipe::dispatcher(system.path(), &runtime_config, doors, ticks)?;
+        system.keep(dispatcher);
+        system.is_up().await?;
+        Ok(system)
+    }
+
+    fn keep(&mut self, recipe: Recipe) {
+        let (orders, received) = mpsc::unbounded_channel();
+        let (is_at, place) = watch::channel(None);
+        let name = recipe.name.clone();
+        let keeper = Keeper {
+            recipe,
+            is_at,
+            trouble: Arc::clone(&self.trouble),
+            log: self.directory.path().join(format!("logs/{name}.log")),
+        };
+        self.processes.push(Process {
+            name,
+            orders,
+            place,
+            keeper: tokio::spawn(keeper.keep(received)),
+        });
+    }
+
+    async fn link(&mut self, name: &str, places: Vec<watch::Receiver<Place>>) -> Result<SocketAddr> {
+        let link = Link::open(name, places).await?;
+        let address = link.address;
+        self.links.push(link);
+        Ok(address)
+    }
+
+    fn process(&self, name: &str) -> Result<&Process> {
+        self.processes
+            .iter()
+            .find(|process| process.name == name)
+            .with_context(|| format!("no process is called {name}"))
+    }
+
+    fn place(&self, name: &str) -> Result<watch::Receiver<Place>> {
+        Ok(self.process(name)?.place.clone())
+    }
+
+    fn link_named(&self, name: &str) -> Result<&Link> {
+        self.links
+            .iter()
+            .find(|link| link.name == name)
+            .with_context(|| format!("no link is called {name}"))
+    }
+
+    /// Where clients send requests.
+    pub(crate) fn rest(&self) -> Result<SocketAddr> {
+        Ok(self.link_named("clients to hosts")?.address)
+    }
+
+    /// Where clients connect.
+    pub(crate) fn sidecars(&self) -> Vec<SocketAddr> {
+        self.links
+            .iter()
+            .filter(|link| link.name.starts_with("clients to sidecar-"))
+            .map(|link| link.address)
+            .collect()
+    }
+
+    pub(crate) fn targets(&self) -> Targets {
+        let named = |prefix: &str| {
+            let names = self.processes.iter().map(|process| process.name.clone());
+            names.filter(|name| name.starts_with(prefix)).collect()
+        };
+        let links: Vec<String> = self.links.iter().map(|link| link.name.clone()).collect();
+        let is_relay = |link: &&String| link.starts_with("sidecar-") && link.ends_with(" to redis");
+        Targets {
+            hosts: named("host-"),
+            sidecars: named("sidecar-"),
+            redis: "redis".to_owned(),
+            relays: links.iter().filter(is_relay).cloned().collect(),
+            links,
+        }
+    }
+
+    /// Breaks something and returns when it is whole again.
+    pub(crate) async fn suffer(&self, fault: &Fault) -> Result<()> {
+        match fault {
+            Fault::Kill { process, down } => self.order(process, Order::Kill { down: *down }).await,
+            Fault::Stop { process, down } => self.order(process, Order::Stop { down: *down }).await,
+            Fault::Pause { process, time } => self.order(process, Order::Pause { time: *time }).await,
+            Fault::Hang { process, time } => self.order(process, Order::Hang { time: *time }).await,
+            Fault::Cut { link, time } => self.disturb(link, State::Cut, *time).await,
+            Fault::Stall { link, time } => self.disturb(link, State::Stalled, *time).await,
+        }
+    }
+
+    async fn order(&self, process: &str, order: Order) -> Result<()> {
+        let process = self.process(process)?;
+        let (done, is_done) = oneshot::channel();
+        process.orders.send((order, done))?;
+        is_done.await.context("a keeper is gone")?;
+        let mut place = process.place.clone();
+        place.wait_for(Option::is_some).await?;
+        Ok(())
+    }
+
+    async fn disturb(&self, link: &str, state: State, time: Duration) -> Result<()> {
+        let link = self.link_named(link)?;
+        link.set(state);
+        sleep(time).await;
+        // Whoever disturbs it at the same time is cut short, which does no harm.
+        link.set(State::Open);
+        Ok(())
+    }
+
+    /// Opens all links and waits until all processes are up.
+    pub(crate) async fn is_up(&self) -> Result<()> {
+        for link in &self.links {
+            link.set(State::Open);
+        }
+        for process in &self.processes {
+            let mut place = process.place.clone();
+            let is_up = timeout(PATIENCE, place.wait_for(Option::is_some)).await;
+            if !is_up.is_ok_and(|place| place.is_ok()) {
+                bail!(
+                    "{} does not come up; {}",
+                    process.name,
+                    self.last_words(&process.name)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn last_words(&self, name: &str) -> String {
+        let log = fs::read_to_string(self.path().join(format!("logs/{name}.log"))).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Ends everything: what is in the databases now is final.
+    pub(crate) async fn end(&mut self) {
+        for process in self.processes.drain(..) {
+            process.keeper.abort();
+            // The process goes with its keeper.
+            let _ = process.keeper.await;
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The file of a service's database.
+    pub(crate) fn database(&self, service: &str) -> PathBuf {
+        self.path().join(format!("{service}.db"))
+    }
+
+    pub(crate) fn trouble(&self) -> Vec<String> {
+        self.trouble.lock().expect("no panic while locked").clone()
+    }
+
+    /// Leaves everything where it is, to be looked at.
+    pub(crate) fn leave_behind(mut self) -> PathBuf {
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
+    }
+}
+
+/// How to start a process, and how to tell that it is ready.
+struct Recipe {
+    name: String,
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    directory: PathBuf,
+    ready: Ready,
+}
+
+/// By what a process shows that it is ready.
+enum Ready {
+    /// A line that begins with this goes on with its address.
+    Address(&'static str),
+    /// A line that contains this; it listens at a path known before.
+    Line(&'static str, PathBuf),
+    /// Nothing: nobody connects to it. It ends by itself when Redis is away.
+    Started,
+}
+
+impl Recipe {
+    /// Redis without persistence, at a path rather than a port, so that nobody can take its place while it is down.
+    fn redis(directory: &Path) -> Recipe {
+        let socket = directory.join("redis.sock");
+        let args = ["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"];
+        Recipe {
+            name: "redis".to_owned(),
+            program: "redis-server".into(),
+            args: args
+                .iter()
+                .map(|&arg| arg.to_owned())
+                .chain([socket.display().to_string()])
+                .collect(),
+            env: Vec::new(),
+            directory: directory.to_owned(),
+            ready: Ready::Line("ready to accept connections", socket),
+        }
+    }
+
+    fn host(number: usize, directory: &Path, runtime_config: &Path) -> Result<Recipe> {
+        let name = format!("host-{number}");
+        let mut recipe = Recipe::components(&name, &SERVICES, directory, runtime_config)?;
+        recipe
+            .args
+            .extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
+        recipe.ready = Ready::Address("Serving http://");
+        Ok(recipe)
+    }
+
+    fn dispatcher(
+        directory: &Path,
+        runtime_config: &Path,
+        hosts: SocketAddr,
+        redis: SocketAddr,
+    ) -> Result<Recipe> {
+        let mut recipe = Recipe::components("dispatcher", &["dispatcher"], directory, runtime_config)?;
+        let urls = SERVICES.map(|service| (format!("{service}_url"), format!("http://{hosts}")));
+        let redis = [("redis_url".to_owned(), format!("redis://{redis}"))];
+        recipe.env.extend(
+            urls.into_iter()
+                .chain(redis)
+                .map(|(name, value)| (variable(&name), value)),
+        );
+        Ok(recipe)
+    }
+
+    /// A host with some of the components of `spin.toml`.
+    fn components(
+        name: &str,
+        components: &[&str],
+        directory: &Path,
+        runtime_config: &Path,
+    ) -> Result<Recipe> {
+        let manifest = workspace().join("spin.toml").display().to_string();
+        let mut args = vec!["--from".to_owned(), manifest, "--quiet".to_owned()];
+        for component in components {
+            args.extend(["--component-id".to_owned(), (*component).to_owned()]);
+        }
+        let state = directory.join(name);
+        fs::create_dir_all(&state)?;
+        args.extend(["--state-dir".to_owned(), state.display().to_string()]);
+        args.extend([
+            "--runtime-config-file".to_owned(),
+            runtime_config.display().to_string(),
+        ]);
+        let variables = [
+            ("organizer_jwt_secret", "organizer secret of 32 bytes at least"),
+            (
+                "participant_jwt_secret",
+                "participant secret of 32 bytes at least",
+            ),
+            ("organizer_key", "organizer-key"),
+            ("participant_key", "participant-key"),
+            ("messenger_key", MESSENGER_KEY),
+            ("superadmin_email", SUPERADMIN_EMAIL),
+            ("superadmin_password", SUPERADMIN_PASSWORD),
+            ("argon2_memory_kib", "64"),
+            ("argon2_iterations", "1"),
+            ("orphan_requeue_seconds", ORPHAN_REQUEUE_SECONDS),
+        ];
+        Ok(Recipe {
+            name: name.to_owned(),
+            program: beside_this_program("mayday-host")?,
+            args,
+            env: variables
+                .iter()
+                .map(|(name, value)| (variable(name), (*value).to_owned()))
+                .collect(),
+            directory: directory.to_owned(),
+            ready: Ready::Started,
+        })
+    }
+
+    fn sidecar(name: &str, messenger: SocketAddr, redis: SocketAddr, directory: &Path) -> Result<Recipe> {
+        let args = [
+            "--listen",
+            "127.0.0.1:0",
+            "--messenger",
+            &format!("http://{messenger}"),
+        ];
+        Ok(Recipe {
+            name: name.to_owned(),
+            program: beside_this_program("mayday-sidecar")?,
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            env: vec![
+                ("MAYDAY_MESSENGER_KEY".to_owned(), MESSENGER_KEY.to_owned()),
+                ("MAYDAY_REDIS".to_owned(), format!("redis://{redis}")),
+            ],
+            directory: directory.to_owned(),
+            ready: Ready::Address("Listening on ws://"),
+        })
+    }
+
+    fn command(&self, log: File) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .current_dir(&self.directory)
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// Keeps a process running, but for what it is ordered to do to it.
+struct Keeper {
+    recipe: Recipe,
+    is_at: watch::Sender<Place>,
+    trouble: Trouble,
+    log: PathBuf,
+}
+
+impl Keeper {
+    async fn keep(self, mut orders: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>) {
+        loop {
+            let (mut child, place) = match self.start().await {
+                Ok(started) => started,
+                Err(error) => {
+                    self.complain(format!("does not start: {error:#}"));
+                    sleep(RETRY).await;
+                    continue;
+                }
+            };
+            self.is_at.send_replace(Some(place));
+            let is_done = loop {
+                tokio::select! {
+                    ended = child.wait() => {
+                        self.is_at.send_replace(None);
+                        self.ended_by_itself(ended).await;
+                        break None;
+                    }
+                    order = orders.recv() => {
+                        let Some((order, done)) = order else { return };
+                        if self.carry_out(order, &mut child).await {
+                            break Some(done);
+                        }
+                        let _ = done.send(());
+                    }
+                }
+            };
+            // Whoever waits for this then waits until it is up again, and must not see that it was up before.
+            if let Some(done) = is_done {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Does it, and returns whether the process has ended.
+    async fn carry_out(&self, order: Order, child: &mut Child) -> bool {
+        match order {
+            Order::Pause { time } => {
+                self.signal(child, Signal::STOP);
+                sleep(time).await;
+                self.signal(child, Signal::CONT);
+                return false;
+            }
+            Order::Hang { time } => {
+                self.signal(child, Signal::STOP);
+                sleep(time).await;
+                let _ = child.kill().await;
+                self.is_at.send_replace(None);
+            }
+            Order::Kill { down } => {
+                let _ = child.kill().await;
+                self.is_at.send_replace(None);
+                sleep(down).await;
+            }
+            Order::Stop { down } => {
+                self.signal(child, Signal::TERM);
+                match timeout(FAREWELL, child.wait()).await {
+                    Ok(Ok(status)) if status.success() => {}
+                    Ok(ended) => self.complain(format!("was asked to stop and ended with {ended:?}")),
+                    Err(_) => {
+                        self.complain("was asked to stop and did not".to_owned());
+                        let _ = child.kill().await;
+                    }
+                }
+                self.is_at.send_replace(None);
+                sleep(down).await;
+            }
+        }
+        true
+    }
+
+    async fn start(&self) -> Result<(Child, Listens)> {
+        let log = || OpenOptions::new().create(true).append(true).open(&self.log);
+        let mut child = self.recipe.command(log()?).spawn()?;
+        let stdout = child.stdout.take().context("its output is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let place = match &self.recipe.ready {
+            Ready::Started => Listens::Unix(PathBuf::new()),
+            ready => timeout(PATIENCE, listens(ready, &mut lines))
+                .await
+                .context("it does not get ready")??,
+        };
+        let mut log = log()?;
+        // A process whose output nobody reads would stand still one day.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let _ = writeln!(log, "{line}");
+            }
+        });
+        Ok((child, place))
+    }
+
+    async fn ended_by_itself(&self, ended: std::io::Result<ExitStatus>) {
+        match self.recipe.ready {
+            Ready::Started => sleep(RETRY).await,
+            Ready::Address(_) | Ready::Line(..) => self.complain(format!("ended by itself: {ended:?}")),
+        }
+    }
+
+    fn signal(&self, child: &Child, signal: Signal) {
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    fn complain(&self, what: String) {
+        let name = &self.recipe.name;
+        self.trouble
+            .lock()
+            .expect("no panic while locked")
+            .push(format!("{name} {what}"));
+    }
+}
+
+async fn listens<R: AsyncRead + Unpin>(
+    ready: &Ready,
+    lines: &mut tokio::io::Lines<BufReader<R>>,
+) -> Result<Listens> {
+    while let Some(line) = lines.next_line().await? {
+        match ready {
+            Ready::Address(prefix) => {
+                if let Some(rest) = line.strip_prefix(prefix) {
+                    let address = rest.split('/').next().unwrap_or_default();
+                    return Ok(Listens::Tcp(address.parse()?));
+                }
+            }
+            // Releases of Redis differ in their capitals.
+            Ready::Line(words, path) if line.to_lowercase().contains(words) => {
+                return Ok(Listens::Unix(path.clone()));
+            }
+            Ready::Line(..) | Ready::Started => {}
+        }
+    }
+    bail!("it ended before it was ready")
+}
+
+fn write_runtime_config(directory: &Path) -> Result<PathBuf> {
+    let sqlite = SERVICES.map(|service| {
+        let path = directory.join(format!("{service}.db"));
+        format!("[sqlite_database.{service}]\ntype = \"spin\"\npath = {path:?}\n")
+    });
+    let throttle = directory.join("throttle.db");
+    let text = format!(
+        "{}[key_value_store.throttle]\ntype = \"spin\"\npath = {throttle:?}\n",
+        sqlite.concat()
+    );
+    let path = directory.join("runtime-config.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// The environment variable that sets a variable of the manifest.
+fn variable(name: &str) -> String {
+    format!("SPIN_VARIABLE_{}", name.to_uppercase())
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the workspace")
+}
+
+/// Cargo puts programs of one profile next to each other, and tests into a folder beside them.
+fn beside_this_program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("could not find the path of this program")?;
+    let folders = own.ancestors().skip(1).take(2);
+    let mut places = folders.map(|folder| folder.join(name));
+    places
+        .find(|place| place.exists())
+        .with_context(|| format!("{name} is missing; build it first: cargo xtask build"))
+}

@@ -1,0 +1,20 @@
+//! `cargo xtask chaos`: whether the promises hold while everything breaks.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::build;
+use crate::command::{root, run};
+use crate::tools::ensure_redis_server;
+
+/// The program that breaks things and judges.
+const CHAOS: &str = "mayday-chaos";
+
+/// Builds everything and runs it. `args` are its options.
+pub(crate) fn run_chaos(args: &[OsString]) -> Result<()> {
+    ensure_redis_server()?;
+    build::everything()?;
+    run(Command::new(build::native(CHAOS)?).current_dir(root()).args(args))
+}
