@@ -32,6 +32,10 @@ mod tick;
 
 mod backoff;
 
+/// Not part of a build for people. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 
 /// So many frames are kept while the first one is being checked. Clients send two or three; what exceeds this stays in the
 /// socket until there is room.
-const MAX_KEPT_FRAMES: usize = 32;
+pub(crate) const MAX_KEPT_FRAMES: usize = 32;
 
 /// That somebody types is told so often, however often it is said.
 const TYPING_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,399 @@
+//! What must hold whatever a client sends: the decoder of frames under any bytes. `cargo fuzz` looks for bytes that break it, and the test
+//! below goes through those that have been worth keeping (`fuzz/corpus/frame`), with changes to each.
+//!
+//! Each line of the input is a frame; the first one introduces the client. So an input can be read and written by hand, and all that is lost
+//! is a line break inside a frame, which means as much as any other white space.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use relay_protocol::{Principal, Protocol, Realm, Request, User};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::protocol::{
+    Closing, Complaint, MAX_FRAME_BYTES, MAX_KEPT_FRAMES, Patience, Session, Step, error_frame,
+};
+
+const PATIENCE: Patience = Patience {
+    authorization: Duration::from_secs(20),
+    idle: Duration::from_secs(30 * 60),
+};
+
+/// Frames come this far apart, so that none of them is too soon.
+const APART: Duration = Duration::from_secs(1);
+
+/// Leads one conversation of this kind after the other, and panics if something does not hold.
+pub fn converse(input: &[u8]) {
+    let mut frames = input.split(|byte| *byte == b'\n').map(Bytes::copy_from_slice);
+    let first = frames.next().unwrap_or_default();
+    let frames: Vec<Bytes> = frames.collect();
+    for realm in [Realm::Organizer, Realm::Participant] {
+        let Some(session) = introduce(&first) else {
+            continue;
+        };
+        let one_by_one = send_one_by_one(session, realm, &frames);
+        let session = introduce(&first).expect("the same first frame means the same");
+        let ahead = send_ahead(session, realm, &frames);
+        assert_eq!(
+            one_by_one, ahead,
+            "a frame means the same before and after the session opens"
+        );
+    }
+}
+
+/// Sends the first frame. The session goes on if it is good.
+fn introduce(first: &Bytes) -> Option<Session> {
+    let now = Instant::now();
+    let mut session = Session::new(PATIENCE, now);
+    let value: Option<Value> = serde_json::from_slice(first).ok();
+    match session.frame(first.clone(), now) {
+        Some(Step::Authorize(authorization)) => {
+            assert!(first.len() <= MAX_FRAME_BYTES);
+            if let Some(value) = value {
+                let members = value.as_object().expect("a first frame is an object");
+                let is_said = members.iter().any(|(name, value)| {
+                    name.eq_ignore_ascii_case("authorization") && *value == authorization
+                });
+                assert!(is_said, "{authorization:?} is nowhere in {value}");
+                let version = value["protocol"].as_u64();
+                let knows_more = version.is_some_and(|version| (2..=u64::from(u32::MAX)).contains(&version));
+                assert_eq!(session.protocol() == Protocol::Two, knows_more, "{value}");
+            }
+            assert_eq!(
+                session.deadline(),
+                now + PATIENCE.authorization,
+                "checking does not extend it"
+            );
+            Some(session)
+        }
+        step => {
+            assert_eq!(step, Some(Step::End(Closing::BadToken)));
+            assert_over(&mut session);
+            None
+        }
+    }
+}
+
+/// The session opens, and then frames come.
+fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
+    let mut now = Instant::now();
+    let principal = principal(realm);
+    session.accepted(now);
+    assert_eq!(session.open(principal), [Step::Welcome(principal)]);
+    let steps = frames
+        .iter()
+        .map(|frame| {
+            now += APART;
+            send(&mut session, realm, frame, now)
+        })
+        .collect();
+    let last = [Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)];
+    assert_eq!(session.deadline_passed(), last);
+    assert_over(&mut session);
+    steps
+}
+
+/// Frames come before the session opens, as many as are kept; the others come afterwards.
+fn send_ahead(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
+    let mut now = Instant::now();
+    let ahead = frames.len().min(MAX_KEPT_FRAMES);
+    for frame in &frames[..ahead] {
+        assert!(session.wants_frames());
+        assert_eq!(session.frame(frame.clone(), now), None);
+    }
+    assert_eq!(session.wants_frames(), ahead < MAX_KEPT_FRAMES);
+    session.accepted(now);
+    let principal = principal(realm);
+    let mut steps = session.open(principal);
+    assert_eq!(steps.remove(0), Step::Welcome(principal));
+    for frame in &frames[ahead..] {
+        now += APART;
+        steps.push(send(&mut session, realm, frame, now));
+    }
+    steps
+}
+
+/// Sends a frame over an open session, twice.
+fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Step {
+    assert!(session.wants_frames());
+    let deadline = session.deadline();
+    let step = session.frame(frame.clone(), now).expect("nothing was too soon");
+    let is_life = match &step {
+        Step::Ask(request) => {
+            assert!(frame.len() <= MAX_FRAME_BYTES);
+            assert_allowed(request, realm, session.protocol());
+            assert_meant(request, frame, realm);
+            assert_told(request);
+            true
+        }
+        Step::Complain(complaint) => {
+            assert_answerable(complaint, session.protocol());
+            assert_deserved(complaint, frame);
+            matches!(complaint, Complaint::InvalidType | Complaint::InvalidPayload)
+        }
+        Step::Authorize(_) | Step::Welcome(_) | Step::End(_) => panic!("{step:?} out of turn"),
+    };
+    let expected = if is_life { now + PATIENCE.idle } else { deadline };
+    assert_eq!(
+        session.deadline(),
+        expected,
+        "an object is life, and nothing else is"
+    );
+    let again = session.frame(frame.clone(), now);
+    match &step {
+        Step::Ask(Request::Typing { .. }) => assert_eq!(again, None, "that somebody types is known"),
+        step => assert_eq!(again.as_ref(), Some(step), "the same frame means the same"),
+    }
+    step
+}
+
+/// Nobody asks for what is not theirs, nor for what they do not know of.
+fn assert_allowed(request: &Request, realm: Realm, protocol: Protocol) {
+    let (for_participants, for_contract) = match request {
+        Request::GetChats => (true, true),
+        Request::GetChatHistory { after_seq, limit, .. } => {
+            assert!(*after_seq >= 0 && limit.is_none_or(|limit| (1..=1000).contains(&limit)));
+            (true, (*after_seq, *limit) == (0, None))
+        }
+        Request::SendMessage {
+            client_id, lat, lng, ..
+        } => {
+            assert!(realm == Realm::Participant || (*lat, *lng) == (None, None));
+            assert!(lat.is_none_or(f64::is_finite) && lng.is_none_or(f64::is_finite));
+            (true, client_id.is_none())
+        }
+        Request::StartChat { wait } => (false, wait.is_none()),
+        Request::CloseChat { .. } => (false, true),
+        Request::TransferChat { .. } => (false, false),
+        Request::Typing { .. } => (true, false),
+        Request::Read { seq, .. } => {
+            assert!(*seq >= 0);
+            (true, false)
+        }
+    };
+    assert!(
+        for_participants || realm == Realm::Organizer,
+        "{request:?} by a participant"
+    );
+    assert!(
+        for_contract || protocol == Protocol::Two,
+        "{request:?} by a client of the contract"
+    );
+}
+
+/// What is asked is what the frame says, as another reader of JSON understands it. That reader refuses some objects which are good enough for
+/// us, such as those with half a character in a member that nobody asks for.
+fn assert_meant(request: &Request, frame: &[u8], realm: Realm) {
+    let Ok(value) = serde_json::from_slice::<Value>(frame) else {
+        return;
+    };
+    let payload = &value["payload"];
+    let text = |name: &str| payload[name].as_str().unwrap_or_default();
+    let number = |name: &str| payload[name].as_i64();
+    let kind = match request {
+        Request::GetChats => "get_chats",
+        Request::GetChatHistory {
+            chat_id,
+            after_seq,
+            limit,
+        } => {
+            assert_eq!(chat_id, text("chatId"));
+            assert!(*after_seq == 0 || number("afterSeq") == Some(*after_seq));
+            assert!(limit.is_none() || number("limit") == *limit);
+            "get_chat_history"
+        }
+        Request::SendMessage {
+            chat_id,
+            message,
+            client_id,
+            lat,
+            lng,
+        } => {
+            assert_eq!(
+                (chat_id.as_str(), message.as_str()),
+                (text("chatId"), text("message"))
+            );
+            assert!(client_id.as_deref().is_none_or(|id| id == text("clientId")));
+            if realm == Realm::Participant {
+                assert_eq!((*lat, *lng), (payload["lat"].as_f64(), payload["lng"].as_f64()));
+            }
+            "send_message"
+        }
+        Request::StartChat { wait } => {
+            assert!(wait.is_none() || payload["wait"].as_bool() == *wait);
+            "start_chat"
+        }
+        Request::CloseChat { chat_id } => {
+            assert_eq!(chat_id, text("chatId"));
+            "close_chat"
+        }
+        Request::TransferChat {
+            chat_id,
+            organizer_id,
+        } => {
+            assert_eq!(chat_id, text("chatId"));
+            assert_eq!(Some(*organizer_id), number("organizerId"));
+            "transfer_chat"
+        }
+        Request::Typing { chat_id } => {
+            assert_eq!(chat_id, text("chatId"));
+            "typing"
+        }
+        Request::Read { chat_id, seq } => {
+            assert_eq!((chat_id.as_str(), Some(*seq)), (text("chatId"), number("seq")));
+            "read"
+        }
+    };
+    assert_eq!(value["type"], kind);
+}
+
+/// The messenger is told just that.
+fn assert_told(request: &Request) {
+    let told = serde_json::to_string(request).expect("a request is JSON");
+    let heard: Request = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
+    assert_eq!(&heard, request);
+}
+
+/// The client can read what is wrong, and gets nothing that it does not know of.
+fn assert_answerable(complaint: &Complaint, protocol: Protocol) {
+    let frame = error_frame(complaint, protocol);
+    assert!(frame.ends_with('\n'));
+    let frame: Value = serde_json::from_str(&frame).expect("an error is JSON");
+    assert_eq!(frame["type"], "error");
+    assert_eq!(frame["payload"]["message"], complaint.to_string());
+    assert_eq!(frame["payload"]["code"].is_string(), protocol == Protocol::Two);
+}
+
+fn assert_deserved(complaint: &Complaint, frame: &[u8]) {
+    let is_object = || serde_json::from_slice::<Value>(frame).is_ok_and(|value| value.is_object());
+    assert_eq!(*complaint == Complaint::TooLarge, frame.len() > MAX_FRAME_BYTES);
+    match complaint {
+        Complaint::TooLarge => {}
+        Complaint::Malformed => assert!(!is_object(), "an object is not malformed"),
+        Complaint::InvalidType | Complaint::InvalidPayload => assert!(std::str::from_utf8(frame).is_ok()),
+        Complaint::TooMany { .. } | Complaint::Timeout | Complaint::Unavailable(_) => {
+            panic!("{complaint:?} is not about a frame")
+        }
+    }
+}
+
+/// Nothing has an effect any more.
+fn assert_over(session: &mut Session) {
+    assert!(!session.wants_frames());
+    let frame = Bytes::from_static(br#"{"type":"get_chats"}"#);
+    assert_eq!(session.frame(frame, Instant::now()), None);
+    assert_eq!(session.principal(), None);
+    assert_eq!(session.deadline_passed(), []);
+}
+
+fn principal(realm: Realm) -> Principal {
+    Principal {
+        user: User { realm, id: 7 },
+        agency_id: (realm == Realm::Organizer).then_some(4),
+        role: (realm == Realm::Organizer).then_some(4),
+        max_open_chats: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// So many changed versions of each input are tried, always the same ones.
+    const CHANGES: u64 = 300;
+
+    /// What makes a difference in a frame.
+    const PARTS: [&[u8]; 16] = [
+        b"\n",
+        b"\0",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\\ud800",
+        b"\"",
+        b"\\",
+        b"{",
+        b"}",
+        b"[[",
+        b"null",
+        b"-1",
+        b"1e999",
+        b"9223372036854775808",
+        b",\"type\":\"send_message\"",
+        b",\"payload\":{}",
+    ];
+
+    fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/frame");
+        let mut inputs: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        inputs.sort();
+        inputs
+    }
+
+    /// Numbers that look random: xorshift, with a seed that is not 0.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % limit.max(1) as u64).unwrap()
+        }
+
+        fn change(&mut self, input: &mut Vec<u8>, other: &[u8]) {
+            let (from, to) = (self.below(input.len() + 1), self.below(input.len() + 1));
+            let (from, to) = (from.min(to), from.max(to));
+            match self.below(5) {
+                0 if from < input.len() => input[from] ^= 1 << self.below(8),
+                1 => drop(input.drain(from..to)),
+                2 => input.extend_from_within(from..to),
+                3 => {
+                    let from_other = self.below(other.len() + 1);
+                    input.truncate(from);
+                    input.extend_from_slice(&other[from_other..]);
+                }
+                _ => drop(input.splice(from..from, PARTS[self.below(PARTS.len())].iter().copied())),
+            }
+        }
+    }
+
+    #[test]
+    fn everything_holds_for_what_has_been_worth_keeping() {
+        let corpus = corpus();
+        assert!(corpus.len() > 20, "the corpus is there");
+        for (path, input) in &corpus {
+            // A failed assertion does not know which input it was.
+            println!("{}", path.display());
+            converse(input);
+        }
+    }
+
+    #[test]
+    fn everything_holds_for_what_comes_of_it_by_chance() {
+        let corpus = corpus();
+        for (number, (path, input)) in corpus.iter().enumerate() {
+            for change in 1..=CHANGES {
+                let mut numbers = Numbers(number as u64 * CHANGES + change);
+                let mut changed = input.clone();
+                for _ in 0..=numbers.below(4) {
+                    let (_, other) = &corpus[numbers.below(corpus.len())];
+                    numbers.change(&mut changed, other);
+                }
+                println!(
+                    "{}, change {change}: {:?}",
+                    path.display(),
+                    changed.escape_ascii().to_string()
+                );
+                converse(&changed);
+            }
+        }
+    }
+}
