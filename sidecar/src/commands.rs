@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use relay_protocol::{BatchOutcome, Command, CommandOutcome, User};
+use relay_protocol::{BatchOutcome, Command, CommandOutcome, Delivery, User};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -225,30 +225,18 @@ impl Carrier {
     /// Answers the askers and shows everybody what happened, in the order of the batch.
     fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) {
         self.refused.store(false, Ordering::Relaxed);
-        let mut elsewhere: HashMap<User, Vec<Passed<'_>>> = HashMap::new();
+        let mut spread = Spread::new(&self.hub, &self.relay);
         for (pending, CommandOutcome { reply, deliveries }) in batch.iter().zip(&outcome.outcomes) {
             self.metrics.command_answered(pending.since.elapsed());
             if let Some(reply) = reply {
                 pending.asker.push(rendered(reply));
             }
             for delivery in deliveries {
-                let frame = Frame::new(&delivery.frame, delivery.more.as_deref(), delivery.audience);
-                for user in &delivery.to {
-                    self.hub
-                        .deliver(*user, delivery.place.as_ref(), frame.clone(), delivery.again);
-                    elsewhere.entry(*user).or_default().push(Passed {
-                        place: delivery.place.as_ref().map(Cow::Borrowed),
-                        audience: delivery.audience,
-                        frame: &delivery.frame,
-                        more: delivery.more.as_deref(),
-                        again: delivery.again,
-                    });
-                }
+                spread.show(delivery);
+                spread.pass(delivery);
             }
         }
-        for (user, passed) in elsewhere {
-            self.relay.pass_on(user, passed);
-        }
+        spread.publish();
     }
 
     fn log(&self, error: &CallError, commands: usize) {
@@ -256,6 +244,51 @@ impl Carrier {
             warn!(%error, "{commands} commands were given up: {error}");
         } else if !self.refused.swap(true, Ordering::Relaxed) {
             error!(%error, "commands cannot be carried out: {error}");
+        }
+    }
+}
+
+/// Shows frames to whom they are for, here at once and then at other sidecars, with one publication for each user.
+pub(crate) struct Spread<'a> {
+    hub: &'a Hub,
+    relay: &'a Relay,
+    elsewhere: HashMap<User, Vec<Passed<'a>>>,
+}
+
+impl<'a> Spread<'a> {
+    pub(crate) fn new(hub: &'a Hub, relay: &'a Relay) -> Spread<'a> {
+        Spread {
+            hub,
+            relay,
+            elsewhere: HashMap::new(),
+        }
+    }
+
+    /// Shows a frame here.
+    pub(crate) fn show(&self, delivery: &Delivery) {
+        let frame = Frame::new(&delivery.frame, delivery.more.as_deref(), delivery.audience);
+        for user in &delivery.to {
+            self.hub
+                .deliver(*user, delivery.place.as_ref(), frame.clone(), delivery.again);
+        }
+    }
+
+    /// A frame is to be shown elsewhere too.
+    pub(crate) fn pass(&mut self, delivery: &'a Delivery) {
+        for user in &delivery.to {
+            self.elsewhere.entry(*user).or_default().push(Passed {
+                place: delivery.place.as_ref().map(Cow::Borrowed),
+                audience: delivery.audience,
+                frame: &delivery.frame,
+                more: delivery.more.as_deref(),
+                again: delivery.again,
+            });
+        }
+    }
+
+    pub(crate) fn publish(self) {
+        for (user, passed) in self.elsewhere {
+            self.relay.pass_on(user, passed);
         }
     }
 }

@@ -215,8 +215,8 @@ fn background(
     let Visible { hub, queues, metrics } = visible;
     let mut parts = JoinSet::new();
     parts.spawn({
-        let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
-        async move { news::follow(&messenger, &hub, &queues, &metrics).await }
+        let (messenger, hub, relay) = (Arc::clone(&messenger), Arc::clone(&hub), Arc::clone(&relay));
+        async move { news::follow(&messenger, &hub, &relay, &queues, &metrics).await }
     });
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));

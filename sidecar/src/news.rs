@@ -8,11 +8,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::frame::Frame;
+use crate::commands::Spread;
 use crate::hub::Hub;
 use crate::messenger::Messenger;
 use crate::metrics::Metrics;
 use crate::queues::Queues;
+use crate::relay::Relay;
 
 /// How often the messenger is asked. News is to be shown within a second, and whoever waits for a request gets it by this.
 const EVERY: Duration = Duration::from_millis(250);
@@ -24,7 +25,13 @@ const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks again and again. Runs until dropped.
-pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues, metrics: &Metrics) {
+pub(crate) async fn follow(
+    messenger: &Messenger,
+    hub: &Hub,
+    relay: &Relay,
+    queues: &Queues,
+    metrics: &Metrics,
+) {
     let mut beat = Beat {
         sidecar: Uuid::now_v7().to_string(),
         organizers: None,
@@ -56,7 +63,7 @@ pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues, me
                     told_at = Some(now);
                 }
                 beat.cursor = Some(news.next);
-                show(news, hub, queues);
+                show(news, hub, relay, queues);
             }
             // Whoever came or went meanwhile is still to be told.
             Err(_) => told_at = None,
@@ -64,17 +71,21 @@ pub(crate) async fn follow(messenger: &Messenger, hub: &Hub, queues: &Queues, me
     }
 }
 
-fn show(news: News, hub: &Hub, queues: &Queues) {
+fn show(news: News, hub: &Hub, relay: &Relay, queues: &Queues) {
     if !news.complete {
         queues.keep_only(&news.queues, hub);
         hub.resync();
     }
-    for delivery in news.deliveries {
-        let frame = Frame::new(&delivery.frame, delivery.more.as_deref(), delivery.audience);
-        for user in delivery.to {
-            hub.deliver(user, delivery.place.as_ref(), frame.clone(), delivery.again);
+    // The others will read it too, but whoever is shown a new chat here may answer before they do, and the answer must not come there
+    // first. What has a place in a chat is shown once however often it comes.
+    let mut spread = Spread::new(hub, relay);
+    for delivery in &news.deliveries {
+        spread.show(delivery);
+        if delivery.place.is_some() {
+            spread.pass(delivery);
         }
     }
+    spread.publish();
     for queue in news.queues {
         queues.update(queue, hub);
     }

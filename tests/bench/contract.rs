@@ -160,16 +160,16 @@ async fn talk(
     counters: Arc<Counters>,
 ) -> Result<Infallible> {
     let mut stream = socket::dial(sidecar, &token).await?;
-    let mut found = None;
-    for _ in 0..TRIES {
+    let (mut found, mut frames) = (None, Vec::new());
+    while found.is_none() && frames.len() < TRIES {
         sleep(smi).await;
         socket::send(&mut stream, &json!({"type": "get_chats", "payload": ""})).await?;
-        found = first_chat(&socket::next(&mut stream).await?);
-        if found.is_some() {
-            break;
-        }
+        let frame = socket::next(&mut stream).await?;
+        found = first_chat(&frame);
+        frames.push(frame.to_string());
     }
-    let chat_id = found.context("no chat within ten tries")?;
+    let chat_id =
+        found.with_context(|| format!("no chat within {TRIES} tries, only {}", frames.join(" ")))?;
     counters.chats.fetch_add(1, Ordering::Relaxed);
     let payload = json!({"chatId": chat_id, "message": "We are by the north gate, behind the second stage"});
     let frame = Message::text(json!({"type": "send_message", "payload": payload}).to_string());
@@ -204,7 +204,7 @@ impl Counters {
     fn hear(&self, frame: &str) {
         if frame.starts_with(r#"{"type":"user_message""#) {
             self.echoed.fetch_add(1, Ordering::Relaxed);
-        } else if frame.starts_with(r#"{"type":"error""#) {
+        } else if frame.contains(r#""type":"error""#) {
             self.errors.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -52,7 +52,7 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Measure what things cost on this machine: `organizer` or `lists`; what follows is passed on, such as --help
+    /// Measure what things cost on this machine: `organizer`, `lists`, `chat`, `press` or `load`; what follows is passed on, such as --help
     Bench {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
