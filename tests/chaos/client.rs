@@ -665,6 +665,11 @@ impl Client {
         if self.user.side == Side::Organizer && organizer_id != self.user.id {
             self.odd(format!("was given somebody else's chat: {payload}"));
         }
+        // To organizers who know only the contract, a chat that is handed over is closed, and it may come back.
+        let may_come_back = self.protocol == Protocol::Contract && self.user.side == Side::Organizer;
+        if !may_come_back && self.note(|log| log.closed.contains(chat_id)) {
+            self.odd(format!("was given a chat after it was closed: {payload}"));
+        }
         let last_seq = payload["lastSeq"].as_i64();
         let given = Given {
             chat_id: chat_id.to_owned(),
