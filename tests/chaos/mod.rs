@@ -1,10 +1,10 @@
 //! Whether Mayday keeps its promises while everything around it breaks: a workload, a schedule of faults, and a judge, in the manner of
 //! Jepsen's tests of sets and orders.
 //!
-//! - [`system`] runs the processes, [`link`] what leads from one to another, [`schedule`] says what is broken and when.
-//! - [`client`] and [`pressing`] are what people do; [`socket`] and [`rest`] are how.
-//! - [`history`] is what they saw, [`database`] what is on record; [`conformance`] knows what may be seen at all.
-//! - [`checks`] has the rules, [`verdict`] what is printed.
+//! - `system` runs the processes, `link` what leads from one to another, `schedule` says what is broken and when.
+//! - `client` and `pressing` are what people do; `socket` and `rest` are how.
+//! - `history` is what they saw, `database` what is on record; `conformance` knows what may be seen at all.
+//! - `checks` has the rules, `verdict` what is printed.
 //!
 //! People are busy through a calm time and a storm of faults; then everything is made whole, they settle, and it is seen whether they know
 //! everything without having asked. So it goes on, storm after storm. At the end everybody reads all of their chats, and all of it is
