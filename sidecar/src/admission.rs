@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use relay_protocol::{Admission, Principal};
+use relay_protocol::{Admission, Authenticated, Principal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
@@ -27,11 +27,19 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Admissions(mpsc::Sender<Question>);
 
+/// Who a client is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) principal: Principal,
+    /// What was there already when it was asked.
+    pub(crate) revision: i64,
+}
+
 /// One socket's question. When nobody waits for the verdict any longer, it is not asked again.
 #[derive(Debug)]
 pub(crate) struct Question {
     authorization: String,
-    verdict: oneshot::Sender<Option<Principal>>,
+    verdict: oneshot::Sender<Option<Admitted>>,
 }
 
 impl Admissions {
@@ -41,7 +49,7 @@ impl Admissions {
     }
 
     /// Returns once it is known, however long that takes; `None` is a refusal.
-    pub(crate) async fn ask(&self, authorization: String) -> Option<Principal> {
+    pub(crate) async fn ask(&self, authorization: String) -> Option<Admitted> {
         let (verdict, answer) = oneshot::channel();
         self.0
             .send(Question {
@@ -92,7 +100,7 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
         {
             Ok(authenticated) => {
                 outage.ended();
-                let still_unavailable = give_verdicts(batch, authenticated.outcomes);
+                let still_unavailable = give_verdicts(batch, authenticated);
                 if still_unavailable.is_empty() {
                     unavailable_backoff = Backoff::new();
                 } else {
@@ -130,13 +138,18 @@ fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
 }
 
 /// Returns the questions that are to be asked again.
-fn give_verdicts(batch: Vec<Question>, outcomes: Vec<Admission>) -> Vec<Question> {
+fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Question> {
+    let Authenticated { outcomes, revision } = authenticated;
     let mut unavailable = Vec::new();
     for (question, outcome) in batch.into_iter().zip(outcomes) {
         // A failed send means that the client has gone, and then there is nobody to tell.
         match outcome {
-            Admission::Accepted { principal } => drop(question.verdict.send(Some(principal))),
-            Admission::Rejected => drop(question.verdict.send(None)),
+            Admission::Accepted { principal } => {
+                let _ = question.verdict.send(Some(Admitted { principal, revision }));
+            }
+            Admission::Rejected => {
+                let _ = question.verdict.send(None);
+            }
             Admission::Unavailable => unavailable.push(question),
         }
     }
@@ -168,7 +181,7 @@ impl Outage {
 mod tests {
     use super::*;
 
-    fn question(length: usize) -> (Question, oneshot::Receiver<Option<Principal>>) {
+    fn question(length: usize) -> (Question, oneshot::Receiver<Option<Admitted>>) {
         let (verdict, answer) = oneshot::channel();
         (
             Question {

@@ -225,7 +225,7 @@ impl Carrier {
     /// Answers the askers and shows everybody what happened, in the order of the batch.
     fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) {
         self.refused.store(false, Ordering::Relaxed);
-        let mut spread = Spread::new(&self.hub, &self.relay);
+        let mut spread = Spread::new(&self.hub, &self.relay, outcome.revision);
         for (pending, CommandOutcome { reply, deliveries }) in batch.iter().zip(&outcome.outcomes) {
             self.metrics.command_answered(pending.since.elapsed());
             if let Some(reply) = reply {
@@ -252,21 +252,30 @@ impl Carrier {
 pub(crate) struct Spread<'a> {
     hub: &'a Hub,
     relay: &'a Relay,
+    /// When that happened which has no revision of its own.
+    revision: Option<i64>,
     elsewhere: HashMap<User, Vec<Passed<'a>>>,
 }
 
 impl<'a> Spread<'a> {
-    pub(crate) fn new(hub: &'a Hub, relay: &'a Relay) -> Spread<'a> {
+    pub(crate) fn new(hub: &'a Hub, relay: &'a Relay, revision: Option<i64>) -> Spread<'a> {
         Spread {
             hub,
             relay,
+            revision,
             elsewhere: HashMap::new(),
         }
     }
 
     /// Shows a frame here.
     pub(crate) fn show(&self, delivery: &Delivery) {
-        let frame = Frame::new(&delivery.frame, delivery.more.as_deref(), delivery.audience);
+        let revision = delivery.revision.or(self.revision);
+        let frame = Frame::new(
+            &delivery.frame,
+            delivery.more.as_deref(),
+            delivery.audience,
+            revision,
+        );
         for user in &delivery.to {
             self.hub
                 .deliver(*user, delivery.place.as_ref(), frame.clone(), delivery.again);
@@ -282,6 +291,7 @@ impl<'a> Spread<'a> {
                 frame: &delivery.frame,
                 more: delivery.more.as_deref(),
                 again: delivery.again,
+                revision: delivery.revision.or(self.revision),
             });
         }
     }

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::admission::Admissions;
+use crate::admission::{Admissions, Admitted};
 use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
 use crate::metrics::{Metrics, Reason};
@@ -177,7 +177,7 @@ struct Connection {
     /// Who the client was found to be.
     accepted: Option<Principal>,
     /// The client is being asked about again.
-    checking: Option<Pin<Box<dyn Future<Output = Option<Principal>> + Send>>>,
+    checking: Option<Pin<Box<dyn Future<Output = Option<Admitted>> + Send>>>,
     /// Steps behind a complaint that waits for its turn. Nothing is read meanwhile.
     undone: VecDeque<Step>,
 }
@@ -185,7 +185,7 @@ struct Connection {
 /// A step on the way from the first frame to an open session.
 enum Opening {
     Refused,
-    Accepted(Principal),
+    Accepted(Admitted),
     Joined(Principal, Membership),
 }
 
@@ -227,7 +227,7 @@ impl Connection {
                 opening = opened(&mut self.opening) => self.go_on_opening(opening),
                 () = self.outbox.doubted() => self.check_again(),
                 () = self.outbox.crowded_out() => Some(self.end(Closing::TooManyConnections)),
-                principal = checked(&mut self.checking) => self.confirm(principal),
+                found = checked(&mut self.checking) => self.confirm(found),
                 () = sleep_until(self.session.deadline()), if may_go_on => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
@@ -280,7 +280,7 @@ impl Connection {
                     let admissions = self.shared.admissions.clone();
                     self.opening = Some(Box::pin(async move {
                         match admissions.ask(authorization).await {
-                            Some(principal) => Opening::Accepted(principal),
+                            Some(admitted) => Opening::Accepted(admitted),
                             None => Opening::Refused,
                         }
                     }));
@@ -310,12 +310,13 @@ impl Connection {
     fn go_on_opening(&mut self, opening: Opening) -> Option<Ending> {
         match opening {
             Opening::Refused => Some(self.end(Closing::BadToken)),
-            Opening::Accepted(principal) => {
+            Opening::Accepted(admitted) => {
+                let principal = admitted.principal;
                 self.session.accepted(Instant::now());
                 self.accepted = Some(principal);
                 let protocol = self.session.protocol();
                 let mut membership =
-                    Membership::new(&self.shared, principal, protocol, Arc::clone(&self.outbox));
+                    Membership::new(&self.shared, admitted, protocol, Arc::clone(&self.outbox));
                 // Nothing asked by this client may be answered before it hears what others do, or something would fall
                 // between the answer and the first frame heard.
                 self.opening = Some(Box::pin(async move {
@@ -346,8 +347,8 @@ impl Connection {
 
     /// The client stays who it was, or goes at once: what waits to be written is not for it any more. What it may still do, it does
     /// over a new connection.
-    fn confirm(&mut self, principal: Option<Principal>) -> Option<Ending> {
-        let closing = match (principal, self.accepted) {
+    fn confirm(&mut self, found: Option<Admitted>) -> Option<Ending> {
+        let closing = match (found.map(|found| found.principal), self.accepted) {
             (Some(found), Some(known)) if found.has_rights_of(&known) => {
                 self.accepted = Some(found);
                 self.session.confirmed(found);
@@ -407,8 +408,11 @@ impl Connection {
 }
 
 impl Membership {
-    fn new(shared: &Shared, principal: Principal, protocol: Protocol, outbox: Arc<Outbox>) -> Membership {
-        shared.hub.join(principal, protocol, Arc::clone(&outbox));
+    fn new(shared: &Shared, admitted: Admitted, protocol: Protocol, outbox: Arc<Outbox>) -> Membership {
+        let Admitted { principal, revision } = admitted;
+        shared
+            .hub
+            .join(principal, revision, protocol, Arc::clone(&outbox));
         let wanted = shared.relay.want(principal.user);
         Membership {
             hub: Arc::clone(&shared.hub),
@@ -458,13 +462,13 @@ async fn opened(opening: &mut Option<Pin<Box<dyn Future<Output = Opening> + Send
 
 /// Waits for the answer about a client who is doubted, for ever if nobody is.
 async fn checked(
-    checking: &mut Option<Pin<Box<dyn Future<Output = Option<Principal>> + Send>>>,
-) -> Option<Principal> {
+    checking: &mut Option<Pin<Box<dyn Future<Output = Option<Admitted>> + Send>>>,
+) -> Option<Admitted> {
     match checking {
         Some(check) => {
-            let principal = check.await;
+            let found = check.await;
             *checking = None;
-            principal
+            found
         }
         None => pending().await,
     }

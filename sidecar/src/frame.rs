@@ -10,11 +10,18 @@ use serde_json::value::RawValue;
 pub(crate) struct Frame {
     contract: Option<Utf8Bytes>,
     two: Option<Utf8Bytes>,
+    /// When it happened, if that matters.
+    revision: Option<i64>,
 }
 
 impl Frame {
     /// What the messenger made. `more` is an object whose members belong into the payload where protocol 2 is spoken.
-    pub(crate) fn new(frame: &RawValue, more: Option<&RawValue>, audience: Audience) -> Frame {
+    pub(crate) fn new(
+        frame: &RawValue,
+        more: Option<&RawValue>,
+        audience: Audience,
+        revision: Option<i64>,
+    ) -> Frame {
         let contract = line(frame.get());
         let two = more
             .and_then(|more| with_more(frame.get(), more.get()))
@@ -22,7 +29,13 @@ impl Frame {
         Frame {
             contract: audience.includes(Protocol::Contract).then_some(contract),
             two: audience.includes(Protocol::Two).then_some(two),
+            revision,
         }
+    }
+
+    /// Whether it is news to a connection that was accepted at a revision, and did not find it when it came.
+    pub(crate) fn is_news_since(&self, revision: i64) -> bool {
+        self.revision.is_none_or(|own| own > revision)
     }
 
     /// As a client that speaks `protocol` sees it.
@@ -38,6 +51,7 @@ impl Frame {
         Frame {
             contract: Some(text.into()),
             two: Some(text.into()),
+            revision: None,
         }
     }
 }
@@ -73,7 +87,7 @@ mod tests {
 
     #[track_caller]
     fn check(frame: &str, more: &str, contract: &str, two: &str) {
-        let frame = Frame::new(&raw(frame), Some(&raw(more)), Audience::Everyone);
+        let frame = Frame::new(&raw(frame), Some(&raw(more)), Audience::Everyone, None);
         assert_eq!(frame.seen_with(Protocol::Contract).unwrap().as_str(), contract);
         assert_eq!(frame.seen_with(Protocol::Two).unwrap().as_str(), two);
     }
@@ -113,7 +127,7 @@ mod tests {
             (Audience::Contract, true, false),
             (Audience::Two, false, true),
         ] {
-            let frame = Frame::new(&frame, None, audience);
+            let frame = Frame::new(&frame, None, audience, None);
             assert_eq!(frame.seen_with(Protocol::Contract).is_some(), contract);
             assert_eq!(frame.seen_with(Protocol::Two).is_some(), two);
         }

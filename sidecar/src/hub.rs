@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::frame::Frame;
-use crate::order::{Orders, Positioned};
+use crate::order::{Arrived, Orders};
 use crate::outbox::Outbox;
 
 /// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet; it is
@@ -51,6 +51,8 @@ struct Presence {
 struct Connection {
     principal: Principal,
     protocol: Protocol,
+    /// The revision at which it was accepted; what came before is not for it.
+    since: i64,
     outbox: Arc<Outbox>,
 }
 
@@ -68,7 +70,13 @@ impl Hub {
 
     /// A connection shows, from now on, what its user is to see. Returns whether it is their first one here. If there are too many the
     /// oldest one has to go: its client is the likeliest to be gone.
-    pub(crate) fn join(&self, principal: Principal, protocol: Protocol, outbox: Arc<Outbox>) -> bool {
+    pub(crate) fn join(
+        &self,
+        principal: Principal,
+        since: i64,
+        protocol: Protocol,
+        outbox: Arc<Outbox>,
+    ) -> bool {
         let mut people = self.people.lock().expect("no panic while locked");
         let presence = people.present.entry(principal.user).or_default();
         if presence.connections.len() >= MAX_CONNECTIONS_PER_USER {
@@ -77,6 +85,7 @@ impl Hub {
         presence.connections.push(Connection {
             principal,
             protocol,
+            since,
             outbox,
         });
         let first = presence.connections.len() == 1;
@@ -198,18 +207,21 @@ impl Hub {
         let Some(presence) = people.present.get_mut(&user) else {
             return;
         };
-        let Some(Place { chat_id, position }) = place else {
+        let Some(place) = place else {
             return presence.show(&[frame]);
         };
-        if again && presence.orders.has_shown(chat_id, *position) {
+        if again && presence.orders.has_shown(place) {
             return presence.show_once_more(&frame);
         }
-        let arrived = Positioned {
-            position: *position,
+        let arrived = Arrived {
+            position: place.position,
+            stage: place.stage,
             frame,
         };
         let mut show = Vec::new();
-        let due = presence.orders.accept(chat_id, arrived, now, patience, &mut show);
+        let due = presence
+            .orders
+            .accept(&place.chat_id, arrived, now, patience, &mut show);
         presence.show(&show);
         if due.is_some() {
             people.due.push_back((now + patience, user));
@@ -264,7 +276,9 @@ impl Presence {
     fn show(&self, frames: &[Frame]) {
         for frame in frames {
             for connection in &self.connections {
-                if let Some(frame) = frame.seen_with(connection.protocol) {
+                if frame.is_news_since(connection.since)
+                    && let Some(frame) = frame.seen_with(connection.protocol)
+                {
                     connection.outbox.push(frame.clone());
                 }
             }
@@ -288,6 +302,8 @@ impl Presence {
 mod tests {
     use super::*;
     use crate::outbox::Work;
+    use relay_protocol::{Audience, Stage};
+    use serde_json::value::RawValue;
 
     const ALICE: User = User {
         realm: Realm::Organizer,
@@ -311,6 +327,7 @@ mod tests {
         Place {
             chat_id: "c".to_owned(),
             position,
+            stage: Stage::Middle,
         }
     }
 
@@ -326,9 +343,9 @@ mod tests {
     fn every_connection_of_a_user_is_shown_everything() {
         let hub = Hub::new(Duration::ZERO);
         let (desk, phone, other) = (Arc::default(), Arc::default(), Arc::default());
-        assert!(hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&desk)));
-        assert!(!hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&phone)));
-        assert!(hub.join(principal(BOB), Protocol::Contract, Arc::clone(&other)));
+        assert!(hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&desk)));
+        assert!(!hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&phone)));
+        assert!(hub.join(principal(BOB), 0, Protocol::Contract, Arc::clone(&other)));
         hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("one"), false);
         assert_eq!(
             (taken(&desk), taken(&phone), taken(&other)),
@@ -351,7 +368,7 @@ mod tests {
             async move { hub.release_held_frames().await }
         });
         let outbox = Arc::default();
-        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&outbox));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&outbox));
         hub.deliver(ALICE, Some(&place(0)), Frame::for_everyone("0"), false);
         hub.deliver(ALICE, Some(&place(2)), Frame::for_everyone("2"), false);
         assert_eq!(taken(&outbox), ["0", "2"], "nothing waits while Redis is away");
@@ -371,8 +388,8 @@ mod tests {
     fn once_more_is_for_those_who_can_tell() {
         let hub = Hub::new(Duration::ZERO);
         let (old, new) = (Arc::default(), Arc::default());
-        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&old));
-        hub.join(principal(ALICE), Protocol::Two, Arc::clone(&new));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&old));
+        hub.join(principal(ALICE), 0, Protocol::Two, Arc::clone(&new));
         let show = |again| hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("m"), again);
         show(true);
         assert_eq!((taken(&old), taken(&new)), (vec!["m".into()], vec!["m".into()]));
@@ -387,7 +404,7 @@ mod tests {
         let hub = Hub::new(Duration::from_secs(1));
         hub.set_relayed(true);
         let outbox = Arc::default();
-        hub.join(principal(ALICE), Protocol::Two, Arc::clone(&outbox));
+        hub.join(principal(ALICE), 0, Protocol::Two, Arc::clone(&outbox));
         for text in ["a", "a"] {
             hub.deliver(ALICE, None, Frame::for_everyone(text), false);
         }
@@ -400,7 +417,7 @@ mod tests {
         let hub = Hub::new(Duration::ZERO);
         let outboxes: Vec<Arc<Outbox>> = (0..=MAX_CONNECTIONS_PER_USER).map(|_| Arc::default()).collect();
         for outbox in &outboxes {
-            hub.join(principal(ALICE), Protocol::Two, Arc::clone(outbox));
+            hub.join(principal(ALICE), 0, Protocol::Two, Arc::clone(outbox));
         }
         let gone = outboxes
             .iter()
@@ -421,8 +438,8 @@ mod tests {
     fn those_are_doubted_whom_something_revoked_may_concern() {
         let hub = Hub::new(Duration::ZERO);
         let (alice, bob) = (Arc::default(), Arc::default());
-        hub.join(principal(ALICE), Protocol::Contract, Arc::clone(&alice));
-        hub.join(principal(BOB), Protocol::Contract, Arc::clone(&bob));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&alice));
+        hub.join(principal(BOB), 0, Protocol::Contract, Arc::clone(&bob));
         let nobody = Revocations::default();
         let check = |revocations: Revocations, expected: [bool; 2]| {
             hub.doubt(&revocations);
@@ -470,5 +487,24 @@ mod tests {
             [false, true],
         );
         assert_eq!(hub.doubts(), 5);
+    }
+
+    #[test]
+    fn what_was_there_before_a_connection_is_not_shown_to_it() {
+        let hub = Hub::new(Duration::ZERO);
+        let (old, new) = (Arc::default(), Arc::default());
+        hub.join(principal(ALICE), 6, Protocol::Contract, Arc::clone(&old));
+        hub.join(principal(ALICE), 7, Protocol::Contract, Arc::clone(&new));
+        let show = |position, revision: i64| {
+            let text = RawValue::from_string(revision.to_string()).unwrap();
+            let frame = Frame::new(&text, None, Audience::Everyone, Some(revision));
+            hub.deliver(ALICE, Some(&place(position)), frame, false);
+        };
+        show(3, 7);
+        show(4, 8);
+        assert_eq!(
+            (taken(&old), taken(&new)),
+            (vec!["7\n".into(), "8\n".into()], vec!["8\n".into()])
+        );
     }
 }

@@ -78,7 +78,7 @@ fn show(news: News, hub: &Hub, relay: &Relay, queues: &Queues) {
     }
     // The others will read it too, but whoever is shown a new chat here may answer before they do, and the answer must not come there
     // first. What has a place in a chat is shown once however often it comes.
-    let mut spread = Spread::new(hub, relay);
+    let mut spread = Spread::new(hub, relay, None);
     for delivery in &news.deliveries {
         spread.show(delivery);
         if delivery.place.is_some() {

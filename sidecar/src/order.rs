@@ -3,12 +3,14 @@
 //! Two sidecars may commit messages 1 and 2 of a chat and have their publications cross on the way to a third, so frames
 //! do not always arrive in the order of their positions. A frame that comes before its predecessors waits for them a
 //! moment; after that it is shown anyway. A predecessor that comes later still is shown when it comes: late is better than
-//! lost. A frame that has been shown is never shown again. Each chat is on its own: what one waits for delays no other.
+//! lost. Only `new_chat` is not shown behind `closed_chat`, since the chat would then seem open for ever. A frame that has been
+//! shown is never shown again. Each chat is on its own: what one waits for delays no other.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use relay_protocol::{Place, Stage};
 use tokio::time::Instant;
 
 use crate::frame::Frame;
@@ -32,8 +34,9 @@ pub(crate) struct Orders {
 
 /// A frame and where it stands in its chat.
 #[derive(Clone, Debug)]
-pub(crate) struct Positioned {
+pub(crate) struct Arrived {
     pub(crate) position: i64,
+    pub(crate) stage: Stage,
     pub(crate) frame: Frame,
 }
 
@@ -43,7 +46,7 @@ impl Orders {
     pub(crate) fn accept(
         &mut self,
         chat_id: &str,
-        arrived: Positioned,
+        arrived: Arrived,
         now: Instant,
         patience: Duration,
         show: &mut Vec<Frame>,
@@ -60,15 +63,15 @@ impl Orders {
         }
         self.make_room(show);
         self.chats
-            .insert(chat_id.to_owned(), Order::starting_at(arrived.position, clock));
+            .insert(chat_id.to_owned(), Order::starting_with(&arrived, clock));
         show.push(arrived.frame);
         None
     }
 
     /// Whether a frame has been shown, as far as is remembered.
-    pub(crate) fn has_shown(&self, chat_id: &str, position: i64) -> bool {
-        self.chats.get(chat_id).is_some_and(|order| {
-            position < order.next && !order.missing.iter().any(|gap| gap.contains(&position))
+    pub(crate) fn has_shown(&self, place: &Place) -> bool {
+        self.chats.get(&place.chat_id).is_some_and(|order| {
+            place.position < order.next && !order.missing.iter().any(|gap| gap.contains(&place.position))
         })
     }
 
@@ -107,11 +110,14 @@ struct Order {
     missing: VecDeque<RangeInclusive<i64>>,
     /// What waits for `next`.
     held: BTreeMap<i64, Held>,
+    /// Whether it was shown that the chat is closed.
+    is_closed: bool,
     used: u64,
 }
 
 #[derive(Debug)]
 struct Held {
+    stage: Stage,
     frame: Frame,
     due: Instant,
 }
@@ -119,25 +125,30 @@ struct Held {
 impl Order {
     /// The first frame seen is shown at once. What came before it may have been read from the history, or may still be on
     /// its way here, and in that case must not be taken for something already shown.
-    fn starting_at(position: i64, used: u64) -> Order {
+    fn starting_with(first: &Arrived, used: u64) -> Order {
         let mut order = Order {
-            next: position.min(0),
+            next: first.position.min(0),
             missing: VecDeque::new(),
             held: BTreeMap::new(),
+            is_closed: first.stage == Stage::Closes,
             used,
         };
-        order.skip_to(position);
-        order.next = position.saturating_add(1);
+        order.skip_to(first.position);
+        order.next = first.position.saturating_add(1);
         order
     }
 
-    fn accept(&mut self, arrived: Positioned, due: Instant, show: &mut Vec<Frame>) {
-        let Positioned { position, frame } = arrived;
+    fn accept(&mut self, arrived: Arrived, due: Instant, show: &mut Vec<Frame>) {
+        let Arrived {
+            position,
+            stage,
+            frame,
+        } = arrived;
         if position >= self.next {
             // The same position again, while it waits, is the same frame again.
-            self.held.entry(position).or_insert(Held { frame, due });
+            self.held.entry(position).or_insert(Held { stage, frame, due });
             self.release_consecutive(show);
-        } else if self.was_missing(position) {
+        } else if self.was_missing(position) && !(self.is_closed && stage == Stage::Opens) {
             show.push(frame);
         }
     }
@@ -156,6 +167,7 @@ impl Order {
 
     fn release_consecutive(&mut self, show: &mut Vec<Frame>) {
         while let Some(held) = self.held.remove(&self.next) {
+            self.is_closed |= held.stage == Stage::Closes;
             show.push(held.frame);
             self.next = self.next.saturating_add(1);
         }
@@ -219,11 +231,24 @@ mod tests {
         }
 
         fn accept_with(&mut self, chat: &str, position: i64, patience: Duration) -> Vec<String> {
+            self.accept_staged(chat, (position, Stage::Middle), patience)
+        }
+
+        fn accept_staged(
+            &mut self,
+            chat: &str,
+            (position, stage): (i64, Stage),
+            patience: Duration,
+        ) -> Vec<String> {
             let frame = Frame::for_everyone(&format!("{chat}:{position}"));
             let mut show = Vec::new();
             self.due = self.orders.accept(
                 chat,
-                Positioned { position, frame },
+                Arrived {
+                    position,
+                    stage,
+                    frame,
+                },
                 self.now,
                 patience,
                 &mut show,
@@ -285,9 +310,16 @@ mod tests {
         for position in [2, 3, 6] {
             viewer.accept("c", position);
         }
-        let shown = (0..8).filter(|position| viewer.orders.has_shown("c", *position));
+        let has_shown = |chat: &str, position| {
+            viewer.orders.has_shown(&Place {
+                chat_id: chat.to_owned(),
+                position,
+                stage: Stage::Middle,
+            })
+        };
+        let shown = (0..8).filter(|position| has_shown("c", *position));
         assert_eq!(shown.collect::<Vec<_>>(), [2, 3]);
-        assert!(!viewer.orders.has_shown("d", 2));
+        assert!(!has_shown("d", 2));
     }
 
     #[test]
@@ -308,6 +340,22 @@ mod tests {
         assert_eq!(viewer.accept("c", 1), ["c:1"], "late is better than lost");
         assert_eq!(viewer.accept("c", 1), [""; 0]);
         assert_eq!(viewer.accept("c", 2), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_closed_is_not_opened_by_what_is_late() {
+        for patience in [Duration::ZERO, PATIENCE] {
+            let mut viewer = Viewer::new();
+            let mut shown = viewer.accept_staged("c", (2, Stage::Middle), patience);
+            shown.extend(viewer.accept_staged("c", (4, Stage::Closes), patience));
+            shown.extend(viewer.wait(patience));
+            assert_eq!(shown, ["c:2", "c:4"]);
+            assert_eq!(viewer.accept_staged("c", (0, Stage::Opens), patience), [""; 0]);
+            assert_eq!(viewer.accept_staged("c", (3, Stage::Middle), patience), ["c:3"]);
+
+            assert_eq!(viewer.accept_staged("d", (1, Stage::Closes), patience), ["d:1"]);
+            assert_eq!(viewer.accept_staged("d", (0, Stage::Opens), patience), [""; 0]);
+        }
     }
 
     #[test]

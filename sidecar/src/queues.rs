@@ -180,7 +180,7 @@ mod tests {
         let (hub, queues) = (Hub::new(Duration::ZERO), Queues::default());
         let join = |principal, protocol| {
             let outbox: Arc<Outbox> = Arc::default();
-            hub.join(principal, protocol, Arc::clone(&outbox));
+            hub.join(principal, 0, protocol, Arc::clone(&outbox));
             outbox
         };
         let first = join(principal(Realm::Participant, 1), Protocol::Two);

@@ -130,6 +130,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) more: Option<&'a RawValue>,
     #[serde(default)]
     pub(crate) again: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) revision: Option<i64>,
 }
 
 /// Why a connection to Redis ended.
@@ -349,7 +351,7 @@ impl Relay {
         }
         self.metrics.publications_heard.inc();
         for passed in &publication.deliveries {
-            let frame = Frame::new(passed.frame, passed.more, passed.audience);
+            let frame = Frame::new(passed.frame, passed.more, passed.audience, passed.revision);
             hub.deliver(user, passed.place.as_deref(), frame, passed.again);
         }
     }
@@ -550,7 +552,7 @@ mod tests {
 
     #[test]
     fn publications_are_as_agreed() {
-        let text = r#"{"from":"me","deliveries":[{"place":{"chatId":"c\"","position":3},"audience":"everyone","frame":{"type":"user_message"},"more":{"seq":3},"again":false}]}"#;
+        let text = r#"{"from":"me","deliveries":[{"place":{"chatId":"c\"","position":3},"audience":"everyone","frame":{"type":"user_message"},"more":{"seq":3},"again":false,"revision":8}]}"#;
         let publication: Publication<'_> = serde_json::from_str(text).unwrap();
         assert_eq!(publication.deliveries[0].place.as_ref().unwrap().chat_id, "c\"");
         assert_eq!(serde_json::to_string(&publication).unwrap(), text);
@@ -567,6 +569,7 @@ mod tests {
                 frame: &frame,
                 more: None,
                 again: false,
+                revision: None,
             };
             relay.pass_on(
                 User {

@@ -636,7 +636,7 @@ mod tests {
     fn both_sides_speak_as_much_and_all_together_at_the_rate() {
         let spoken = |indexes: std::ops::Range<usize>| {
             let speaks = |index| {
-                let pace = Pace::new(600, index, 100, 10);
+                let pace = Pace::new(500, index, 100, 10);
                 (0..)
                     .take_while(|number| pace.due(*number) < Duration::from_secs(1))
                     .count()
@@ -644,8 +644,8 @@ mod tests {
             indexes.map(speaks).sum::<usize>()
         };
 
-        assert_eq!(spoken(0..100), 300);
-        assert_eq!(spoken(100..110), 300);
+        assert_eq!(spoken(0..100), 250);
+        assert_eq!(spoken(100..110), 250);
     }
 
     #[test]

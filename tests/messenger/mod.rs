@@ -505,7 +505,7 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await;
     let rejected = json!({"admission": "rejected"});
-    let expected = json!({"outcomes": [
+    let expected = json!({"revision": 0, "outcomes": [
         {"admission": "accepted", "principal": {
             "realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4, "maxOpenChats": 5,
         }},

@@ -33,6 +33,15 @@ impl Desk {
         .json(200)
     }
 
+    /// What a socket that opens now has as its beginning.
+    async fn revision(&self) -> i64 {
+        let body = json!({"authorizations": ["Bearer participant:nobody"]});
+        let door = &self.components.door;
+        let path = "/messenger/internal/authenticate";
+        let found = door.send("POST", path, Some(MESSENGER_KEY), Some(&body)).await;
+        found.json(200)["revision"].as_i64().expect("a number")
+    }
+
     fn attends(&self, organizer_id: i64) -> Value {
         json!([{"organizerId": organizer_id, "agencyId": self.agency.id}])
     }
@@ -596,4 +605,59 @@ async fn who_has_missed_too_much_news_is_told_so() {
         assert_eq!(news["complete"], complete, "{cursor}");
         assert_eq!(news["next"], all["next"]);
     }
+}
+
+/// What happens has a number, and so has a socket's beginning: what came before a socket is told apart from what came after, however late it arrives.
+#[tokio::test]
+async fn changes_are_counted() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "Lost").await;
+    let support = desk.support();
+    let ask = async |desk: &mut Desk, request: Value| {
+        let command = desk.command(&support, request);
+        let body = json!({"commands": [command]});
+        let path = "/messenger/internal/commands";
+        let door = &desk.components.door;
+        door.send("POST", path, Some(MESSENGER_KEY), Some(&body))
+            .await
+            .json(200)["revision"]
+            .clone()
+    };
+    let before = desk.revision().await;
+    assert_eq!(ask(&mut desk, json!({"type": "getChats"})).await, Value::Null);
+    assert_eq!(desk.revision().await, before);
+    let started = ask(&mut desk, json!({"type": "startChat"})).await;
+    assert_eq!(started, json!(before + 1));
+    assert_eq!(desk.revision().await, before + 1);
+
+    let cursor = desk
+        .beat("s", Some(desk.attends(desk.agency.support.id)), &Value::Null)
+        .await["next"]
+        .clone();
+    let waits = ask(&mut desk, json!({"type": "startChat", "wait": true})).await;
+    assert_eq!(waits, json!(before + 2));
+    desk.presses("q", "").await;
+    let news = desk.beat("s", None, &cursor).await;
+    assert_eq!(news["deliveries"][0]["revision"], json!(before + 3));
+    assert_eq!(desk.revision().await, before + 3);
+}
+
+/// The answer to `start_chat` is lost, and before it is asked again the chat is closed elsewhere: it is not opened once more.
+#[tokio::test]
+async fn a_chat_that_was_closed_is_not_given_again() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let support = desk.support();
+    let start = desk.command(&support, json!({"type": "startChat"}));
+    let first = desk.batch(std::slice::from_ref(&start)).await.remove(0);
+    let again = desk.batch(std::slice::from_ref(&start)).await.remove(0);
+    assert_eq!(again, first);
+    let place = &first["deliveries"][0]["place"];
+    assert_eq!(place["stage"], "opens");
+    let close = json!({"type": "closeChat", "chatId": place["chatId"]});
+    let closed = desk.one(&support, close).await;
+    assert_eq!(closed["deliveries"][0]["place"]["stage"], "closes");
+    let after = desk.batch(&[start]).await.remove(0);
+    let nothing = json!({"type": "info", "payload": {"message": "no new chats"}});
+    assert_eq!(after, json!({"reply": nothing}));
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use relay_protocol::{Command, CommandOutcome, Realm, Request};
+use relay_protocol::{BatchOutcome, Command, CommandOutcome, Realm, Request};
 use service::clock::{self, Millis};
 use service::database::transaction;
 use spin_sdk::sqlite3::Connection;
@@ -14,10 +14,11 @@ use spin_sdk::sqlite3::Connection;
 use crate::bindings::mayday::platform::identity;
 use crate::error::Error;
 use crate::store::attendance::{self, Match};
-use crate::store::chats::{self, Chat};
+use crate::store::chats::{self, Chat, State};
 use crate::store::messages::{self, Message, NewMessage};
 use crate::store::news;
 use crate::store::outbox::Release;
+use crate::store::revision;
 use crate::{frames, ids, outbox};
 
 /// What came of a command.
@@ -78,7 +79,7 @@ enum Done {
 }
 
 /// Carries out a batch: one outcome per command, in order.
-pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result<Vec<CommandOutcome>, Error> {
+pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result<BatchOutcome, Error> {
     let changes = |command: &Command| {
         !matches!(
             command.request,
@@ -87,17 +88,22 @@ pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result
     };
     // Asked before the transaction, in which nobody may be waited for.
     let colleagues = Colleagues::of(commands);
-    let done = if commands.iter().any(changes) {
-        transaction(connection, |connection| decide(connection, commands, &colleagues))?
+    let (done, revision) = if commands.iter().any(changes) {
+        transaction(connection, |connection| {
+            let done = decide(connection, commands, &colleagues)?;
+            Ok::<_, Error>((done, Some(revision::advance(connection)?)))
+        })?
     } else {
-        decide(connection, commands, &colleagues)?
+        (decide(connection, commands, &colleagues)?, None)
     };
     let releases: Vec<Release> = done.iter().filter_map(release).collect();
     outbox::release_closed(connection, releases)?;
-    done.iter()
+    let outcomes = done
+        .iter()
         .zip(commands)
         .map(|(done, command)| outcome(done, command))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok(BatchOutcome { outcomes, revision })
 }
 
 /// Decides commands in order; messages that follow each other are stored together.
@@ -227,7 +233,11 @@ fn start_chat(connection: &Connection, command: &Command, wait: Option<bool>) ->
     }
     let command_id = command.id.to_string();
     if let Some(chat) = chats::started_by(connection, &command_id)? {
-        return started(connection, chat);
+        // Who asks again may have closed it meanwhile, elsewhere.
+        return match chat.state {
+            State::Active => started(connection, chat),
+            State::Waiting | State::Ended => Ok(Done::NobodyWaits),
+        };
     }
     if let Some(limit) = principal.max_open_chats
         && chats::count_open(connection, organizer_id)? >= i64::from(limit)
@@ -328,8 +338,10 @@ fn transfer_chat(
     let from = principal.user.id;
     let command_id = command.id.to_string();
     if let Some(chat) = chats::transferred_by(connection, &command_id)? {
+        // The colleague may have closed it meanwhile.
+        let is_theirs = chat.state == State::Active;
         let note = messages::said_by(connection, &[&command_id])?.pop();
-        return Ok(note.map_or_else(
+        return Ok(note.filter(|_| is_theirs).map_or_else(
             || no_access(chat_id),
             |note| Done::Transferred { chat, note, from },
         ));

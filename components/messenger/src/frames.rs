@@ -1,6 +1,8 @@
 //! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
 
-use relay_protocol::{Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Request, User};
+use relay_protocol::{
+    Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Request, Stage, User,
+};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use service::clock::{self, ZERO_TIME};
@@ -240,14 +242,15 @@ fn new_chat(chat: &Chat) -> Result<Delivery, Error> {
     let more = More {
         last_seq: chat.last_seq,
     };
+    let delivery = delivery(
+        chat,
+        chat.new_chat_position,
+        "new_chat",
+        &ChatBody::new(chat, Contact::kept(chat)),
+    )?;
     Ok(Delivery {
         more: Some(object(&more)?),
-        ..delivery(
-            chat,
-            chat.new_chat_position,
-            "new_chat",
-            &ChatBody::new(chat, Contact::kept(chat)),
-        )?
+        ..staged(delivery, Stage::Opens)
     })
 }
 
@@ -302,7 +305,7 @@ pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
     )?;
     Ok(CommandOutcome {
         reply: None,
-        deliveries: vec![closed],
+        deliveries: vec![staged(closed, Stage::Closes)],
     })
 }
 
@@ -525,12 +528,21 @@ fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) ->
         place: Some(Place {
             chat_id: chat.id.clone(),
             position,
+            stage: Stage::Middle,
         }),
         audience: Audience::Everyone,
         frame: frame(kind, payload)?,
         more: None,
         again: false,
+        revision: None,
     })
+}
+
+fn staged(delivery: Delivery, stage: Stage) -> Delivery {
+    Delivery {
+        place: delivery.place.map(|place| Place { stage, ..place }),
+        ..delivery
+    }
 }
 
 fn organizer(id: i64) -> User {

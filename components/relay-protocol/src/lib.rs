@@ -11,6 +11,9 @@
 //!
 //! A batch is idempotent: each [`Command`] carries an id made by the sidecar, and a batch that is sent again, because its
 //! answer was lost, stores nothing twice and is answered as before. So a sidecar may always retry.
+//!
+//! The messenger counts its changes; the count is the *revision*. A socket that is accepted at some revision finds everything up to there when it asks
+//! for its chats, so a frame of that revision or an earlier one, which has been on its way for too long, is not for it any more.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -88,6 +91,8 @@ pub struct Authenticate {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Authenticated {
     pub outcomes: Vec<Admission>,
+    /// As it was before anybody was looked up.
+    pub revision: i64,
 }
 
 /// Whether a socket may stay.
@@ -287,6 +292,9 @@ fn is_zero(number: &i64) -> bool {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct BatchOutcome {
     pub outcomes: Vec<CommandOutcome>,
+    /// What the batch has made it; absent if it has changed nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revision: Option<i64>,
 }
 
 /// What a command led to. The asking connection gets `reply` first, then its share of `deliveries`.
@@ -317,6 +325,9 @@ pub struct Delivery {
     /// The sender asked for it once more: where protocol 2 is spoken it is shown once more.
     #[serde(skip_serializing_if = "is_false", default)]
     pub again: bool,
+    /// When it happened, if that is not said for the whole batch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revision: Option<i64>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -330,6 +341,24 @@ pub struct Place {
     pub chat_id: String,
     /// `new_chat` is 0, and whatever follows, messages and other news of the chat, comes one after the other without gaps.
     pub position: i64,
+    #[serde(skip_serializing_if = "Stage::is_middle", default)]
+    pub stage: Stage,
+}
+
+/// What a frame means for those who have the chat before them. One that opens it is not shown behind the one that closes it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    Opens,
+    #[default]
+    Middle,
+    Closes,
+}
+
+impl Stage {
+    fn is_middle(&self) -> bool {
+        *self == Stage::Middle
+    }
 }
 
 /// Whom of a user's connections a frame is for.

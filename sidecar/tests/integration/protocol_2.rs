@@ -127,6 +127,7 @@ fn unasked(to: User, audience: Audience) -> Delivery {
         frame: RawValue::from_string(r#"{"type":"unasked","payload":{}}"#.into()).unwrap(),
         more: None,
         again: false,
+        revision: None,
     }
 }
 

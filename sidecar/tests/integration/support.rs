@@ -17,7 +17,7 @@ use mayday_sidecar::{Config, Timings};
 use relay_protocol::{
     Admission, Attendance, Audience, Authenticate, Authenticated, BatchOutcome, Beat, CommandBatch,
     CommandOutcome, Delivery, News, Place, Principal, Queue, Realm, Request, RevocationCursor, Revocations,
-    User,
+    Stage, User,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -197,6 +197,7 @@ struct Desk {
     agencies: HashMap<User, i64>,
     last_positions: HashMap<String, i64>,
     answers: HashMap<uuid::Uuid, Value>,
+    revision: i64,
 }
 
 /// What goes wrong with a call.
@@ -360,7 +361,13 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
             (_, None) => Admission::Rejected,
         })
         .collect();
-    answer(fault, &Authenticated { outcomes })
+    answer(
+        fault,
+        &Authenticated {
+            outcomes,
+            revision: desk.revision,
+        },
+    )
 }
 
 /// `Bearer organizer:1` is Alice's token, and so on.
@@ -427,7 +434,9 @@ async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {
         .iter()
         .map(|command| desk.carry_out(command))
         .collect();
-    answer(fault, &BatchOutcome { outcomes })
+    desk.revision += 1;
+    let revision = Some(desk.revision);
+    answer(fault, &BatchOutcome { outcomes, revision })
 }
 
 fn answer(fault: Option<Fault>, answer: &impl serde::Serialize) -> Response {
@@ -466,6 +475,7 @@ impl Desk {
             place: Some(Place {
                 chat_id: chat_id.clone(),
                 position: payload["position"].as_i64().unwrap(),
+                stage: Stage::Middle,
             }),
             audience: Audience::Everyone,
             // The payload comes last, as agreed.
@@ -476,6 +486,7 @@ impl Desk {
             .unwrap(),
             more: Some(raw(json!({ "seq": payload["position"] }))),
             again: false,
+            revision: None,
         };
         CommandOutcome {
             reply: None,

@@ -6,6 +6,7 @@ pub(crate) mod messages;
 pub(crate) mod news;
 pub(crate) mod outbox;
 pub(crate) mod queue;
+pub(crate) mod revision;
 
 use serde::Serialize;
 use service::database::{self, DatabaseError};
@@ -21,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0002_cancelling_and_forgetting.sql"),
     include_str!("../../../../migrations/messenger/0003_protocol_2.sql"),
     include_str!("../../../../migrations/messenger/0004_news_and_attendance.sql"),
+    include_str!("../../../../migrations/messenger/0005_revision.sql"),
 ];
 
 /// Opens the database.

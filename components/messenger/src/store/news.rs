@@ -4,16 +4,17 @@ use relay_protocol::{Delivery, Queue, Waiting};
 use service::clock::Millis;
 use service::database::{DatabaseError, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
+use spin_sdk::sqlite3::{Connection, Value};
 
-use crate::store::{json_list, queue};
+use crate::store::{json_list, queue, revision};
 
 /// Notes frames that every sidecar is to show to whoever of the recipients is there.
 pub(crate) fn announce(connection: &Connection, deliveries: &[Delivery]) -> Result<(), DatabaseError> {
+    let revision = revision::advance(connection)?;
     execute(
         connection,
-        "INSERT INTO news (delivery) SELECT value FROM json_each(?1) ORDER BY key",
-        &[json_list(&deliveries)?],
+        "INSERT INTO news (delivery, revision) SELECT value, ?2 FROM json_each(?1) ORDER BY key",
+        &[json_list(&deliveries)?, Value::Integer(revision)],
     )
 }
 
@@ -35,11 +36,15 @@ pub(crate) fn range(connection: &Connection) -> Result<(i64, i64), DatabaseError
 pub(crate) fn deliveries(connection: &Connection, after: i64) -> Result<Vec<Delivery>, DatabaseError> {
     query(
         connection,
-        "SELECT delivery FROM news WHERE id > ?1 AND delivery IS NOT NULL ORDER BY id",
+        "SELECT delivery, revision FROM news WHERE id > ?1 AND delivery IS NOT NULL ORDER BY id",
         parameters![after],
         |row| {
             let text: String = row.get(0)?;
-            serde_json::from_str(&text).map_err(|error| DatabaseError(error.to_string()))
+            let delivery = serde_json::from_str(&text).map_err(|error| DatabaseError(error.to_string()))?;
+            Ok(Delivery {
+                revision: Some(row.get(1)?),
+                ..delivery
+            })
         },
     )
 }
