@@ -166,7 +166,7 @@ pub async fn run(
 
     let mut background = background(
         questions,
-        messenger,
+        Arc::clone(&messenger),
         carrier,
         Visible { hub, queues, metrics },
         Arc::clone(&relay),
@@ -193,7 +193,11 @@ pub async fn run(
     )
     .await;
     relay.close();
-    let _ = timeout(LAST_PUBLICATIONS, publishing).await;
+    let published = timeout(LAST_PUBLICATIONS, publishing).await;
+    background.shutdown().await;
+    if let Ok(Ok(())) = published {
+        news::leave(relay.id(), &messenger).await;
+    }
     Ok(())
 }
 
@@ -216,7 +220,7 @@ fn background(
     let mut parts = JoinSet::new();
     parts.spawn({
         let (messenger, hub, relay) = (Arc::clone(&messenger), Arc::clone(&hub), Arc::clone(&relay));
-        async move { news::follow(&messenger, &hub, &relay, &queues, &metrics).await }
+        async move { news::follow(relay.id(), &messenger, &hub, &relay, &queues, &metrics).await }
     });
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use relay_protocol::{Beat, News};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use crate::commands::Spread;
 use crate::hub::Hub;
@@ -24,8 +23,12 @@ const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 /// How long the messenger may take to answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The same for the last word.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Asks again and again. Runs until dropped.
 pub(crate) async fn follow(
+    sidecar: &str,
     messenger: &Messenger,
     hub: &Hub,
     relay: &Relay,
@@ -33,9 +36,10 @@ pub(crate) async fn follow(
     metrics: &Metrics,
 ) {
     let mut beat = Beat {
-        sidecar: Uuid::now_v7().to_string(),
+        sidecar: sidecar.to_owned(),
         organizers: None,
         cursor: None,
+        leaves: false,
     };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,6 +72,20 @@ pub(crate) async fn follow(
             // Whoever came or went meanwhile is still to be told.
             Err(_) => told_at = None,
         }
+    }
+}
+
+/// Says that this sidecar ends and has kept nothing to itself.
+pub(crate) async fn leave(sidecar: &str, messenger: &Messenger) {
+    let beat = Beat {
+        sidecar: sidecar.to_owned(),
+        organizers: Some(Vec::new()),
+        cursor: None,
+        leaves: true,
+    };
+    // Unsaid it costs the others' clients a look at what they know already.
+    if let Err(error) = messenger.beat(&beat, Instant::now() + FAREWELL_TIMEOUT).await {
+        warn!(%error, "it is not known that this sidecar ends: {error}");
     }
 }
 

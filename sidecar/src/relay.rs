@@ -161,6 +161,11 @@ impl Relay {
         })
     }
 
+    /// What the others know this sidecar by.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// A connection of `user` wants to hear what other sidecars publish for them, until what is returned is dropped.
     pub(crate) fn want(self: &Arc<Self>, user: User) -> Wanted {
         let mut interests = self.interests.lock().expect("no panic while locked");

@@ -661,3 +661,48 @@ async fn a_chat_that_was_closed_is_not_given_again() {
     let nothing = json!({"type": "info", "payload": {"message": "no new chats"}});
     assert_eq!(after, json!({"reply": nothing}));
 }
+
+/// A sidecar that ends without a word may not have passed on what it has shown; whoever is at another one is to look. One that takes leave has.
+#[tokio::test]
+async fn everybody_looks_when_a_sidecar_is_lost() {
+    let desk = Desk::open().await;
+    let here = json!([]);
+    let mut cursor = desk.beat("stays", Some(here.clone()), &Value::Null).await["next"].clone();
+    desk.beat("is lost", Some(here.clone()), &Value::Null).await;
+    desk.beat("leaves", Some(here.clone()), &Value::Null).await;
+    let farewell = json!({"sidecar": "leaves", "organizers": [], "leaves": true});
+    let door = &desk.components.door;
+    door.send(
+        "POST",
+        "/messenger/internal/beat",
+        Some(MESSENGER_KEY),
+        Some(&farewell),
+    )
+    .await
+    .json(200);
+    let database = Connection::open(desk.components.database("messenger")).expect("a database");
+    let known = || -> String {
+        let sql = "SELECT group_concat(id ORDER BY id) FROM sidecars";
+        database.query_row(sql, (), |row| row.get(0)).expect("names")
+    };
+    assert_eq!(known(), "is lost,stays");
+
+    desk.presses("p", "").await;
+    let news = desk.beat("stays", Some(here.clone()), &cursor).await;
+    assert_eq!(news["complete"], true);
+    cursor = news["next"].clone();
+    database
+        .execute(
+            "UPDATE sidecars SET seen_at = seen_at - 4000 WHERE id = 'is lost'",
+            (),
+        )
+        .expect("SQL");
+    let news = desk.beat("stays", Some(here.clone()), &cursor).await;
+    assert_eq!(news["complete"], false);
+    assert_eq!(news["queues"].as_array().map(Vec::len), Some(1), "all there are");
+    let other = desk.beat("other", None, &cursor).await;
+    assert_eq!(other["complete"], false, "every sidecar hears of it");
+    assert_eq!(known(), "stays");
+    let news = desk.beat("stays", Some(here), &news["next"]).await;
+    assert_eq!(news["complete"], true, "once");
+}

@@ -13,7 +13,7 @@ use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::queue::LATELY;
-use crate::store::{attendance, chats, news};
+use crate::store::{attendance, chats, news, sidecars};
 use crate::{access, body, commands, frames, json, store};
 
 /// `POST /internal/beat`
@@ -23,11 +23,27 @@ pub(crate) fn beat(request: &Request) -> Result<Answer, Error> {
         sidecar,
         organizers,
         cursor,
+        leaves,
     } = body(request)?;
     let connection = store::open()?;
     if let Some(organizers) = organizers {
         transaction(&connection, |connection| {
-            Ok::<_, Error>(attendance::note(connection, &sidecar, &organizers, clock::now())?)
+            let now = clock::now();
+            attendance::note(connection, &sidecar, &organizers, now)?;
+            if leaves {
+                sidecars::leave(connection, &sidecar)?;
+            } else {
+                sidecars::note(connection, &sidecar, now)?;
+            }
+            Ok::<_, Error>(())
+        })?;
+    }
+    if sidecars::has_silent(&connection, clock::now())? {
+        transaction(&connection, |connection| {
+            if sidecars::forget_silent(connection, clock::now())? {
+                news::announce_loss(connection)?;
+            }
+            Ok::<_, Error>(())
         })?;
     }
     if !attendance::matches(&connection, clock::now())?.is_empty() {
@@ -44,11 +60,15 @@ fn read(connection: &Connection, cursor: Option<i64>) -> Result<News, Error> {
     let (first, last) = news::range(connection)?;
     let (complete, deliveries, changed) = match cursor {
         Some(after) if after == last => (true, Vec::new(), Vec::new()),
-        Some(after) if (first - 1..=last).contains(&after) => (
-            true,
-            news::deliveries(connection, after)?,
-            news::changed_queues(connection, after)?,
-        ),
+        Some(after) if (first - 1..=last).contains(&after) => {
+            let complete = !news::tells_of_loss(connection, after)?;
+            let queues = if complete {
+                news::changed_queues(connection, after)?
+            } else {
+                news::busy_queues(connection)?
+            };
+            (complete, news::deliveries(connection, after)?, queues)
+        }
         // Somebody who has just come has missed nothing.
         _ => (cursor.is_none(), Vec::new(), news::busy_queues(connection)?),
     };

@@ -171,6 +171,10 @@ pub struct Beat {
     /// How far it has read the news; absent before the first time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<i64>,
+    /// It ends, and everything that its connections were shown has gone out to the others too. One that is not heard of any more without having said so
+    /// may have kept something to itself.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub leaves: bool,
 }
 
 /// An organizer who is there.
@@ -186,7 +190,7 @@ pub struct Attendance {
 pub struct News {
     /// Where to go on reading.
     pub next: i64,
-    /// If not, something was missed for good; `queues` are all there are.
+    /// If not, something may have been missed, here or on its way from another sidecar; `queues` are all there are.
     pub complete: bool,
     /// For the sidecar's own connections: every sidecar reads them for itself.
     pub deliveries: Vec<Delivery>,

@@ -234,3 +234,27 @@ async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
         json!({ "type": "queue_position", "payload": place(1) })
     );
 }
+
+/// A sidecar that ends in good order says so, and then nobody has to look whether something is missing. One that could not pass everything on does not.
+#[tokio::test]
+async fn a_sidecar_takes_leave_if_it_has_kept_nothing_to_itself() {
+    let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let mut sidecar = Sidecar::start(&messenger, &redis).await;
+    sidecar.becomes_ready().await;
+    let mut bob = sidecar.bob().await;
+    bob.say("hello").await;
+    bob.hears("hello").await;
+    sidecar.stop();
+    (&mut sidecar.running).await.unwrap().unwrap();
+    assert_eq!(messenger.farewells(), 1);
+
+    let mut sidecar = Sidecar::start(&messenger, &redis).await;
+    sidecar.becomes_ready().await;
+    let mut bob = sidecar.bob().await;
+    redis.kill();
+    bob.say("is anybody there?").await;
+    bob.hears("is anybody there?").await;
+    sidecar.stop();
+    (&mut sidecar.running).await.unwrap().unwrap();
+    assert_eq!(messenger.farewells(), 1);
+}

@@ -192,6 +192,8 @@ struct Desk {
     cursors: Vec<RevocationCursor>,
     /// What has happened without a sidecar having asked.
     news: Vec<(Vec<Delivery>, Vec<Queue>)>,
+    /// How many sidecars have said that they end and have passed everything on.
+    farewells: usize,
     /// Whose credentials are void, and from which call for authentication on.
     void: HashMap<User, usize>,
     agencies: HashMap<User, i64>,
@@ -329,6 +331,10 @@ impl Messenger {
         self.state.lock().unwrap().cursors.clone()
     }
 
+    pub(crate) fn farewells(&self) -> usize {
+        self.state.lock().unwrap().farewells
+    }
+
     async fn arrived(&self) {
         self.calls.send_modify(|calls| *calls += 1);
         let _ = self.held.subscribe().wait_for(|held| !held).await;
@@ -405,7 +411,8 @@ async fn beat(State(messenger): State<Messenger>, Json(beat): Json<Beat>) -> Res
         organizers.sort();
         messenger.attendance.send_replace(organizers);
     }
-    let desk = messenger.state.lock().unwrap();
+    let mut desk = messenger.state.lock().unwrap();
+    desk.farewells += usize::from(beat.leaves);
     let next = desk.news.len();
     let read = beat
         .cursor

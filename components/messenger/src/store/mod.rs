@@ -7,6 +7,7 @@ pub(crate) mod news;
 pub(crate) mod outbox;
 pub(crate) mod queue;
 pub(crate) mod revision;
+pub(crate) mod sidecars;
 
 use serde::Serialize;
 use service::database::{self, DatabaseError};
@@ -22,7 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0002_cancelling_and_forgetting.sql"),
     include_str!("../../../../migrations/messenger/0003_protocol_2.sql"),
     include_str!("../../../../migrations/messenger/0004_news_and_attendance.sql"),
-    include_str!("../../../../migrations/messenger/0005_revision.sql"),
+    include_str!("../../../../migrations/messenger/0005_revision_and_sidecars.sql"),
 ];
 
 /// Opens the database.

@@ -18,6 +18,22 @@ pub(crate) fn announce(connection: &Connection, deliveries: &[Delivery]) -> Resu
     )
 }
 
+/// Notes that a sidecar is lost, and with it what it has not passed on.
+pub(crate) fn announce_loss(connection: &Connection) -> Result<(), DatabaseError> {
+    execute(connection, "INSERT INTO news (sidecar_lost) VALUES (1)", &[])
+}
+
+/// Whether a sidecar was lost after a number.
+pub(crate) fn tells_of_loss(connection: &Connection, after: i64) -> Result<bool, DatabaseError> {
+    let found = query_one(
+        connection,
+        "SELECT 1 FROM news WHERE id > ?1 AND sidecar_lost = 1 LIMIT 1",
+        parameters![after],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
+}
+
 /// The first and the last number there is; the first is one behind the last where there is nothing.
 pub(crate) fn range(connection: &Connection) -> Result<(i64, i64), DatabaseError> {
     let range = query_one(
