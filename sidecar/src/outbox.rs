@@ -124,11 +124,12 @@ impl Outbox {
         queue.unwelcomed = protocol == Protocol::Two;
     }
 
-    /// What the client is told first.
+    /// What the client is told first. What it has missed so far it finds when it asks for the first time.
     pub(crate) fn welcome(&self, frame: Utf8Bytes) {
         {
             let mut queue = self.queue.lock().expect("no panic while locked");
             queue.unwelcomed = false;
+            queue.missed = false;
             queue.bytes += frame.len();
             queue.frames.push_front(frame);
         }
@@ -277,6 +278,7 @@ mod tests {
         let outbox = Outbox::default();
         outbox.speak(Protocol::Two);
         outbox.push("a".into());
+        outbox.miss();
         assert_eq!(taken(&outbox), [""; 0]);
         outbox.welcome("ready".into());
         assert_eq!(taken(&outbox), ["ready", "a"]);
