@@ -371,3 +371,121 @@ async fn bad_frames_are_answered_and_change_nothing() {
         assert_eq!(participants.expect_message().await, content);
     }
 }
+
+/// What protocol 2 adds, through real processes: the queue lives, a chat changes hands twice and keeps its participant, and beside all of that a client of the
+/// contract sees nothing that it does not know.
+#[tokio::test]
+async fn who_speaks_protocol_2_sees_more() {
+    let system = System::start_with(2, &["orphan_requeue_seconds=2"]).await;
+    let agency = system.agency("Fest").await;
+    let colleague = "colleague@fest.example.org";
+    let new_user = people::new_user_with_role(colleague, 4);
+    let users = "/organizer/agency/users";
+    agency.owner.post(users, &new_user).await.json(201);
+    let colleague = people::sign_in(&system.door, colleague, ORGANIZER_PASSWORD).await;
+    let first = people::sign_up(&system.door, "first@example.org").await;
+    let second = people::sign_up(&system.door, "second@example.org").await;
+    let (here, there) = (system.sidecar(0), system.sidecar(1));
+    let mut support = Socket::open_two("support", here, &agency.support).await;
+    let mut old = Socket::open("support, contract", there, &agency.support).await;
+    old.expect_nothing_yet().await;
+    assert_eq!(support.expect_status().await, 0);
+
+    // The queue, as both sides see it.
+    let mut participant = Socket::open_two("participant", there, &first).await;
+    first.press_help(agency.event_id, "Lost").await.empty(200);
+    assert_eq!(participant.expect_position().await, 1);
+    assert_eq!(support.expect_status().await, 1);
+    second.press_help(agency.event_id, "").await.empty(200);
+    let mut next = Socket::open_two("next participant", here, &second).await;
+    assert_eq!(next.expect_position().await, 2);
+    assert_eq!(support.expect_status().await, 2);
+    support.send("start_chat", json!({"wait": true})).await;
+    let chat = support.expect("new_chat").await;
+    assert_eq!(
+        (&chat["participantId"], &chat["lastSeq"]),
+        (&json!(first.id), &json!(1))
+    );
+    let chat_id = chat["id"].as_str().expect("text").to_owned();
+    assert_eq!(support.expect("user_message").await["seq"], 1);
+    assert_eq!(support.expect_status().await, 1);
+    assert_eq!(participant.expect("new_chat").await["id"], chat["id"]);
+    assert_eq!(participant.expect("user_message").await["seq"], 1);
+    assert_eq!(next.expect_position().await, 1);
+
+    // Who waits is given the next request by itself.
+    let mut helper = Socket::open_two("colleague", there, &colleague).await;
+    assert_eq!(helper.expect_status().await, 1);
+    helper.send("start_chat", "".into()).await;
+    assert_eq!(helper.expect("new_chat").await["participantId"], second.id);
+    assert_eq!(helper.expect_status().await, 0);
+    helper.send("start_chat", json!({"wait": true})).await;
+    assert_eq!(helper.expect("info").await["code"], "waiting");
+    let third = people::sign_up(&system.door, "third@example.org").await;
+    third.press_help(agency.event_id, "").await.empty(200);
+    assert_eq!(
+        helper.expect_passing("new_chat", &["queue_status"]).await["participantId"],
+        third.id
+    );
+
+    // Typing and reading.
+    participant.send("typing", json!({"chatId": chat_id})).await;
+    let typing = support.expect_passing("typing", &["queue_status"]).await;
+    assert_eq!(
+        typing,
+        json!({"chatId": chat_id, "authorId": first.id, "fromOrganizer": 0})
+    );
+    support.send("read", json!({"chatId": chat_id, "seq": 1})).await;
+    let read = participant.expect("read").await;
+    assert_eq!(read, json!({"chatId": chat_id, "seq": 1, "fromOrganizer": 1}));
+
+    // The chat is handed over.
+    let hand_over = json!({"chatId": chat_id, "organizerId": colleague.id});
+    support.send("transfer_chat", hand_over).await;
+    let transferred =
+        json!({"chatId": chat_id, "fromOrganizerId": agency.support.id, "organizerId": colleague.id});
+    for socket in [&mut support, &mut participant] {
+        let note = socket.expect("user_message").await;
+        assert_eq!((&note["seq"], &note["system"]), (&json!(2), &json!(true)));
+        assert_eq!(socket.expect("chat_transferred").await, transferred);
+    }
+    let given = helper.expect_passing("new_chat", &["queue_status"]).await;
+    assert_eq!((&given["id"], &given["lastSeq"]), (&json!(chat_id), &json!(2)));
+    helper.say(&chat_id, "I go on").await;
+    assert_eq!(participant.expect_message().await, "I go on");
+
+    // To the contract's client the chat was opened, and was closed when it was handed over.
+    let opened = old.expect("new_chat").await;
+    assert_eq!(
+        (&opened["id"], &opened["lastSeq"]),
+        (&json!(chat_id), &Value::Null)
+    );
+    assert_eq!(old.expect_message().await, "Problem description: Lost");
+    let note = old.expect("user_message").await;
+    assert_eq!((&note["seq"], &note["system"]), (&Value::Null, &Value::Null));
+    assert_eq!(old.expect("closed_chat").await, json!({"chatId": chat_id}));
+    old.expect_nothing_yet().await;
+
+    // The colleague is gone, and the chat goes back to the head of the queue.
+    drop(helper);
+    let note = participant
+        .expect_passing("user_message", &["queue_position"])
+        .await;
+    assert_eq!((&note["seq"], &note["system"]), (&json!(4), &json!(true)));
+    let requeued = participant
+        .expect_passing("chat_requeued", &["queue_position"])
+        .await;
+    assert_eq!(requeued, json!({"chatId": chat_id, "organizerId": colleague.id}));
+    participant.say(&chat_id, "still here").await;
+    assert_eq!(
+        participant
+            .expect_passing("user_message", &["queue_position"])
+            .await["seq"],
+        5
+    );
+    support.send("start_chat", "".into()).await;
+    let again = support.expect_passing("new_chat", &["queue_status"]).await;
+    assert_eq!((&again["id"], &again["lastSeq"]), (&json!(chat_id), &json!(5)));
+    let last = support.messages_after(&chat_id, 4).await;
+    assert_eq!(last, [(5, "still here".to_owned())]);
+}

@@ -78,7 +78,8 @@ impl Components {
     }
 }
 
-fn options(state: &Path, components: &[&str], variables: &[(&str, &str)]) -> Options {
+/// Some services on a folder, with variables set otherwise.
+pub(crate) fn options(state: &Path, components: &[&str], variables: &[(&str, &str)]) -> Options {
     let runtime_config = state.join("runtime-config.toml");
     fs::write(&runtime_config, runtime_config_text(state)).expect("a writable folder");
     let mut options = Options::new(workspace().join("spin.toml"));

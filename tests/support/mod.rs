@@ -1,5 +1,6 @@
 //! What tests share: doors to knock on, people who knock, sockets, and a system to run.
 
+pub(crate) mod apart;
 pub(crate) mod components;
 pub(crate) mod door;
 pub(crate) mod people;

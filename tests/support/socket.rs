@@ -13,6 +13,8 @@ use crate::support::people::Person;
 pub(crate) struct Socket {
     name: &'static str,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Types of frames that come by themselves and are not looked at.
+    passes_over: &'static [&'static str],
 }
 
 impl Socket {
@@ -23,16 +25,39 @@ impl Socket {
 
     /// The same with any credentials.
     pub(crate) async fn open_with(name: &'static str, sidecar: &str, authorization: &str) -> Socket {
+        let mut socket = Socket::connect(name, sidecar).await;
+        socket
+            .send_text(&json!({"Authorization": authorization}).to_string())
+            .await;
+        socket
+    }
+
+    async fn connect(name: &'static str, sidecar: &str) -> Socket {
         let connecting = tokio_tungstenite::connect_async(format!("{sidecar}/connect"));
         let (stream, _) = timeout(DEADLINE, connecting)
             .await
             .expect("in time")
             .expect("a WebSocket");
-        let mut socket = Socket { name, stream };
+        Socket {
+            name,
+            stream,
+            passes_over: &[],
+        }
+    }
+
+    /// The same for a client that speaks protocol 2, and waits until it is ready.
+    pub(crate) async fn open_two(name: &'static str, sidecar: &str, person: &Person) -> Socket {
+        let mut socket = Socket::connect(name, sidecar).await;
+        let first = json!({"Authorization": format!("Bearer {}", person.token), "protocol": 2});
+        socket.send_text(&first.to_string()).await;
+        socket.expect("ready").await;
         socket
-            .send_text(&json!({"Authorization": authorization}).to_string())
-            .await;
-        socket
+    }
+
+    /// What it is told of queues is not looked at.
+    pub(crate) fn without_queues(mut self) -> Socket {
+        self.passes_over = &["queue_status", "queue_position"];
+        self
     }
 
     pub(crate) async fn send(&mut self, kind: &str, payload: Value) {
@@ -63,7 +88,10 @@ impl Socket {
                         "{}: a frame ends with a newline: {text}",
                         self.name
                     );
-                    return Some(serde_json::from_str(&text).expect("JSON"));
+                    let frame: Value = serde_json::from_str(&text).expect("JSON");
+                    if !self.passes_over.iter().any(|kind| frame["type"] == *kind) {
+                        return Some(frame);
+                    }
                 }
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(other) => panic!("{} did not expect {other:?}", self.name),
@@ -104,6 +132,34 @@ impl Socket {
         }
     }
 
+    /// The payload of the next frame of this type; before it only some others may come.
+    pub(crate) async fn expect_passing(&mut self, kind: &str, others: &[&str]) -> Value {
+        loop {
+            let frame = self.next().await.expect("an open socket");
+            if frame["type"] == kind {
+                return frame["payload"].clone();
+            }
+            let is_other = others.iter().any(|other| frame["type"] == *other);
+            assert!(is_other, "{} expected {kind}: {frame}", self.name);
+        }
+    }
+
+    /// Waits until the client is told to look whether it lacks something, and once more may be told so.
+    pub(crate) async fn expect_resync(&mut self) {
+        self.expect("resync").await;
+        self.passes_over = &["queue_status", "queue_position", "resync"];
+    }
+
+    /// How many wait, as an organizer is told next; how long the first has waited changes by itself.
+    pub(crate) async fn expect_status(&mut self) -> Value {
+        self.expect("queue_status").await["waiting"].clone()
+    }
+
+    /// The place in the queue, as a participant is told next.
+    pub(crate) async fn expect_position(&mut self) -> Value {
+        self.expect("queue_position").await["position"].clone()
+    }
+
     /// Asserts that nothing has come unasked: the answer to a question asked now is the next frame.
     pub(crate) async fn expect_nothing_yet(&mut self) {
         self.send("get_chats", "".into()).await;
@@ -119,6 +175,19 @@ impl Socket {
             .iter()
             .map(|chat| chat["id"].as_str().expect("text").to_owned())
             .collect()
+    }
+
+    /// What follows a number in an open chat, as `seq` and `content` (protocol 2).
+    pub(crate) async fn messages_after(&mut self, chat_id: &str, seq: i64) -> Vec<(i64, String)> {
+        self.send("get_chat_history", json!({"chatId": chat_id, "afterSeq": seq}))
+            .await;
+        let history = self.expect_passing("chat_history", &["user_message"]).await;
+        let messages = history["messages"].as_array().expect("a list");
+        let numbered = |message: &Value| {
+            let content = message["content"].as_str().expect("text").to_owned();
+            (message["seq"].as_i64().expect("a number"), content)
+        };
+        messages.iter().map(numbered).collect()
     }
 
     /// The messages of an open chat, as `content`s.

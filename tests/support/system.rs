@@ -41,6 +41,11 @@ struct Account {
 impl System {
     /// Starts a system with a number of sidecars and waits until it is ready.
     pub(crate) async fn start(sidecars: usize) -> System {
+        System::start_with(sidecars, &[]).await
+    }
+
+    /// The same with variables set otherwise.
+    pub(crate) async fn start_with(sidecars: usize, variables: &[&str]) -> System {
         let state = tempfile::tempdir().expect("a folder");
         let up = Command::new(xtask())
             .current_dir(workspace())
@@ -58,6 +63,7 @@ impl System {
                 "--variable",
                 "argon2_iterations=1",
             ])
+            .args(variables.iter().flat_map(|variable| ["--variable", variable]))
             .arg("--state-dir")
             .arg(state.path().join("mayday"))
             .arg("--ready-file")

@@ -1,0 +1,229 @@
+//! One part is down, and the others keep their promises.
+//!
+//! | down | what must still work | shown by |
+//! |---|---|---|
+//! | messenger | everything but chat; a press is kept and delivered when it is back | [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down` |
+//! | participant | chats go on and are closed at once; the lock is released later | [`chats_go_on_and_end_while_the_participant_service_is_down`], `messenger::a_chat_is_closed_although_the_participant_service_is_down` |
+//! | organizer | open sockets go on; lists of events are 503 with `Retry-After`; a press for a known event is taken | [`open_sockets_go_on_while_the_organizer_service_is_down`], `participant::while_the_organizer_service_is_down_events_are_not_to_be_had` |
+//! | Redis | REST works; messages are stored, acknowledged and shown at the same sidecar; clients are told to look when it is back | [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis` |
+//! | a sidecar | its clients resume at another one; what it could not pass on is looked for | [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_could_not_pass_on_is_looked_for`] |
+//! | dispatcher | everything that a user sees; outboxes wait | `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::apart::Apart;
+use crate::support::components::{MESSENGER_KEY, PARTICIPANT_KEY};
+use crate::support::people::{self, Agency, Person};
+use crate::support::socket::Socket;
+use crate::support::system::System;
+
+/// Support and a participant, who talk.
+struct Chat {
+    id: String,
+    support: Socket,
+    participant: Socket,
+}
+
+impl Chat {
+    async fn start(mut support: Socket, mut participant: Socket) -> Chat {
+        participant.expect_nothing_yet().await;
+        support.send("start_chat", "".into()).await;
+        let id = support.expect("new_chat").await["id"].clone();
+        participant.expect("new_chat").await;
+        Chat {
+            id: id.as_str().expect("text").to_owned(),
+            support,
+            participant,
+        }
+    }
+
+    /// Something is said by each and heard by both.
+    async fn goes_on(&mut self) {
+        self.participant.say(&self.id, "are you there?").await;
+        self.support.say(&self.id, "I am").await;
+        for socket in [&mut self.support, &mut self.participant] {
+            let mut heard = [socket.expect_message().await, socket.expect_message().await];
+            heard.sort();
+            assert_eq!(heard, ["I am", "are you there?"]);
+        }
+    }
+}
+
+async fn people(apart: &mut Apart) -> (Agency, Person) {
+    let agency = apart.agency("Fest").await;
+    let person = people::sign_up(&apart.door("participant"), "p@example.org").await;
+    (agency, person)
+}
+
+async fn chat(apart: &Apart, agency: &Agency, person: &Person) -> Chat {
+    person.press_help(agency.event_id, "").await.empty(200);
+    let support = Socket::open("support", &apart.ws, &agency.support).await;
+    let participant = Socket::open("participant", &apart.ws, person).await;
+    Chat::start(support, participant).await
+}
+
+#[tokio::test]
+async fn help_is_pressed_while_the_messenger_is_down() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let mut support = Socket::open("support", &apart.ws, &agency.support).await;
+    support.expect_nothing_yet().await;
+
+    apart.stop("messenger").await;
+    person.press_help(agency.event_id, "Lost").await.empty(200);
+    assert!(person.has_requested(agency.event_id).await);
+    let events = person.get("/participant/events").await.json(200);
+    assert_eq!(events.as_array().map(Vec::len), Some(1));
+    let new_event = people::new_event("The day after");
+    agency
+        .owner
+        .post("/organizer/agency/events", &new_event)
+        .await
+        .json(201);
+
+    apart.start_again("messenger").await;
+    apart.tick("participant", PARTICIPANT_KEY).await;
+    support.send("start_chat", "".into()).await;
+    let chat = support.expect("new_chat").await;
+    assert_eq!(chat["participantId"], person.id);
+    assert_eq!(support.expect_message().await, "Problem description: Lost");
+}
+
+#[tokio::test]
+async fn chats_go_on_and_end_while_the_participant_service_is_down() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let mut chat = chat(&apart, &agency, &person).await;
+
+    apart.stop("participant").await;
+    chat.goes_on().await;
+    let close = json!({"chatId": chat.id});
+    chat.support.send("close_chat", close.clone()).await;
+    assert_eq!(chat.support.expect("closed_chat").await, close);
+    assert_eq!(chat.participant.expect("closed_chat").await, close);
+
+    apart.start_again("participant").await;
+    assert!(person.has_requested(agency.event_id).await, "not released yet");
+    apart.tick("messenger", MESSENGER_KEY).await;
+    assert!(!person.has_requested(agency.event_id).await);
+    person.press_help(agency.event_id, "").await.empty(200);
+}
+
+#[tokio::test]
+async fn open_sockets_go_on_while_the_organizer_service_is_down() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let mut chat = chat(&apart, &agency, &person).await;
+    let close = json!({"chatId": chat.id});
+
+    apart.stop("organizer").await;
+    chat.goes_on().await;
+    let reply = person.get("/participant/events").await;
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    reply.error(503, "api error");
+    chat.support.send("close_chat", close.clone()).await;
+    assert_eq!(chat.support.expect("closed_chat").await, close);
+    assert_eq!(chat.participant.expect("closed_chat").await, close);
+    // The event is known from the first time.
+    person.press_help(agency.event_id, "").await.empty(200);
+    chat.support.send("start_chat", "".into()).await;
+    chat.support.expect("new_chat").await;
+}
+
+/// A message under an id of the client's own.
+fn under(client_id: &str, chat_id: &str, message: &str) -> Value {
+    json!({"chatId": chat_id, "message": message, "clientId": client_id})
+}
+
+const FIRST: &str = "0198c0de-0000-7000-8000-000000000001";
+const SECOND: &str = "0198c0de-0000-7000-8000-000000000002";
+
+/// The parties at one sidecar each, and both speak protocol 2.
+async fn at_two_sidecars(system: &System) -> (Agency, Person, Chat) {
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    person.press_help(agency.event_id, "").await.empty(200);
+    let mut support = Socket::open_two("support", system.sidecar(0), &agency.support)
+        .await
+        .without_queues();
+    let participant = Socket::open_two("participant", system.sidecar(1), &person)
+        .await
+        .without_queues();
+    support.expect_nothing_yet().await;
+    let chat = Chat::start(support, participant).await;
+    (agency, person, chat)
+}
+
+#[tokio::test]
+async fn messages_are_acknowledged_without_redis() {
+    let mut system = System::start(2).await;
+    let (agency, person, mut chat) = at_two_sidecars(&system).await;
+    let mut beside = Socket::open_two("support beside", system.sidecar(1), &agency.support)
+        .await
+        .without_queues();
+    beside.expect_nothing_yet().await;
+
+    system.signal("redis", Signal::STOP);
+    let message = under(FIRST, &chat.id, "is anybody there?");
+    chat.participant.send("send_message", message).await;
+    let saved = chat.participant.expect("message_saved").await;
+    assert_eq!((&saved["clientId"], &saved["seq"]), (&json!(FIRST), &json!(1)));
+    // At the same sidecar it is shown, and REST goes on.
+    assert_eq!(beside.expect_message().await, "is anybody there?");
+    assert!(person.has_requested(agency.event_id).await);
+
+    system.kill_and_wait("redis").await;
+    chat.support.expect_resync().await;
+    let missed = chat.support.messages_after(&chat.id, 0).await;
+    assert_eq!(missed, [(1, "is anybody there?".to_owned())]);
+}
+
+#[tokio::test]
+async fn clients_of_a_killed_sidecar_resume_at_another() {
+    let system = System::start(2).await;
+    let (agency, _, mut chat) = at_two_sidecars(&system).await;
+    let first = under(FIRST, &chat.id, "one");
+    chat.support.send("send_message", first.clone()).await;
+    let saved = chat.support.expect("message_saved").await;
+    assert_eq!(chat.support.expect_message().await, "one");
+    assert_eq!(chat.participant.expect_message().await, "one");
+    // This one may be stored or not; its sender will not hear.
+    chat.support
+        .send("send_message", under(SECOND, &chat.id, "two"))
+        .await;
+    system.signal("sidecar-1", Signal::KILL);
+    while chat.support.next().await.is_some() {}
+
+    let mut support = Socket::open_two("support again", system.sidecar(1), &agency.support)
+        .await
+        .without_queues();
+    assert_eq!(support.chat_ids().await, [chat.id.as_str()]);
+    for (message, seq) in [(first, 1), (under(SECOND, &chat.id, "two"), 2)] {
+        support.send("send_message", message).await;
+        let again = support.expect_passing("message_saved", &["user_message"]).await;
+        assert_eq!(again["seq"], seq);
+        assert!(seq == 2 || again == saved, "{again}");
+    }
+    let all = [(1, "one".to_owned()), (2, "two".to_owned())];
+    assert_eq!(support.messages_after(&chat.id, 0).await, all);
+    assert_eq!(chat.participant.messages_after(&chat.id, 1).await, all[1..]);
+}
+
+/// Its own clients were shown a message, and it had not reached Redis when the sidecar died.
+#[tokio::test]
+async fn what_a_killed_sidecar_could_not_pass_on_is_looked_for() {
+    let system = System::start(2).await;
+    let (_, _, mut chat) = at_two_sidecars(&system).await;
+    system.signal("redis", Signal::STOP);
+    let message = under(FIRST, &chat.id, "stay where you are");
+    chat.support.send("send_message", message).await;
+    chat.support.expect("message_saved").await;
+    system.signal("sidecar-1", Signal::KILL);
+
+    chat.participant.expect_resync().await;
+    let missed = chat.participant.messages_after(&chat.id, 0).await;
+    assert_eq!(missed, [(1, "stay where you are".to_owned())]);
+    // It could not end otherwise.
+    system.signal("redis", Signal::CONT);
+}
