@@ -38,6 +38,9 @@ const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
 /// How long the client may take to answer a close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(1);
 
+/// How long a socket stays after the client broke its protocol and was told so. To close one with unread bytes resets it, and the last word could be lost.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
+
 /// What connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -123,8 +126,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         Ending::Broken(frame) => {
             outbox.finish(End::Close(frame));
             let _ = timeout(LAST_WRITE, writing).await;
-            // To close a socket with unread bytes resets it, and the close frame would be lost on its way.
-            sleep(CLOSE_ANSWER).await;
+            sleep(LAST_WORD).await;
         }
     }
 }
@@ -157,7 +159,7 @@ async fn write(
     }
 }
 
-async fn read_to_end(stream: &mut SplitStream<WebSocket>) {
+pub(crate) async fn read_to_end(stream: &mut SplitStream<WebSocket>) {
     while let Some(Ok(_)) = stream.next().await {}
 }
 
@@ -249,7 +251,7 @@ impl Connection {
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
         let frame = match message {
             None => return Some(Ending::Gone),
-            Some(Err(error)) => return Some(broken(error)),
+            Some(Err(error)) => return Some(complaint(error).map_or(Ending::Gone, Ending::Broken)),
             Some(Ok(Message::Text(text))) => text.into(),
             Some(Ok(Message::Binary(bytes))) => bytes,
             Some(Ok(Message::Ping(_))) => {
@@ -486,11 +488,11 @@ fn close_frame(closing: Closing) -> CloseFrame {
     }
 }
 
-/// What to do about a socket that failed.
-fn broken(error: axum::Error) -> Ending {
+/// What a client is told whose socket failed, if it is its fault.
+pub(crate) fn complaint(error: axum::Error) -> Option<CloseFrame> {
     let error = error.into_inner();
     let close = |code, reason: &'static str| {
-        Ending::Broken(CloseFrame {
+        Some(CloseFrame {
             code,
             reason: reason.into(),
         })
@@ -500,9 +502,9 @@ fn broken(error: axum::Error) -> Ending {
         Some(tungstenite::Error::Utf8(_)) => close(close_code::INVALID, "not UTF-8"),
         Some(tungstenite::Error::Protocol(
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        )) => Ending::Gone,
+        )) => None,
         Some(tungstenite::Error::Protocol(_)) => close(close_code::PROTOCOL, "not the WebSocket protocol"),
-        _ => Ending::Gone,
+        _ => None,
     }
 }
 

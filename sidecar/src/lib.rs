@@ -32,6 +32,8 @@ mod tick;
 
 mod backoff;
 
+pub mod echo;
+
 /// Not part of a build for people. `cargo fuzz` compiles with `fuzzing`.
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

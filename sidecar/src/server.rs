@@ -122,15 +122,19 @@ async fn connect(
     let Ok(place) = Arc::clone(&app.places).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
     };
+    bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+        connection::serve(socket, app.connections).await;
+        drop(place);
+    })
+}
+
+/// What every socket has in common.
+pub(crate) fn bounded(upgrade: WebSocketUpgrade, max_message_bytes: usize) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| async move {
-            connection::serve(socket, app.connections).await;
-            drop(place);
-        })
+        .max_message_size(max_message_bytes)
+        .max_frame_size(max_message_bytes)
 }
 
 /// Whether a browser's page may connect. Whoever sends no origin is no browser.

@@ -1,11 +1,11 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | bench |
-//! chaos | check`.
+//! chaos | conformance | check`.
 //!
 //! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
 //! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
 //!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
 //!   [`screen`] and [`ready`] tell a person and a program where everything is.
-//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything; [`check`] asks the compiler and its friends for their
+//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything; [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their
 //!   opinion.
 
 use std::ffi::OsString;
@@ -19,6 +19,7 @@ mod build;
 mod chaos;
 mod check;
 mod command;
+mod conformance;
 mod demo;
 mod output;
 mod ports;
@@ -62,6 +63,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
+    Conformance(conformance::Options),
     /// Check formatting, lints, documentation and, where cargo-deny is installed, dependencies
     Check,
 }
@@ -84,6 +87,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test { args } => test::run_tests(&args),
         Chore::Bench { args } => bench::run_bench(&args),
         Chore::Chaos { args } => chaos::run_chaos(&args),
+        Chore::Conformance(options) => conformance::run_suite(&options),
         Chore::Check => check::run_all(),
     }
 }

@@ -1,0 +1,48 @@
+//! The sidecar's sockets with nothing behind them: what a client says comes back. Suites that test conformance to RFC 6455 talk to it (`cargo xtask
+//! conformance`).
+
+use std::future::pending;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::routing::any;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use crate::connection::{LAST_WORD, complaint, read_to_end};
+use crate::server;
+
+/// Suites send messages of 16 MiB.
+const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Serves until dropped.
+pub async fn run(listener: TcpListener) {
+    let echo =
+        any(async |upgrade: WebSocketUpgrade| server::bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(echo));
+    server::accept(listener, Router::new().route("/", echo), pending()).await;
+}
+
+async fn echo(socket: WebSocket) {
+    let (mut sink, mut stream) = socket.split();
+    while let Some(message) = stream.next().await {
+        let sent = match message {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => sink.send(message).await,
+            // The answer is in the buffer already.
+            Ok(Message::Ping(_)) => sink.flush().await,
+            Ok(Message::Pong(_)) => Ok(()),
+            Ok(Message::Close(_)) => return read_to_end(&mut stream).await,
+            Err(error) => {
+                if let Some(frame) = complaint(error)
+                    && sink.send(Message::Close(Some(frame))).await.is_ok()
+                {
+                    sleep(LAST_WORD).await;
+                }
+                return;
+            }
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
