@@ -9,13 +9,14 @@ insert into revision (id, number) values (1, 0);
 
 alter table news add column revision integer not null default 0;
 
--- When each sidecar was heard last. Rows go when a sidecar says that it ends, or has not been heard for seconds.
+-- When each sidecar was heard last. Rows go when a sidecar says that it ends, or an hour after it was lost.
 create table sidecars (
     id text primary key,
-    seen_at integer not null
+    seen_at integer not null,
+    -- How long it may be silent, in milliseconds.
+    patience integer not null,
+    is_lost integer not null default 0 check (is_lost in (0, 1))
 ) without rowid;
-
-create index sidecars_by_seen_at on sidecars (seen_at);
 
 -- A sidecar is not heard any more: what it has not passed on may have been missed everywhere.
 alter table news add column sidecar_lost integer not null default 0 check (sidecar_lost in (0, 1));

@@ -38,9 +38,9 @@ pub(crate) fn beat(request: &Request) -> Result<Answer, Error> {
             Ok::<_, Error>(())
         })?;
     }
-    if sidecars::has_silent(&connection, clock::now())? {
+    if sidecars::is_one_silent(&connection, clock::now())? {
         transaction(&connection, |connection| {
-            if sidecars::forget_silent(connection, clock::now())? {
+            if sidecars::give_up_silent(connection, clock::now())? {
                 news::announce_loss(connection)?;
             }
             Ok::<_, Error>(())
@@ -90,6 +90,7 @@ pub(crate) fn tidy(connection: &Connection) -> Result<(), Error> {
     transaction(connection, |connection| {
         news::forget_old(connection)?;
         attendance::forget_old(connection, now)?;
+        sidecars::forget_old(connection, now)?;
         let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;
         if patience == 0 {
             return Ok(());
