@@ -238,6 +238,17 @@ impl Hub {
         }
     }
 
+    /// The messenger counts from an earlier revision on, since its database was brought back from a copy: no connection's beginning means anything
+    /// any more.
+    pub(crate) fn forget_beginnings(&self) {
+        let mut people = self.people.lock().expect("no panic while locked");
+        for presence in people.present.values_mut() {
+            for connection in &mut presence.connections {
+                connection.since = i64::MIN;
+            }
+        }
+    }
+
     /// Frames of other sidecars can, or can not, come from now on.
     pub(crate) fn set_relayed(&self, relayed: bool) {
         self.relayed.store(relayed, Ordering::Relaxed);
@@ -505,6 +516,12 @@ mod tests {
         assert_eq!(
             (taken(&old), taken(&new)),
             (vec!["7\n".into(), "8\n".into()], vec!["8\n".into()])
+        );
+        hub.forget_beginnings();
+        show(5, 2);
+        assert_eq!(
+            (taken(&old), taken(&new)),
+            (vec!["2\n".into()], vec!["2\n".into()])
         );
     }
 }

@@ -66,6 +66,10 @@ pub(crate) async fn follow(
                 if beat.organizers.is_some() {
                     told_at = Some(now);
                 }
+                if beat.cursor.is_some_and(|cursor| news.next < cursor) {
+                    warn!("the messenger's database has been brought back from an older copy");
+                    hub.forget_beginnings();
+                }
                 beat.cursor = Some(news.next);
                 show(news, hub, relay, queues);
             }

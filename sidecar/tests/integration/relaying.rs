@@ -78,6 +78,25 @@ async fn frames_that_cross_on_their_way_are_shown_in_order() {
 }
 
 #[tokio::test]
+async fn what_is_late_is_not_shown_to_who_has_come_since() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut early = sidecar.alice().await;
+    early.say("hello").await;
+    early.hears("hello").await;
+    let before = messenger.revision();
+    let mut latecomer = sidecar.alice().await;
+    // The first is something that the latecomer could have asked for.
+    redis.publish_at(before, ALICE, "other", 0).await;
+    redis
+        .publish_at(messenger.revision() + 1, ALICE, "other", 1)
+        .await;
+    early.hears("0").await;
+    early.hears("1").await;
+    latecomer.hears("1").await;
+}
+
+#[tokio::test]
 async fn without_redis_sockets_stay_open_and_local_delivery_goes_on() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (

@@ -149,6 +149,18 @@ impl Redis {
                 json!({ "place": { "chatId": chat_id, "position": position }, "frame": frame })
             })
             .collect();
+        self.publish_all(user, json!(deliveries)).await;
+    }
+
+    /// The same for one frame that happened at a revision.
+    pub(crate) async fn publish_at(&self, revision: i64, user: User, chat_id: &str, position: i64) {
+        let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
+        let place = json!({ "chatId": chat_id, "position": position });
+        let delivery = json!({ "place": place, "frame": frame, "revision": revision });
+        self.publish_all(user, json!([delivery])).await;
+    }
+
+    async fn publish_all(&self, user: User, deliveries: Value) {
         let payload = json!({ "from": "another", "deliveries": deliveries }).to_string();
         let mut connection = self.client().get_multiplexed_async_connection().await.unwrap();
         let heard: i64 = redis::cmd("PUBLISH")
@@ -329,6 +341,11 @@ impl Messenger {
     /// How far the sidecar had read in each of its questions.
     pub(crate) fn cursors(&self) -> Vec<RevocationCursor> {
         self.state.lock().unwrap().cursors.clone()
+    }
+
+    /// How many batches have been carried out.
+    pub(crate) fn revision(&self) -> i64 {
+        self.state.lock().unwrap().revision
     }
 
     pub(crate) fn farewells(&self) -> usize {
