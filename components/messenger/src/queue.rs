@@ -15,10 +15,7 @@ pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let HelpRequests { requests } = body(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
-    let connection = store::open()?;
-    transaction(&connection, |connection| {
-        Ok::<_, Error>(queue::enqueue(connection, &arrivals, clock::now())?)
-    })?;
+    queue::enqueue(&store::open()?, &arrivals, clock::now())?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

@@ -30,6 +30,16 @@ impl Caller {
         })
     }
 
+    /// When the caller's token was issued.
+    pub(crate) fn issued_at(&self) -> Millis {
+        self.token.issued_at
+    }
+
+    /// Looks the caller up again, who may have been signed out or removed since the request came in.
+    pub(crate) fn is_still_welcome(&self, connection: &Connection) -> Result<(), Error> {
+        honoured(connection, self.token)?.map(drop).ok_or(INVALID_TOKEN)
+    }
+
     /// The moment to sign the caller out at: now, and in any case after the caller's own token was issued, which may have been in
     /// this very millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {

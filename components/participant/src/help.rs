@@ -17,7 +17,7 @@ use crate::{access, events, json, outbox};
 /// Contract 4, in bytes.
 const MAX_DESCRIPTION: usize = 2000;
 
-/// `POST /chat-requests`: the lock and the outbox row are one transaction; what comes after can fail without harm, because the
+/// `POST /chat-requests`: the lock and the outbox row are stored together; what comes after can fail without harm, because the
 /// outbox is tried again.
 pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let pressed_at = clock::now();
@@ -34,27 +34,25 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     }
     let agency_id = events::agency_of(&connection, event_id)?;
 
-    let help = caller.change(&connection, |connection, participant| {
-        let help = HelpRequest {
-            id: Uuid::now_v7().to_string(),
-            participant_id: participant.id,
-            event_id,
-            agency_id,
-            pressed_at,
-            description: description.to_owned(),
-            lat,
-            lng,
-            email: participant.email.clone(),
-            phone_number: participant.phone_number.clone(),
-        };
-        if requests::open(connection, &help, outbox::first_retry(pressed_at))? {
-            Ok(help)
-        } else {
-            Err(Error::BadRequest("chat request already exists".to_owned()))
-        }
-    })?;
+    let participant = &caller.participant;
+    let help = HelpRequest {
+        id: Uuid::now_v7().to_string(),
+        participant_id: participant.id,
+        event_id,
+        agency_id,
+        pressed_at,
+        description: description.to_owned(),
+        lat,
+        lng,
+        email: participant.email.clone(),
+        phone_number: participant.phone_number.clone(),
+    };
+    if !requests::open(&connection, &help, caller.issued_at())? {
+        caller.is_still_welcome(&connection)?;
+        return Err(Error::BadRequest("chat request already exists".to_owned()));
+    }
     // The press is stored, so whatever happens now is made up for at a tick.
-    outbox::deliver_press(&connection, help)
+    outbox::deliver_due(&connection)
         .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
     Ok(empty())
 }

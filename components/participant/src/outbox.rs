@@ -9,44 +9,26 @@ use crate::bindings::mayday::platform::desk;
 use crate::error::Error;
 use crate::store::requests::{self, Due};
 
-/// While a press is being delivered by whoever took it, others leave it alone; this is longer than a delivery may take.
-const FIRST_RETRY: Millis = 5_000;
+/// While presses are being delivered by whoever took them, others leave them alone; this is longer than a delivery may take.
+const TAKEN_FOR: Millis = 5_000;
 
 /// How many presses one round takes along.
 const ROUND: i64 = 200;
 
-/// When a fresh press is due for a second try, in case the first is never heard of again.
-pub(crate) fn first_retry(pressed_at: Millis) -> Millis {
-    pressed_at + FIRST_RETRY
-}
-
-/// Delivers a fresh press, and when that works whatever else is due. Once the messenger has stored a request, its outbox row goes. A
-/// messenger that cannot be reached is no error here: the rows stay for a later round.
-pub(crate) fn deliver_press(connection: &Connection, press: HelpRequest) -> Result<(), Error> {
-    if deliver(
-        connection,
-        vec![Due {
-            request: press,
-            attempts: 0,
-        }],
-    )? {
-        deliver_due(connection)
-    } else {
-        Ok(())
-    }
-}
-
-/// Delivers what is due.
+/// Delivers what is due, fresh presses and those that could not be delivered before. When many press at the same moment whoever comes first takes the
+/// presses of the others along, and these find nothing left to do. A messenger that cannot be reached is no error here: the rows stay for
+/// a later round.
 pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
-    let due = requests::due(connection, clock::now(), ROUND)?;
-    if !due.is_empty() {
-        deliver(connection, due)?;
+    let now = clock::now();
+    let due = requests::take_due(connection, now, ROUND, now + TAKEN_FOR)?;
+    if due.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    deliver(connection, due)
 }
 
-/// Whether the messenger has them now.
-fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<bool, Error> {
+/// Once the messenger has stored requests, their outbox rows go.
+fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<(), Error> {
     let keys: Vec<(String, i64)> = batch
         .iter()
         .map(|due| (due.request.id.clone(), due.attempts))
@@ -56,7 +38,6 @@ fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<bool, Error> {
         Ok(()) => {
             let ids: Vec<_> = keys.into_iter().map(|(id, _)| id).collect();
             requests::delivered(connection, &ids)?;
-            Ok(true)
         }
         Err(error) => {
             eprintln!("{} requests for help wait in the outbox: {error:?}", keys.len());
@@ -64,9 +45,9 @@ fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<bool, Error> {
             for (id, attempts) in keys {
                 requests::postpone(connection, &id, now + retry::pause(attempts))?;
             }
-            Ok(false)
         }
     }
+    Ok(())
 }
 
 fn message(request: HelpRequest) -> desk::HelpRequest {

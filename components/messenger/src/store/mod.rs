@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0003_protocol_2.sql"),
     include_str!("../../../../migrations/messenger/0004_news_and_attendance.sql"),
     include_str!("../../../../migrations/messenger/0005_revision_and_sidecars.sql"),
+    include_str!("../../../../migrations/messenger/0006_arrival_in_one_statement.sql"),
 ];
 
 /// Opens the database.

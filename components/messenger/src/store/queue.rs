@@ -22,42 +22,21 @@ pub(crate) struct Arrival {
 }
 
 /// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose participant is
-/// gone; what they lock is to be released. To be called in a transaction.
+/// gone; what they lock is to be released (the trigger `arrival`).
 pub(crate) fn enqueue(
     connection: &Connection,
     arrivals: &[Arrival],
     now: Millis,
 ) -> Result<(), DatabaseError> {
-    let list = json_list(&arrivals)?;
     execute(
         connection,
-        "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, email, phone_number, lat_start, lng_start, state, pressed_at)
-         SELECT value ->> 'chatId', value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId',
-                value ->> 'email', value ->> 'phoneNumber', value ->> 'lat', value ->> 'lng', 'waiting', value ->> 'pressedAt'
-         FROM json_each(?1)
-         WHERE value ->> 'id' NOT IN (SELECT request_id FROM cancelled_requests)
-           AND value ->> 'participantId' NOT IN (SELECT participant_id FROM forgotten_participants)
-         ON CONFLICT (request_id) DO NOTHING",
-        std::slice::from_ref(&list),
-    )?;
-    execute(
-        connection,
-        "INSERT INTO messages (chat_id, seq, position, id, author_id, from_organizer, content, time_sent)
-         SELECT c.id, 1, 1, value ->> 'messageId', c.participant_id, 0, value ->> 'firstMessage', c.pressed_at
-         FROM json_each(?1) JOIN chats c ON c.request_id = value ->> 'id'
-         WHERE value ->> 'firstMessage' <> ''
-         ON CONFLICT (chat_id, seq) DO NOTHING",
-        std::slice::from_ref(&list),
-    )?;
-    execute(
-        connection,
-        "INSERT INTO outbox (request_id, participant_id, event_id, due_at)
-         SELECT value ->> 'id', value ->> 'participantId', value ->> 'eventId', ?2
-         FROM json_each(?1)
-         WHERE value ->> 'id' IN (SELECT request_id FROM cancelled_requests)
-            OR value ->> 'participantId' IN (SELECT participant_id FROM forgotten_participants)
-         ON CONFLICT DO NOTHING",
-        &[list, Value::Integer(now)],
+        "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, lat, lng, pressed_at,
+                               chat_id, message_id, first_message, now)
+         SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId', value ->> 'email',
+                value ->> 'phoneNumber', value ->> 'lat', value ->> 'lng', value ->> 'pressedAt',
+                value ->> 'chatId', value ->> 'messageId', value ->> 'firstMessage', ?2
+         FROM json_each(?1)",
+        &[json_list(&arrivals)?, Value::Integer(now)],
     )
 }
 

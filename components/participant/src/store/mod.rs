@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/participant/0001_init.sql"),
     include_str!("../../../../migrations/participant/0002_cache_and_farewells.sql"),
     include_str!("../../../../migrations/participant/0003_revocations.sql"),
+    include_str!("../../../../migrations/participant/0004_press_in_one_statement.sql"),
 ];
 
 /// Opens the database.

@@ -14,27 +14,21 @@ pub(crate) struct Due {
     pub attempts: i64,
 }
 
-/// Takes the lock and notes the press in the outbox, due at `due_at`; false, and nothing is changed, when the participant has an open
-/// request for the event already. To be called in a transaction.
+/// Notes the press in the outbox, due at once, and with it takes the lock (a trigger does). False, and nothing is changed, when the participant has
+/// an open request for the event already, or was signed out after `issued_at` or removed.
 pub(crate) fn open(
     connection: &Connection,
     request: &HelpRequest,
-    due_at: Millis,
+    issued_at: Millis,
 ) -> Result<bool, DatabaseError> {
-    let locked = query_one(
-        connection,
-        "INSERT INTO locks (participant_id, event_id, request_id) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO NOTHING RETURNING 1",
-        parameters![request.participant_id, request.event_id, &request.id],
-        |row| row.get::<i64>(0),
-    )?;
-    if locked.is_none() {
-        return Ok(false);
-    }
-    execute(
+    // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
+    let opened = query_one(
         connection,
         "INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?5 FROM participants
+         WHERE id = ?2 AND time_sign_out <= ?9
+           AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
+         RETURNING 1",
         parameters![
             &request.id,
             request.participant_id,
@@ -44,10 +38,11 @@ pub(crate) fn open(
             &request.description,
             request.lat,
             request.lng,
-            due_at,
+            issued_at,
         ],
+        |row| row.get::<i64>(0),
     )?;
-    Ok(true)
+    Ok(opened.is_some())
 }
 
 /// Whether a participant has an open request for an event.
@@ -124,15 +119,23 @@ pub(crate) fn release(
     )
 }
 
-/// The presses whose delivery is due, the oldest first. The account's present contact details go with each.
-pub(crate) fn due(connection: &Connection, now: Millis, limit: i64) -> Result<Vec<Due>, DatabaseError> {
+/// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`; nobody else takes them before `until`. The account's present
+/// contact details go with each.
+pub(crate) fn take_due(
+    connection: &Connection,
+    now: Millis,
+    limit: i64,
+    until: Millis,
+) -> Result<Vec<Due>, DatabaseError> {
+    do_not_wait_for_the_disk(connection)?;
     query(
         connection,
-        "SELECT o.request_id, o.participant_id, o.event_id, o.agency_id, o.pressed_at, o.description, o.lat, o.lng,
-                coalesce(p.email, ''), coalesce(p.phone_number, ''), o.attempts
-         FROM outbox o LEFT JOIN participants p ON p.id = o.participant_id
-         WHERE o.due_at <= ?1 ORDER BY o.due_at LIMIT ?2",
-        parameters![now, limit],
+        "UPDATE outbox SET due_at = ?3
+         WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
+         RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
+             coalesce((SELECT email FROM participants WHERE id = participant_id), ''),
+             coalesce((SELECT phone_number FROM participants WHERE id = participant_id), ''), attempts",
+        parameters![now, limit, until],
         |row| decode(&row),
     )
 }
@@ -145,6 +148,12 @@ pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), D
         "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))",
         parameters![ids],
     )
+}
+
+/// What the connection commits from now on may be lost with the power, though not with the program. That holds for who delivers what: at worst
+/// it is delivered once more, which changes nothing.
+fn do_not_wait_for_the_disk(connection: &Connection) -> Result<(), DatabaseError> {
+    execute(connection, "PRAGMA synchronous = NORMAL", &[])
 }
 
 /// Notes a failed delivery and when to try next.
