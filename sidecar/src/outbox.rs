@@ -45,6 +45,8 @@ struct Queue {
     protocol: Protocol,
     /// Nothing is written before the client has been welcomed.
     unwelcomed: bool,
+    /// What the client is told first, until it is written.
+    welcome: Option<Utf8Bytes>,
     /// Something was lost that the client has not been told of yet.
     missed: bool,
     unsent_pongs: usize,
@@ -109,6 +111,7 @@ impl Outbox {
     pub(crate) fn finish_at_once(&self, end: End) {
         {
             let mut queue = self.queue.lock().expect("no panic while locked");
+            queue.welcome = None;
             queue.frames.clear();
             queue.bytes = 0;
             queue.missed = false;
@@ -130,8 +133,7 @@ impl Outbox {
             let mut queue = self.queue.lock().expect("no panic while locked");
             queue.unwelcomed = false;
             queue.missed = false;
-            queue.bytes += frame.len();
-            queue.frames.push_front(frame);
+            queue.welcome = Some(frame);
         }
         self.filled.notify_one();
     }
@@ -172,6 +174,9 @@ impl Outbox {
         let mut queue = self.queue.lock().expect("no panic while locked");
         if queue.unwelcomed {
             return queue.end.clone().map(Work::End);
+        }
+        if let Some(frame) = queue.welcome.take() {
+            return Some(Work::Write(frame));
         }
         // Before what is left: whoever asks for the history then misses nothing of it.
         if std::mem::take(&mut queue.missed) && queue.protocol == Protocol::Two {
@@ -282,6 +287,12 @@ mod tests {
         assert_eq!(taken(&outbox), [""; 0]);
         outbox.welcome("ready".into());
         assert_eq!(taken(&outbox), ["ready", "a"]);
+
+        let outbox = Outbox::default();
+        outbox.speak(Protocol::Two);
+        outbox.welcome("ready".into());
+        outbox.miss();
+        assert_eq!(taken(&outbox), ["ready", resync_frame().as_str()]);
     }
 
     #[test]
