@@ -1,3 +1,4 @@
-//! What the one test binary, `main.rs`, shares with a program: `chaos`, which `mayday-chaos` runs for longer.
+//! What the one test binary, `main.rs`, shares with programs: `chaos`, which `mayday-chaos` runs for longer, and `accounts`.
 
+pub mod accounts;
 pub mod chaos;

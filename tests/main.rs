@@ -3,8 +3,7 @@
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`, `database`.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients: `story` is what
 //!   must work, `faults` is what may break, `outages` what goes on while a part is down,
-//!   `revoking` is who may not stay, `load` is the contract's load
-//!   test.
+//!   `revoking` is who may not stay, `load` is the contract's load test.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 

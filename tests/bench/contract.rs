@@ -146,7 +146,7 @@ async fn sign_up(
     let mut connection = Connection::open(address).await?;
     let call = seed::sign_up_call(&format!("load{number}@example.org"));
     let signed_up = connection.send(&call).await?;
-    let participant = seed::person(&serde_json::from_slice(&signed_up)?)?;
+    let participant = seed::Person::of_answer(&serde_json::from_slice(&signed_up)?)?;
     connection.send(&seed::press_call(&participant, event_id)).await?;
     counters.participants.fetch_add(1, Ordering::Relaxed);
     Ok(participant.token)

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use http::StatusCode;
+pub(crate) use mayday_tests::accounts::{PASSWORD, Person};
+use mayday_tests::accounts::{id_of, new_user};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -11,13 +13,6 @@ use crate::load::{Call, Connection};
 use crate::server::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD, Server};
 
 pub(crate) const OWNER_EMAIL: &str = "owner@example.org";
-pub(crate) const PASSWORD: &str = "correct horse battery";
-
-/// Somebody who is signed in.
-pub(crate) struct Person {
-    pub(crate) id: i64,
-    pub(crate) token: String,
-}
 
 /// An approved agency with its owner, somebody at its desk, and the superadmin who approved it.
 pub(crate) struct Agency {
@@ -45,7 +40,7 @@ pub(crate) async fn agency_at(
     });
     let call = Call::post("/organizer/agency", "", &registration).anonymous();
     let agency = ask(&mut connection, &call).await?;
-    let id = id(&agency)?;
+    let id = id_of(&agency)?;
     let superadmin = sign_in(&mut connection, superadmin_email, superadmin_password).await?;
     let path = format!("/organizer/admin/agencies/{id}/verify");
     let verify = Call::patch(&path, &superadmin.token, &json!({"approved": true}));
@@ -101,7 +96,7 @@ pub(crate) async fn participants(address: SocketAddr, name: &str, count: usize) 
                     &sign_up_call(&format!("{name}{number}@example.org")),
                 )
                 .await?;
-                people.push(person(&signed_up)?);
+                people.push(Person::of_answer(&signed_up)?);
             }
             anyhow::Ok(people)
         });
@@ -135,7 +130,7 @@ pub(crate) async fn events(address: SocketAddr, agency: &Agency, count: usize) -
             "lat": 50.06, "lng": 19.91, "timeStart": "2026-07-03T18:00", "timeEnd": "2026-07-03T23:00",
         });
         let call = Call::post("/organizer/agency/events", &agency.owner.token, &event);
-        last = id(&ask(&mut connection, &call).await?)?;
+        last = id_of(&ask(&mut connection, &call).await?)?;
     }
     Ok(last)
 }
@@ -149,32 +144,9 @@ pub(crate) fn sign_in_call(email: &str, password: &str) -> Call {
 }
 
 async fn sign_in(connection: &mut Connection, email: &str, password: &str) -> Result<Person> {
-    person(&ask(connection, &sign_in_call(email, password)).await?)
-}
-
-/// Out of the answer to a sign-in or a sign-up.
-pub(crate) fn person(signed_in: &Value) -> Result<Person> {
-    let token = signed_in["token"].as_str().context("no token")?;
-    Ok(Person {
-        id: id(&signed_in["user"])?,
-        token: token.to_owned(),
-    })
+    Person::of_answer(&ask(connection, &sign_in_call(email, password)).await?)
 }
 
 async fn ask(connection: &mut Connection, call: &Call) -> Result<Value> {
     Ok(serde_json::from_slice(&connection.send(call).await?)?)
-}
-
-fn id(entity: &Value) -> Result<i64> {
-    entity["id"]
-        .as_i64()
-        .with_context(|| format!("no id in {entity}"))
-}
-
-/// The fields of NewOwner (contract 3.3).
-fn new_user(email: &str) -> Value {
-    json!({
-        "email": email, "password": PASSWORD, "confirmPassword": PASSWORD,
-        "firstName": "Anna", "lastName": "Nowak", "phoneNumber": "+48123456789",
-    })
 }

@@ -37,10 +37,11 @@ use self::client::{Client, Habit, Phase, Setting};
 use self::database::Record;
 use self::history::{Disturbance, History, Log, Press, Protocol, Side, User, now};
 use self::pressing::Presser;
-use self::rest::{Agency, Person, Rest};
+use self::rest::{Agency, Rest};
 use self::schedule::{Planned, Storm};
 use self::system::System;
 pub use self::verdict::Verdict;
+use crate::accounts::Person;
 
 /// How long settling may take after everything is whole again. Delivery from an outbox is tried with pauses of up to a minute.
 const SETTLING: Duration = Duration::from_secs(90);

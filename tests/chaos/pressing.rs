@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use super::client::Phase;
 use super::history::{Attempt, Cancel, CancelAnswer, Press, PressAnswer, Standing, now};
-use super::rest::{Person, Rest};
+use super::rest::Rest;
+use crate::accounts::Person;
 
 /// From one look at how things stand to the next.
 const LOOK: Duration = Duration::from_millis(700);

@@ -15,11 +15,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::system::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
+use crate::accounts::{PASSWORD, Person, id_of, new_user};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const PASSWORD: &str = "correct horse battery";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest(pub(crate) SocketAddr);
@@ -91,13 +90,6 @@ impl Rest {
     }
 }
 
-/// Somebody who is signed in.
-#[derive(Clone, Debug)]
-pub(crate) struct Person {
-    pub(crate) id: i64,
-    pub(crate) token: String,
-}
-
 /// An agency at work.
 pub(crate) struct Agency {
     pub(crate) id: i64,
@@ -159,7 +151,7 @@ pub(crate) async fn sign_up(rest: Rest, email: &str) -> Result<Person> {
     let signed_up = rest
         .expect(201, "POST", "/participant/auth/sign-up", "", &body)
         .await?;
-    person(&signed_up)
+    Person::of_answer(&signed_up)
 }
 
 async fn sign_in(rest: Rest, email: &str, password: &str) -> Result<Person> {
@@ -167,27 +159,5 @@ async fn sign_in(rest: Rest, email: &str, password: &str) -> Result<Person> {
     let signed_in = rest
         .expect(200, "POST", "/organizer/auth/sign-in", "", &body)
         .await?;
-    person(&signed_in)
-}
-
-fn person(signed_in: &Value) -> Result<Person> {
-    let token = signed_in["token"].as_str().context("no token")?;
-    Ok(Person {
-        id: id_of(&signed_in["user"])?,
-        token: token.to_owned(),
-    })
-}
-
-fn id_of(entity: &Value) -> Result<i64> {
-    entity["id"]
-        .as_i64()
-        .with_context(|| format!("no id in {entity}"))
-}
-
-/// The fields of NewOwner (contract 3.3).
-fn new_user(email: &str) -> Value {
-    json!({
-        "email": email, "password": PASSWORD, "confirmPassword": PASSWORD,
-        "firstName": "Anna", "lastName": "Nowak", "phoneNumber": "+48123456789",
-    })
+    Person::of_answer(&signed_in)
 }

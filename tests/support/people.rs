@@ -1,11 +1,11 @@
 //! The people of a story: a superadmin, an agency with its owner and support, participants.
 
+pub(crate) use mayday_tests::accounts::PASSWORD as ORGANIZER_PASSWORD;
+pub(crate) use mayday_tests::accounts::new_user;
 use serde_json::{Value, json};
 
 use crate::support::door::{Door, Reply};
 
-/// Of organizers, 16 characters at least (contract 2.4).
-pub(crate) const ORGANIZER_PASSWORD: &str = "correct horse battery";
 pub(crate) const PARTICIPANT_PASSWORD: &str = "tiny horse!";
 
 /// Somebody who is signed in.
@@ -125,14 +125,6 @@ pub(crate) fn registration(name: &str) -> Value {
 
 pub(crate) fn owner_email(agency: &str) -> String {
     format!("owner@{}.example.org", agency.to_lowercase())
-}
-
-/// The fields of NewOwner (contract 3.3).
-pub(crate) fn new_user(email: &str) -> Value {
-    json!({
-        "email": email, "password": ORGANIZER_PASSWORD, "confirmPassword": ORGANIZER_PASSWORD,
-        "firstName": "Anna", "lastName": "Nowak", "phoneNumber": "+48123456789",
-    })
 }
 
 /// The fields of NewUser (contract 3.3).

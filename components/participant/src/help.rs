@@ -5,12 +5,12 @@ use http::StatusCode;
 use serde::Serialize;
 use service::clock;
 use service::door::{Answer, Request};
-use service::internal::HelpRequest;
 use uuid::Uuid;
 
 use crate::bindings::mayday::platform::desk::{self, Standing};
 use crate::body::Body;
 use crate::error::Error;
+use crate::store::requests::Press;
 use crate::store::{self, requests};
 use crate::{access, events, json, outbox};
 
@@ -34,20 +34,17 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     }
     let agency_id = events::agency_of(&connection, event_id)?;
 
-    let participant = &caller.participant;
-    let help = HelpRequest {
-        id: Uuid::now_v7().to_string(),
-        participant_id: participant.id,
+    let press = Press {
+        participant_id: caller.participant.id,
         event_id,
         agency_id,
         pressed_at,
-        description: description.to_owned(),
+        description,
         lat,
         lng,
-        email: participant.email.clone(),
-        phone_number: participant.phone_number.clone(),
     };
-    if !requests::open(&connection, &help, caller.issued_at())? {
+    let request_id = Uuid::now_v7().to_string();
+    if !requests::open(&connection, &request_id, &press, caller.issued_at())? {
         caller.is_still_welcome(&connection)?;
         return Err(Error::BadRequest("chat request already exists".to_owned()));
     }

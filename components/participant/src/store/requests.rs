@@ -14,11 +14,23 @@ pub(crate) struct Due {
     pub attempts: i64,
 }
 
+/// A press as it came in.
+pub(crate) struct Press<'a> {
+    pub participant_id: i64,
+    pub event_id: i64,
+    pub agency_id: i64,
+    pub pressed_at: Millis,
+    pub description: &'a str,
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+}
+
 /// Notes the press in the outbox, due at once, and with it takes the lock (a trigger does). False, and nothing is changed, when the participant has
 /// an open request for the event already, or was signed out after `issued_at` or removed.
 pub(crate) fn open(
     connection: &Connection,
-    request: &HelpRequest,
+    request_id: &str,
+    press: &Press,
     issued_at: Millis,
 ) -> Result<bool, DatabaseError> {
     // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
@@ -30,14 +42,14 @@ pub(crate) fn open(
            AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
          RETURNING 1",
         parameters![
-            &request.id,
-            request.participant_id,
-            request.event_id,
-            request.agency_id,
-            request.pressed_at,
-            &request.description,
-            request.lat,
-            request.lng,
+            request_id,
+            press.participant_id,
+            press.event_id,
+            press.agency_id,
+            press.pressed_at,
+            press.description,
+            press.lat,
+            press.lng,
             issued_at,
         ],
         |row| row.get::<i64>(0),
