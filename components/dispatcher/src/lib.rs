@@ -9,8 +9,8 @@ use http::Method;
 use service::outbound::{Ask, ask};
 use service::settings;
 
-/// A service that is slower than this finds the next tick waiting.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Ticks are handled one after the other, so one service that hangs delays the next tick of all by this.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the services are, which key opens them, and where to knock.
 const DOORS: [(&str, &str, &str); 2] = [
@@ -27,7 +27,7 @@ mod entry {
     }
 }
 
-/// One service that does not answer must not keep the others waiting for their tick.
+/// One service that does not answer keeps no other from its tick.
 fn knock_everywhere() {
     for (origin, key, path) in DOORS {
         if let Err(error) = knock(origin, key, path) {

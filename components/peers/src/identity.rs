@@ -17,8 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Asked every moment, and again at the next one. A realm must not wait for long because the other one's owner hangs.
 const REVOCATIONS_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Somebody waits at a socket for a chat to be handed over, and can try again.
-const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(2);
+/// Everybody at the sockets of a sidecar waits for this, and whoever hands a chat over can try again.
+const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Guest for Peers {
     fn authenticate(authorizations: Vec<String>) -> Vec<Verdict> {

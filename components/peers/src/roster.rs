@@ -10,8 +10,14 @@ use crate::Peers;
 use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile};
 use crate::owner::{OwnerError, PARTICIPANT, comma_separated};
 
-/// Somebody waits at a socket for these answers, and both have a fallback: kept contact details, and the outbox.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// Whoever asks can do without: contact details are kept from the press.
+const PROFILES_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// So many ids go into one URL.
+const PROFILES_AT_ONCE: usize = 500;
+
+/// Everybody at the sockets of a sidecar waits for this, and the outbox will do it as well.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,15 +29,20 @@ struct ProfileBody {
 
 impl Guest for Peers {
     fn profiles(ids: Vec<i64>) -> Result<Vec<Profile>, Error> {
-        let path = format!("/participant/users?ids={}", comma_separated(&ids));
-        let bodies: HashMap<String, ProfileBody> =
-            PARTICIPANT.get(&path, TIMEOUT).map_err(|error| failure(&error))?;
         let profile = |body: ProfileBody| Profile {
             id: body.id,
             email: body.email,
             phone_number: body.phone_number,
         };
-        Ok(bodies.into_values().map(profile).collect())
+        let mut profiles = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(PROFILES_AT_ONCE) {
+            let path = format!("/participant/users?ids={}", comma_separated(ids));
+            let bodies: HashMap<String, ProfileBody> = PARTICIPANT
+                .get(&path, PROFILES_TIMEOUT)
+                .map_err(|error| failure(&error))?;
+            profiles.extend(bodies.into_values().map(profile));
+        }
+        Ok(profiles)
     }
 
     fn release_locks(requests: Vec<ClosedRequest>) -> Result<(), Error> {
@@ -44,7 +55,7 @@ impl Guest for Peers {
             requests: requests.into_iter().map(body).collect(),
         };
         PARTICIPANT
-            .tell("/participant/internal/releases", &requests, TIMEOUT)
+            .tell("/participant/internal/releases", &requests, RELEASE_TIMEOUT)
             .map_err(|error| failure(&error))
     }
 }
