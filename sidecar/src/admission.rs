@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use relay_protocol::{Admission, Authenticated, Principal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
-use crate::messenger::{CallError, Messenger};
+use crate::messenger::Messenger;
 
 /// The largest batch; a check is a signature and a look-up.
 const MAX_BATCH: usize = 256;
@@ -23,9 +23,12 @@ const MAX_QUEUED: usize = 4096;
 /// How long one call may take. A socket's whole time for authorization has room for several.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where connections ask who their client is.
+/// Where connections ask who their client is: each service about its own, so that neither has to wait for the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Admissions(mpsc::Sender<Question>);
+pub(crate) struct Admissions {
+    organizers: mpsc::Sender<Question>,
+    participants: mpsc::Sender<Question>,
+}
 
 /// Who a client is.
 #[derive(Clone, Copy, Debug)]
@@ -43,45 +46,46 @@ pub(crate) struct Question {
 }
 
 impl Admissions {
-    pub(crate) fn new() -> (Admissions, mpsc::Receiver<Question>) {
-        let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-        (Admissions(sender), receiver)
+    /// Also returns what is asked, for [`answer_questions`].
+    pub(crate) fn new() -> (Admissions, [mpsc::Receiver<Question>; 2]) {
+        let (organizers, about_organizers) = mpsc::channel(MAX_QUEUED);
+        let (participants, about_participants) = mpsc::channel(MAX_QUEUED);
+        let admissions = Admissions {
+            organizers,
+            participants,
+        };
+        (admissions, [about_organizers, about_participants])
     }
 
     /// Returns once it is known, however long that takes; `None` is a refusal.
     pub(crate) async fn ask(&self, authorization: String) -> Option<Admitted> {
+        // What stands before a token tells who issued it (contract 2.1). What has neither is refused without asking a service.
+        let lane = if authorization.contains("participant:") {
+            &self.participants
+        } else {
+            &self.organizers
+        };
         let (verdict, answer) = oneshot::channel();
-        self.0
-            .send(Question {
-                authorization,
-                verdict,
-            })
-            .await
-            .ok()?;
+        lane.send(Question {
+            authorization,
+            verdict,
+        })
+        .await
+        .ok()?;
         answer.await.ok()?
     }
 }
 
-/// Answers all questions. Runs until nobody can ask any more.
+/// Answers all questions of one lane. Runs until nobody can ask any more.
 pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, messenger: &Messenger) {
     let mut waiting = VecDeque::new();
-    // Questions whose service could not be asked wait apart, so that they do not hold up those about the other service.
-    let mut unavailable = VecDeque::new();
-    let mut ask_again_at = Instant::now();
-    let mut unavailable_backoff = Backoff::new();
     let mut outage = Outage::default();
     loop {
         if waiting.is_empty() {
-            tokio::select! {
-                question = questions.recv() => match question {
-                    Some(question) => waiting.push_back(question),
-                    None => return,
-                },
-                () = sleep_until(ask_again_at), if !unavailable.is_empty() => {}
+            match questions.recv().await {
+                Some(question) => waiting.push_back(question),
+                None => return,
             }
-        }
-        if ask_again_at <= Instant::now() {
-            waiting.append(&mut unavailable);
         }
         while let Ok(question) = questions.try_recv() {
             waiting.push_back(question);
@@ -94,28 +98,23 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
             .iter()
             .map(|question| question.authorization.clone())
             .collect();
-        match messenger
-            .authenticate(authorizations, Instant::now() + CALL_TIMEOUT)
-            .await
-        {
-            Ok(authenticated) => {
-                outage.ended();
-                let still_unavailable = give_verdicts(batch, authenticated);
-                if still_unavailable.is_empty() {
-                    unavailable_backoff = Backoff::new();
-                } else {
-                    unavailable.extend(still_unavailable);
-                    ask_again_at = Instant::now() + unavailable_backoff.next_delay();
-                }
-            }
-            Err(error) => {
-                batch
-                    .into_iter()
-                    .rev()
-                    .for_each(|question| waiting.push_front(question));
-                sleep(outage.goes_on(&error)).await;
-            }
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let (unanswered, reason) = match messenger.authenticate(authorizations, deadline).await {
+            Ok(authenticated) => (
+                give_verdicts(batch, authenticated),
+                "the service that knows them does not answer".to_owned(),
+            ),
+            Err(error) => (batch, error.to_string()),
+        };
+        if unanswered.is_empty() {
+            outage.ended();
+            continue;
         }
+        unanswered
+            .into_iter()
+            .rev()
+            .for_each(|question| waiting.push_front(question));
+        sleep(outage.goes_on(&reason)).await;
     }
 }
 
@@ -156,15 +155,15 @@ fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Ques
     unavailable
 }
 
-/// A time in which the messenger does not answer; logged when it begins and when it ends.
+/// A time in which clients cannot be authenticated; logged when it begins and when it ends.
 #[derive(Debug, Default)]
 struct Outage(Option<Backoff>);
 
 impl Outage {
-    fn goes_on(&mut self, error: &CallError) -> Duration {
+    fn goes_on(&mut self, reason: &str) -> Duration {
         self.0
             .get_or_insert_with(|| {
-                warn!(%error, "clients cannot be authenticated: {error}");
+                warn!("clients cannot be authenticated: {reason}");
                 Backoff::new()
             })
             .next_delay()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use relay_protocol::{BatchOutcome, Command, CommandOutcome, Delivery, User};
+use relay_protocol::{BatchOutcome, Command, Delivery, User};
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -59,6 +59,8 @@ pub(crate) struct Pending {
     /// How long the client's frame was.
     pub(crate) bytes: usize,
     pub(crate) asker: Arc<Outbox>,
+    /// The place that the answer takes until it has been read, if it may be long.
+    pub(crate) asked: Option<OwnedSemaphorePermit>,
     /// One of the places the connection has for commands under way, given back when this is answered.
     pub(crate) _place: OwnedSemaphorePermit,
 }
@@ -111,6 +113,15 @@ impl Commands {
         self.queue.lock().expect("no panic while locked").take_batch()
     }
 
+    /// These are to be asked again, before anything else.
+    fn put_back(&self, pending: Vec<Pending>) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        for pending in pending.into_iter().rev() {
+            queue.bytes += pending.cost();
+            queue.pending.push_front(pending);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.queue
             .lock()
@@ -160,6 +171,7 @@ impl Carrier {
     /// Runs until dropped, one batch at a time.
     pub(crate) async fn carry(&self) {
         let mut not_before = Instant::now();
+        let mut may_be_done = false;
         loop {
             let batch = self.give_up_old(self.commands.next_batch(not_before).await);
             if batch.is_empty() {
@@ -169,12 +181,20 @@ impl Carrier {
             not_before = asked_at + BATCH_EVERY;
             match self.carry_out(&batch).await {
                 Ok(outcome) => {
-                    self.metrics.batch_answered(batch.len(), asked_at.elapsed());
-                    self.hand_out(batch, outcome);
+                    self.metrics
+                        .batch_answered(outcome.outcomes.len(), asked_at.elapsed());
+                    let rest = self.hand_out(batch, outcome);
+                    self.commands.put_back(rest);
+                    if std::mem::take(&mut may_be_done) {
+                        self.hub.resync();
+                        self.relay.tell_all_to_resync();
+                    }
                 }
                 Err(error) => {
                     self.log(&error, batch.len());
                     self.fail(batch);
+                    // Its answer may have been lost, and then nobody has seen what came of it.
+                    may_be_done = true;
                 }
             }
         }
@@ -222,21 +242,29 @@ impl Carrier {
         }
     }
 
-    /// Answers the askers and shows everybody what happened, in the order of the batch.
-    fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) {
+    /// Answers the askers and shows everybody what happened, in the order of the batch. Returns what the messenger has left for the next one.
+    fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) -> Vec<Pending> {
         self.refused.store(false, Ordering::Relaxed);
         let mut spread = Spread::new(&self.hub, &self.relay, outcome.revision);
-        for (pending, CommandOutcome { reply, deliveries }) in batch.iter().zip(&outcome.outcomes) {
+        let mut batch = batch.into_iter();
+        for (outcome, pending) in outcome.outcomes.iter().zip(&mut batch) {
             self.metrics.command_answered(pending.since.elapsed());
-            if let Some(reply) = reply {
-                pending.asker.push(rendered(reply));
+            if let Some(shown) = &outcome.shown {
+                self.hub
+                    .has_seen(pending.command.principal.user, &pending.asker, shown);
             }
-            for delivery in deliveries {
+            match (&outcome.reply, pending.asked) {
+                (Some(reply), Some(asked)) => pending.asker.answer(rendered(reply), asked),
+                (Some(reply), None) => pending.asker.push(rendered(reply)),
+                (None, _) => {}
+            }
+            for delivery in &outcome.deliveries {
                 spread.show(delivery);
                 spread.pass(delivery);
             }
         }
         spread.publish();
+        batch.collect()
     }
 
     fn log(&self, error: &CallError, commands: usize) {
@@ -346,6 +374,7 @@ mod tests {
             since: Instant::now(),
             bytes,
             asker: Arc::default(),
+            asked: None,
             _place: Arc::clone(places).try_acquire_owned().unwrap(),
         }
     }

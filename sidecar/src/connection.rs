@@ -29,6 +29,9 @@ use crate::relay::{Relay, Wanted};
 /// end. There is room for all frames that are kept before a session opens.
 const MAX_UNDER_WAY: usize = 64;
 
+/// Of what may be long, chats and histories, a connection may have so many asked for and not read. With more its socket is not read either.
+const MAX_UNREAD: usize = 4;
+
 /// How long the last frames may take to be written before the connection is dropped.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
@@ -170,6 +173,8 @@ struct Connection {
     outbox: Arc<Outbox>,
     /// Places for commands under way.
     places: Arc<Semaphore>,
+    /// Places for what may be long, until it has been read.
+    unread: Arc<Semaphore>,
     opening: Option<Pin<Box<dyn Future<Output = Opening> + Send>>>,
     membership: Option<Membership>,
     /// What the first frame said, to be asked about again when there are doubts.
@@ -206,6 +211,7 @@ impl Connection {
             shared,
             outbox,
             places: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+            unread: Arc::new(Semaphore::new(MAX_UNREAD)),
             opening: None,
             membership: None,
             authorization: String::new(),
@@ -224,7 +230,7 @@ impl Connection {
             let may_read = may_go_on && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                () = room(&self.places, &self.outbox), if may_go_on && !may_read => None,
+                () = room(&self.places, &self.unread, &self.outbox), if may_go_on && !may_read => None,
                 () = nothing_under_way(&self.places), if !may_go_on => self.go_on(),
                 opening = opened(&mut self.opening) => self.go_on_opening(opening),
                 () = self.outbox.doubted() => self.check_again(),
@@ -244,7 +250,10 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         self.session.wants_frames()
+            // What somebody says who may not be here any more counts only when it is known that they may.
+            && self.checking.is_none()
             && self.places.available_permits() > 0
+            && self.unread.available_permits() > 0
             && !self.outbox.owes_too_many_pongs()
     }
 
@@ -341,6 +350,7 @@ impl Connection {
 
     /// Asks once more who the client is; a question under way is given up, since its answer may be older than the doubt.
     fn check_again(&mut self) -> Option<Ending> {
+        self.outbox.hold();
         let admissions = self.shared.admissions.clone();
         let authorization = self.authorization.clone();
         self.checking = Some(Box::pin(async move { admissions.ask(authorization).await }));
@@ -354,6 +364,7 @@ impl Connection {
             (Some(found), Some(known)) if found.has_rights_of(&known) => {
                 self.accepted = Some(found);
                 self.session.confirmed(found);
+                self.outbox.release();
                 return None;
             }
             (Some(_), _) => Closing::Changed,
@@ -384,6 +395,12 @@ impl Connection {
                 self.session.protocol(),
             ));
         };
+        let asked = match request {
+            Request::GetChats | Request::GetChatHistory { .. } => {
+                Arc::clone(&self.unread).try_acquire_owned().ok()
+            }
+            _ => None,
+        };
         let since = Instant::now();
         let bytes = size_of_text(&request);
         let command = Command {
@@ -398,6 +415,7 @@ impl Connection {
             since,
             bytes,
             asker: Arc::clone(&self.outbox),
+            asked,
             _place: place,
         });
     }
@@ -439,10 +457,12 @@ async fn nothing_under_way(places: &Semaphore) {
 }
 
 /// Waits for what made the connection stop reading. While a session opens that is its own event.
-async fn room(places: &Semaphore, outbox: &Outbox) {
+async fn room(places: &Semaphore, unread: &Semaphore, outbox: &Outbox) {
+    // A closed semaphore does not happen, and a free place is not taken here.
     if places.available_permits() == 0 {
-        // A closed semaphore does not happen, and a free place is not taken here.
         drop(places.acquire().await);
+    } else if unread.available_permits() == 0 {
+        drop(unread.acquire().await);
     } else if outbox.owes_too_many_pongs() {
         outbox.pongs_sent().await;
     } else {

@@ -1,8 +1,10 @@
 //! A frame that goes to clients, as each of them is to see it: the contract's clients get what they expect, and those that speak
 //! protocol 2 get more. Made once, however many connections it is for.
 
+use std::sync::Arc;
+
 use axum::extract::ws::Utf8Bytes;
-use relay_protocol::{Audience, Protocol};
+use relay_protocol::{Audience, Place, Protocol, Stage};
 use serde_json::value::RawValue;
 
 /// One frame in both forms; absent where it is not for such clients.
@@ -12,6 +14,8 @@ pub(crate) struct Frame {
     two: Option<Utf8Bytes>,
     /// When it happened, if that matters.
     revision: Option<i64>,
+    /// Where it stands in its chat, if it is a message.
+    message: Option<Arc<Place>>,
 }
 
 impl Frame {
@@ -30,7 +34,22 @@ impl Frame {
             contract: audience.includes(Protocol::Contract).then_some(contract),
             two: audience.includes(Protocol::Two).then_some(two),
             revision,
+            message: None,
         }
+    }
+
+    /// The same at its place. Where the contract is spoken, what neither opens a chat nor closes it is a message.
+    pub(crate) fn at(self, place: &Place) -> Frame {
+        let is_message = place.stage == Stage::Middle && self.contract.is_some();
+        Frame {
+            message: is_message.then(|| Arc::new(place.clone())),
+            ..self
+        }
+    }
+
+    /// Where it stands in its chat, if it is a message.
+    pub(crate) fn message(&self) -> Option<&Place> {
+        self.message.as_deref()
     }
 
     /// Whether it is news to a connection that was accepted at a revision, and did not find it when it came.
@@ -52,6 +71,7 @@ impl Frame {
             contract: Some(text.into()),
             two: Some(text.into()),
             revision: None,
+            message: None,
         }
     }
 }

@@ -53,6 +53,8 @@ struct Connection {
     protocol: Protocol,
     /// The revision at which it was accepted; what came before is not for it.
     since: i64,
+    /// How far the histories that it was shown reach, by chat: what stands there is not shown to it once more, should it come late.
+    seen: HashMap<String, i64>,
     outbox: Arc<Outbox>,
 }
 
@@ -86,6 +88,7 @@ impl Hub {
             principal,
             protocol,
             since,
+            seen: HashMap::new(),
             outbox,
         });
         let first = presence.connections.len() == 1;
@@ -114,6 +117,22 @@ impl Hub {
             self.attendance_changed.notify_one();
         }
         last
+    }
+
+    /// A connection is shown a history that reaches up to `place`.
+    pub(crate) fn has_seen(&self, user: User, outbox: &Arc<Outbox>, place: &Place) {
+        let mut people = self.people.lock().expect("no panic while locked");
+        let connections = people
+            .present
+            .get_mut(&user)
+            .map(|presence| &mut presence.connections);
+        let asker = connections
+            .into_iter()
+            .flatten()
+            .find(|connection| Arc::ptr_eq(&connection.outbox, outbox));
+        if let Some(connection) = asker {
+            connection.seen.insert(place.chat_id.clone(), place.position);
+        }
     }
 
     /// Waits until an organizer has come or gone since the last time.
@@ -216,7 +235,7 @@ impl Hub {
         let arrived = Arrived {
             position: place.position,
             stage: place.stage,
-            frame,
+            frame: frame.at(place),
         };
         let mut show = Vec::new();
         let due = presence
@@ -283,11 +302,22 @@ impl Hub {
     }
 }
 
+impl Connection {
+    fn has_seen(&self, frame: &Frame) -> bool {
+        frame.message().is_some_and(|place| {
+            self.seen
+                .get(&place.chat_id)
+                .is_some_and(|seen| place.position <= *seen)
+        })
+    }
+}
+
 impl Presence {
     fn show(&self, frames: &[Frame]) {
         for frame in frames {
             for connection in &self.connections {
                 if frame.is_news_since(connection.since)
+                    && !connection.has_seen(frame)
                     && let Some(frame) = frame.seen_with(connection.protocol)
                 {
                     connection.outbox.push(frame.clone());
@@ -393,6 +423,28 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(250));
         assert_eq!(taken(&outbox), ["4"]);
         timer.abort();
+    }
+
+    /// Contract 6.1: clients do not look for what they have seen already.
+    #[test]
+    fn what_a_history_has_shown_is_not_shown_again() {
+        let hub = Hub::new(Duration::ZERO);
+        let (reader, other) = (Arc::default(), Arc::default());
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&reader));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&other));
+        hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("1"), false);
+        hub.has_seen(ALICE, &reader, &place(3));
+        for position in 2..=4 {
+            let frame = Frame::for_everyone(&position.to_string());
+            hub.deliver(ALICE, Some(&place(position)), frame, false);
+        }
+        let elsewhere = Place {
+            chat_id: "d".to_owned(),
+            ..place(2)
+        };
+        hub.deliver(ALICE, Some(&elsewhere), Frame::for_everyone("d2"), false);
+        assert_eq!(taken(&reader), ["1", "4", "d2"]);
+        assert_eq!(taken(&other), ["1", "2", "3", "4", "d2"]);
     }
 
     #[test]

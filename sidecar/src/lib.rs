@@ -212,7 +212,7 @@ struct Visible {
 
 /// What goes on besides the connections. Each part runs until it is aborted, unless it panics.
 fn background(
-    questions: mpsc::Receiver<admission::Question>,
+    questions: [mpsc::Receiver<admission::Question>; 2],
     messenger: Arc<Messenger>,
     carrier: Carrier,
     visible: Visible,
@@ -228,7 +228,10 @@ fn background(
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
         async move { revocation::watch(&messenger, &hub).await }
     });
-    parts.spawn(async move { admission::answer_questions(questions, &messenger).await });
+    for questions in questions {
+        let messenger = Arc::clone(&messenger);
+        parts.spawn(async move { admission::answer_questions(questions, &messenger).await });
+    }
     parts.spawn(async move { carrier.carry().await });
     parts.spawn({
         let hub = Arc::clone(&hub);

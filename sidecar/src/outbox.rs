@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
 use prometheus_client::metrics::counter::Counter;
 use relay_protocol::Protocol;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::protocol::resync_frame;
 
@@ -38,19 +38,38 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Waiting>,
+    /// How long those are that may be lost.
     bytes: usize,
     dropped: u64,
     /// What the client understands.
     protocol: Protocol,
-    /// Nothing is written before the client has been welcomed.
-    unwelcomed: bool,
-    /// What the client is told first, until it is written.
-    welcome: Option<Utf8Bytes>,
+    welcome: Welcome,
+    /// Nothing is written until it is known again who is at the socket.
+    held: bool,
     /// Something was lost that the client has not been told of yet.
     missed: bool,
     unsent_pongs: usize,
     end: Option<End>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: Utf8Bytes,
+    /// One of the connection's few places for what it has asked for and not read yet. What has one is not lost.
+    asked: Option<OwnedSemaphorePermit>,
+}
+
+/// What comes before anything else.
+#[derive(Debug, Default)]
+enum Welcome {
+    /// Nothing, or it has been written.
+    #[default]
+    Done,
+    /// A frame that is not there yet; nothing is written before.
+    Awaited,
+    /// This frame.
+    First(Utf8Bytes),
 }
 
 /// How a connection ends once everything before has been written.
@@ -85,14 +104,30 @@ impl Outbox {
             return;
         }
         queue.bytes += frame.len();
-        queue.frames.push_back(frame);
+        queue.frames.push_back(Waiting { frame, asked: None });
         while queue.frames.len() > MAX_FRAMES || (queue.bytes > MAX_BYTES && queue.frames.len() > 1) {
-            let oldest = queue.frames.pop_front().expect("the queue is not empty");
+            let Some(oldest) = queue.take_oldest_that_may_be_lost() else {
+                break;
+            };
             queue.bytes -= oldest.len();
             queue.dropped += 1;
             queue.missed = true;
             self.drops.inc();
         }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Adds what the client has asked for, and gives the place back when it has been written.
+    pub(crate) fn answer(&self, frame: Utf8Bytes, asked: OwnedSemaphorePermit) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        if queue.end.is_some() {
+            return;
+        }
+        queue.frames.push_back(Waiting {
+            frame,
+            asked: Some(asked),
+        });
         drop(queue);
         self.filled.notify_one();
     }
@@ -111,7 +146,8 @@ impl Outbox {
     pub(crate) fn finish_at_once(&self, end: End) {
         {
             let mut queue = self.queue.lock().expect("no panic while locked");
-            queue.welcome = None;
+            queue.welcome = Welcome::Done;
+            queue.held = false;
             queue.frames.clear();
             queue.bytes = 0;
             queue.missed = false;
@@ -124,16 +160,18 @@ impl Outbox {
     pub(crate) fn speak(&self, protocol: Protocol) {
         let mut queue = self.queue.lock().expect("no panic while locked");
         queue.protocol = protocol;
-        queue.unwelcomed = protocol == Protocol::Two;
+        queue.welcome = match protocol {
+            Protocol::Contract => Welcome::Done,
+            Protocol::Two => Welcome::Awaited,
+        };
     }
 
     /// What the client is told first. What it has missed so far it finds when it asks for the first time.
     pub(crate) fn welcome(&self, frame: Utf8Bytes) {
         {
             let mut queue = self.queue.lock().expect("no panic while locked");
-            queue.unwelcomed = false;
             queue.missed = false;
-            queue.welcome = Some(frame);
+            queue.welcome = Welcome::First(frame);
         }
         self.filled.notify_one();
     }
@@ -154,9 +192,21 @@ impl Outbox {
         self.crowded_out.notified().await;
     }
 
-    /// Whoever is at the socket has to be authorized again.
+    /// Whoever is at the socket has to be authorized again, and is shown nothing until then.
     pub(crate) fn doubt(&self) {
+        self.hold();
         self.doubted.notify_one();
+    }
+
+    /// Nothing is written until [`Outbox::release`].
+    pub(crate) fn hold(&self) {
+        self.queue.lock().expect("no panic while locked").held = true;
+    }
+
+    /// The client may see what waits.
+    pub(crate) fn release(&self) {
+        self.queue.lock().expect("no panic while locked").held = false;
+        self.filled.notify_one();
     }
 
     /// Waits for a doubt since the last one.
@@ -172,10 +222,13 @@ impl Outbox {
     /// The next thing to do, if there is any.
     pub(crate) fn take(&self) -> Option<Work> {
         let mut queue = self.queue.lock().expect("no panic while locked");
-        if queue.unwelcomed {
+        if queue.held {
+            return None;
+        }
+        if matches!(queue.welcome, Welcome::Awaited) {
             return queue.end.clone().map(Work::End);
         }
-        if let Some(frame) = queue.welcome.take() {
+        if let Welcome::First(frame) = std::mem::take(&mut queue.welcome) {
             return Some(Work::Write(frame));
         }
         // Before what is left: whoever asks for the history then misses nothing of it.
@@ -183,8 +236,10 @@ impl Outbox {
             return Some(Work::Write(resync_frame()));
         }
         match queue.frames.pop_front() {
-            Some(frame) => {
-                queue.bytes -= frame.len();
+            Some(Waiting { frame, asked }) => {
+                if asked.is_none() {
+                    queue.bytes -= frame.len();
+                }
                 Some(Work::Write(frame))
             }
             None => queue.end.clone().map(Work::End),
@@ -219,9 +274,18 @@ impl Outbox {
     }
 }
 
+impl Queue {
+    fn take_oldest_that_may_be_lost(&mut self) -> Option<Utf8Bytes> {
+        let oldest = self.frames.iter().position(|waiting| waiting.asked.is_none())?;
+        self.frames.remove(oldest).map(|waiting| waiting.frame)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
 
     fn taken(outbox: &Outbox) -> Vec<String> {
         let mut frames = Vec::new();
@@ -293,6 +357,38 @@ mod tests {
         outbox.welcome("ready".into());
         outbox.miss();
         assert_eq!(taken(&outbox), ["ready", resync_frame().as_str()]);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_not_lost() {
+        let places = Arc::new(Semaphore::new(1));
+        let outbox = Outbox::default();
+        outbox.push("0".into());
+        let asked = Arc::clone(&places).try_acquire_owned().unwrap();
+        outbox.answer(Utf8Bytes::from("h".repeat(2 * MAX_BYTES)), asked);
+        for number in 1..=MAX_FRAMES {
+            outbox.push(Utf8Bytes::from(number.to_string()));
+        }
+        assert_eq!(outbox.dropped(), 2);
+        assert_eq!(places.available_permits(), 0);
+        let frames = taken(&outbox);
+        assert_eq!((frames[0].len(), frames[1].as_str()), (2 * MAX_BYTES, "2"));
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[test]
+    fn who_is_doubted_is_shown_nothing_until_it_is_known() {
+        let outbox = Outbox::default();
+        outbox.push("a".into());
+        outbox.doubt();
+        outbox.push("b".into());
+        assert!(outbox.take().is_none());
+        outbox.release();
+        assert_eq!(taken(&outbox), ["a", "b"]);
+        outbox.push("c".into());
+        outbox.doubt();
+        outbox.finish_at_once(End::Drop);
+        assert!(matches!(outbox.take(), Some(Work::End(End::Drop))));
     }
 
     #[test]

@@ -59,8 +59,12 @@ impl Queues {
                 hub.tell_user(participant, || place.frame());
             }
         }
-        let is_colleague = |principal: &Principal| principal.agency_id == Some(agency_id);
-        hub.tell(is_colleague, || status_frame(&queue));
+        // An estimate that has aged concerns only those who wait.
+        let waited = before.map(|before| before.waiting).unwrap_or_default();
+        if waited != queue.waiting {
+            let is_colleague = |principal: &Principal| principal.agency_id == Some(agency_id);
+            hub.tell(is_colleague, || status_frame(&queue));
+        }
     }
 
     /// What somebody who has just come is to know.

@@ -65,7 +65,7 @@ pub(crate) struct Relay {
     outgoing: Mutex<Outgoing>,
     outgoing_filled: Notify,
     publisher: Mutex<Option<MultiplexedConnection>>,
-    /// Something could not be published, and the other sidecars do not know it yet.
+    /// Something could not be published or is not known here, and the other sidecars do not know that yet.
     withheld: AtomicBool,
     metrics: Arc<Metrics>,
 }
@@ -359,6 +359,11 @@ impl Relay {
             let frame = Frame::new(passed.frame, passed.more, passed.audience, passed.revision);
             hub.deliver(user, passed.place.as_deref(), frame, passed.again);
         }
+    }
+
+    /// Something may have happened that nobody was shown, here or elsewhere.
+    pub(crate) fn tell_all_to_resync(&self) {
+        self.withheld.store(true, Ordering::Relaxed);
     }
 
     /// Publishes what [`Relay::pass_on`] was given, and the tick when it is this sidecar's turn. Runs until

@@ -351,6 +351,110 @@ async fn waiting_ends_with_the_last_connection() {
     assert_eq!(news["queues"][0]["waiting"].as_array().map(Vec::len), Some(1));
 }
 
+/// A sidecar that was not heard for a moment still has those who wait with it.
+#[tokio::test]
+async fn waiting_goes_on_when_a_sidecar_is_silent_for_a_while() {
+    let mut desk = Desk::open().await;
+    let (support, attends) = (desk.support(), desk.attends(desk.agency.support.id));
+    let wait = json!({"type": "startChat", "wait": true});
+    for (silent_for, is_given) in [(10, true), (61, false)] {
+        desk.beat("left", Some(attends.clone()), &Value::Null).await;
+        let waits = desk.asks(&support, wait.clone()).await;
+        assert_eq!(waits["reply"]["payload"]["code"], "waiting");
+        let cursor = desk.beat("right", None, &json!(0)).await["next"].clone();
+        desk.later(silent_for);
+        desk.presses(&format!("p{silent_for}"), "").await;
+        let news = desk.beat("right", Some(json!([])), &cursor).await;
+        assert_eq!(news["deliveries"], json!([]), "nobody is known to be there");
+        desk.tick().await;
+        let news = desk.beat("left", Some(attends.clone()), &cursor).await;
+        let given = kinds(&news["deliveries"]).contains(&("new_chat", "everyone"));
+        assert_eq!(given, is_given, "silent for {silent_for} s");
+    }
+}
+
+/// What the latest pickups say is true for ten minutes, also for those who wait and look.
+#[tokio::test]
+async fn an_estimate_ends_with_the_time_it_speaks_of() {
+    let mut desk = Desk::open().await;
+    desk.presses("first", "").await;
+    desk.start().await;
+    let database = Connection::open(desk.components.database("messenger")).expect("a database");
+    let picked_up = |millis_ago: i64| {
+        let statement = "UPDATE chats SET time_start = unixepoch() * 1000 - ?1, pressed_at = unixepoch() * 1000 - ?1 - 7000
+             WHERE time_start IS NOT NULL";
+        database.execute(statement, [millis_ago]).expect(statement);
+    };
+    picked_up(0);
+    desk.presses("second", "").await;
+    let before = desk.beat("s", None, &json!(0)).await;
+    assert_eq!(before["queues"][0]["estimate"], 7);
+    desk.tick().await;
+    assert_eq!(desk.beat("s", None, &before["next"]).await["queues"], json!([]));
+    picked_up(600_001);
+    desk.tick().await;
+    let after = desk.beat("s", None, &before["next"]).await;
+    let queue = &after["queues"][0];
+    assert_eq!(
+        (queue["waiting"].as_array().map(Vec::len), &queue["estimate"]),
+        (Some(1), &Value::Null)
+    );
+}
+
+/// One client that asks for much does not keep the others of its batch from theirs.
+#[tokio::test]
+async fn a_batch_ends_where_its_answer_gets_too_long() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let participant = participant(&person);
+    let text = "ż".repeat(16_000);
+    for _ in 0..2 {
+        let batch: Vec<Value> = (0..75)
+            .map(|_| desk.command(&participant, say(&chat_id, &text)))
+            .collect();
+        assert_eq!(desk.batch(&batch).await.len(), batch.len());
+    }
+    let history = json!({"type": "getChatHistory", "chatId": chat_id});
+    let commands = [
+        desk.command(&participant, say(&chat_id, "before")),
+        desk.command(&participant, history.clone()),
+        desk.command(&participant, history.clone()),
+        desk.command(&participant, say(&chat_id, "behind")),
+    ];
+    let first = desk.batch(&commands).await;
+    assert_eq!(first.len(), 2);
+    // Those who know no numbers see the latest, and no message twice.
+    let messages = first[1]["reply"]["payload"]["messages"]
+        .as_array()
+        .expect("a list");
+    assert_eq!(messages.last().expect("one")["content"], "before");
+    assert_eq!(messages.len(), 133);
+    assert_eq!(first[1]["shown"], json!({"chatId": chat_id, "position": 151}));
+    // Asked again, all of it.
+    let again = desk.batch(&commands).await;
+    assert_eq!(again.len(), 2);
+    assert_eq!(again[0]["deliveries"], first[0]["deliveries"]);
+    assert_eq!(desk.batch(&commands[2..]).await.len(), 1);
+    assert_eq!(desk.batch(&commands[3..]).await.len(), 1);
+
+    // The others read on from the last number.
+    let mut next = 1;
+    while next <= 152 {
+        let part = json!({"type": "getChatHistory", "chatId": chat_id, "afterSeq": next - 1, "limit": 1000});
+        let part = desk.asks(&participant, part).await;
+        assert_eq!(part["shown"], Value::Null);
+        let part = &part["reply"]["payload"];
+        assert_eq!(part["lastSeq"], 152);
+        for message in part["messages"].as_array().expect("a list") {
+            assert_eq!(message["seq"], next);
+            next += 1;
+        }
+    }
+    let archive = person.archived_contents("participant", &chat_id).await;
+    assert_eq!(archive.len(), 152, "the archive has everything");
+}
+
 /// An agency may say how many chats an organizer has at most.
 #[tokio::test]
 async fn no_organizer_gets_more_chats_than_the_agency_allows() {
@@ -523,8 +627,17 @@ async fn a_request_that_waits_again_ends_when_it_is_taken_back() {
     desk.later(61);
     desk.beat("s", Some(json!([])), &Value::Null).await;
     desk.tick().await;
+    let cursor = desk.beat("s", None, &json!(0)).await["next"].clone();
     let path = format!("/participant/chat-requests/mine/{}", desk.agency.event_id);
     person.delete(&path).await.empty(200);
+    // The participant's other devices had it open.
+    let news = desk.beat("s", None, &cursor).await;
+    let told = &news["deliveries"][0];
+    assert_eq!(kinds(&news["deliveries"]), [("closed_chat", "everyone")]);
+    assert_eq!(
+        (&told["to"], &told["place"]["stage"]),
+        (&json!([participant(&person)]), &json!("closes"))
+    );
     assert!(!person.has_requested(desk.agency.event_id).await);
     let archive = person.archive("participant").await;
     assert_eq!((archive.len(), &archive[0]["id"]), (1, &json!(chat_id)));

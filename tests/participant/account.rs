@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{change, count, tick, waiting};
-use crate::support::components::Components;
+use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::Reply;
 use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
 
@@ -215,6 +215,27 @@ async fn a_deletion_needs_the_password() {
     participant.get("/participant/profile").await.json(200);
 }
 
+/// The columns of a service's database in which a text is found.
+fn mentions(components: &Components, service: &str, text: &str) -> Vec<String> {
+    let database = rusqlite::Connection::open(components.database(service)).expect("a database");
+    let columns = "SELECT t.name, c.name FROM pragma_table_list t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.schema = 'main'";
+    let mut statement = database.prepare(columns).expect(columns);
+    let columns = statement
+        .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .expect("columns");
+    assert!(columns.len() > 20, "{columns:?}");
+    let is_found = |(table, column): &(String, String)| {
+        let question = format!("SELECT count(*) FROM {table} WHERE instr({column}, ?1)");
+        let found: i64 = database
+            .query_row(&question, [text], |row| row.get(0))
+            .expect("a number");
+        found > 0
+    };
+    let found = columns.into_iter().filter(is_found);
+    found.map(|(table, column)| format!("{table}.{column}")).collect()
+}
+
 /// Profile, locks and contact details go, also those the messenger has; what was said stays.
 #[tokio::test]
 async fn a_deleted_account_is_forgotten_everywhere() {
@@ -227,23 +248,31 @@ async fn a_deleted_account_is_forgotten_everywhere() {
         .await
         .json(201);
     let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
+    // Of two requests one is picked up by who has waited for it, and one waits.
+    let waits = json!({"commands": [{
+        "id": "0198c0de-0000-7000-8000-000000000001", "receivedAt": 1_777_629_600_000_i64, "protocol": "two",
+        "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
+        "request": {"type": "startChat", "wait": true},
+    }]});
+    let key = Some(MESSENGER_KEY);
+    let commands = "/messenger/internal/commands";
+    let door = &components.door;
+    door.send("POST", commands, key, Some(&waits)).await.json(200);
     participant
         .press_help(agency.event_id, "I am lost")
         .await
         .empty(200);
+    let beat = json!({"sidecar": "s", "cursor": 0, "organizers": [{"organizerId": agency.support.id, "agencyId": agency.id}]});
+    let heard = door
+        .send("POST", "/messenger/internal/beat", key, Some(&beat))
+        .await
+        .json(200);
+    let contact = &heard["deliveries"][0]["frame"]["payload"]["participant"];
+    assert_eq!(contact["email"], "zuzanna@example.org");
     participant
         .press_help(other_event["id"].as_i64().expect("an id"), "Here too")
         .await
         .empty(200);
-    // Of two requests one has been picked up, and one waits.
-    change(
-        &components,
-        "messenger",
-        &format!(
-            "UPDATE chats SET state = 'active', organizer_id = {}, time_start = pressed_at WHERE event_id = {}",
-            agency.support.id, agency.event_id
-        ),
-    );
     let profile = participant.get("/participant/profile").await.json(200);
     assert_eq!(
         delete(&participant, PARTICIPANT_PASSWORD).await.json(200),
@@ -265,8 +294,26 @@ async fn a_deleted_account_is_forgotten_everywhere() {
         );
         assert_eq!(rows, 0, "{table}");
     }
-    let contacts = "SELECT count(*) FROM chats WHERE email <> '' OR phone_number <> ''";
-    assert_eq!(count(&components, "messenger", contacts), 0);
+    for service in ["participant", "messenger"] {
+        assert_eq!(mentions(&components, service, "zuzanna"), Vec::<String>::new());
+        assert_eq!(
+            mentions(
+                &components,
+                service,
+                profile["phoneNumber"].as_str().expect("a text")
+            ),
+            Vec::<String>::new()
+        );
+    }
+    let heard = door
+        .send("POST", "/messenger/internal/beat", key, Some(&beat))
+        .await
+        .json(200);
+    let contact = &heard["deliveries"][0]["frame"]["payload"]["participant"];
+    assert_eq!(
+        contact,
+        &json!({"id": participant.id, "email": "", "phoneNumber": ""})
+    );
     assert_eq!(waiting(&components), 0);
     let said = "SELECT count(*) FROM messages WHERE content = 'Problem description: I am lost'";
     assert_eq!(count(&components, "messenger", said), 1);
@@ -322,7 +369,7 @@ async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
         "agencyId": agency.id, "pressedAt": 1_777_629_600_000_i64, "description": "help", "lat": null, "lng": null,
         "email": "zuzanna@example.org", "phoneNumber": "",
     }]});
-    let key = Some(crate::support::components::MESSENGER_KEY);
+    let key = Some(MESSENGER_KEY);
     let door = &components.door;
     door.send("POST", "/messenger/internal/requests", key, Some(&late))
         .await

@@ -54,7 +54,7 @@ fn list_messages(request: &Request, may_see: impl Fn(&Chat) -> bool) -> Result<A
         .ok_or(Error::ChatNotFound)?;
     let connection = store::open()?;
     find(&connection, id, may_see)?;
-    let messages = messages::list(&connection, id, 0, None)?;
+    let messages = messages::all(&connection, id)?;
     let bodies: Vec<_> = messages
         .iter()
         .map(|message| MessageBody::new(message, Protocol::Contract))

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use relay_protocol::{BatchOutcome, Command, CommandOutcome, Realm, Request};
+use relay_protocol::{BatchOutcome, Command, CommandOutcome, Protocol, Realm, Request};
 use service::clock::{self, Millis};
 use service::database::transaction;
 use spin_sdk::sqlite3::Connection;
@@ -20,6 +20,13 @@ use crate::store::news;
 use crate::store::outbox::Release;
 use crate::store::revision;
 use crate::{frames, ids, outbox};
+
+/// When what a batch's answer shows of chats has so many characters, the rest of the batch is left for another one; and one history shows no more than
+/// this. Escaped and in all its copies that is far less than an instance may use, and than a sidecar reads.
+const MAX_CHARACTERS: usize = 2 * 1024 * 1024;
+
+/// What a chat without its messages counts.
+const CHAT_CHARACTERS: usize = 512;
 
 /// What came of a command.
 enum Done {
@@ -78,7 +85,7 @@ enum Done {
     },
 }
 
-/// Carries out a batch: one outcome per command, in order.
+/// Carries out a batch: one outcome per command, in order, for as many as the answer has room for.
 pub(crate) fn carry_out(connection: &Connection, commands: &[Command]) -> Result<BatchOutcome, Error> {
     let changes = |command: &Command| {
         !matches!(
@@ -114,7 +121,10 @@ fn decide(
 ) -> Result<Vec<Done>, Error> {
     let mut done = Vec::with_capacity(commands.len());
     let mut rest = commands;
-    while let [command, behind @ ..] = rest {
+    let mut characters = 0;
+    while let [command, behind @ ..] = rest
+        && characters < MAX_CHARACTERS
+    {
         rest = behind;
         match &command.request {
             Request::GetChats => done.push(Done::Chats(chats::open_of(connection, &command.principal)?)),
@@ -143,8 +153,23 @@ fn decide(
                 rest = &commands[done.len()..];
             }
         }
+        characters += done.last().map_or(0, Done::characters);
     }
     Ok(done)
+}
+
+impl Done {
+    /// How much it shows of what has been said before.
+    fn characters(&self) -> usize {
+        match self {
+            Done::Chats(chats) => chats.len() * CHAT_CHARACTERS,
+            Done::History { messages, .. } => messages
+                .iter()
+                .map(|message| message.content.len() + CHAT_CHARACTERS)
+                .sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// A command that says something.
@@ -203,7 +228,11 @@ fn get_history(
     let Some(chat) = open_chat(connection, command, chat_id)? else {
         return Ok(no_access(chat_id));
     };
-    let messages = messages::list(connection, chat_id, after_seq, limit)?;
+    let characters = i64::try_from(MAX_CHARACTERS).unwrap_or(i64::MAX);
+    let messages = match command.protocol {
+        Protocol::Contract => messages::latest(connection, chat_id, characters)?,
+        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, characters)?,
+    };
     Ok(Done::History { chat, messages })
 }
 
@@ -276,17 +305,12 @@ pub(crate) fn give_out(connection: &Connection, now: Millis) -> Result<(), Error
         let Match {
             organizer_id,
             agency_id,
-            is_here,
             max_open_chats,
         } = found;
         let may_have_more = match max_open_chats {
             Some(limit) => chats::count_open(connection, organizer_id)? < limit,
             None => true,
         };
-        if !is_here {
-            attendance::stop_waiting(connection, organizer_id)?;
-            continue;
-        }
         if !may_have_more {
             continue;
         }

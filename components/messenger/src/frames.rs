@@ -196,17 +196,19 @@ pub(crate) fn chat_history(
         #[serde(skip_serializing_if = "Option::is_none")]
         last_seq: Option<i64>,
     }
-    reply(
-        "chat_history",
-        &History {
-            chat_id: &chat.id,
-            messages: messages
-                .iter()
-                .map(|message| MessageBody::new(message, protocol))
-                .collect(),
-            last_seq: (protocol == Protocol::Two).then_some(chat.last_seq),
-        },
-    )
+    let history = History {
+        chat_id: &chat.id,
+        messages: messages
+            .iter()
+            .map(|message| MessageBody::new(message, protocol))
+            .collect(),
+        last_seq: (protocol == Protocol::Two).then_some(chat.last_seq),
+    };
+    let last = messages.last().filter(|_| protocol == Protocol::Contract);
+    Ok(CommandOutcome {
+        shown: last.map(|message| place(chat, message.position)),
+        ..reply("chat_history", &history)?
+    })
 }
 
 /// `info`, to whoever asked.
@@ -224,13 +226,8 @@ pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<Comm
     let description = description
         .map(|message| user_message(chat, message))
         .transpose()?;
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: [Some(new_chat(chat)?), description]
-            .into_iter()
-            .flatten()
-            .collect(),
-    })
+    let frames = [Some(new_chat(chat)?), description];
+    Ok(deliveries(frames.into_iter().flatten().collect()))
 }
 
 fn new_chat(chat: &Chat) -> Result<Delivery, Error> {
@@ -292,21 +289,34 @@ pub(crate) fn said(
             ..user_message(chat, message)?
         }]
     };
-    Ok(CommandOutcome { reply, deliveries })
+    Ok(CommandOutcome {
+        reply,
+        deliveries,
+        shown: None,
+    })
 }
 
 /// `closed_chat` to both parties, behind everything else of the chat.
 pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
+    Ok(deliveries(vec![closed_chat(chat)?]))
+}
+
+/// `closed_chat` to the participant, who has taken back a request that waited again. Its organizer has seen the chat go already.
+pub(crate) fn taken_back(chat: &Chat) -> Result<Delivery, Error> {
+    Ok(Delivery {
+        to: vec![participant(chat)],
+        ..closed_chat(chat)?
+    })
+}
+
+fn closed_chat(chat: &Chat) -> Result<Delivery, Error> {
     let closed = delivery(
         chat,
         chat.next_position(),
         "closed_chat",
         &ChatId { chat_id: &chat.id },
     )?;
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: vec![staged(closed, Stage::Closes)],
-    })
+    Ok(staged(closed, Stage::Closes))
 }
 
 /// The note to who had the chat and to its participant, `new_chat` to the colleague, and what has become of the chat to the others. Who had
@@ -344,16 +354,13 @@ pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<Comm
         audience: Audience::Two,
         ..told
     };
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: vec![
-            note,
-            new_chat,
-            participant_is_told,
-            predecessor_is_told,
-            taken_from(chat, from)?,
-        ],
-    })
+    Ok(deliveries(vec![
+        note,
+        new_chat,
+        participant_is_told,
+        predecessor_is_told,
+        taken_from(chat, from)?,
+    ]))
 }
 
 /// What everybody is told whose chat waits again: the participant gets the note, and an organizer who is there after all sees
@@ -442,10 +449,7 @@ fn to_other_side(
         audience: Audience::Two,
         ..delivery(chat, 0, kind, payload)?
     };
-    Ok(CommandOutcome {
-        reply: None,
-        deliveries: vec![delivery],
-    })
+    Ok(deliveries(vec![delivery]))
 }
 
 #[derive(Serialize)]
@@ -501,8 +505,15 @@ fn object(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
 fn reply(kind: &str, payload: &impl Serialize) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome {
         reply: Some(frame(kind, payload)?),
-        deliveries: Vec::new(),
+        ..CommandOutcome::default()
     })
+}
+
+fn deliveries(deliveries: Vec<Delivery>) -> CommandOutcome {
+    CommandOutcome {
+        deliveries,
+        ..CommandOutcome::default()
+    }
 }
 
 fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
@@ -525,17 +536,21 @@ fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) ->
     };
     Ok(Delivery {
         to,
-        place: Some(Place {
-            chat_id: chat.id.clone(),
-            position,
-            stage: Stage::Middle,
-        }),
+        place: Some(place(chat, position)),
         audience: Audience::Everyone,
         frame: frame(kind, payload)?,
         more: None,
         again: false,
         revision: None,
     })
+}
+
+fn place(chat: &Chat, position: i64) -> Place {
+    Place {
+        chat_id: chat.id.clone(),
+        position,
+        stage: Stage::Middle,
+    }
 }
 
 fn staged(delivery: Delivery, stage: Stage) -> Delivery {

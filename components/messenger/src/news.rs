@@ -13,7 +13,7 @@ use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::queue::LATELY;
-use crate::store::{attendance, chats, news, sidecars};
+use crate::store::{attendance, chats, news, queue, sidecars};
 use crate::{access, body, commands, frames, json, store};
 
 /// `POST /internal/beat`
@@ -84,13 +84,16 @@ fn read(connection: &Connection, cursor: Option<i64>) -> Result<News, Error> {
     })
 }
 
-/// Gives the chats back to the queue whose organizers have been gone for too long, and forgets what is old. Part of the tick.
+/// Gives the chats back to the queue whose organizers have been gone for too long, notes which waits are estimated anew, and forgets what is old. Part
+/// of the tick.
 pub(crate) fn tidy(connection: &Connection) -> Result<(), Error> {
     let now = clock::now();
     transaction(connection, |connection| {
         news::forget_old(connection)?;
         attendance::forget_old(connection, now)?;
         sidecars::forget_old(connection, now)?;
+        queue::forget_cancelled(connection, now)?;
+        news::announce_estimates(connection, now - LATELY)?;
         let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;
         if patience == 0 {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use service::clock::{self, Millis};
+use service::database::transaction;
 use service::door::{Answer, Request};
 use service::retry;
 use spin_sdk::sqlite3::Connection;
@@ -44,13 +45,13 @@ pub(crate) fn release_closed(connection: &Connection, releases: Vec<Release>) ->
                 releases.len()
             );
             let now = clock::now();
-            for release in releases {
-                outbox::postpone(
-                    connection,
-                    &release.request_id,
-                    now + retry::pause(release.attempts),
-                )?;
-            }
+            transaction(connection, |connection| {
+                for release in &releases {
+                    let due_at = now + retry::pause(release.attempts);
+                    outbox::postpone(connection, &release.request_id, due_at)?;
+                }
+                Ok::<_, Error>(())
+            })?;
         }
     }
     Ok(())

@@ -8,7 +8,8 @@ use service::internal::{Cancellation, Cancelled, Farewells, HelpRequest, HelpReq
 
 use crate::error::Error;
 use crate::store::queue::{self, Arrival, Place};
-use crate::{access, body, ids, json, store};
+use crate::store::{chats, news};
+use crate::{access, body, frames, ids, json, store};
 
 /// `POST /internal/requests`: stores presses; once it has answered they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
@@ -70,7 +71,13 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     let Cancellation { request_id } = body(request)?;
     let connection = store::open()?;
     let cancelled = transaction(&connection, |connection| {
-        Ok::<_, Error>(queue::cancel(connection, &request_id, clock::now())?)
+        // One that waited again is open to its participant.
+        let open = chats::waiting_again(connection, &request_id)?;
+        let cancelled = queue::cancel(connection, &request_id, clock::now())?;
+        if let Some(chat) = open {
+            news::announce(connection, &[frames::taken_back(&chat)?])?;
+        }
+        Ok::<_, Error>(cancelled)
     })?;
     Ok(json(StatusCode::OK, &Cancelled { cancelled }))
 }

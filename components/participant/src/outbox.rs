@@ -1,6 +1,7 @@
 //! Delivery of presses to the messenger's queue: at once, and otherwise again and again with growing pauses.
 
 use service::clock::{self, Millis};
+use service::database::transaction;
 use service::internal::HelpRequest;
 use service::retry;
 use spin_sdk::sqlite3::Connection;
@@ -42,9 +43,12 @@ fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<(), Error> {
         Err(error) => {
             eprintln!("{} requests for help wait in the outbox: {error:?}", keys.len());
             let now = clock::now();
-            for (id, attempts) in keys {
-                requests::postpone(connection, &id, now + retry::pause(attempts))?;
-            }
+            transaction(connection, |connection| {
+                for (id, attempts) in &keys {
+                    requests::postpone(connection, id, now + retry::pause(*attempts))?;
+                }
+                Ok::<_, Error>(())
+            })?;
         }
     }
     Ok(())

@@ -292,7 +292,8 @@ fn is_zero(number: &i64) -> bool {
     *number == 0
 }
 
-/// One outcome per command, in the order of the batch.
+/// One outcome per command, in the order of the batch. There may be fewer: what would make the answer too long is left undone and to be asked again,
+/// before anything else. The first command is always carried out.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct BatchOutcome {
     pub outcomes: Vec<CommandOutcome>,
@@ -307,6 +308,9 @@ pub struct CommandOutcome {
     /// A whole frame for the asking connection alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply: Option<Box<RawValue>>,
+    /// The last message that `reply` shows of a chat. Where only the contract is spoken, a message up to there that comes late is not shown once more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shown: Option<Place>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub deliveries: Vec<Delivery>,
 }

@@ -6,7 +6,7 @@ use mayday_sidecar::{MAX_FRAME_BYTES, Timings};
 use relay_protocol::Request;
 use serde_json::json;
 
-use crate::support::{Fault, Messenger, Redis, Sidecar};
+use crate::support::{ALICE, Client, Fault, Messenger, Redis, Sidecar};
 
 #[tokio::test]
 async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
@@ -66,6 +66,63 @@ async fn a_batch_whose_answer_was_lost_is_sent_again_unchanged() {
     let batches = &messenger.batches()[before..];
     assert_eq!(batches.len(), 5);
     assert!(batches[..4].iter().all(|batch| *batch == batches[0]));
+}
+
+#[tokio::test]
+async fn what_the_messenger_leaves_of_a_batch_is_asked_again_before_anything_else() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    let before = messenger.batches().len();
+    messenger.hold();
+    bob.say("first").await;
+    messenger.called(messenger.calls() + 1).await;
+    for number in 0..20 {
+        bob.say(&number.to_string()).await;
+    }
+    bob.has_been_read().await;
+    messenger.fail([Fault::LeavesRest(1), Fault::LeavesRest(5), Fault::LeavesRest(1)]);
+    messenger.go_on();
+    for client in [&mut alice, &mut bob] {
+        client.hears("first").await;
+        for number in 0..20 {
+            client.hears(&number.to_string()).await;
+        }
+    }
+    let sizes: Vec<_> = messenger.requests()[before..].iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, 20, 15, 14]);
+}
+
+/// It may have been carried out all the same, with nobody told.
+#[tokio::test]
+async fn after_a_batch_was_given_up_clients_look_for_what_came_of_it() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let timings = Timings {
+        give_up: Duration::from_millis(200),
+        ..Timings::default()
+    };
+    let here = Sidecar::start_with(&messenger, &redis, timings).await;
+    let elsewhere = Sidecar::start(&messenger, &redis).await;
+    let mut bob = here.bob().await;
+    let (mut desk, mut phone) = (
+        Client::ready(&here, ALICE).await,
+        Client::ready(&elsewhere, ALICE).await,
+    );
+    messenger.fail([Fault::AnswerLost; 20]);
+    bob.say("lost").await;
+    bob.is_told("message could not be saved").await;
+    messenger.clear_faults();
+    bob.say("then").await;
+    bob.hears("then").await;
+    // In which order the message and the word are heard is open.
+    for client in [&mut desk, &mut phone] {
+        let heard = [client.next().await, client.next().await];
+        assert!(heard.iter().any(|frame| frame["type"] == "resync"), "{heard:?}");
+        assert!(
+            heard.iter().any(|frame| frame["payload"]["content"] == "then"),
+            "{heard:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -95,12 +95,34 @@ async fn authentication_is_tried_again_while_it_cannot_be_answered() {
 }
 
 #[tokio::test]
+async fn neither_side_waits_for_the_service_that_knows_the_other() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for (hangs, works) in [(BOB, ALICE), (ALICE, BOB)] {
+        messenger.hang(hangs.realm);
+        let asked = messenger.authentications().len();
+        let mut waits = Client::connect(&sidecar).await;
+        waits.authorize(hangs).await;
+        let is_asked = async {
+            while messenger.authentications().len() == asked {
+                tokio::task::yield_now().await;
+            }
+        };
+        crate::support::soon(is_asked).await;
+        Client::signed_in(&sidecar, works).await;
+        messenger.recover();
+        waits.ask("get_chats", json!("")).await;
+        assert_eq!(waits.next().await["payload"]["type"], "getChats");
+    }
+}
+
+#[tokio::test]
 async fn a_storm_of_clients_costs_one_call_per_batch() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.hold();
     let mut clients = vec![Client::connect(&sidecar).await];
-    clients[0].authorize(ALICE).await;
+    clients[0].authorize(BOB).await;
     messenger.called(1).await;
     for _ in 0..50 {
         let mut bob = Client::connect(&sidecar).await;

@@ -76,6 +76,33 @@ async fn who_is_doubted_without_reason_stays() {
     }
 }
 
+/// Nobody knows whether they may still see and say something.
+#[tokio::test]
+async fn nothing_goes_either_way_until_a_doubt_is_settled() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    messenger.void(ALICE);
+    messenger.hang(ALICE.realm);
+    let asked = messenger.authentications().len();
+    messenger.revoke(of(ALICE)).await;
+    let asked_again = async {
+        while messenger.authentications().len() == asked {
+            tokio::task::yield_now().await;
+        }
+    };
+    crate::support::soon(asked_again).await;
+    alice.say("from alice").await;
+    for text in ["one", "two"] {
+        bob.say(text).await;
+        bob.hears(text).await;
+    }
+    messenger.recover();
+    alice.is_dropped().await;
+    bob.say("three").await;
+    bob.hears("three").await;
+}
+
 #[tokio::test]
 async fn who_works_for_another_agency_now_has_to_come_again() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);

@@ -187,6 +187,8 @@ pub(crate) struct Messenger {
     state: Arc<Mutex<Desk>>,
     /// While true, calls arrive and are not answered.
     held: watch::Sender<bool>,
+    /// Nothing is to be heard of users of this realm.
+    hung: watch::Sender<Option<Realm>>,
     calls: watch::Sender<usize>,
     /// How many revocations have been told of.
     told: watch::Sender<usize>,
@@ -222,6 +224,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// Authentication only: the service that knows is down.
     Unavailable,
+    /// Commands only: so many are carried out, and the rest is left.
+    LeavesRest(usize),
 }
 
 impl Messenger {
@@ -231,6 +235,7 @@ impl Messenger {
             origin: format!("http://{}", listener.local_addr().unwrap()),
             state: Arc::default(),
             held: watch::Sender::new(false),
+            hung: watch::Sender::new(None),
             calls: watch::Sender::new(0),
             told: watch::Sender::new(0),
             attendance: watch::Sender::default(),
@@ -324,6 +329,15 @@ impl Messenger {
         desk.void.insert(user, next);
     }
 
+    /// Who asks about somebody of this realm gets no answer until [`Messenger::recover`].
+    pub(crate) fn hang(&self, realm: Realm) {
+        self.hung.send_replace(Some(realm));
+    }
+
+    pub(crate) fn recover(&self) {
+        self.hung.send_replace(None);
+    }
+
     /// `user` works for this agency from now on.
     pub(crate) fn employ(&self, user: User, agency_id: i64) {
         self.state.lock().unwrap().agencies.insert(user, agency_id);
@@ -365,6 +379,13 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
         desk.authentications.len() - 1
     };
     messenger.arrived().await;
+    let users: Vec<User> = asked
+        .authorizations
+        .iter()
+        .filter_map(|text| user(text))
+        .collect();
+    let hangs = |realm: &Option<Realm>| users.iter().any(|user| Some(user.realm) == *realm);
+    let _ = messenger.hung.subscribe().wait_for(|realm| !hangs(realm)).await;
     let mut desk = messenger.state.lock().unwrap();
     let fault = desk.faults.pop_front();
     let outcomes = asked
@@ -453,9 +474,14 @@ async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {
     if let Some(Fault::Status(_)) = fault {
         return answer(fault, &());
     }
+    let taken = match fault {
+        Some(Fault::LeavesRest(taken)) => taken,
+        _ => batch.commands.len(),
+    };
     let outcomes = batch
         .commands
         .iter()
+        .take(taken)
         .map(|command| desk.carry_out(command))
         .collect();
     desk.revision += 1;
@@ -473,7 +499,7 @@ fn answer(fault: Option<Fault>, answer: &impl serde::Serialize) -> Response {
             ]);
             Body::from_stream(broken).into_response()
         }
-        Some(Fault::Unavailable) | None => Json(answer).into_response(),
+        Some(Fault::Unavailable | Fault::LeavesRest(_)) | None => Json(answer).into_response(),
     }
 }
 
@@ -484,7 +510,7 @@ impl Desk {
             let reply = json!({ "type": "reply", "payload": command.request });
             return CommandOutcome {
                 reply: Some(raw(reply)),
-                deliveries: Vec::new(),
+                ..CommandOutcome::default()
             };
         };
         if !self.answers.contains_key(&command.id) {
@@ -513,8 +539,8 @@ impl Desk {
             revision: None,
         };
         CommandOutcome {
-            reply: None,
             deliveries: vec![delivery],
+            ..CommandOutcome::default()
         }
     }
 }

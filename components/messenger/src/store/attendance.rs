@@ -11,6 +11,9 @@ use crate::store::json_list;
 /// A sidecar that has not been heard for so long may have lost its organizers.
 const SILENCE: Millis = 5_000;
 
+/// One that has not been heard for so long has lost them.
+const LOST: Millis = 60_000;
+
 /// What is known of those who have gone is kept for so long.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
@@ -87,21 +90,18 @@ pub(crate) fn stop_waiting(connection: &Connection, organizer_id: i64) -> Result
 pub(crate) struct Match {
     pub organizer_id: i64,
     pub agency_id: i64,
-    /// Whether the organizer is still there.
-    pub is_here: bool,
     pub max_open_chats: Option<i64>,
 }
 
-/// Organizers who wait while requests do, those first who have waited longest. Who asked to wait a moment ago is there, even if the
+/// Organizers who are there and wait while requests do, those first who have waited longest. Who asked to wait a moment ago is there, even if the
 /// sidecar has not said so yet.
 pub(crate) fn matches(connection: &Connection, now: Millis) -> Result<Vec<Match>, DatabaseError> {
     query(
         connection,
-        "SELECT organizer_id, agency_id, max_open_chats,
-                since >= ?1 OR EXISTS (SELECT 1 FROM attendance a
-                                       WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1)
-         FROM waiting_organizers w
+        "SELECT organizer_id, agency_id, max_open_chats FROM waiting_organizers w
          WHERE EXISTS (SELECT 1 FROM chats c WHERE c.agency_id = w.agency_id AND c.state = 'waiting')
+           AND (since >= ?1 OR EXISTS (SELECT 1 FROM attendance a
+                                       WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1))
          ORDER BY since, organizer_id",
         parameters![now - SILENCE],
         |row| {
@@ -109,7 +109,6 @@ pub(crate) fn matches(connection: &Connection, now: Millis) -> Result<Vec<Match>
                 organizer_id: row.get(0)?,
                 agency_id: row.get(1)?,
                 max_open_chats: row.get(2)?,
-                is_here: row.get(3)?,
             })
         },
     )
@@ -142,8 +141,16 @@ pub(crate) fn orphans(
     )
 }
 
-/// Forgets who was there long ago.
+/// Forgets who was there long ago, and who waits and has not been seen for a while: their sidecar will not come back with them.
 pub(crate) fn forget_old(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM waiting_organizers
+         WHERE since < ?1
+           AND NOT EXISTS (SELECT 1 FROM attendance a
+                           WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1)",
+        parameters![now - LOST],
+    )?;
     execute(
         connection,
         "DELETE FROM attendance WHERE seen_at < ?1",

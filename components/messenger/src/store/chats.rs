@@ -171,6 +171,21 @@ pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseE
     )
 }
 
+/// The chat of a request that waits again after an organizer had it.
+pub(crate) fn waiting_again(
+    connection: &Connection,
+    request_id: &str,
+) -> Result<Option<Chat>, DatabaseError> {
+    query_one(
+        connection,
+        &format!(
+            "SELECT {COLUMNS} FROM chats WHERE request_id = ?1 AND state = 'waiting' AND time_start IS NOT NULL"
+        ),
+        parameters![request_id],
+        |row| decode(&row),
+    )
+}
+
 /// Notes how far a side has read, which never goes back nor beyond what there is. Returns whether that is news.
 pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
     let column = match by {

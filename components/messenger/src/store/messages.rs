@@ -108,18 +108,53 @@ pub(crate) fn description(connection: &Connection, chat_id: &str) -> Result<Opti
     )
 }
 
-/// A chat's messages, oldest first: those after a number, and at most so many.
-pub(crate) fn list(
+/// All of a chat's messages, oldest first.
+pub(crate) fn all(connection: &Connection, chat_id: &str) -> Result<Vec<Message>, DatabaseError> {
+    query(
+        connection,
+        &format!("SELECT {COLUMNS} FROM messages WHERE chat_id = ?1 ORDER BY seq"),
+        parameters![chat_id],
+        |row| decode(&row),
+    )
+}
+
+/// A chat's latest messages, oldest first: as many as have about so many characters, but one at least.
+pub(crate) fn latest(
+    connection: &Connection,
+    chat_id: &str,
+    characters: i64,
+) -> Result<Vec<Message>, DatabaseError> {
+    query(
+        connection,
+        &format!(
+            "SELECT {COLUMNS} FROM (
+                 SELECT *, sum(length(content)) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) - length(content) AS before
+                 FROM messages WHERE chat_id = ?1)
+             WHERE before < ?2 ORDER BY seq"
+        ),
+        parameters![chat_id, characters],
+        |row| decode(&row),
+    )
+}
+
+/// A chat's messages after a number, oldest first: at most so many, and as many as have about so many characters, but one at least.
+pub(crate) fn after(
     connection: &Connection,
     chat_id: &str,
     after_seq: i64,
     limit: Option<i64>,
+    characters: i64,
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
+        &format!(
+            "SELECT {COLUMNS} FROM (
+                 SELECT *, sum(length(content)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - length(content) AS before
+                 FROM (SELECT * FROM messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3))
+             WHERE before < ?4 ORDER BY seq"
+        ),
         // A negative limit is none.
-        &format!("SELECT {COLUMNS} FROM messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"),
-        parameters![chat_id, after_seq, limit.unwrap_or(-1)],
+        parameters![chat_id, after_seq, limit.unwrap_or(-1), characters],
         |row| decode(&row),
     )
 }

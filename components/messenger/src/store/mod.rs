@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0004_news_and_attendance.sql"),
     include_str!("../../../../migrations/messenger/0005_revision_and_sidecars.sql"),
     include_str!("../../../../migrations/messenger/0006_arrival_in_one_statement.sql"),
+    include_str!("../../../../migrations/messenger/0007_indexes.sql"),
 ];
 
 /// Opens the database.

@@ -34,6 +34,18 @@ pub(crate) fn tells_of_loss(connection: &Connection, after: i64) -> Result<bool,
     Ok(found.is_some())
 }
 
+/// Estimates are made from what was since `since`, and so change with time: notes the queues for which a pickup has just become too old. Ticks come each
+/// second; this looks at five, so that none is missed when they are late.
+pub(crate) fn announce_estimates(connection: &Connection, since: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "INSERT INTO news (agency_id)
+         SELECT agency_id FROM (SELECT DISTINCT agency_id FROM chats WHERE state = 'waiting') q
+         WHERE EXISTS (SELECT 1 FROM chats c WHERE c.agency_id = q.agency_id AND c.time_start >= ?1 - 5000 AND c.time_start < ?1)",
+        parameters![since],
+    )
+}
+
 /// The first and the last number there is; the first is one behind the last where there is nothing.
 pub(crate) fn range(connection: &Connection) -> Result<(i64, i64), DatabaseError> {
     let range = query_one(

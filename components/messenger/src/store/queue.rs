@@ -9,6 +9,9 @@ use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::json_list;
 
+/// A press that was not delivered in this time is gone.
+const ON_THE_WAY: Millis = 30 * 24 * 60 * 60 * 1000;
+
 /// A press with the ids that it gets here.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,7 +141,16 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str, now: Millis) -> 
     Ok(true)
 }
 
-/// Forgets how to reach participants, and lets them wait no more. To be called in a transaction.
+/// Forgets which requests were taken back so long ago that none of them can be on its way any more.
+pub(crate) fn forget_cancelled(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM cancelled_requests WHERE cancelled_at < ?1",
+        parameters![now - ON_THE_WAY],
+    )
+}
+
+/// Forgets how to reach participants, also in what is still to be shown, and lets them wait no more. To be called in a transaction.
 pub(crate) fn forget(
     connection: &Connection,
     participant_ids: &[i64],
@@ -159,6 +171,9 @@ pub(crate) fn forget(
         "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
         "UPDATE chats SET email = '', phone_number = ''
          WHERE participant_id IN (SELECT value FROM json_each(?1))",
+        "UPDATE news SET delivery = json_replace(delivery, '$.frame.payload.participant.email', '',
+                                                '$.frame.payload.participant.phoneNumber', '')
+         WHERE delivery ->> '$.frame.payload.participant.id' IN (SELECT value FROM json_each(?1))",
     ] {
         execute(connection, statement, std::slice::from_ref(&ids))?;
     }
