@@ -241,6 +241,50 @@ async fn requests_are_taken_in_the_order_of_their_presses() {
     assert_eq!(support.expect("info").await, json!({"message": "no new chats"}));
 }
 
+/// The agency sets it while sockets are open, which hear of it by themselves.
+#[tokio::test]
+async fn a_cap_of_open_chats_counts_for_who_is_there_already() {
+    let system = System::start(1).await;
+    let agency = system.agency("Fest").await;
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    for name in ["first", "second"] {
+        let participant = people::sign_up(&system.door, &format!("{name}@example.org")).await;
+        participant.press_help(agency.event_id, "").await.empty(200);
+    }
+    support.send("start_chat", "".into()).await;
+    let chat_id = support.expect("new_chat").await["id"].clone();
+    let cap = async |chats: Value| {
+        let settings = json!({"maxOpenChats": chats});
+        let reply = agency.owner.patch("/organizer/agency/settings", &settings).await;
+        reply.json(200);
+    };
+    cap(json!(1)).await;
+    // What is under way when the cap comes may still be given, and is given back at once.
+    let refused = loop {
+        support.send("start_chat", "".into()).await;
+        let frame = support.next().await.expect("an answer");
+        if frame["type"] == "error" {
+            break frame["payload"].clone();
+        }
+        assert_eq!(frame["type"], "new_chat");
+        support
+            .send("close_chat", json!({"chatId": frame["payload"]["id"]}))
+            .await;
+        support.expect("closed_chat").await;
+        let participant =
+            people::sign_up(&system.door, &format!("{}@example.org", frame["payload"]["id"])).await;
+        participant.press_help(agency.event_id, "").await.empty(200);
+    };
+    assert_eq!(
+        refused,
+        json!({"message": "you have reached the limit of 1 open chats"})
+    );
+    support.send("close_chat", json!({"chatId": chat_id})).await;
+    support.expect("closed_chat").await;
+    support.send("start_chat", "".into()).await;
+    support.expect("new_chat").await;
+}
+
 #[tokio::test]
 async fn nobody_sees_what_is_not_theirs() {
     let system = System::start(1).await;
