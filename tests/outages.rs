@@ -7,7 +7,9 @@
 //! | organizer | open sockets go on; lists of events are 503 with `Retry-After`; a press for a known event is taken | [`open_sockets_go_on_while_the_organizer_service_is_down`], `participant::while_the_organizer_service_is_down_events_are_not_to_be_had` |
 //! | Redis | REST works; messages are stored, acknowledged and shown at the same sidecar; clients are told to look when it is back | [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis` |
 //! | a sidecar | its clients resume at another one; what it could not pass on is looked for | [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_could_not_pass_on_is_looked_for`] |
-//! | dispatcher | everything that a user sees; outboxes wait | `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
+//! | dispatcher | everything that a user sees; outboxes wait | all tests with [`Apart`], which has none; `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
+//!
+//! A service may also be there and not answer: [`a_service_that_hangs_keeps_nobody_from_the_other`].
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -108,6 +110,39 @@ async fn chats_go_on_and_end_while_the_participant_service_is_down() {
     apart.tick("messenger", MESSENGER_KEY).await;
     assert!(!person.has_requested(agency.event_id).await);
     person.press_help(agency.event_id, "").await.empty(200);
+}
+
+/// A service that does not answer is worse than one that is not there: whoever asks it waits.
+#[tokio::test]
+async fn a_service_that_hangs_keeps_nobody_from_the_other() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let mut chat = chat(&apart, &agency, &person).await;
+
+    apart.hang("participant").await;
+    let mut unknown = Socket::open("participant", &apart.ws, &person).await;
+    chat.goes_on().await;
+    let mut colleague = Socket::open("colleague", &apart.ws, &agency.owner).await;
+    colleague.expect_nothing_yet().await;
+    let close = json!({"chatId": chat.id});
+    chat.support.send("close_chat", close.clone()).await;
+    assert_eq!(chat.support.expect("closed_chat").await, close);
+    assert_eq!(chat.participant.expect("closed_chat").await, close);
+
+    apart.start_again("participant").await;
+    unknown.expect_nothing_yet().await;
+    apart.tick("messenger", MESSENGER_KEY).await;
+    assert!(!person.has_requested(agency.event_id).await);
+
+    apart.hang("organizer").await;
+    let mut unknown = Socket::open("colleague", &apart.ws, &agency.owner).await;
+    let mut elsewhere = Socket::open("participant", &apart.ws, &person).await;
+    elsewhere.expect_nothing_yet().await;
+    person.press_help(agency.event_id, "").await.empty(200);
+    chat.support.send("start_chat", "".into()).await;
+    chat.support.expect("new_chat").await;
+    apart.start_again("organizer").await;
+    unknown.expect_nothing_yet().await;
 }
 
 #[tokio::test]

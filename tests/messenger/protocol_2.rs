@@ -704,7 +704,8 @@ async fn who_has_missed_too_much_news_is_told_so() {
     let desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let all = desk.beat("s", None, &Value::Null).await;
-    assert_eq!((&all["complete"], &all["deliveries"]), (&json!(true), &json!([])));
+    assert_eq!(all["complete"], false, "somebody may be there already");
+    assert_eq!(all["deliveries"], json!([]));
     assert_eq!(all["queues"][0]["waiting"][0]["participantId"], person.id);
     let database = Connection::open(desk.components.database("messenger")).expect("a database");
     database.execute("UPDATE news SET made_at = 0", ()).expect("rows");

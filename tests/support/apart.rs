@@ -28,6 +28,7 @@ struct Service {
     app: App,
     address: SocketAddr,
     running: Option<Running>,
+    hanging: Option<JoinHandle<()>>,
 }
 
 struct Running {
@@ -62,6 +63,7 @@ impl Apart {
                 app: App::load(&options).expect("the app loads"),
                 address,
                 running: None,
+                hanging: None,
             };
             service.serve(listener);
             services.push(service);
@@ -101,9 +103,26 @@ impl Apart {
         running.served.await.expect("no panic").expect("a good end");
     }
 
+    /// Has a service hang: whoever asks it is heard and not answered.
+    pub(crate) async fn hang(&mut self, name: &str) {
+        self.stop(name).await;
+        let address = self.service(name).address;
+        let listener = TcpListener::bind(address).await.expect("the same port");
+        self.service(name).hanging = Some(tokio::spawn(async move {
+            let mut asking = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                asking.push(socket);
+            }
+        }));
+    }
+
     /// Brings a service back to where it was.
     pub(crate) async fn start_again(&mut self, name: &str) {
         let service = self.service(name);
+        if let Some(hanging) = service.hanging.take() {
+            hanging.abort();
+            assert!(hanging.await.is_err_and(|end| end.is_cancelled()));
+        }
         let listener = TcpListener::bind(service.address).await.expect("the same port");
         service.serve(listener);
     }

@@ -69,8 +69,8 @@ fn read(connection: &Connection, cursor: Option<i64>) -> Result<News, Error> {
             };
             (complete, news::deliveries(connection, after)?, queues)
         }
-        // Somebody who has just come has missed nothing.
-        _ => (cursor.is_none(), Vec::new(), news::busy_queues(connection)?),
+        // A sidecar that has just come may have let somebody in who has missed something since.
+        _ => (false, Vec::new(), news::busy_queues(connection)?),
     };
     let queues = changed
         .into_iter()
