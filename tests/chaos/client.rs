@@ -53,6 +53,9 @@ pub(crate) struct Setting {
 /// From one act of a client to the next.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
+/// So many chats are read over REST from one act to the next: what comes over the socket meanwhile waits.
+const PORTION: usize = 50;
+
 /// A client that hears nothing for so long although it has asked connects again.
 const SILENCE: Duration = Duration::from_secs(6);
 
@@ -254,8 +257,8 @@ impl Client {
                         Phase::Reading => {
                             self.finish(socket).await?;
                             if read_at <= Instant::now() {
-                                read_at = Instant::now() + SILENCE / 2;
-                                self.read_everything(socket).await?;
+                                let is_all = self.read_some(socket).await?;
+                                read_at = Instant::now() + if is_all { SILENCE / 2 } else { Duration::ZERO };
                             }
                         }
                         Phase::Over => return Ok(Leaving::Over),
@@ -740,13 +743,16 @@ impl Client {
         Ok(())
     }
 
-    /// Reads all of every chat that has ever been on the screen: what is open over the socket, everything else over REST.
-    async fn read_everything(&mut self, socket: &mut Socket) -> Result<()> {
-        let unread = self.note(|log| log.unread_at_the_end());
+    /// Reads all of some chats that have been on the screen and were not read yet: what is open over the socket, everything else over REST. Returns
+    /// whether that was the last of them.
+    async fn read_some(&mut self, socket: &mut Socket) -> Result<bool> {
+        let mut unread = self.note(|log| log.unread_at_the_end());
         if unread.is_empty() {
             self.note(|log| log.has_read_everything = true);
-            return Ok(());
+            return Ok(true);
         }
+        let is_all = unread.len() <= PORTION;
+        unread.truncate(PORTION);
         let side = match self.user.side {
             Side::Organizer => "agency",
             Side::Participant => "participant",
@@ -775,7 +781,7 @@ impl Client {
                 .collect();
             self.note(|log| log.read_at_the_end.insert(chat_id, messages));
         }
-        Ok(())
+        Ok(is_all)
     }
 }
 
