@@ -162,10 +162,8 @@ fn execute(
 ) -> Result<v3::QueryResult, v3::Error> {
     let mut batch = rusqlite::Batch::new(connection, text);
     let Some(mut statement) = batch.next().map_err(io)? else {
-        return Ok(v3::QueryResult {
-            columns: Vec::new(),
-            rows: Vec::new(),
-        });
+        // What Spin's library says of a text without a statement.
+        return Err(v3::Error::Io("bad parameter or other API misuse".to_owned()));
     };
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let parameters = parameters.into_iter().map(parameter);

@@ -64,15 +64,16 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
         .map_err(|()| unavailable("it takes no body".to_owned()))?;
     let pending =
         outgoing_handler::handle(request, Some(options)).map_err(|code| unavailable(code.to_string()))?;
-    // A service may answer before it has read the body, and then stop reading: the answer counts.
-    let written = write(outgoing_body, ask.body.as_deref().unwrap_or_default());
+    // A service may answer before it has read the body, and then stop reading: the answer counts. Where none comes, its error tells more than that the body
+    // could not be written.
+    let _ = write(outgoing_body, ask.body.as_deref().unwrap_or_default());
     pending.subscribe().block();
     let response = pending
         .get()
         .ok_or_else(|| unavailable("nothing came".to_owned()))?;
     let response = response
         .map_err(|()| unavailable("the answer was taken".to_owned()))?
-        .map_err(|code| unavailable(written.err().unwrap_or_else(|| code.to_string())))?;
+        .map_err(|code| unavailable(code.to_string()))?;
     Ok(Answer {
         status: response.status(),
         body: read(&response).map_err(unavailable)?,

@@ -7,7 +7,7 @@ use crate::database::{DatabaseError, query, query_one, snapshot};
 use crate::internal::Revocations;
 use crate::parameters;
 
-/// So many rows are told at once. Who is further behind does better to ask about everybody.
+/// At most this many rows are told at once. Who is further behind does better to ask about everybody.
 const MOST: i64 = 1000;
 
 /// What has been noted after the row `since`. Without it, or when rows are missing, the answer is not complete, and everybody is to be

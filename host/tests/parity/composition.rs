@@ -90,7 +90,7 @@ async fn an_inheriting_dependency_has_what_its_dependent_has() {
     );
 }
 
-/// Spin denies everything to a dependency that does not inherit (`crates/compose/src/lib.rs`, `apply_deny_all_adapter`). The host
+/// Spin 4 denies everything to a dependency that does not inherit (`crates/compose/src/lib.rs`, `apply_deny_all_adapter`). The host
 /// has no such adapter and says so.
 #[test]
 fn a_dependency_that_would_need_to_be_denied_is_refused() {

@@ -53,6 +53,7 @@ async fn failures_are_io_errors_with_the_words_of_sqlite() {
             "Wrong number of parameters passed to query. Got 0, needed 1",
         ),
         ("SELECT CAST(x'ff' AS TEXT)", "internal runtime error"),
+        ("-- nothing", "bad parameter or other API misuse"),
     ] {
         assert_eq!(
             host.post(QUERY, statement).await,
