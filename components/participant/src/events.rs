@@ -89,6 +89,7 @@ fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
             });
             if !fresh {
                 known_events::learn(connection, id, event.agency_id, now)?;
+                known_events::forget_older(connection, now - MEMORY)?;
             }
         }
         None if known.is_some() => known_events::forget(connection, id)?,

@@ -1,4 +1,4 @@
-//! The press for help and what becomes of it (contract 4.1, design 5): once it is acknowledged it is never lost, and never
+//! The press for help and what becomes of it (contract 4.1): once it is acknowledged it is never lost, and never
 //! queued twice.
 
 use http::StatusCode;

@@ -61,7 +61,7 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 4), and below the line what only our own services may call.
+/// Every route of the service (contract 4), and below the line what only our own services may call, who may also release a lock.
 fn route(request: &Request) -> Result<Answer, Error> {
     let handler: Handler = match request.segments().as_slice() {
         // The contract's list lacks DELETE, which nobody needed in a browser before.

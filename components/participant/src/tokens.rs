@@ -40,7 +40,7 @@ pub(crate) fn issue(participant_id: i64, issued_at: Millis) -> Result<String, Er
         iat: seconds(issued_at),
         // A sign-out may have been put a millisecond ahead of the clock, and nobody is to wait for that one.
         nbf: seconds(issued_at.min(now)),
-        exp: seconds(now + LIFETIME),
+        exp: seconds(issued_at + LIFETIME),
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],
     };

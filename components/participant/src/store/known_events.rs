@@ -41,6 +41,15 @@ pub(crate) fn learn(
     )
 }
 
+/// Forgets what is too old to rely on.
+pub(crate) fn forget_older(connection: &Connection, than: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM known_events WHERE verified_at < ?1",
+        parameters![than],
+    )
+}
+
 /// Forgets an event that is not there any more.
 pub(crate) fn forget(connection: &Connection, id: i64) -> Result<(), DatabaseError> {
     execute(
