@@ -3,3 +3,6 @@ create index chats_by_transferred_by on chats (transferred_by) where transferred
 
 -- Forgotten after a while.
 create index cancelled_requests_by_cancelled_at on cancelled_requests (cancelled_at);
+
+-- Releases that wait for a service that does not answer.
+create index outbox_failed on outbox (attempts) where attempts > 0;

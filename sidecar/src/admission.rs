@@ -17,7 +17,7 @@ const MAX_BATCH: usize = 256;
 /// The largest batch in bytes of `Authorization` values. A token fits in a browser's cookie, so this is rarely reached.
 const MAX_BATCH_BYTES: usize = 512 * 1024;
 
-/// So many new sockets wait in the queue; those beyond wait for room, no longer than any first frame may take.
+/// At most this many new sockets wait in the queue; those beyond wait for room, no longer than any first frame may take.
 const MAX_QUEUED: usize = 4096;
 
 /// How long one call may take. A socket's whole time for authorization has room for several.

@@ -31,7 +31,7 @@ const MAX_BATCH: usize = 512;
 /// The largest batch in bytes.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
-/// So many commands wait for the messenger; whoever asks for more is told at once that it cannot be done.
+/// At most this many commands wait for the messenger; whoever asks for more is told at once that it cannot be done.
 const MAX_QUEUED: usize = 16 * 1024;
 
 /// The same in bytes.
@@ -251,7 +251,7 @@ impl Carrier {
             self.metrics.command_answered(pending.since.elapsed());
             if let Some(shown) = &outcome.shown {
                 self.hub
-                    .has_seen(pending.command.principal.user, &pending.asker, shown);
+                    .mark_seen(pending.command.principal.user, &pending.asker, shown);
             }
             match (&outcome.reply, pending.asked) {
                 (Some(reply), Some(asked)) => pending.asker.answer(rendered(reply), asked),
@@ -301,6 +301,7 @@ impl<'a> Spread<'a> {
         let frame = Frame::new(
             &delivery.frame,
             delivery.more.as_deref(),
+            delivery.instead.as_deref(),
             delivery.audience,
             revision,
         );
@@ -318,6 +319,7 @@ impl<'a> Spread<'a> {
                 audience: delivery.audience,
                 frame: &delivery.frame,
                 more: delivery.more.as_deref(),
+                instead: delivery.instead.as_deref(),
                 again: delivery.again,
                 revision: delivery.revision.or(self.revision),
             });

@@ -32,6 +32,9 @@ const MAX_UNDER_WAY: usize = 64;
 /// Of what may be long, chats and histories, a connection may have so many asked for and not read. With more its socket is not read either.
 const MAX_UNREAD: usize = 4;
 
+/// How long a client may leave all of that unread before it counts as one that does not read, which is heard but may lose what it asks for.
+const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long the last frames may take to be written before the connection is dropped.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
@@ -66,11 +69,13 @@ pub(crate) struct Shared {
 enum Ending {
     /// There is nobody to tell.
     Gone,
-    /// The TCP connection is dropped after what was said has been written.
-    Drop,
+    /// The TCP connection is dropped after what was said has been written, as the contract has it.
+    Drop(Closing),
+    /// The same, but what waits is not for the client any more.
+    DropAtOnce(Closing),
     /// The client has sent a close frame.
     ClosedByClient,
-    /// The closing handshake begins here.
+    /// The closing handshake begins after what was said has been written.
     Close(Closing),
     /// The same, but what waits is not for the client any more.
     CloseAtOnce(Closing),
@@ -79,13 +84,15 @@ enum Ending {
 }
 
 impl Ending {
-    /// As it is counted: the close code, or who let go of the connection.
+    /// As it is counted: why the connection ended.
     fn name(&self) -> &'static str {
         match self {
             Ending::Gone => "gone",
-            Ending::Drop => "dropped",
             Ending::ClosedByClient => "closed_by_client",
-            Ending::Close(closing) | Ending::CloseAtOnce(closing) => closing.code_name(),
+            Ending::Drop(closing)
+            | Ending::DropAtOnce(closing)
+            | Ending::Close(closing)
+            | Ending::CloseAtOnce(closing) => closing.name(),
             Ending::Broken(_) => "protocol_error",
         }
     }
@@ -110,8 +117,8 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     metrics.ended(ending.name());
     debug!(?ending, dropped = outbox.dropped(), "a connection ends");
     match ending {
-        Ending::Gone => {}
-        Ending::Drop => {
+        Ending::Gone | Ending::DropAtOnce(_) => {}
+        Ending::Drop(_) => {
             outbox.finish(End::Drop);
             let _ = timeout(LAST_WRITE, writing).await;
         }
@@ -185,6 +192,10 @@ struct Connection {
     accepted: Option<Principal>,
     /// The client is being asked about again.
     checking: Option<Pin<Box<dyn Future<Output = Option<Admitted>> + Send>>>,
+    /// The client has gone while the session opened: what it said before is still to be carried out.
+    leaving: Option<Ending>,
+    /// The client has not read for so long that what it asks for may be lost.
+    reads_nothing: bool,
     /// Steps behind a complaint that waits for its turn. Nothing is read meanwhile.
     undone: VecDeque<Step>,
 }
@@ -218,6 +229,8 @@ impl Connection {
             doubts_before: 0,
             accepted: None,
             checking: None,
+            leaving: None,
+            reads_nothing: false,
             undone: VecDeque::new(),
         }
     }
@@ -227,15 +240,24 @@ impl Connection {
         let mut stopping = self.shared.stopping.clone();
         loop {
             let may_go_on = self.undone.is_empty();
+            if may_go_on
+                && self.opening.is_none()
+                && let Some(ending) = self.leaving.take()
+            {
+                return ending;
+            }
             let may_read = may_go_on && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                () = room(&self.places, &self.unread, &self.outbox), if may_go_on && !may_read => None,
+                has_come = room(&self.places, &self.unread, &self.outbox), if may_go_on && !may_read => {
+                    self.reads_nothing = !has_come;
+                    None
+                }
                 () = nothing_under_way(&self.places), if !may_go_on => self.go_on(),
-                opening = opened(&mut self.opening) => self.go_on_opening(opening),
+                opening = finished(&mut self.opening) => self.go_on_opening(opening),
                 () = self.outbox.doubted() => self.check_again(),
                 () = self.outbox.crowded_out() => Some(self.end(Closing::TooManyConnections)),
-                found = checked(&mut self.checking) => self.confirm(found),
+                found = finished(&mut self.checking) => self.confirm(found),
                 () = sleep_until(self.session.deadline()), if may_go_on => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
@@ -253,14 +275,15 @@ impl Connection {
             // What somebody says who may not be here any more counts only when it is known that they may.
             && self.checking.is_none()
             && self.places.available_permits() > 0
-            && self.unread.available_permits() > 0
+            && (self.unread.available_permits() > 0 || self.reads_nothing)
+            && self.leaving.is_none()
             && !self.outbox.owes_too_many_pongs()
     }
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
         let frame = match message {
-            None => return Some(Ending::Gone),
-            Some(Err(error)) => return Some(complaint(error).map_or(Ending::Gone, Ending::Broken)),
+            None => return self.leave(Ending::Gone),
+            Some(Err(error)) => return self.leave(complaint(error).map_or(Ending::Gone, Ending::Broken)),
             Some(Ok(Message::Text(text))) => text.into(),
             Some(Ok(Message::Binary(bytes))) => bytes,
             Some(Ok(Message::Ping(_))) => {
@@ -268,11 +291,20 @@ impl Connection {
                 return None;
             }
             Some(Ok(Message::Pong(_))) => return None,
-            Some(Ok(Message::Close(_))) => return Some(Ending::ClosedByClient),
+            Some(Ok(Message::Close(_))) => return self.leave(Ending::ClosedByClient),
         };
         self.shared.metrics.frames_received.inc();
         let step = self.session.frame(frame, Instant::now());
         self.follow(step)
+    }
+
+    /// The client ends the connection. What it sent while it was being authorized counts all the same (contract 5.2).
+    fn leave(&mut self, ending: Ending) -> Option<Ending> {
+        if self.opening.is_none() {
+            return Some(ending);
+        }
+        self.leaving = Some(ending);
+        None
     }
 
     fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
@@ -371,7 +403,7 @@ impl Connection {
             (None, _) => Closing::SignedOut,
         };
         Some(match self.session.protocol() {
-            Protocol::Contract => Ending::Gone,
+            Protocol::Contract => Ending::DropAtOnce(closing),
             Protocol::Two => Ending::CloseAtOnce(closing),
         })
     }
@@ -379,7 +411,7 @@ impl Connection {
     /// Ends the connection in the way the client knows.
     fn end(&self, closing: Closing) -> Ending {
         match self.session.protocol() {
-            Protocol::Contract => Ending::Drop,
+            Protocol::Contract => Ending::Drop(closing),
             Protocol::Two => Ending::Close(closing),
         }
     }
@@ -397,7 +429,9 @@ impl Connection {
         };
         let asked = match request {
             Request::GetChats | Request::GetChatHistory { .. } => {
-                Arc::clone(&self.unread).try_acquire_owned().ok()
+                let place = Arc::clone(&self.unread).try_acquire_owned().ok();
+                self.reads_nothing = place.is_none();
+                place
             }
             _ => None,
         };
@@ -456,41 +490,29 @@ async fn nothing_under_way(places: &Semaphore) {
     drop(places.acquire_many(all).await);
 }
 
-/// Waits for what made the connection stop reading. While a session opens that is its own event.
-async fn room(places: &Semaphore, unread: &Semaphore, outbox: &Outbox) {
+/// Waits for what made the connection stop reading. While a session opens that is its own event. Returns whether it has come; a client that does
+/// not read at all is heard again all the same (contract 9).
+async fn room(places: &Semaphore, unread: &Semaphore, outbox: &Outbox) -> bool {
     // A closed semaphore does not happen, and a free place is not taken here.
     if places.available_permits() == 0 {
         drop(places.acquire().await);
     } else if unread.available_permits() == 0 {
-        drop(unread.acquire().await);
+        return timeout(UNREAD_PATIENCE, unread.acquire()).await.is_ok();
     } else if outbox.owes_too_many_pongs() {
         outbox.pongs_sent().await;
     } else {
         pending().await
     }
+    true
 }
 
-/// Waits for the next step of opening, for ever if there is none. The step is done when this returns.
-async fn opened(opening: &mut Option<Pin<Box<dyn Future<Output = Opening> + Send>>>) -> Opening {
-    match opening {
+/// Waits for what has been begun, for ever if nothing has. It is done when this returns.
+async fn finished<T>(begun: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match begun {
         Some(step) => {
             let outcome = step.await;
-            *opening = None;
+            *begun = None;
             outcome
-        }
-        None => pending().await,
-    }
-}
-
-/// Waits for the answer about a client who is doubted, for ever if nobody is.
-async fn checked(
-    checking: &mut Option<Pin<Box<dyn Future<Output = Option<Admitted>> + Send>>>,
-) -> Option<Admitted> {
-    match checking {
-        Some(check) => {
-            let found = check.await;
-            *checking = None;
-            found
         }
         None => pending().await,
     }

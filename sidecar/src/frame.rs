@@ -19,16 +19,18 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// What the messenger made. `more` is an object whose members belong into the payload where protocol 2 is spoken.
+    /// What the messenger made. Where protocol 2 is spoken the members of `more`, an object, belong into the payload, or the whole frame is `instead`.
     pub(crate) fn new(
         frame: &RawValue,
         more: Option<&RawValue>,
+        instead: Option<&RawValue>,
         audience: Audience,
         revision: Option<i64>,
     ) -> Frame {
         let contract = line(frame.get());
-        let two = more
-            .and_then(|more| with_more(frame.get(), more.get()))
+        let two = instead
+            .map(rendered)
+            .or_else(|| with_more(frame.get(), more?.get()))
             .unwrap_or_else(|| contract.clone());
         Frame {
             contract: audience.includes(Protocol::Contract).then_some(contract),
@@ -107,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn check(frame: &str, more: &str, contract: &str, two: &str) {
-        let frame = Frame::new(&raw(frame), Some(&raw(more)), Audience::Everyone, None);
+        let frame = Frame::new(&raw(frame), Some(&raw(more)), None, Audience::Everyone, None);
         assert_eq!(frame.seen_with(Protocol::Contract).unwrap().as_str(), contract);
         assert_eq!(frame.seen_with(Protocol::Two).unwrap().as_str(), two);
     }
@@ -140,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn protocol_2_may_have_another_frame() {
+        let (contract, two) = (
+            raw(r#"{"type":"a","payload":{}}"#),
+            raw(r#"{"type":"b","payload":{}}"#),
+        );
+        let frame = Frame::new(&contract, None, Some(&two), Audience::Everyone, None);
+        assert_eq!(frame.seen_with(Protocol::Contract), Some(&rendered(&contract)));
+        assert_eq!(frame.seen_with(Protocol::Two), Some(&rendered(&two)));
+    }
+
+    #[test]
     fn some_frames_are_for_some_clients_only() {
         let frame = raw(r#"{"type":"t","payload":{}}"#);
         for (audience, contract, two) in [
@@ -147,7 +160,7 @@ mod tests {
             (Audience::Contract, true, false),
             (Audience::Two, false, true),
         ] {
-            let frame = Frame::new(&frame, None, audience, None);
+            let frame = Frame::new(&frame, None, None, audience, None);
             assert_eq!(frame.seen_with(Protocol::Contract).is_some(), contract);
             assert_eq!(frame.seen_with(Protocol::Two).is_some(), two);
         }

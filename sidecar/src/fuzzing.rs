@@ -303,7 +303,7 @@ mod tests {
 
     use super::*;
 
-    /// So many changed versions of each input are tried, always the same ones.
+    /// How many changed versions of each input are tried, always the same ones.
     const CHANGES: u64 = 300;
 
     /// What makes a difference in a frame.

@@ -70,15 +70,9 @@ impl Hub {
         }
     }
 
-    /// A connection shows, from now on, what its user is to see. Returns whether it is their first one here. If there are too many the
-    /// oldest one has to go: its client is the likeliest to be gone.
-    pub(crate) fn join(
-        &self,
-        principal: Principal,
-        since: i64,
-        protocol: Protocol,
-        outbox: Arc<Outbox>,
-    ) -> bool {
+    /// A connection shows, from now on, what its user is to see. If there are too many the oldest one has to go: its client is the
+    /// likeliest to be gone.
+    pub(crate) fn join(&self, principal: Principal, since: i64, protocol: Protocol, outbox: Arc<Outbox>) {
         let mut people = self.people.lock().expect("no panic while locked");
         let presence = people.present.entry(principal.user).or_default();
         if presence.connections.len() >= MAX_CONNECTIONS_PER_USER {
@@ -96,14 +90,13 @@ impl Hub {
         if first && principal.user.realm == Realm::Organizer {
             self.attendance_changed.notify_one();
         }
-        first
     }
 
-    /// A connection of `user` is over. Returns whether it was their last one here; with it goes what was seen so far.
-    pub(crate) fn leave(&self, user: User, outbox: &Arc<Outbox>) -> bool {
+    /// A connection of `user` is over. With their last one here goes what was seen so far.
+    pub(crate) fn leave(&self, user: User, outbox: &Arc<Outbox>) {
         let mut people = self.people.lock().expect("no panic while locked");
         let Some(presence) = people.present.get_mut(&user) else {
-            return false;
+            return;
         };
         presence
             .connections
@@ -116,11 +109,10 @@ impl Hub {
         if last && user.realm == Realm::Organizer {
             self.attendance_changed.notify_one();
         }
-        last
     }
 
     /// A connection is shown a history that reaches up to `place`.
-    pub(crate) fn has_seen(&self, user: User, outbox: &Arc<Outbox>, place: &Place) {
+    pub(crate) fn mark_seen(&self, user: User, outbox: &Arc<Outbox>, place: &Place) {
         let mut people = self.people.lock().expect("no panic while locked");
         let connections = people
             .present
@@ -384,19 +376,19 @@ mod tests {
     fn every_connection_of_a_user_is_shown_everything() {
         let hub = Hub::new(Duration::ZERO);
         let (desk, phone, other) = (Arc::default(), Arc::default(), Arc::default());
-        assert!(hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&desk)));
-        assert!(!hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&phone)));
-        assert!(hub.join(principal(BOB), 0, Protocol::Contract, Arc::clone(&other)));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&desk));
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&phone));
+        hub.join(principal(BOB), 0, Protocol::Contract, Arc::clone(&other));
         hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("one"), false);
         assert_eq!(
             (taken(&desk), taken(&phone), taken(&other)),
             (vec!["one".into()], vec!["one".into()], vec![])
         );
-        assert!(!hub.leave(ALICE, &desk));
+        hub.leave(ALICE, &desk);
         hub.deliver(ALICE, Some(&place(2)), Frame::for_everyone("two"), false);
         assert_eq!((taken(&desk), taken(&phone)), (vec![], vec!["two".into()]));
-        assert!(hub.leave(ALICE, &phone));
-        assert!(!hub.leave(ALICE, &phone));
+        hub.leave(ALICE, &phone);
+        hub.leave(ALICE, &phone);
         hub.deliver(ALICE, Some(&place(3)), Frame::for_everyone("three"), false);
         assert_eq!(taken(&phone), [""; 0]);
     }
@@ -433,7 +425,7 @@ mod tests {
         hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&reader));
         hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&other));
         hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("1"), false);
-        hub.has_seen(ALICE, &reader, &place(3));
+        hub.mark_seen(ALICE, &reader, &place(3));
         for position in 2..=4 {
             let frame = Frame::for_everyone(&position.to_string());
             hub.deliver(ALICE, Some(&place(position)), frame, false);
@@ -560,7 +552,7 @@ mod tests {
         hub.join(principal(ALICE), 7, Protocol::Contract, Arc::clone(&new));
         let show = |position, revision: i64| {
             let text = RawValue::from_string(revision.to_string()).unwrap();
-            let frame = Frame::new(&text, None, Audience::Everyone, Some(revision));
+            let frame = Frame::new(&text, None, None, Audience::Everyone, Some(revision));
             hub.deliver(ALICE, Some(&place(position)), frame, false);
         };
         show(3, 7);

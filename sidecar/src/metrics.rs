@@ -176,14 +176,14 @@ mod tests {
         let metrics = Metrics::new();
         metrics.connections.set(3);
         metrics.dropped(Reason::slow_client).inc_by(2);
-        metrics.ended("4500");
+        metrics.ended("bad_token");
         metrics.batch_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
         let text = metrics.render();
         for line in [
             "mayday_sidecar_connections 3",
             "mayday_sidecar_frames_dropped_total{reason=\"slow_client\"} 2",
-            "mayday_sidecar_connections_ended_total{how=\"4500\"} 1",
+            "mayday_sidecar_connections_ended_total{how=\"bad_token\"} 1",
             "mayday_sidecar_batch_commands_bucket{le=\"128.0\"} 1",
             "mayday_sidecar_batch_commands_bucket{le=\"64.0\"} 0",
             "mayday_sidecar_batch_seconds_count 1",

@@ -3,7 +3,7 @@
 //! Two sidecars may commit messages 1 and 2 of a chat and have their publications cross on the way to a third, so frames
 //! do not always arrive in the order of their positions. A frame that comes before its predecessors waits for them a
 //! moment; after that it is shown anyway. A predecessor that comes later still is shown when it comes: late is better than
-//! lost. Only `new_chat` is not shown behind `closed_chat`, since the chat would then seem open for ever. A frame that has been
+//! lost. Only `new_chat` is not shown behind what closes the chat later, `closed_chat` or a transfer, since it would then seem open for ever. A frame that has been
 //! shown is never shown again. Each chat is on its own: what one waits for delays no other.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -18,10 +18,10 @@ use crate::frame::Frame;
 /// The order of so many chats is remembered for one user. A support worker has a handful of chats open; the rest ended.
 const MAX_CHATS: usize = 256;
 
-/// So many gaps are remembered in one chat. What was missed before the oldest of them is given up for good.
+/// At most this many gaps are remembered in one chat. What was missed before the oldest of them is given up for good.
 const MAX_GAPS: usize = 32;
 
-/// So many frames of one chat wait for a missing one; with more, waiting ends.
+/// At most this many frames of one chat wait for a missing one; with more, waiting ends.
 const MAX_HELD: usize = 256;
 
 /// The order of all chats of one user, as far as this sidecar has seen them.
@@ -110,8 +110,8 @@ struct Order {
     missing: VecDeque<RangeInclusive<i64>>,
     /// What waits for `next`.
     held: BTreeMap<i64, Held>,
-    /// Whether it was shown that the chat is closed.
-    is_closed: bool,
+    /// Where it was shown last that the chat is closed, for good or for this user.
+    closed_at: Option<i64>,
     used: u64,
 }
 
@@ -130,7 +130,7 @@ impl Order {
             next: first.position.min(0),
             missing: VecDeque::new(),
             held: BTreeMap::new(),
-            is_closed: first.stage == Stage::Closes,
+            closed_at: (first.stage == Stage::Closes).then_some(first.position),
             used,
         };
         order.skip_to(first.position);
@@ -148,8 +148,12 @@ impl Order {
             // The same position again, while it waits, is the same frame again.
             self.held.entry(position).or_insert(Held { stage, frame, due });
             self.release_consecutive(show);
-        } else if self.was_missing(position) && !(self.is_closed && stage == Stage::Opens) {
-            show.push(frame);
+        } else if self.was_missing(position) {
+            let is_over =
+                stage == Stage::Opens && self.closed_at.is_some_and(|closed_at| position < closed_at);
+            if !is_over {
+                show.push(frame);
+            }
         }
     }
 
@@ -167,7 +171,9 @@ impl Order {
 
     fn release_consecutive(&mut self, show: &mut Vec<Frame>) {
         while let Some(held) = self.held.remove(&self.next) {
-            self.is_closed |= held.stage == Stage::Closes;
+            if held.stage == Stage::Closes {
+                self.closed_at = Some(self.next);
+            }
             show.push(held.frame);
             self.next = self.next.saturating_add(1);
         }
@@ -355,6 +361,20 @@ mod tests {
 
             assert_eq!(viewer.accept_staged("d", (1, Stage::Closes), patience), ["d:1"]);
             assert_eq!(viewer.accept_staged("d", (0, Stage::Opens), patience), [""; 0]);
+        }
+    }
+
+    /// A chat that was handed over may come back.
+    #[test]
+    fn what_was_closed_is_opened_again_by_what_came_later() {
+        for patience in [Duration::ZERO, PATIENCE] {
+            let mut viewer = Viewer::new();
+            let mut shown = viewer.accept_staged("c", (4, Stage::Closes), patience);
+            shown.extend(viewer.accept_staged("c", (10, Stage::Middle), patience));
+            shown.extend(viewer.wait(patience));
+            assert_eq!(shown, ["c:4", "c:10"]);
+            assert_eq!(viewer.accept_staged("c", (9, Stage::Opens), patience), ["c:9"]);
+            assert_eq!(viewer.accept_staged("c", (0, Stage::Opens), patience), [""; 0]);
         }
     }
 

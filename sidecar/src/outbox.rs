@@ -10,13 +10,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::protocol::resync_frame;
 
-/// So many frames wait for one socket: several seconds of a busy chat.
+/// At most this many frames wait for one socket: several seconds of a busy chat.
 const MAX_FRAMES: usize = 1024;
 
-/// So many bytes wait for one socket, unless a single frame is longer.
+/// At most this many bytes wait for one socket, unless a single frame is longer.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// So many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
+/// At most this many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
 /// WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
 const MAX_UNSENT_PONGS: usize = 16;
 

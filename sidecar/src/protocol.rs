@@ -19,14 +19,14 @@ use crate::rate::{Rate, Verdict};
 /// A frame may be this long; the contract's longest message fits several times. A longer one is answered with an error.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 
-/// So many frames are kept while the first one is being checked. Clients send two or three; what exceeds this stays in the
+/// At most this many frames are kept while the first one is being checked. Clients send two or three; what exceeds this stays in the
 /// socket until there is room.
 pub(crate) const MAX_KEPT_FRAMES: usize = 32;
 
 /// That somebody types is told so often, however often it is said.
 const TYPING_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many messages of a history may be asked for by number.
+/// At most this many messages of a history may be asked for by number.
 const MAX_HISTORY: i64 = 1000;
 
 /// What to do about something that happened, in the order given.
@@ -83,7 +83,7 @@ impl Complaint {
     fn client_id(&self) -> Option<&str> {
         match self {
             Complaint::TooMany { client_id } => client_id.as_deref(),
-            Complaint::Unavailable(request) => client_id(request),
+            Complaint::Unavailable(request) => request.client_id(),
             Complaint::Malformed
             | Complaint::InvalidType
             | Complaint::InvalidPayload
@@ -129,17 +129,17 @@ impl Closing {
         }
     }
 
-    /// The same as text.
-    pub(crate) fn code_name(self) -> &'static str {
+    /// As it is counted, whether or not the client knows close codes.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Closing::Flood => "1008",
-            Closing::Restart => "1012",
-            Closing::TryLater => "1013",
-            Closing::Idle => "4000",
-            Closing::Changed => "4001",
-            Closing::BadToken => "4500",
-            Closing::SignedOut => "4501",
-            Closing::TooManyConnections => "4502",
+            Closing::Flood => "flood",
+            Closing::Restart => "restart",
+            Closing::TryLater => "try_later",
+            Closing::Idle => "idle",
+            Closing::Changed => "changed",
+            Closing::BadToken => "bad_token",
+            Closing::SignedOut => "signed_out",
+            Closing::TooManyConnections => "too_many_connections",
         }
     }
 }
@@ -400,14 +400,6 @@ fn frame(kind: &'static str, payload: &impl Serialize) -> Utf8Bytes {
     Utf8Bytes::from(text + "\n")
 }
 
-/// The client's own id of what it says.
-fn client_id(request: &Request) -> Option<&str> {
-    match request {
-        Request::SendMessage { client_id, .. } => client_id.as_deref(),
-        _ => None,
-    }
-}
-
 /// What the client is told when the messenger could not be asked in time (contract 5.4).
 fn failure_text(request: &Request) -> &'static str {
     match request {
@@ -440,7 +432,7 @@ fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
     match (rate.spend(now), step) {
         (Verdict::Fine, step) => step,
         (Verdict::TooMany, Step::Ask(request)) => Step::Complain(Complaint::TooMany {
-            client_id: client_id(&request).map(str::to_owned),
+            client_id: request.client_id().map(str::to_owned),
         }),
         (Verdict::TooMany, step) => step,
         (Verdict::Flood, _) => Step::End(Closing::Flood),

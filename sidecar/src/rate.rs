@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-/// So many frames in a second, for ever.
+/// Frames in a second, for ever.
 const PER_SECOND: f64 = 2_000.0;
 
-/// So many at once, after a pause.
+/// Frames at once, after a pause.
 const BURST: f64 = 4_000.0;
 
 /// Whoever goes on although so many were refused is not listened to any longer.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::AsyncConnectionConfig;
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use relay_protocol::{Audience, Place, Realm, User};
+use relay_protocol::{Audience, Place, User};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, watch};
@@ -37,13 +37,13 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// without a word.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// So many channels are subscribed with one command.
+/// At most this many channels are subscribed with one command.
 const MAX_CHANNELS_PER_COMMAND: usize = 512;
 
-/// So much waits to be published; the oldest goes first.
+/// At most this much waits to be published; the oldest goes first.
 const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 
-/// So many publications are sent at once.
+/// At most this many publications are sent at once.
 const MAX_PIPELINE: usize = 256;
 
 /// What could not be published for so long is not news any more.
@@ -128,6 +128,8 @@ pub(crate) struct Passed<'a> {
     pub(crate) frame: &'a RawValue,
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub(crate) more: Option<&'a RawValue>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(crate) instead: Option<&'a RawValue>,
     #[serde(default)]
     pub(crate) again: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -338,7 +340,7 @@ impl Relay {
                 }
                 continue;
             }
-            let (Some(user), payload) = (user_of(channel), message.get_payload_bytes()) else {
+            let (Some(user), payload) = (User::of_channel(channel), message.get_payload_bytes()) else {
                 continue;
             };
             match serde_json::from_slice::<Publication<'_>>(payload) {
@@ -356,7 +358,13 @@ impl Relay {
         }
         self.metrics.publications_heard.inc();
         for passed in &publication.deliveries {
-            let frame = Frame::new(passed.frame, passed.more, passed.audience, passed.revision);
+            let frame = Frame::new(
+                passed.frame,
+                passed.more,
+                passed.instead,
+                passed.audience,
+                passed.revision,
+            );
             hub.deliver(user, passed.place.as_deref(), frame, passed.again);
         }
     }
@@ -519,46 +527,10 @@ fn channels(users: &[User]) -> Vec<String> {
     users.iter().map(|user| user.channel()).collect()
 }
 
-/// The inverse of [`User::channel`].
-fn user_of(channel: &str) -> Option<User> {
-    let (realm, id) = channel.strip_prefix("mayday.user.")?.split_once('.')?;
-    let realm = [Realm::Organizer, Realm::Participant]
-        .into_iter()
-        .find(|known| known.as_str() == realm)?;
-    Some(User {
-        realm,
-        id: id.parse().ok()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_channel_names_its_user() {
-        for user in [
-            User {
-                realm: Realm::Organizer,
-                id: 12,
-            },
-            User {
-                realm: Realm::Participant,
-                id: i64::MAX,
-            },
-        ] {
-            assert_eq!(user_of(&user.channel()), Some(user));
-        }
-        for channel in [
-            "",
-            "mayday.tick",
-            "mayday.user.organizer",
-            "mayday.user.admin.1",
-            "mayday.user.organizer.x",
-        ] {
-            assert_eq!(user_of(channel), None, "{channel}");
-        }
-    }
+    use relay_protocol::Realm;
 
     #[test]
     fn publications_are_as_agreed() {
@@ -578,6 +550,7 @@ mod tests {
                 audience: Audience::Everyone,
                 frame: &frame,
                 more: None,
+                instead: None,
                 again: false,
                 revision: None,
             };

@@ -24,7 +24,7 @@ use crate::messenger::Messenger;
 use crate::metrics;
 use crate::relay::Relay;
 
-/// So many sockets at once; more are told to try later.
+/// At most this many sockets at once; more are told to try later.
 pub(crate) const MAX_CONNECTIONS: u32 = 65_536;
 
 /// Above this the WebSocket library gives up on a message; between the limit of a frame and this the client gets an error
@@ -65,6 +65,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
+        .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
         .with_state(app)
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Setting {
 /// From one act of a client to the next.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
-/// So many chats are read over REST from one act to the next: what comes over the socket meanwhile waits.
+/// At most this many chats are read over REST from one act to the next: what comes over the socket meanwhile waits.
 const PORTION: usize = 50;
 
 /// A client that hears nothing for so long although it has asked connects again.

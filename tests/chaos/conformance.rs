@@ -79,15 +79,12 @@ const INFOS: [&str; 3] = ["no_new_chats", "waiting", "not_waiting"];
 const ERRORS: [&str; 2] = ["no_access", "unavailable"];
 
 /// The same for clients of the contract, by the beginnings of their texts.
-const ERROR_TEXTS: [&str; 9] = [
+const ERROR_TEXTS: [&str; 6] = [
     "you have no access to chat ",
-    "chat not found",
     "message could not be saved",
     "could not get messages",
     "could not get chats",
     "could not get chat from queue",
-    "chat could not be created",
-    "chat could not be closed",
     "internal server error",
 ];
 

@@ -143,7 +143,7 @@ impl Record {
         })
     }
 
-    /// Whether a chat has ever been back in the queue.
+    /// Whether a chat has ever been back in the queue or been handed over.
     pub(crate) fn has_notes(&self, chat_id: &str) -> bool {
         self.messages_of(chat_id).iter().any(|stored| stored.is_system)
     }

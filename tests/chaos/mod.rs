@@ -43,8 +43,8 @@ use self::system::System;
 pub use self::verdict::Verdict;
 use crate::accounts::Person;
 
-/// How long settling may take after everything is whole again. Delivery from an outbox is tried with pauses of up to a minute.
-const SETTLING: Duration = Duration::from_secs(90);
+/// How long settling may take after everything is whole again. Delivery from an outbox is tried with pauses of up to ten seconds.
+const SETTLING: Duration = Duration::from_secs(60);
 
 /// How long it may take until everybody knows everything without asking, and then until everybody has read everything.
 const CATCHING_UP: Duration = Duration::from_secs(20);

@@ -12,7 +12,7 @@ use super::checks::{self, Violation};
 use super::database::Record;
 use super::history::{CancelAnswer, History, Log, PressAnswer, Side, Tally};
 
-/// So many cases are printed; the others are in the file.
+/// At most this many cases are printed; the others are in the file.
 const PRINTED: usize = 20;
 
 /// Whether everything held, and how much of it there was.

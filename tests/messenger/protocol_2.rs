@@ -209,8 +209,7 @@ async fn a_chat_is_handed_over_to_a_colleague() {
             ("user_message", "everyone"),
             ("new_chat", "everyone"),
             ("chat_transferred", "two"),
-            ("chat_transferred", "two"),
-            ("closed_chat", "contract"),
+            ("closed_chat", "everyone"),
         ]
     );
     let to = |index: usize| deliveries[index]["to"].clone();
@@ -218,21 +217,18 @@ async fn a_chat_is_handed_over_to_a_colleague() {
     let (before, after) = (organizer(desk.agency.support.id), organizer(desk.agency.owner.id));
     assert_eq!(to(0), json!([before, participant]));
     assert_eq!(
-        [to(1), to(2), to(3), to(4)],
-        [
-            json!([after]),
-            json!([participant]),
-            json!([before]),
-            json!([before])
-        ]
+        [to(1), to(2), to(3)],
+        [json!([after]), json!([participant]), json!([before])]
     );
     assert_eq!(deliveries[0]["more"], json!({"seq": 3, "system": true}));
-    let positions = [0, 1, 2].map(|index: usize| deliveries[index]["place"]["position"].as_i64());
-    assert_eq!(positions, [Some(3), Some(4), Some(4)]);
+    let positions = [0, 1, 2, 3].map(|index: usize| deliveries[index]["place"]["position"].as_i64());
+    assert_eq!(positions, [Some(3), Some(4), Some(4), Some(4)]);
+    assert_eq!(deliveries[3]["place"]["stage"], "closes");
     let told = json!({
         "chatId": chat_id, "fromOrganizerId": desk.agency.support.id, "organizerId": desk.agency.owner.id,
     });
     assert_eq!(deliveries[2]["frame"]["payload"], told);
+    assert_eq!(deliveries[3]["instead"], deliveries[2]["frame"]);
     assert_eq!(
         desk.batch(&[command]).await.remove(0),
         outcome,
@@ -524,13 +520,15 @@ async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
         [
             ("user_message", "everyone"),
             ("chat_requeued", "two"),
-            ("closed_chat", "contract")
+            ("closed_chat", "everyone")
         ]
     );
     let organizer = json!({"realm": "organizer", "id": desk.agency.support.id});
     assert_eq!(news["deliveries"][0]["to"], json!([participant]));
-    assert_eq!(news["deliveries"][1]["to"], json!([organizer, participant]));
+    assert_eq!(news["deliveries"][1]["to"], json!([participant]));
     assert_eq!(news["deliveries"][2]["to"], json!([organizer]));
+    assert_eq!(news["deliveries"][2]["place"]["stage"], "closes");
+    assert_eq!(news["deliveries"][2]["instead"], news["deliveries"][1]["frame"]);
     let waiting = &news["queues"][0]["waiting"];
     assert_eq!(waiting[0]["participantId"], person.id, "at the head");
     assert_eq!(waiting[1]["participantId"], behind.id);

@@ -14,6 +14,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::build::native;
 use crate::command::{cargo, find, root, run};
 
 /// As whom the report knows us.
@@ -90,7 +91,7 @@ impl Drop for Echo {
 
 /// Starts the echo and returns where it is.
 fn start_echo() -> Result<(Echo, String)> {
-    let mut child = Command::new(root().join("target/debug/examples/echo"))
+    let mut child = Command::new(native("examples/echo")?)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -120,12 +120,10 @@ fn decide(
     colleagues: &Colleagues,
 ) -> Result<Vec<Done>, Error> {
     let mut done = Vec::with_capacity(commands.len());
-    let mut rest = commands;
     let mut characters = 0;
-    while let [command, behind @ ..] = rest
+    while let Some(command) = commands.get(done.len())
         && characters < MAX_CHARACTERS
     {
-        rest = behind;
         match &command.request {
             Request::GetChats => done.push(Done::Chats(chats::open_of(connection, &command.principal)?)),
             Request::GetChatHistory {
@@ -150,7 +148,6 @@ fn decide(
             Request::SendMessage { .. } => {
                 let run: Vec<Saying> = commands[done.len()..].iter().map_while(saying).collect();
                 done.extend(send_messages(connection, &run)?);
-                rest = &commands[done.len()..];
             }
         }
         characters += done.last().map_or(0, Done::characters);
@@ -165,7 +162,7 @@ impl Done {
             Done::Chats(chats) => chats.len() * CHAT_CHARACTERS,
             Done::History { messages, .. } => messages
                 .iter()
-                .map(|message| message.content.len() + CHAT_CHARACTERS)
+                .map(|message| message.content.chars().count() + CHAT_CHARACTERS)
                 .sum(),
             _ => 0,
         }
@@ -290,13 +287,17 @@ fn start_chat(connection: &Connection, command: &Command, wait: Option<bool>) ->
     }
 }
 
-/// A chat that somebody has just been given, with the description if it is new. Whoever takes over a chat finds all of it in the history.
 fn started(connection: &Connection, chat: Chat) -> Result<Done, Error> {
-    let description = match chat.new_chat_position {
-        0 => messages::description(connection, &chat.id)?,
-        _ => None,
-    };
+    let description = description_of_new(connection, &chat)?;
     Ok(Done::Started { chat, description })
+}
+
+/// What is shown behind `new_chat`: the description if the chat is new. Whoever takes over a chat finds all of it in the history.
+fn description_of_new(connection: &Connection, chat: &Chat) -> Result<Option<Message>, Error> {
+    match chat.new_chat_position {
+        0 => Ok(messages::description(connection, &chat.id)?),
+        _ => Ok(None),
+    }
 }
 
 /// Gives requests to organizers who wait for them, and tells everybody who has to know.
@@ -317,9 +318,7 @@ pub(crate) fn give_out(connection: &Connection, now: Millis) -> Result<(), Error
         // None when those before have taken all.
         if let Some(chat) = chats::start(connection, agency_id, organizer_id, now, None)? {
             attendance::stop_waiting(connection, organizer_id)?;
-            let Done::Started { chat, description } = started(connection, chat)? else {
-                continue;
-            };
+            let description = description_of_new(connection, &chat)?;
             let deliveries = frames::started(&chat, description.as_ref())?.deliveries;
             news::announce(connection, &deliveries)?;
         }

@@ -1,8 +1,6 @@
 //! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
 
-use relay_protocol::{
-    Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Request, Stage, User,
-};
+use relay_protocol::{Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Stage, User};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use service::clock::{self, ZERO_TIME};
@@ -267,7 +265,9 @@ pub(crate) fn said(
         seq: i64,
         time_sent: String,
     }
-    let reply = client_id(command)
+    let reply = command
+        .request
+        .client_id()
         .map(|client_id| {
             let saved = Saved {
                 client_id,
@@ -342,24 +342,18 @@ pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<Comm
         to: vec![organizer(chat.organizer_id)],
         ..new_chat(chat)?
     };
-    let told = delivery(chat, chat.new_chat_position, "chat_transferred", &transferred)?;
+    let told = frame("chat_transferred", &transferred)?;
     let participant_is_told = Delivery {
         to: vec![participant(chat)],
         audience: Audience::Two,
-        ..told.clone()
+        ..delivery(chat, chat.new_chat_position, "chat_transferred", &transferred)?
     };
-    let predecessor_is_told = Delivery {
-        to: vec![organizer(from)],
-        place: None,
-        audience: Audience::Two,
-        ..told
-    };
+    let predecessor_is_told = taken_from(chat, from, chat.new_chat_position, told)?;
     Ok(deliveries(vec![
         note,
         new_chat,
         participant_is_told,
         predecessor_is_told,
-        taken_from(chat, from)?,
     ]))
 }
 
@@ -376,24 +370,33 @@ pub(crate) fn requeued(chat: &Chat, note: &Message) -> Result<Vec<Delivery>, Err
         chat_id: &chat.id,
         organizer_id: chat.organizer_id,
     };
-    let note = Delivery {
+    let shown_note = Delivery {
         to: vec![participant(chat)],
         ..user_message(chat, note)?
     };
-    let told = Delivery {
+    let participant_is_told = Delivery {
+        to: vec![participant(chat)],
         place: None,
         audience: Audience::Two,
         ..delivery(chat, 0, "chat_requeued", &requeued)?
     };
-    Ok(vec![note, told, taken_from(chat, chat.organizer_id)?])
+    // Where the participant gets the note.
+    let position = note.position;
+    let told = frame("chat_requeued", &requeued)?;
+    Ok(vec![
+        shown_note,
+        participant_is_told,
+        taken_from(chat, chat.organizer_id, position, told)?,
+    ])
 }
 
-fn taken_from(chat: &Chat, organizer_id: i64) -> Result<Delivery, Error> {
+/// Takes a chat from an organizer, for whom nothing of it comes behind: `told` where protocol 2 is spoken, and otherwise `closed_chat`.
+fn taken_from(chat: &Chat, organizer_id: i64, position: i64, told: Box<RawValue>) -> Result<Delivery, Error> {
+    let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
     Ok(Delivery {
         to: vec![organizer(organizer_id)],
-        place: None,
-        audience: Audience::Contract,
-        ..delivery(chat, 0, "closed_chat", &ChatId { chat_id: &chat.id })?
+        instead: Some(told),
+        ..staged(closed, Stage::Closes)
     })
 }
 
@@ -474,16 +477,8 @@ impl<'a> Text<'a> {
         Text {
             message,
             code: (command.protocol == Protocol::Two).then_some(code),
-            client_id: client_id(command),
+            client_id: command.request.client_id(),
         }
-    }
-}
-
-/// The client's own id for what it says. Only who speaks protocol 2 has one.
-fn client_id(command: &Command) -> Option<&str> {
-    match &command.request {
-        Request::SendMessage { client_id, .. } => client_id.as_deref(),
-        _ => None,
     }
 }
 
@@ -540,6 +535,7 @@ fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) ->
         audience: Audience::Everyone,
         frame: frame(kind, payload)?,
         more: None,
+        instead: None,
         again: false,
         revision: None,
     })
@@ -577,7 +573,7 @@ fn participant(chat: &Chat) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relay_protocol::Principal;
+    use relay_protocol::{Principal, Request};
 
     fn chat() -> Chat {
         Chat {

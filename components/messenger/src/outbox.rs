@@ -24,8 +24,20 @@ pub(crate) fn remember(connection: &Connection, release: &Release) -> Result<(),
 }
 
 /// Releases the locks of chats that have just been closed, so that their participants can ask again by the time they see
-/// `closed_chat`. When the participant service cannot be asked the closing stands all the same, and the release comes later.
+/// `closed_chat`. When the participant service cannot be asked the closing stands all the same, and the release comes later. Whoever closes a chat after
+/// that does not wait for it again, but leaves it to the tick.
 pub(crate) fn release_closed(connection: &Connection, releases: Vec<Release>) -> Result<(), Error> {
+    if releases.is_empty() {
+        return Ok(());
+    }
+    if outbox::has_failed(connection)? {
+        let ids: Vec<_> = releases.iter().map(|release| &release.request_id).collect();
+        return Ok(outbox::make_due(connection, &ids, clock::now())?);
+    }
+    release(connection, releases)
+}
+
+fn release(connection: &Connection, releases: Vec<Release>) -> Result<(), Error> {
     if releases.is_empty() {
         return Ok(());
     }
@@ -63,6 +75,6 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     news::tidy(&connection)?;
     let due = outbox::due(&connection, clock::now(), ROUND)?;
-    release_closed(&connection, due)?;
+    release(&connection, due)?;
     Ok(Answer::empty(StatusCode::OK))
 }

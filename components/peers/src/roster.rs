@@ -13,11 +13,11 @@ use crate::owner::{OwnerError, PARTICIPANT, comma_separated};
 /// Whoever asks can do without: contact details are kept from the press.
 const PROFILES_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// So many ids go into one URL.
+/// At most this many ids go into one URL.
 const PROFILES_AT_ONCE: usize = 500;
 
 /// Everybody at the sockets of a sidecar waits for this, and the outbox will do it as well.
-const RELEASE_TIMEOUT: Duration = Duration::from_millis(300);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -49,6 +49,18 @@ impl User {
     pub fn channel(self) -> String {
         format!("mayday.user.{}.{}", self.realm.as_str(), self.id)
     }
+
+    /// The inverse.
+    pub fn of_channel(channel: &str) -> Option<User> {
+        let (realm, id) = channel.strip_prefix("mayday.user.")?.split_once('.')?;
+        let realm = [Realm::Organizer, Realm::Participant]
+            .into_iter()
+            .find(|known| known.as_str() == realm)?;
+        Some(User {
+            realm,
+            id: id.parse().ok()?,
+        })
+    }
 }
 
 /// Who is at a socket.
@@ -288,6 +300,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The client's own id for what it says. Only clients that speak protocol 2 have one.
+    pub fn client_id(&self) -> Option<&str> {
+        match self {
+            Request::SendMessage { client_id, .. } => client_id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }
@@ -330,6 +352,9 @@ pub struct Delivery {
     /// An object whose members the payload has too where protocol 2 is spoken.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub more: Option<Box<RawValue>>,
+    /// The whole frame where protocol 2 is spoken, if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub instead: Option<Box<RawValue>>,
     /// The sender asked for it once more: where protocol 2 is spoken it is shown once more.
     #[serde(skip_serializing_if = "is_false", default)]
     pub again: bool,
@@ -353,7 +378,7 @@ pub struct Place {
     pub stage: Stage,
 }
 
-/// What a frame means for those who have the chat before them. One that opens it is not shown behind the one that closes it.
+/// What a frame means for those who have the chat before them. One that opens it is not shown behind one that closes it later.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
@@ -392,6 +417,36 @@ impl Audience {
             Audience::Everyone => true,
             Audience::Contract => protocol == Protocol::Contract,
             Audience::Two => protocol == Protocol::Two,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_names_its_user() {
+        for user in [
+            User {
+                realm: Realm::Organizer,
+                id: 12,
+            },
+            User {
+                realm: Realm::Participant,
+                id: i64::MAX,
+            },
+        ] {
+            assert_eq!(User::of_channel(&user.channel()), Some(user));
+        }
+        for channel in [
+            "",
+            "mayday.tick",
+            "mayday.user.organizer",
+            "mayday.user.admin.1",
+            "mayday.user.organizer.x",
+        ] {
+            assert_eq!(User::of_channel(channel), None, "{channel}");
         }
     }
 }

@@ -8,12 +8,8 @@ use serde_json::json;
 
 use crate::support::{ALICE, Client, Fault, Messenger, Redis, Sidecar};
 
-#[tokio::test]
-async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
-    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
-    let sidecar = Sidecar::start(&messenger, &redis).await;
-    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
-    let before = messenger.batches().len();
+/// One message is under way, not answered, and twenty more gather behind it.
+async fn gather_twenty(messenger: &Messenger, bob: &mut Client) {
     messenger.hold();
     bob.say("first").await;
     messenger.called(messenger.calls() + 1).await;
@@ -21,12 +17,25 @@ async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
         bob.say(&number.to_string()).await;
     }
     bob.has_been_read().await;
+}
+
+async fn hears_all(client: &mut Client) {
+    client.hears("first").await;
+    for number in 0..20 {
+        client.hears(&number.to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_gathers_while_a_batch_is_under_way_is_the_next_batch() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    let before = messenger.batches().len();
+    gather_twenty(&messenger, &mut bob).await;
     messenger.go_on();
     for client in [&mut alice, &mut bob] {
-        client.hears("first").await;
-        for number in 0..20 {
-            client.hears(&number.to_string()).await;
-        }
+        hears_all(client).await;
     }
     let sizes: Vec<_> = messenger.requests()[before..].iter().map(Vec::len).collect();
     assert_eq!(sizes, [1, 20]);
@@ -74,20 +83,11 @@ async fn what_the_messenger_leaves_of_a_batch_is_asked_again_before_anything_els
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
     let before = messenger.batches().len();
-    messenger.hold();
-    bob.say("first").await;
-    messenger.called(messenger.calls() + 1).await;
-    for number in 0..20 {
-        bob.say(&number.to_string()).await;
-    }
-    bob.has_been_read().await;
+    gather_twenty(&messenger, &mut bob).await;
     messenger.fail([Fault::LeavesRest(1), Fault::LeavesRest(5), Fault::LeavesRest(1)]);
     messenger.go_on();
     for client in [&mut alice, &mut bob] {
-        client.hears("first").await;
-        for number in 0..20 {
-            client.hears(&number.to_string()).await;
-        }
+        hears_all(client).await;
     }
     let sizes: Vec<_> = messenger.requests()[before..].iter().map(Vec::len).collect();
     assert_eq!(sizes, [1, 20, 15, 14]);

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::{ALICE, BOB, Client, Fault, Messenger, Redis, Sidecar};
+use crate::support::{ALICE, BOB, Client, Fault, Messenger, Redis, Sidecar, soon};
 
 #[tokio::test]
 async fn what_is_not_a_websocket_is_a_bad_request() {
@@ -94,6 +94,29 @@ async fn authentication_is_tried_again_while_it_cannot_be_answered() {
     assert_eq!(messenger.authentications(), [1; 5]);
 }
 
+/// Contract 5.2: what is sent before the check is done counts, also when its sender does not wait for it.
+#[tokio::test]
+async fn what_was_said_before_the_client_left_is_carried_out() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = sidecar.alice().await;
+    for closes in [true, false] {
+        messenger.hang(BOB.realm);
+        let mut bob = Client::connect(&sidecar).await;
+        bob.authorize(BOB).await;
+        bob.say("one").await;
+        bob.say("two").await;
+        bob.has_been_read().await;
+        if closes {
+            soon(bob.socket.close(None)).await.unwrap();
+        }
+        drop(bob);
+        messenger.recover();
+        alice.hears("one").await;
+        alice.hears("two").await;
+    }
+}
+
 #[tokio::test]
 async fn neither_side_waits_for_the_service_that_knows_the_other() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
@@ -108,7 +131,7 @@ async fn neither_side_waits_for_the_service_that_knows_the_other() {
                 tokio::task::yield_now().await;
             }
         };
-        crate::support::soon(is_asked).await;
+        soon(is_asked).await;
         Client::signed_in(&sidecar, works).await;
         messenger.recover();
         waits.ask("get_chats", json!("")).await;

@@ -126,6 +126,7 @@ fn unasked(to: User, audience: Audience) -> Delivery {
         audience,
         frame: RawValue::from_string(r#"{"type":"unasked","payload":{}}"#.into()).unwrap(),
         more: None,
+        instead: None,
         again: false,
         revision: None,
     }

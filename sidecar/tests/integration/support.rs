@@ -535,6 +535,7 @@ impl Desk {
             ))
             .unwrap(),
             more: Some(raw(json!({ "seq": payload["position"] }))),
+            instead: None,
             again: false,
             revision: None,
         };

@@ -1,9 +1,9 @@
 //! Closed requests whose locks are still to be released.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query};
+use service::database::{DatabaseError, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
+use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::chats::Chat;
 use crate::store::json_list;
@@ -59,6 +59,30 @@ pub(crate) fn due(connection: &Connection, now: Millis, limit: i64) -> Result<Ve
                 attempts: row.get(3)?,
             })
         },
+    )
+}
+
+/// Whether something waits that has been tried in vain.
+pub(crate) fn has_failed(connection: &Connection) -> Result<bool, DatabaseError> {
+    let failed = query_one(
+        connection,
+        "SELECT 1 FROM outbox WHERE attempts > 0 LIMIT 1",
+        &[],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(failed.is_some())
+}
+
+/// Has some tried at the next tick.
+pub(crate) fn make_due(
+    connection: &Connection,
+    request_ids: &[&String],
+    now: Millis,
+) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE outbox SET due_at = ?2 WHERE request_id IN (SELECT value FROM json_each(?1))",
+        &[json_list(&request_ids)?, Value::Integer(now)],
     )
 }
 
