@@ -425,7 +425,7 @@ async fn a_batch_ends_where_its_answer_gets_too_long() {
         .as_array()
         .expect("a list");
     assert_eq!(messages.last().expect("one")["content"], "before");
-    assert_eq!(messages.len(), 133);
+    assert_eq!(messages.len(), 130);
     assert_eq!(first[1]["shown"], json!({"chatId": chat_id, "position": 151}));
     // Asked again, all of it.
     let again = desk.batch(&commands).await;

@@ -23,10 +23,10 @@ use crate::{frames, ids, outbox};
 
 /// When what a batch's answer shows of chats has so many characters, the rest of the batch is left for another one; and one history shows no more than
 /// this. Escaped and in all its copies that is far less than an instance may use, and than a sidecar reads.
-const MAX_CHARACTERS: usize = 2 * 1024 * 1024;
+const MAX_CHARACTERS: u32 = 2 * 1024 * 1024;
 
-/// What a chat without its messages counts.
-const CHAT_CHARACTERS: usize = 512;
+/// What a chat counts without its messages.
+const CHAT_CHARACTERS: u32 = 512;
 
 /// What came of a command.
 enum Done {
@@ -157,13 +157,10 @@ fn decide(
 
 impl Done {
     /// How much it shows of what has been said before.
-    fn characters(&self) -> usize {
+    fn characters(&self) -> u32 {
         match self {
-            Done::Chats(chats) => chats.len() * CHAT_CHARACTERS,
-            Done::History { messages, .. } => messages
-                .iter()
-                .map(|message| message.content.chars().count() + CHAT_CHARACTERS)
-                .sum(),
+            Done::Chats(chats) => chats.iter().map(|_| CHAT_CHARACTERS).sum(),
+            Done::History { messages, .. } => messages.iter().map(Message::characters).sum(),
             _ => 0,
         }
     }
@@ -225,10 +222,9 @@ fn get_history(
     let Some(chat) = open_chat(connection, command, chat_id)? else {
         return Ok(no_access(chat_id));
     };
-    let characters = i64::try_from(MAX_CHARACTERS).unwrap_or(i64::MAX);
     let messages = match command.protocol {
-        Protocol::Contract => messages::latest(connection, chat_id, characters)?,
-        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, characters)?,
+        Protocol::Contract => messages::latest(connection, chat_id, MAX_CHARACTERS)?,
+        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, MAX_CHARACTERS)?,
     };
     Ok(Done::History { chat, messages })
 }

@@ -30,6 +30,17 @@ pub(crate) struct Message {
     pub position: i64,
 }
 
+/// What a message counts besides its content: ids, times, names of fields.
+const FRAME_CHARACTERS: u32 = 256;
+
+impl Message {
+    /// About how many characters it takes to show it.
+    pub(crate) fn characters(&self) -> u32 {
+        let content = u32::try_from(self.content.chars().count()).unwrap_or(u32::MAX);
+        content.saturating_add(FRAME_CHARACTERS)
+    }
+}
+
 /// A message that is about to be. Its author's right to say it has been checked in the same transaction.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,17 +133,17 @@ pub(crate) fn all(connection: &Connection, chat_id: &str) -> Result<Vec<Message>
 pub(crate) fn latest(
     connection: &Connection,
     chat_id: &str,
-    characters: i64,
+    characters: u32,
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
         &format!(
             "SELECT {COLUMNS} FROM (
-                 SELECT *, sum(length(content)) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) - length(content) AS before
+                 SELECT *, sum(length(content) + {FRAME_CHARACTERS}) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS shown
                  FROM messages WHERE chat_id = ?1)
-             WHERE before < ?2 ORDER BY seq"
+             WHERE shown < ?2 + length(content) + {FRAME_CHARACTERS} ORDER BY seq"
         ),
-        parameters![chat_id, characters],
+        parameters![chat_id, i64::from(characters)],
         |row| decode(&row),
     )
 }
@@ -143,18 +154,18 @@ pub(crate) fn after(
     chat_id: &str,
     after_seq: i64,
     limit: Option<i64>,
-    characters: i64,
+    characters: u32,
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
         &format!(
             "SELECT {COLUMNS} FROM (
-                 SELECT *, sum(length(content)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - length(content) AS before
+                 SELECT *, sum(length(content) + {FRAME_CHARACTERS}) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS shown
                  FROM (SELECT * FROM messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3))
-             WHERE before < ?4 ORDER BY seq"
+             WHERE shown < ?4 + length(content) + {FRAME_CHARACTERS} ORDER BY seq"
         ),
         // A negative limit is none.
-        parameters![chat_id, after_seq, limit.unwrap_or(-1), characters],
+        parameters![chat_id, after_seq, limit.unwrap_or(-1), i64::from(characters)],
         |row| decode(&row),
     )
 }
