@@ -342,12 +342,12 @@ pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<Comm
         to: vec![organizer(chat.organizer_id)],
         ..new_chat(chat)?
     };
-    let told = frame("chat_transferred", &transferred)?;
     let participant_is_told = Delivery {
         to: vec![participant(chat)],
         audience: Audience::Two,
         ..delivery(chat, chat.new_chat_position, "chat_transferred", &transferred)?
     };
+    let told = &participant_is_told.frame;
     let predecessor_is_told = taken_from(chat, from, chat.new_chat_position, told)?;
     Ok(deliveries(vec![
         note,
@@ -382,20 +382,16 @@ pub(crate) fn requeued(chat: &Chat, note: &Message) -> Result<Vec<Delivery>, Err
     };
     // Where the participant gets the note.
     let position = note.position;
-    let told = frame("chat_requeued", &requeued)?;
-    Ok(vec![
-        shown_note,
-        participant_is_told,
-        taken_from(chat, chat.organizer_id, position, told)?,
-    ])
+    let organizer_is_told = taken_from(chat, chat.organizer_id, position, &participant_is_told.frame)?;
+    Ok(vec![shown_note, participant_is_told, organizer_is_told])
 }
 
 /// Takes a chat from an organizer, for whom nothing of it comes behind: `told` where protocol 2 is spoken, and otherwise `closed_chat`.
-fn taken_from(chat: &Chat, organizer_id: i64, position: i64, told: Box<RawValue>) -> Result<Delivery, Error> {
+fn taken_from(chat: &Chat, organizer_id: i64, position: i64, told: &RawValue) -> Result<Delivery, Error> {
     let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
     Ok(Delivery {
         to: vec![organizer(organizer_id)],
-        instead: Some(told),
+        instead: Some(told.to_owned()),
         ..staged(closed, Stage::Closes)
     })
 }

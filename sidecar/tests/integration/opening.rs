@@ -123,15 +123,10 @@ async fn neither_side_waits_for_the_service_that_knows_the_other() {
     let sidecar = Sidecar::start(&messenger, &redis).await;
     for (hangs, works) in [(BOB, ALICE), (ALICE, BOB)] {
         messenger.hang(hangs.realm);
-        let asked = messenger.authentications().len();
+        let calls = messenger.calls();
         let mut waits = Client::connect(&sidecar).await;
         waits.authorize(hangs).await;
-        let is_asked = async {
-            while messenger.authentications().len() == asked {
-                tokio::task::yield_now().await;
-            }
-        };
-        soon(is_asked).await;
+        messenger.called(calls + 1).await;
         Client::signed_in(&sidecar, works).await;
         messenger.recover();
         waits.ask("get_chats", json!("")).await;

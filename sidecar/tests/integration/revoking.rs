@@ -84,14 +84,9 @@ async fn nothing_goes_either_way_until_a_doubt_is_settled() {
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
     messenger.void(ALICE);
     messenger.hang(ALICE.realm);
-    let asked = messenger.authentications().len();
+    let calls = messenger.calls();
     messenger.revoke(of(ALICE)).await;
-    let asked_again = async {
-        while messenger.authentications().len() == asked {
-            tokio::task::yield_now().await;
-        }
-    };
-    crate::support::soon(asked_again).await;
+    messenger.called(calls + 1).await;
     alice.say("from alice").await;
     for text in ["one", "two"] {
         bob.say(text).await;
