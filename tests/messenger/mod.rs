@@ -178,7 +178,8 @@ async fn a_request_is_queued_once_however_often_it_comes() {
     let mut desk = Desk::open().await;
     let request = json!({"requests": [{
         "id": "0198c0de-0000-7000-8000-000000000000", "participantId": 7, "eventId": desk.agency.event_id, "agencyId": desk.agency.id,
-        "pressedAt": 5, "description": "Lost", "lat": null, "lng": null, "email": "p@example.org", "phoneNumber": "",
+        "pressedAt": 5, "description": "Lost", "lat": null, "lng": null,
+        "contact": {"email": "p@example.org", "phoneNumber": "", "version": 0},
     }]});
     for _ in 0..3 {
         let door = &desk.components.door;
@@ -228,7 +229,8 @@ async fn nobody_is_given_to_two_organizers() {
             json!({
                 "id": format!("0198c0de-0000-7000-9000-{number:012}"), "participantId": 1000 + number, "eventId": desk.agency.event_id,
                 "agencyId": desk.agency.id, "pressedAt": 1_777_000_000_000_i64 + i64::try_from(number).expect("a few"),
-                "description": "", "lat": null, "lng": null, "email": "p@example.org", "phoneNumber": "",
+                "description": "", "lat": null, "lng": null,
+                "contact": {"email": "p@example.org", "phoneNumber": "", "version": 0},
             })
         })
         .collect();
@@ -355,7 +357,7 @@ async fn a_chat_is_closed_although_the_participant_service_is_down() {
         .json(200);
     assert_eq!(
         archive[0]["participant"]["email"], "p@example.org",
-        "as of the press"
+        "as it was heard last"
     );
     assert!(person.has_requested(desk.agency.event_id).await);
 

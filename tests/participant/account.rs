@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{change, count, tick, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
-use crate::support::door::Reply;
+use crate::support::door::{Door, Reply};
 use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
 
 const OTHER_PASSWORD: &str = "giant horse!";
@@ -286,7 +286,7 @@ async fn a_deleted_account_is_forgotten_everywhere() {
     sign_in(&components, "zuzanna@example.org", PARTICIPANT_PASSWORD)
         .await
         .error(401, "invalid email or password");
-    for table in ["participants", "locks", "outbox", "farewells"] {
+    for table in ["participants", "locks", "outbox", "contact_changes"] {
         let rows = count(
             &components,
             "participant",
@@ -342,19 +342,88 @@ async fn the_messenger_is_told_later_when_it_is_down() {
         .await;
     assert_eq!(deleted.json(200)["email"], "zuzanna@example.org");
     assert_eq!(waiting(&components), 1);
-    let farewells = |what: &str| {
+    let untold = |what: &str| {
         count(
             &components,
             "participant",
-            &format!("SELECT {what} FROM farewells"),
+            &format!("SELECT {what} FROM contact_changes"),
         )
     };
-    assert_eq!((farewells("count(*)"), farewells("attempts")), (1, 1));
+    assert_eq!((untold("count(*)"), untold("attempts")), (1, 1));
     tick(&components).await;
-    assert_eq!(farewells("count(*)"), 1, "it is not due yet");
-    change(&components, "participant", "UPDATE farewells SET due_at = 0");
+    assert_eq!(untold("count(*)"), 1, "it is not due yet");
+    change(
+        &components,
+        "participant",
+        "UPDATE contact_changes SET due_at = 0",
+    );
     tick(&components).await;
-    assert_eq!((farewells("count(*)"), waiting(&components)), (0, 0));
+    assert_eq!((untold("count(*)"), waiting(&components)), (0, 0));
+}
+
+/// Contract 5.6: `new_chat` and `chats` say how the participant can be reached now, not at the press.
+#[tokio::test]
+async fn support_has_the_latest_phone_number() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let edit = async |door: &Door, phone_number: &str| {
+        let body = json!({"phoneNumber": phone_number}).to_string();
+        let path = "/participant/profile";
+        let edited = door.send_raw("PATCH", path, Some(&participant.token), body).await;
+        assert_eq!(edited.json(200)["phoneNumber"], phone_number);
+    };
+    let ask = async |number: u32, request: Value| {
+        let batch = json!({"commands": [{
+            "id": format!("0198c0de-0000-7000-8000-{number:012}"), "receivedAt": 1_777_629_600_000_i64, "request": request,
+            "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
+        }]});
+        let path = "/messenger/internal/commands";
+        let answer = components
+            .door
+            .send("POST", path, Some(MESSENGER_KEY), Some(&batch))
+            .await;
+        answer.json(200)["outcomes"][0].clone()
+    };
+    let untold = || count(&components, "participant", "SELECT count(*) FROM contact_changes");
+
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    edit(&without_messenger, "1").await;
+    assert_eq!(untold(), 0, "the messenger knows nothing of who has no request");
+    participant.press_help(agency.event_id, "").await.empty(200);
+    edit(&components.door, "2").await;
+    let started = ask(1, json!({"type": "startChat"})).await;
+    let new_chat = &started["deliveries"][0]["frame"]["payload"];
+    let contact = |phone_number: &str| json!({"id": participant.id, "email": "p@example.org", "phoneNumber": phone_number});
+    assert_eq!(new_chat["participant"], contact("2"));
+
+    edit(&without_messenger, "3").await;
+    edit(&without_messenger, "4").await;
+    assert_eq!(untold(), 1);
+    let known = async |number: u32| {
+        let asked = ask(number, json!({"type": "getChats"})).await;
+        asked["reply"]["payload"]["chats"][0]["participant"].clone()
+    };
+    assert_eq!(known(2).await, contact("2"));
+    change(
+        &components,
+        "participant",
+        "UPDATE contact_changes SET due_at = 0",
+    );
+    tick(&components).await;
+    assert_eq!((untold(), known(3).await), (0, contact("4")));
+
+    // What comes late undoes nothing.
+    let late = json!({"changes": [{
+        "participantId": participant.id, "contact": {"email": "p@example.org", "phoneNumber": "3", "version": 3},
+    }]});
+    let path = "/messenger/internal/contacts";
+    let heard = components
+        .door
+        .send("POST", path, Some(MESSENGER_KEY), Some(&late))
+        .await;
+    heard.empty(200);
+    assert_eq!(known(4).await, contact("4"));
 }
 
 /// A press may be on its way while its participant leaves.
@@ -367,7 +436,7 @@ async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
     let late: Value = json!({"requests": [{
         "id": "0198c0de-0000-7000-8000-000000000001", "participantId": participant.id, "eventId": agency.event_id,
         "agencyId": agency.id, "pressedAt": 1_777_629_600_000_i64, "description": "help", "lat": null, "lng": null,
-        "email": "zuzanna@example.org", "phoneNumber": "",
+        "contact": {"email": "zuzanna@example.org", "phoneNumber": "", "version": 0},
     }]});
     let key = Some(MESSENGER_KEY);
     let door = &components.door;

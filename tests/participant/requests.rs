@@ -120,9 +120,8 @@ async fn the_estimate_is_a_weighted_mean_of_the_latest_pickups() {
     let picked_up = |number: i64, seconds_ago: i64, waited: i64, agency_id: i64| {
         let start = now - seconds_ago * 1000;
         format!(
-            "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, email, phone_number, state, pressed_at,
-                                organizer_id, time_start)
-             VALUES ('{number:024}', 'r{number}', {agency_id}, 1, 99, '', '', 'active', {}, 1, {start});",
+            "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start)
+             VALUES ('{number:024}', 'r{number}', {agency_id}, 1, 99, 'active', {}, 1, {start});",
             start - waited * 1000
         )
     };

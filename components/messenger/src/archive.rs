@@ -68,7 +68,7 @@ fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> R
         .ok_or(Error::ChatNotFound)
 }
 
-/// Chats with their participants as they are now; when they cannot be asked for, as they were at the press.
+/// Chats with their participants as they are now; when they cannot be asked for, as this service has heard of them last.
 fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
     let ids: BTreeSet<i64> = chats.iter().map(|chat| chat.participant_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();

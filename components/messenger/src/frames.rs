@@ -19,13 +19,12 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
-    /// What was known at the press; nothing, when the account was gone before the press could be delivered.
+    /// What this service knows; nothing, when the account is gone.
     pub(crate) fn kept(chat: &Chat) -> Option<Contact> {
-        let known = !chat.email.is_empty();
-        known.then(|| Contact {
+        chat.contact.as_ref().map(|contact| Contact {
             id: chat.participant_id,
-            email: chat.email.clone(),
-            phone_number: chat.phone_number.clone(),
+            email: contact.email.clone(),
+            phone_number: contact.phone_number.clone(),
         })
     }
 }
@@ -569,6 +568,7 @@ fn participant(chat: &Chat) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::chats;
     use relay_protocol::{Principal, Request};
 
     fn chat() -> Chat {
@@ -579,8 +579,10 @@ mod tests {
             event_id: 9,
             organizer_id: 12,
             participant_id: 31,
-            email: "p@example.org".to_owned(),
-            phone_number: "+48555000111".to_owned(),
+            contact: Some(chats::Contact {
+                email: "p@example.org".to_owned(),
+                phone_number: "+48555000111".to_owned(),
+            }),
             state: State::Active,
             lat_start: Some(0.0),
             lng_start: None,

@@ -77,7 +77,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ["internal", "requests"] => ("POST", queue::enqueue),
         ["internal", "standings"] => ("GET", queue::standings),
         ["internal", "cancellations"] => ("POST", queue::cancel),
-        ["internal", "farewells"] => ("POST", queue::forget),
+        ["internal", "contacts"] => ("POST", queue::update_contacts),
         ["internal", "tick"] => ("POST", outbox::tick),
         ["internal", "ready"] => ("GET", sockets::ready),
         _ => return Err(Error::UnknownRoute),

@@ -4,11 +4,13 @@ use http::StatusCode;
 use service::clock::{self, Millis};
 use service::database::transaction;
 use service::door::{Answer, Request};
-use service::internal::{Cancellation, Cancelled, Farewells, HelpRequest, HelpRequests, Standing, Standings};
+use service::internal::{
+    Cancellation, Cancelled, ContactChanges, HelpRequest, HelpRequests, Standing, Standings,
+};
 
 use crate::error::Error;
 use crate::store::queue::{self, Arrival, Place};
-use crate::store::{chats, news};
+use crate::store::{chats, contacts, news};
 use crate::{access, body, frames, ids, json, store};
 
 /// `POST /internal/requests`: stores presses; once it has answered they are in their queues.
@@ -82,13 +84,16 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Cancelled { cancelled }))
 }
 
-/// `POST /internal/farewells`: forgets participants who have deleted their accounts.
-pub(crate) fn forget(request: &Request) -> Result<Answer, Error> {
+/// `POST /internal/contacts`: notes how participants can be reached now, and forgets those who have deleted their accounts.
+pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let Farewells { participant_ids } = body(request)?;
+    let ContactChanges { changes } = body(request)?;
+    let (present, gone): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.contact.is_some());
+    let gone: Vec<i64> = gone.iter().map(|change| change.participant_id).collect();
     let connection = store::open()?;
     transaction(&connection, |connection| {
-        Ok::<_, Error>(queue::forget(connection, &participant_ids, clock::now())?)
+        contacts::update(connection, &present)?;
+        Ok::<_, Error>(contacts::forget(connection, &gone, clock::now())?)
     })?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -5,9 +5,9 @@
 
 mod access;
 mod body;
+mod contacts;
 mod error;
 mod events;
-mod farewell;
 mod help;
 mod outbox;
 mod profile;

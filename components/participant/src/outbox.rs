@@ -2,7 +2,7 @@
 
 use service::clock::{self, Millis};
 use service::database::transaction;
-use service::internal::HelpRequest;
+use service::internal::{Contact, HelpRequest};
 use service::retry;
 use spin_sdk::sqlite3::Connection;
 
@@ -66,7 +66,14 @@ fn message(request: HelpRequest) -> desk::HelpRequest {
             lat: request.lat,
             lng: request.lng,
         },
-        email: request.email,
-        phone_number: request.phone_number,
+        contact: contact(request.contact),
+    }
+}
+
+pub(crate) fn contact(contact: Contact) -> desk::Contact {
+    desk::Contact {
+        email: contact.email,
+        phone_number: contact.phone_number,
+        version: contact.version,
     }
 }

@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::session::{check_password, long_enough, phone_number};
 use crate::store::participants;
-use crate::{access, farewell, json, store};
+use crate::{access, contacts, json, store};
 
 /// `GET /profile`
 pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
@@ -20,7 +20,7 @@ pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &caller.participant))
 }
 
-/// `PATCH /profile`. A phone number that is left out becomes empty.
+/// `PATCH /profile`. A phone number that is left out becomes empty. Whoever is talking to the participant has the new one from then on.
 pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
@@ -33,6 +33,7 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
             phone_number,
         )?)
     })?;
+    tell_messenger(&connection);
     Ok(json(StatusCode::OK, &participant))
 }
 
@@ -80,13 +81,16 @@ pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
 
     let participant = caller.change(&connection, |connection, participant| {
         participants::delete(connection, participant.id)?;
-        farewell::remember(connection, participant.id)?;
         Ok(participant.clone())
     })?;
-    // The account is gone, so whatever happens now is made up for at a tick.
-    farewell::say(&connection, participant.id)
-        .unwrap_or_else(|error| eprintln!("a participant waits to be forgotten: {error}"));
+    tell_messenger(&connection);
     Ok(json(StatusCode::OK, &participant))
+}
+
+/// The change is stored and noted for the messenger, so whatever happens now is made up for at a tick.
+fn tell_messenger(connection: &Connection) {
+    contacts::tell_due(connection)
+        .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
 }
 
 fn verify(connection: &Connection, request: &Request, caller: &Caller, password: &str) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
-use crate::{access, farewell, json, outbox};
+use crate::{access, contacts, json, outbox};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from `?ids=1,2`.
 pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
@@ -97,11 +97,11 @@ fn principal(participant: Participant) -> Principal {
     }
 }
 
-/// `POST /internal/tick`: the dispatcher's knock; delivers what waits in the outbox, and says what farewells are due.
+/// `POST /internal/tick`: the dispatcher's knock; delivers what waits in the outbox, and tells what has become of contacts.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
     outbox::deliver_due(&connection)?;
-    farewell::say_due(&connection)?;
+    contacts::tell_due(&connection)?;
     Ok(Answer::empty(StatusCode::OK))
 }

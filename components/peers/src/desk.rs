@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use service::internal::{self, Cancellation, Cancelled, Farewells, HelpRequests, Standings};
+use service::internal::{self, Cancellation, Cancelled, ContactChanges, HelpRequests, Standings};
 
 use crate::Peers;
-use crate::bindings::exports::mayday::platform::desk::{Error, Guest, HelpRequest, Standing, Wait};
+use crate::bindings::exports::mayday::platform::desk::{
+    Contact, ContactChange, Error, Guest, HelpRequest, Standing, Wait,
+};
 use crate::owner::{MESSENGER, OwnerError};
 
 /// A press is safe in the participant's outbox before the messenger is asked, so nobody has to wait long for it.
@@ -43,10 +45,16 @@ impl Guest for Peers {
         Ok(answer.cancelled)
     }
 
-    fn forget(participant_ids: Vec<i64>) -> Result<(), Error> {
-        let farewells = Farewells { participant_ids };
+    fn update_contacts(changes: Vec<ContactChange>) -> Result<(), Error> {
+        let change = |change: ContactChange| internal::ContactChange {
+            participant_id: change.participant_id,
+            contact: change.contact.map(contact),
+        };
+        let changes = ContactChanges {
+            changes: changes.into_iter().map(change).collect(),
+        };
         MESSENGER
-            .tell("/messenger/internal/farewells", &farewells, TIMEOUT)
+            .tell("/messenger/internal/contacts", &changes, TIMEOUT)
             .map_err(|error| failure(&error))
     }
 }
@@ -61,8 +69,15 @@ fn body(request: HelpRequest) -> internal::HelpRequest {
         description: request.description,
         lat: request.location.lat,
         lng: request.location.lng,
-        email: request.email,
-        phone_number: request.phone_number,
+        contact: contact(request.contact),
+    }
+}
+
+fn contact(contact: Contact) -> internal::Contact {
+    internal::Contact {
+        email: contact.email,
+        phone_number: contact.phone_number,
+        version: contact.version,
     }
 }
 

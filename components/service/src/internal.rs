@@ -72,9 +72,18 @@ pub struct HelpRequest {
     /// Degrees.
     pub lat: Option<f64>,
     pub lng: Option<f64>,
-    /// The participant's contact details at the press.
+    pub contact: Contact,
+}
+
+/// How to reach a participant.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contact {
     pub email: String,
+    /// May be empty.
     pub phone_number: String,
+    /// Counts the participant's changes: of two versions the higher one is newer.
+    pub version: i64,
 }
 
 /// `GET /messenger/internal/standings?ids=...`: one per id; null for a request that is closed or unknown.
@@ -110,11 +119,19 @@ pub struct Cancelled {
     pub cancelled: bool,
 }
 
-/// `POST /messenger/internal/farewells`: these participants have deleted their accounts.
+/// `POST /messenger/internal/contacts`: how these participants can be reached now.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct ContactChanges {
+    pub changes: Vec<ContactChange>,
+}
+
+/// What has become of how to reach a participant.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Farewells {
-    pub participant_ids: Vec<i64>,
+pub struct ContactChange {
+    pub participant_id: i64,
+    /// Null when the account is gone.
+    pub contact: Option<Contact>,
 }
 
 /// `POST /participant/internal/releases`: these requests have been dealt with.

@@ -17,8 +17,8 @@ pub(crate) struct Chat {
     pub event_id: i64,
     pub organizer_id: i64,
     pub participant_id: i64,
-    pub email: String,
-    pub phone_number: String,
+    /// How to reach the participant; `None` when the account is gone.
+    pub contact: Option<Contact>,
     pub state: State,
     pub lat_start: Option<f64>,
     pub lng_start: Option<f64>,
@@ -31,6 +31,13 @@ pub(crate) struct Chat {
     pub new_chat_position: i64,
     pub read_by_organizer: i64,
     pub read_by_participant: i64,
+}
+
+/// How to reach a participant.
+#[derive(Clone, Debug)]
+pub(crate) struct Contact {
+    pub email: String,
+    pub phone_number: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,7 +64,9 @@ impl Chat {
 }
 
 /// What is asked of a chat that has been started, to be read by [`decode`].
-const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, participant_id, email, phone_number, state,
+const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, participant_id,
+    (SELECT email FROM contacts c WHERE c.participant_id = chats.participant_id),
+    (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
     lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
     shifts, new_chat_position, read_by_organizer, read_by_participant";
 
@@ -268,6 +277,8 @@ pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<Chat>, Da
 
 fn decode(row: &Row) -> Result<Chat, DatabaseError> {
     let state: String = row.get(8)?;
+    let email: Option<String> = row.get(6)?;
+    let phone_number: Option<String> = row.get(7)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -275,8 +286,9 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         event_id: row.get(3)?,
         organizer_id: row.get(4)?,
         participant_id: row.get(5)?,
-        email: row.get(6)?,
-        phone_number: row.get(7)?,
+        contact: email
+            .zip(phone_number)
+            .map(|(email, phone_number)| Contact { email, phone_number }),
         state: match state.as_str() {
             "waiting" => State::Waiting,
             "active" => State::Active,

@@ -2,6 +2,7 @@
 
 pub(crate) mod attendance;
 pub(crate) mod chats;
+pub(crate) mod contacts;
 pub(crate) mod messages;
 pub(crate) mod news;
 pub(crate) mod outbox;
@@ -26,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0005_revision_and_sidecars.sql"),
     include_str!("../../../../migrations/messenger/0006_arrival_in_one_statement.sql"),
     include_str!("../../../../migrations/messenger/0007_indexes.sql"),
+    include_str!("../../../../migrations/messenger/0008_contacts.sql"),
 ];
 
 /// Opens the database.

@@ -33,10 +33,11 @@ pub(crate) fn enqueue(
 ) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, lat, lng, pressed_at,
-                               chat_id, message_id, first_message, now)
-         SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId', value ->> 'email',
-                value ->> 'phoneNumber', value ->> 'lat', value ->> 'lng', value ->> 'pressedAt',
+        "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, contact_version,
+                               lat, lng, pressed_at, chat_id, message_id, first_message, now)
+         SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId', value ->> '$.contact.email',
+                value ->> '$.contact.phoneNumber', value ->> '$.contact.version',
+                value ->> 'lat', value ->> 'lng', value ->> 'pressedAt',
                 value ->> 'chatId', value ->> 'messageId', value ->> 'firstMessage', ?2
          FROM json_each(?1)",
         &[json_list(&arrivals)?, Value::Integer(now)],
@@ -148,34 +149,4 @@ pub(crate) fn forget_cancelled(connection: &Connection, now: Millis) -> Result<(
         "DELETE FROM cancelled_requests WHERE cancelled_at < ?1",
         parameters![now - ON_THE_WAY],
     )
-}
-
-/// Forgets how to reach participants, also in what is still to be shown, and lets them wait no more. To be called in a transaction.
-pub(crate) fn forget(
-    connection: &Connection,
-    participant_ids: &[i64],
-    now: Millis,
-) -> Result<(), DatabaseError> {
-    let ids = json_list(&participant_ids)?;
-    execute(
-        connection,
-        "UPDATE chats SET state = 'ended', time_end = ?2
-         WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting' AND time_start IS NOT NULL",
-        &[ids.clone(), Value::Integer(now)],
-    )?;
-    for statement in [
-        "INSERT INTO forgotten_participants (participant_id) SELECT value FROM json_each(?1) WHERE true
-         ON CONFLICT DO NOTHING",
-        "DELETE FROM messages WHERE chat_id IN (
-             SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting')",
-        "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
-        "UPDATE chats SET email = '', phone_number = ''
-         WHERE participant_id IN (SELECT value FROM json_each(?1))",
-        "UPDATE news SET delivery = json_replace(delivery, '$.frame.payload.participant.email', '',
-                                                '$.frame.payload.participant.phoneNumber', '')
-         WHERE delivery ->> '$.frame.payload.participant.id' IN (SELECT value FROM json_each(?1))",
-    ] {
-        execute(connection, statement, std::slice::from_ref(&ids))?;
-    }
-    Ok(())
 }

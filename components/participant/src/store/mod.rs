@@ -1,6 +1,6 @@
 //! The participant database: one function per question, each with its SQL and its row decoding.
 
-pub(crate) mod farewells;
+pub(crate) mod contact_changes;
 pub(crate) mod known_events;
 pub(crate) mod participants;
 pub(crate) mod requests;
@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/participant/0002_cache_and_farewells.sql"),
     include_str!("../../../../migrations/participant/0003_revocations.sql"),
     include_str!("../../../../migrations/participant/0004_press_in_one_statement.sql"),
+    include_str!("../../../../migrations/participant/0005_contact_changes.sql"),
 ];
 
 /// Opens the database.

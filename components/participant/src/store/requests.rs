@@ -2,7 +2,7 @@
 
 use service::clock::Millis;
 use service::database::{DatabaseError, Row, execute, query, query_one};
-use service::internal::HelpRequest;
+use service::internal::{Contact, HelpRequest};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
@@ -145,8 +145,9 @@ pub(crate) fn take_due(
         "UPDATE outbox SET due_at = ?3
          WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
          RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
-             coalesce((SELECT email FROM participants WHERE id = participant_id), ''),
-             coalesce((SELECT phone_number FROM participants WHERE id = participant_id), ''), attempts",
+             (SELECT email FROM participants WHERE id = participant_id),
+             (SELECT phone_number FROM participants WHERE id = participant_id),
+             (SELECT contact_version FROM participants WHERE id = participant_id), attempts",
         parameters![now, limit, until],
         |row| decode(&row),
     )
@@ -187,11 +188,14 @@ fn decode(row: &Row) -> Result<Due, DatabaseError> {
         description: row.get(5)?,
         lat: row.get(6)?,
         lng: row.get(7)?,
-        email: row.get(8)?,
-        phone_number: row.get(9)?,
+        contact: Contact {
+            email: row.get(8)?,
+            phone_number: row.get(9)?,
+            version: row.get(10)?,
+        },
     };
     Ok(Due {
         request,
-        attempts: row.get(10)?,
+        attempts: row.get(11)?,
     })
 }
