@@ -350,6 +350,58 @@ async fn a_press_for_a_known_event_is_taken_while_the_organizer_service_is_down(
     );
 }
 
+/// In a storm one press asks about the event for all: for a moment, and only while presses are on their way.
+#[tokio::test]
+async fn what_has_just_been_said_of_an_event_will_do_amid_presses() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let event_id = agency.event_id;
+    let gone = format!("event with id {event_id} not found");
+    let participants = join_all((0..4).map(|number| {
+        let email = format!("p{number}@example.org");
+        let door = &components.door;
+        async move { people::sign_up(door, &email).await }
+    }))
+    .await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let press = async |participant: &Person| {
+        let body = json!({"eventId": event_id});
+        let path = "/participant/chat-requests";
+        without_messenger
+            .send("POST", path, Some(&participant.token), Some(&body))
+            .await
+    };
+    let said_at = |time: i64| {
+        let update = format!("UPDATE known_events SET verified_at = {time}");
+        change(&components, "participant", &update);
+    };
+    let now = chrono::Utc::now().timestamp_millis();
+    press(&participants[0]).await.empty(200);
+    let event = format!("/organizer/agency/events/{event_id}");
+    agency.owner.delete(&event).await.json(200);
+
+    // The clock stands still for what was said.
+    said_at(now + 3_600_000);
+    press(&participants[1]).await.empty(200);
+    said_at(now - 1001);
+    press(&participants[2]).await.error(404, &*gone);
+    assert_eq!(
+        count(&components, "participant", "SELECT count(*) FROM known_events"),
+        0
+    );
+
+    change(&components, "participant", "UPDATE outbox SET due_at = 0");
+    tick(&components).await;
+    assert_eq!(waiting(&components), 2);
+    let insert = format!(
+        "INSERT INTO known_events VALUES ({event_id}, {}, {})",
+        agency.id,
+        now + 3_600_000
+    );
+    change(&components, "participant", &insert);
+    press(&participants[3]).await.error(404, &*gone);
+}
+
 /// A browser may cancel; elsewhere the contract's list of methods stands.
 #[tokio::test]
 async fn a_browser_is_let_in_to_take_back() {

@@ -8,6 +8,7 @@ use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::directory::{self, Event, Filter};
 use crate::error::Error;
+use crate::store::known_events::KnownEvent;
 use crate::store::{self, known_events, requests};
 use crate::{access, json};
 
@@ -63,7 +64,8 @@ pub(crate) fn show_event(request: &Request) -> Result<Answer, Error> {
     let caller = access::admit(&connection, request)?;
     let id = request.path.last().and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| Error::BadRequest("invalid `id` route parameter".to_owned()))?;
-    let event = find(&connection, id)?;
+    let known = known_events::find(&connection, id)?;
+    let event = find(&connection, id, known.as_ref())?;
     let requested = requests::is_open(&connection, caller.participant.id, id)?;
     Ok(json(StatusCode::OK, &body(event, Some(requested))))
 }
@@ -74,18 +76,21 @@ const MEMORY: Millis = 24 * 60 * 60 * 1000;
 /// How old that may get before it is noted anew.
 const REFRESH: Millis = 60 * 1000;
 
-/// The event with an id, of an approved agency.
-fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
+/// How long a press may rely on it in any case, while others are on their way: in a storm one asks for all.
+const MOMENT: Millis = 1000;
+
+/// The event with an id, of an approved agency. What is known of it is brought up to date.
+fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<Event, Error> {
     let found = directory::events_by_ids(&[id])
         .map_err(failure)?
         .into_iter()
         .next();
-    let known = known_events::find(connection, id)?;
     match &found {
         Some(event) => {
             let now = clock::now();
             let fresh = known.is_some_and(|known| {
-                known.agency_id == event.agency_id && known.verified_at >= now - REFRESH
+                let age = if known.amid_presses { MOMENT } else { REFRESH };
+                known.agency_id == event.agency_id && known.verified_at >= now - age
             });
             if !fresh {
                 known_events::learn(connection, id, event.agency_id, now)?;
@@ -98,17 +103,21 @@ fn find(connection: &Connection, id: i64) -> Result<Event, Error> {
     found.ok_or(Error::EventNotFound(id))
 }
 
-/// The agency that runs an event. While the organizer service is down, an event that it has vouched for lately is good enough: who is in
+/// The agency that runs an event, for a press. While the organizer service is down, an event that it has vouched for lately is good enough: who is in
 /// danger must not wait for it.
 pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> {
-    match find(connection, id) {
-        Err(error @ (Error::Unavailable | Error::Api(_))) => {
-            let known = known_events::find(connection, id)?;
-            known
-                .filter(|known| known.verified_at >= clock::now() - MEMORY)
-                .map(|known| known.agency_id)
-                .ok_or(error)
-        }
+    let known = known_events::find(connection, id)?;
+    let vouched_within = |age| {
+        let known = known.as_ref()?;
+        (known.verified_at >= clock::now() - age).then_some(known.agency_id)
+    };
+    if known.as_ref().is_some_and(|known| known.amid_presses)
+        && let Some(agency_id) = vouched_within(MOMENT)
+    {
+        return Ok(agency_id);
+    }
+    match find(connection, id, known.as_ref()) {
+        Err(error @ (Error::Unavailable | Error::Api(_))) => vouched_within(MEMORY).ok_or(error),
         found => found.map(|event| event.agency_id),
     }
 }

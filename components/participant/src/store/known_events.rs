@@ -9,18 +9,21 @@ use spin_sdk::sqlite3::Connection;
 pub(crate) struct KnownEvent {
     pub agency_id: i64,
     pub verified_at: Millis,
+    /// Whether presses are on their way to the messenger, for whichever event.
+    pub amid_presses: bool,
 }
 
 /// What is known of an event.
 pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<KnownEvent>, DatabaseError> {
     query_one(
         connection,
-        "SELECT agency_id, verified_at FROM known_events WHERE id = ?1",
+        "SELECT agency_id, verified_at, EXISTS (SELECT 1 FROM outbox) FROM known_events WHERE id = ?1",
         parameters![id],
         |row| {
             Ok(KnownEvent {
                 agency_id: row.get(0)?,
                 verified_at: row.get(1)?,
+                amid_presses: row.get(2)?,
             })
         },
     )
