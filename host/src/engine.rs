@@ -73,7 +73,8 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .table_elements(100_000)
-        .linear_memory_keep_resident(1 << 20)
+        // What is kept is cleared after every request, as much of it as any request has ever touched; the rest is given back.
+        .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(64 << 10);
     pool
 }
