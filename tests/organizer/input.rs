@@ -529,8 +529,6 @@ async fn a_body_that_no_parser_should_trust_is_refused_whole() {
     for body in [
         put("surprise", &deep("[", "]")),
         put("surprise", &deep("{\"a\":", "}")),
-        event.replace("\"Loud\"", "\"\\ud800\""),
-        event.replace("\"Loud\"", "\"\\udc00\\ud800\""),
         event.replace("\"Loud\"", "\"\\x41\""),
         event.replace("\"Loud\"", "'Loud'"),
         event.replace("\"50.06\"", "1e400"),

@@ -5,9 +5,12 @@ mod account;
 mod requests;
 
 use futures_util::future::join_all;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::components::{Components, MESSENGER_KEY, PARTICIPANT_KEY};
+use crate::support::components::{
+    Components, MESSENGER_KEY, ORGANIZER_JWT_SECRET, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY,
+};
 use crate::support::people::{self, PARTICIPANT_PASSWORD};
 
 #[tokio::test]
@@ -106,6 +109,48 @@ async fn bad_credentials_are_refused() {
         &format!("Bearer {token}:x"),
     ] {
         get(Some(header)).await.error(401, "invalid token");
+    }
+}
+
+/// Contract 2.1, 2.2: all of signature, algorithm, time, issuer and audience have to be right.
+#[tokio::test]
+async fn forged_tokens_are_refused() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let now = chrono::Utc::now().timestamp();
+    let good = json!({
+        "sub": participant.id.to_string(), "iat": now + 1, "nbf": now, "exp": now + 60, "iss": "mayday", "aud": ["mayday"],
+    });
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        claims
+    };
+    let sign = |algorithm: Algorithm, secret: &str, claims: &Value| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("a token");
+        format!("Bearer participant:{token}")
+    };
+    let genuine = |claims: &Value| sign(Algorithm::HS256, PARTICIPANT_JWT_SECRET, claims);
+    let get = async |header: &str| {
+        let door = &components.door;
+        door.send_as("GET", "/participant/profile", Some(header), "")
+            .await
+    };
+    get(&genuine(&good)).await.json(200);
+    for header in [
+        sign(Algorithm::HS256, ORGANIZER_JWT_SECRET, &good),
+        sign(Algorithm::HS512, PARTICIPANT_JWT_SECRET, &good),
+        genuine(&with("iss", json!("else"))),
+        genuine(&with("aud", json!(["else"]))),
+        genuine(&with("exp", json!(now - 1))),
+        genuine(&with("nbf", json!(now + 60))),
+        genuine(&with("iat", json!(now - 3600))),
+        genuine(&with("sub", json!("9999"))),
+        genuine(&with("sub", json!("p"))),
+        genuine(&with("sub", Value::Null)),
+    ] {
+        get(&header).await.error(401, "invalid token");
     }
 }
 

@@ -57,7 +57,7 @@ impl Form {
         if body.is_empty() {
             return Ok(Form::of(Map::new()));
         }
-        match serde_json::from_slice(body) {
+        match serde_json::from_slice(&lenient_json::mend(body)) {
             Ok(Value::Object(fields)) => Ok(Form::of(fields)),
             Ok(_) => Err(Error::BadRequest("the body must be a JSON object".to_owned())),
             Err(error) => Err(Error::BadRequest(error.to_string())),
@@ -707,6 +707,12 @@ mod tests {
         let expected =
             serde_json::json!({"email": "a@b.pl", "owner": {"email": "x y", "role": "3"}, "empty": ""});
         assert_eq!(Value::Object(fields), expected);
+    }
+
+    #[test]
+    fn half_an_emoji_is_no_error() {
+        let form = Form::from_json(br#"{"content":"party \ud83c"}"#).unwrap();
+        assert_eq!(form.fields["content"], "party \u{fffd}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(crate) struct Body(Map<String, Value>);
 impl Body {
     /// Reads an object.
     pub(crate) fn read(bytes: &[u8]) -> Result<Body, Error> {
-        match serde_json::from_slice(bytes) {
+        match serde_json::from_slice(&lenient_json::mend(bytes)) {
             Ok(Value::Object(fields)) => Ok(Body(fields)),
             Ok(_) => Err(Error::BadRequest("the body must be a JSON object".to_owned())),
             Err(error) => Err(Error::BadRequest(error.to_string())),
@@ -81,6 +81,12 @@ mod tests {
         assert_eq!(body.integer("eventId").unwrap(), 3);
         assert_eq!(body.degrees("lat", 90.0).unwrap(), None);
         assert_eq!(body.text("missing").unwrap(), "");
+    }
+
+    #[test]
+    fn half_an_emoji_keeps_nobody_from_being_heard() {
+        let body = Body::read(br#"{"description":"help \ud83d"}"#).unwrap();
+        assert_eq!(body.text("description").unwrap(), "help \u{fffd}");
     }
 
     #[test]

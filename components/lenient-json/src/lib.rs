@@ -1,0 +1,78 @@
+//! JSON as phones write it, made fit for a parser that takes Unicode at its word.
+//!
+//! JavaScript cuts a text at a number of UTF-16 units, and so an emoji into halves; JSON can name such a half (`"\ud83d"`), which Rust's strings
+//! cannot hold. Whoever needs help should not have to know: what is left of the emoji becomes U+FFFD, as other parsers do it (RFC 8259, 8.2).
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+/// How long an escape such as `\ud83d` is.
+const ESCAPE: usize = 6;
+
+const FIRST_HALF: RangeInclusive<u16> = 0xD800..=0xDBFF;
+const SECOND_HALF: RangeInclusive<u16> = 0xDC00..=0xDFFF;
+
+/// The same JSON, with escapes of U+FFFD in place of those that name half a character. What is not JSON stays as bad as it is.
+pub fn mend(json: &[u8]) -> Cow<'_, [u8]> {
+    let mut mended = Cow::Borrowed(json);
+    let mut at = 0;
+    while let Some(skipped) = json[at..].iter().position(|byte| *byte == b'\\') {
+        at += skipped;
+        at += match (escaped(json, at), escaped(json, at + ESCAPE)) {
+            (Some(first), Some(second)) if FIRST_HALF.contains(&first) && SECOND_HALF.contains(&second) => {
+                2 * ESCAPE
+            }
+            (Some(half), _) if FIRST_HALF.contains(&half) || SECOND_HALF.contains(&half) => {
+                mended.to_mut()[at..at + ESCAPE].copy_from_slice(br"\ufffd");
+                ESCAPE
+            }
+            // Any other escape; of those of four digits the digits are skipped as if they were text.
+            _ => 2,
+        };
+        if at > json.len() {
+            break;
+        }
+    }
+    mended
+}
+
+/// The UTF-16 unit that an escape of four digits at `at` names.
+fn escaped(json: &[u8], at: usize) -> Option<u16> {
+    let digits = json.get(at..at + ESCAPE)?.strip_prefix(br"\u")?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let all_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    all_digits.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        assert_eq!(std::str::from_utf8(&mend(json.as_bytes())), Ok(expected));
+    }
+
+    #[test]
+    fn half_a_character_becomes_the_replacement() {
+        check(r#"{"a":"x\ud83d"}"#, r#"{"a":"x\ufffd"}"#);
+        check(r#"["\uD83D\uD83D\uDE00"]"#, r#"["\ufffd\uD83D\uDE00"]"#);
+        check(r#"["\ude00\ud83d!"]"#, r#"["\ufffd\ufffd!"]"#);
+        check(r#"{"\udfff":1}"#, r#"{"\ufffd":1}"#);
+    }
+
+    #[test]
+    fn everything_else_stays_as_it_is() {
+        for json in [
+            "",
+            r#"{"a":"\ud83d\ude00 \u00e9 \ufffd \n \" 😀"}"#,
+            r#"["\\ud83d", "\\\\udfff"]"#,
+            r#"["\ud8"#,
+            r#"["\"#,
+            r#"["\u+123"]"#,
+            r#"["\uzzzz\"#,
+        ] {
+            assert!(matches!(mend(json.as_bytes()), Cow::Borrowed(same) if same == json.as_bytes()));
+        }
+    }
+}
