@@ -35,6 +35,9 @@ use crate::{
 
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
+/// How many requests may wait for each that may run.
+const WAITING_PER_PLACE: usize = 4;
+
 /// An application that is ready to serve.
 #[derive(Clone)]
 pub struct App(pub(crate) Arc<Inner>);
@@ -48,8 +51,10 @@ pub(crate) struct Inner {
     pub(crate) max_memory: usize,
     pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
-    /// Room for requests from outside and messages; what finds none is refused.
+    /// Room for requests from outside and messages; what finds none waits for a while.
     pub(crate) admitted: Arc<Semaphore>,
+    /// Room to wait; what finds none is refused.
+    pub(crate) waiting: Semaphore,
     /// Room for chained requests, apart from the other so that a request that was let in can be finished.
     pub(crate) chained: Arc<Semaphore>,
     /// Where the application listens, once it does.
@@ -185,6 +190,7 @@ impl Loader<'_> {
             max_requests,
             request_timeout: self.options.request_timeout,
             admitted: Arc::new(Semaphore::new(max_requests)),
+            waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),
             chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
             address: OnceLock::new(),
             has_http_trigger: !self.manifest.trigger.http.is_empty(),

@@ -45,6 +45,9 @@ pub type Body = wasmtime_wasi_http::WasiBody;
 /// How long requests in flight may take to finish when the host is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long a request may wait for room. Calls for help come in bursts that are soon over; more than a second would only lengthen the line.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The client address of a request that did not come over a connection.
 const NO_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -156,10 +159,20 @@ impl Inner {
         let Some(route) = self.router.route(path) else {
             return status(StatusCode::NOT_FOUND);
         };
-        match self.admitted.clone().try_acquire_owned() {
-            Ok(permit) => self.respond(&route, request, client, permit).await,
-            Err(_) => unavailable(),
+        match self.admit().await {
+            Some(permit) => self.respond(&route, request, client, permit).await,
+            None => unavailable(),
         }
+    }
+
+    /// Lets a request in, perhaps after a while.
+    async fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        let admitted = self.admitted.clone();
+        if let Ok(permit) = admitted.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        let _place = self.waiting.try_acquire().ok()?;
+        timeout(PATIENCE, admitted.acquire_owned()).await.ok()?.ok()
     }
 
     /// Answers a request by the component of a route, whether it came from outside or from another component.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
@@ -53,9 +54,9 @@ async fn time_is_limited() {
     assert_eq!(host.post("/echo", "still here").await, "still here");
 }
 
-/// What finds no room is told at once to come again.
+/// What finds no room waits for it. What finds none to wait either is told at once to come again, and what has waited for a second as well.
 #[tokio::test]
-async fn more_requests_than_can_run_are_answered_503_with_retry_after() {
+async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retry_after() {
     // The only place is taken by a request that waits for a server that accepts and says nothing.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -75,14 +76,20 @@ async fn more_requests_than_can_run_are_answered_503_with_retry_after() {
         .unwrap()
         .unwrap();
 
-    let refused = host
-        .send(Request::get("/echo").body(Full::default()).unwrap())
-        .await;
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refused.headers()["retry-after"], "1");
+    let ask = || host.send(Request::get("/echo").body(Full::default()).unwrap());
+    let mut five: FuturesUnordered<_> = (0..5).map(|_| ask()).collect();
+    // The last one, and then the others.
+    while let Some(refused) = five.next().await {
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.headers()["retry-after"], "1");
+    }
     // The host's own paths need no room.
     assert_eq!(host.get("/.well-known/spin/health").await, "OK");
 
-    drop(stream);
-    assert_eq!(first.await.unwrap(), StatusCode::OK);
+    let let_in = async {
+        drop(stream);
+        assert_eq!(first.await.unwrap(), StatusCode::OK);
+    };
+    let (waits, ()) = tokio::join!(ask(), let_in);
+    assert_eq!(waits.status(), StatusCode::OK);
 }
