@@ -65,6 +65,7 @@ pub(crate) fn all(history: &History, record: &Record) -> Vec<Violation> {
         what_is_closed_stays_closed(history, record),
         presses_are_kept(history, record),
         locks_are_those_of_open_requests(record),
+        who_is_being_helped_can_be_reached(record),
         chats_have_one_organizer(history, record),
         first_come_first_served(history, record),
         positions_were_right(history, record).0,
@@ -409,6 +410,29 @@ fn locks_are_those_of_open_requests(record: &Record) -> Vec<Violation> {
     }
     for request in open.difference(&locks) {
         cases.add(format!("{request:?} is open without a lock"));
+    }
+    cases.found
+}
+
+/// Once nothing is left to be told, the messenger knows the phone numbers of all who have open requests.
+fn who_is_being_helped_can_be_reached(record: &Record) -> Vec<Violation> {
+    let mut cases = Cases::of("who is being helped can be reached");
+    if record.untold > 0 {
+        cases.add(format!(
+            "{} changes of contacts have not been told",
+            record.untold
+        ));
+        return cases.found;
+    }
+    let open = record.chats.iter().filter(|chat| chat.state != "ended");
+    let waiting: BTreeSet<i64> = open.map(|chat| chat.participant_id).collect();
+    for id in waiting {
+        let (known, current) = (record.known_phone_numbers.get(&id), record.phone_numbers.get(&id));
+        if known != current {
+            cases.add(format!(
+                "participant {id} has the number {current:?}, and known is {known:?}"
+            ));
+        }
     }
     cases.found
 }
@@ -782,6 +806,7 @@ mod tests {
                 }],
                 cancels: Vec::new(),
                 standings: Vec::new(),
+                new_phone_numbers: 0,
             });
             self.history.presses.last_mut().expect("it was just added")
         }
@@ -795,6 +820,13 @@ mod tests {
             time_start: Option<Millis>,
         ) {
             let request_id = format!("request of {id}");
+            let phone_number = format!("number of {participant_id}");
+            for numbers in [
+                &mut self.record.phone_numbers,
+                &mut self.record.known_phone_numbers,
+            ] {
+                numbers.insert(participant_id, phone_number.clone());
+            }
             self.record.locks.push(Lock {
                 participant_id,
                 event_id: EVENT,
@@ -1166,6 +1198,23 @@ mod tests {
         world.record.locks.extend(lock);
         world.record.chats[0].state = "ended".to_owned();
         world.must_break("locks are those of open requests");
+    }
+
+    #[test]
+    fn phone_number_that_support_does_not_know_is_found() {
+        const RULE: &str = "who is being helped can be reached";
+        let mut world = World::good();
+        world
+            .record
+            .phone_numbers
+            .insert(PARTICIPANT.id, "another".to_owned());
+        world.must_break(RULE);
+
+        world.record.chats[0].state = "ended".to_owned();
+        assert!(!world.broken().contains(RULE), "nobody calls any more");
+
+        world.record.untold = 1;
+        world.must_break(RULE);
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub(crate) struct Record {
     pub(crate) undelivered: Vec<Undelivered>,
     /// Closed requests whose locks are to be released.
     pub(crate) unreleased: u32,
+    /// Participants of whom the messenger has not heard the latest.
+    pub(crate) untold: u32,
+    /// By participant: the phone numbers that the participants have, and those that the messenger knows.
+    pub(crate) phone_numbers: BTreeMap<i64, String>,
+    pub(crate) known_phone_numbers: BTreeMap<i64, String>,
     /// What SQLite finds wrong with the files.
     pub(crate) damage: Vec<String>,
 }
@@ -86,6 +91,10 @@ impl Record {
             stored,
         )?;
         drop(snapshot);
+        let known_phone_numbers =
+            phone_numbers(&messenger, "SELECT participant_id, phone_number FROM contacts")?;
+        let untold = participant.query_row("SELECT count(*) FROM contact_changes", (), |row| row.get(0))?;
+        let phone_numbers = phone_numbers(&participant, "SELECT id, phone_number FROM participants")?;
         let mut messages: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
         for stored in stored {
             messages
@@ -111,6 +120,9 @@ impl Record {
             locks,
             undelivered,
             unreleased,
+            untold,
+            phone_numbers,
+            known_phone_numbers,
             damage: Vec::new(),
         })
     }
@@ -174,6 +186,11 @@ fn rows<T>(
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map((), decode)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn phone_numbers(connection: &Connection, sql: &str) -> Result<BTreeMap<i64, String>> {
+    let found = rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.into_iter().collect())
 }
 
 fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {

@@ -226,6 +226,8 @@ pub(crate) struct Press {
     pub(crate) cancels: Vec<Cancel>,
     /// What `GET /chat-requests/mine` said meanwhile.
     pub(crate) standings: Vec<Standing>,
+    /// How often the participant got another phone number meanwhile.
+    pub(crate) new_phone_numbers: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -249,6 +249,9 @@ impl People {
         if record.unreleased > 0 {
             left.push(format!("{} locks wait to be released", record.unreleased));
         }
+        if record.untold > 0 {
+            left.push(format!("{} changes of contacts wait to be told", record.untold));
+        }
         let rule = "everything comes to rest";
         Ok(left.into_iter().map(|case| Violation { rule, case }).collect())
     }

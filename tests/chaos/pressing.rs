@@ -1,5 +1,5 @@
 //! A participant's life beside the socket: pressing help until it is clear what came of it, looking how things stand, now and then
-//! taking the request back, and pressing again when the chat is over.
+//! changing the phone number or taking the request back, and pressing again when the chat is over.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,6 +87,7 @@ impl Presser {
             attempts: Vec::new(),
             cancels: Vec::new(),
             standings: Vec::new(),
+            new_phone_numbers: 0,
         });
         presses.len() - 1
     }
@@ -133,6 +134,9 @@ impl Presser {
             let Some(request) = mine.iter().find(|request| request["eventId"] == self.event_id) else {
                 return;
             };
+            if self.rng.u32(..100) < 5 && self.phase() == Phase::Busy {
+                self.change_phone_number(place).await;
+            }
             if request["state"] != "waiting" {
                 continue;
             }
@@ -147,6 +151,18 @@ impl Presser {
             if takes_back && self.phase() == Phase::Busy {
                 self.cancel(place).await;
             }
+        }
+    }
+
+    async fn change_phone_number(&mut self, place: usize) {
+        let body = json!({"phoneNumber": self.rng.u32(..).to_string()});
+        let token = &self.person.token;
+        let answer = self
+            .rest
+            .send("PATCH", "/participant/profile", token, Some(&body))
+            .await;
+        if answer.is_ok_and(|answer| answer.status == 200) {
+            self.note(place, |press| press.new_phone_numbers += 1);
         }
     }
 

@@ -107,6 +107,10 @@ fn counts(history: &History, record: &Record) -> Vec<(&'static str, usize)> {
             "presses seen to wait",
             presses.iter().filter(|press| press.standings.len() > 1).count(),
         ),
+        (
+            "new phone numbers",
+            presses.iter().map(|press| press.new_phone_numbers).sum(),
+        ),
         ("chats waiting", chats("waiting")),
         ("chats active", chats("active")),
         ("chats ended", chats("ended")),
