@@ -22,7 +22,8 @@ use crate::hub::Hub;
 use crate::messenger::{CallError, Messenger};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::protocol::{Complaint, error_frame};
+use crate::own_frames::error_frame;
+use crate::protocol::Complaint;
 use crate::relay::{Passed, Relay};
 
 /// The largest batch. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.

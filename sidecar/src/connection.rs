@@ -21,7 +21,8 @@ use crate::commands::{Commands, Pending};
 use crate::hub::Hub;
 use crate::metrics::{Metrics, Reason};
 use crate::outbox::{End, Outbox, Work};
-use crate::protocol::{Closing, Complaint, Patience, Session, Step, error_frame, ready_frame};
+use crate::own_frames::{error_frame, ready_frame};
+use crate::protocol::{Closing, Complaint, Patience, Session, Step};
 use crate::queues::{Queues, epoch_millis};
 use crate::relay::{Relay, Wanted};
 

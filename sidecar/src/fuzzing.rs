@@ -11,9 +11,8 @@ use relay_protocol::{Principal, Protocol, Realm, Request, User};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::protocol::{
-    Closing, Complaint, MAX_FRAME_BYTES, MAX_KEPT_FRAMES, Patience, Session, Step, error_frame,
-};
+use crate::own_frames::error_frame;
+use crate::protocol::{Closing, Complaint, MAX_FRAME_BYTES, MAX_KEPT_FRAMES, Patience, Session, Step};
 
 const PATIENCE: Patience = Patience {
     authorization: Duration::from_secs(20),

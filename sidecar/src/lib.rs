@@ -2,7 +2,7 @@
 //! messenger to say, which it asks in batches; what a user sees goes to their sockets here at once, and through Redis to
 //! those at other sidecars.
 //!
-//! A frame's way in: `server` upgrades, `connection` reads, `protocol` understands, `admission` or `commands` asks
+//! A frame's way in: `server` upgrades, `connection` reads, `request` understands, `protocol` decides, `admission` or `commands` asks
 //! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
 //! keeps what is to be written; `relay` does the same across sidecars. `news` hears from the messenger what nobody here has asked for,
 //! and `queues` what it means to those who wait. `revocation` has those asked again who they are who may not be here any more.
@@ -12,8 +12,10 @@ mod server;
 mod connection;
 mod frame;
 mod outbox;
+mod own_frames;
 mod protocol;
 mod rate;
+mod request;
 
 mod admission;
 mod commands;

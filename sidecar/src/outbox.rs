@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use relay_protocol::Protocol;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::protocol::resync_frame;
+use crate::own_frames::resync_frame;
 
 /// At most this many frames wait for one socket: several seconds of a busy chat.
 const MAX_FRAMES: usize = 1024;

@@ -9,7 +9,7 @@ use axum::extract::ws::Utf8Bytes;
 use relay_protocol::{Principal, Queue, Realm, User};
 
 use crate::hub::Hub;
-use crate::protocol::{queue_position_frame, queue_status_frame};
+use crate::own_frames::{queue_position_frame, queue_status_frame};
 
 /// All queues in which somebody waits.
 #[derive(Debug, Default)]

@@ -1,0 +1,589 @@
+//! What a client's frame asks for (contract 5.2, 5.4, PROTOCOL.md).
+
+use std::ops::RangeInclusive;
+
+use relay_protocol::{Protocol, Realm, Request};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::protocol::{Complaint, MAX_FRAME_BYTES, Step};
+
+/// At most this many messages of a history may be asked for by number.
+const MAX_HISTORY: i64 = 1000;
+
+/// The `Authorization` value of a first frame, and what the client understands. Whether the former is any good is for the messenger to
+/// say. A client that knows a later protocol than ours knows ours as well.
+pub(crate) fn introduction(frame: &[u8]) -> Option<(String, Protocol)> {
+    if frame.len() > MAX_FRAME_BYTES {
+        return None;
+    }
+    let members = Members::parse(std::str::from_utf8(frame).ok()?)?;
+    let (_, value) = members
+        .0
+        .iter()
+        .rev()
+        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+    let authorization = serde_json::from_str(value.get()).ok()?;
+    let version = members
+        .get("protocol")
+        .and_then(|version| serde_json::from_str::<u32>(version).ok());
+    let protocol = match version {
+        Some(2..) => Protocol::Two,
+        Some(0..=1) | None => Protocol::Contract,
+    };
+    Some((authorization, protocol))
+}
+
+/// What follows from a frame that is not the first.
+pub(crate) fn understand(frame: &[u8], realm: Realm, protocol: Protocol) -> Step {
+    if frame.len() > MAX_FRAME_BYTES {
+        return Step::Complain(Complaint::TooLarge);
+    }
+    match request(frame, realm, protocol) {
+        Ok(request) => Step::Ask(request),
+        Err(complaint) => Step::Complain(complaint),
+    }
+}
+
+/// What a frame asks for (contract 5.4). What protocol 2 adds is ignored where it is not spoken.
+fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
+    let frame = lenient_json::mend(frame);
+    let text = std::str::from_utf8(&frame).map_err(|_| Complaint::Malformed)?;
+    let members = Members::parse(text).ok_or(Complaint::Malformed)?;
+    let kind = members
+        .get("type")
+        .and_then(|kind| serde_json::from_str::<String>(kind).ok());
+    let payload = members.get("payload");
+    match (kind.as_deref(), realm, protocol) {
+        (Some("get_chats"), _, _) => Ok(Request::GetChats),
+        (Some("get_chat_history"), _, _) => get_chat_history(&Payload::parse(payload)?, protocol),
+        (Some("send_message"), _, _) => send_message(&Payload::parse(payload)?, realm, protocol),
+        (Some("start_chat"), Realm::Organizer, Protocol::Contract) => Ok(Request::StartChat { wait: None }),
+        (Some("start_chat"), Realm::Organizer, Protocol::Two) => start_chat(payload),
+        (Some("close_chat"), Realm::Organizer, _) => Ok(Request::CloseChat {
+            chat_id: Payload::parse(payload)?.text("chatId")?,
+        }),
+        (Some("transfer_chat"), Realm::Organizer, Protocol::Two) => {
+            let payload = Payload::parse(payload)?;
+            Ok(Request::TransferChat {
+                chat_id: payload.text("chatId")?,
+                organizer_id: payload.id("organizerId")?,
+            })
+        }
+        (Some("typing"), _, Protocol::Two) => Ok(Request::Typing {
+            chat_id: Payload::parse(payload)?.text("chatId")?,
+        }),
+        (Some("read"), _, Protocol::Two) => {
+            let payload = Payload::parse(payload)?;
+            Ok(Request::Read {
+                chat_id: payload.text("chatId")?,
+                seq: payload.id("seq")?,
+            })
+        }
+        _ => Err(Complaint::InvalidType),
+    }
+}
+
+/// The contract's clients send an empty text as payload, and any other means as little.
+fn start_chat(payload: Option<&str>) -> Result<Request, Complaint> {
+    let wait = match Payload::parse(payload) {
+        Ok(payload) => payload.field("wait")?,
+        Err(_) => None,
+    };
+    Ok(Request::StartChat { wait })
+}
+
+fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request, Complaint> {
+    let chat_id = payload.text("chatId")?;
+    let (after_seq, limit) = match protocol {
+        Protocol::Contract => (None, None),
+        Protocol::Two => (
+            payload.whole_number("afterSeq", 0..=i64::MAX)?,
+            payload.whole_number("limit", 1..=MAX_HISTORY)?,
+        ),
+    };
+    Ok(Request::GetChatHistory {
+        chat_id,
+        after_seq: after_seq.unwrap_or_default(),
+        limit,
+    })
+}
+
+fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
+    let (lat, lng) = (payload.number("lat")?, payload.number("lng")?);
+    let (lat, lng) = match realm {
+        Realm::Participant => (lat, lng),
+        // Only where a participant is matters; an organizer's location must be well-formed and goes no further.
+        Realm::Organizer => (None, None),
+    };
+    let client_id = match protocol {
+        Protocol::Contract => None,
+        Protocol::Two => payload.uuid("clientId")?,
+    };
+    Ok(Request::SendMessage {
+        chat_id: payload.text("chatId")?,
+        message: payload.text("message")?,
+        client_id,
+        lat,
+        lng,
+    })
+}
+
+/// The fields of a payload. `null` has none of them, and so counts as an object whose fields are all missing.
+struct Payload<'a>(Members<'a>);
+
+impl<'a> Payload<'a> {
+    fn parse(payload: Option<&'a str>) -> Result<Payload<'a>, Complaint> {
+        match payload {
+            None => Err(Complaint::InvalidPayload),
+            Some("null") => Ok(Payload(Members(Vec::new()))),
+            Some(text) => Members::parse(text).map(Payload).ok_or(Complaint::InvalidPayload),
+        }
+    }
+
+    /// A text; missing and `null` count as empty.
+    fn text(&self, name: &str) -> Result<String, Complaint> {
+        Ok(self.field(name)?.unwrap_or_default())
+    }
+
+    /// A number; missing and `null` count as none.
+    fn number(&self, name: &str) -> Result<Option<f64>, Complaint> {
+        self.field(name)
+    }
+
+    /// A number without a fraction, within a range; missing and `null` count as none.
+    fn whole_number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Complaint> {
+        let number: Option<i64> = self.field(name)?;
+        match number {
+            Some(number) if !range.contains(&number) => Err(Complaint::InvalidPayload),
+            _ => Ok(number),
+        }
+    }
+
+    /// A number from 0 that must be there.
+    fn id(&self, name: &str) -> Result<i64, Complaint> {
+        self.whole_number(name, 0..=i64::MAX)?
+            .ok_or(Complaint::InvalidPayload)
+    }
+
+    /// A UUID in its usual form, as it was written; missing and `null` count as none.
+    fn uuid(&self, name: &str) -> Result<Option<String>, Complaint> {
+        const USUAL_LENGTH: usize = 36;
+        let text: Option<String> = self.field(name)?;
+        match text {
+            Some(text) if text.len() != USUAL_LENGTH || Uuid::try_parse(&text).is_err() => {
+                Err(Complaint::InvalidPayload)
+            }
+            text => Ok(text),
+        }
+    }
+
+    fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Complaint> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => serde_json::from_str(value).map_err(|_| Complaint::InvalidPayload),
+        }
+    }
+}
+
+/// The members of a JSON object, values unread: what nobody asks for may be as deep or as large as it likes. Of members
+/// with the same name the last one counts, as in the browsers that made the frame.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// `None` unless the text is one JSON object.
+    fn parse(text: &'a str) -> Option<Members<'a>> {
+        serde_json::from_str(text).ok()
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().rev().find(|(member, _)| member == name)?;
+        Some(value.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(realm: Realm, frame: impl AsRef<[u8]>, expected: Step) {
+        assert_eq!(understand(frame.as_ref(), realm, Protocol::Contract), expected);
+    }
+
+    fn message(chat_id: &str, message: &str, lat: Option<f64>, lng: Option<f64>) -> Step {
+        Step::Ask(Request::SendMessage {
+            chat_id: chat_id.into(),
+            message: message.into(),
+            client_id: None,
+            lat,
+            lng,
+        })
+    }
+
+    #[test]
+    fn malformed_frames() {
+        for frame in [
+            "",
+            " ",
+            "\n",
+            "x",
+            "{",
+            "null",
+            "7",
+            "\"get_chats\"",
+            "[]",
+            r#"[{"type":"get_chats"}]"#,
+            "NaN",
+            r#"{"type":"get_chats"}{}"#,
+            r#"{"type":"get_chats",}"#,
+            r#"{type:"get_chats"}"#,
+            r#"{"type":"get_chats","payload":NaN}"#,
+            "\u{feff}{}",
+        ] {
+            check(Realm::Participant, frame, Step::Complain(Complaint::Malformed));
+        }
+        check(
+            Realm::Participant,
+            b"\xff\xfe",
+            Step::Complain(Complaint::Malformed),
+        );
+        check(
+            Realm::Participant,
+            b"{\"type\":\"get_chats\xc3\"}",
+            Step::Complain(Complaint::Malformed),
+        );
+    }
+
+    #[test]
+    fn invalid_types() {
+        for frame in [
+            "{}",
+            r#"{"type":null}"#,
+            r#"{"type":7}"#,
+            r#"{"type":["get_chats"]}"#,
+            r#"{"type":""}"#,
+            r#"{"type":"GET_CHATS"}"#,
+            r#"{"type":"user_message","payload":{}}"#,
+            r#"{"type":"\ud800"}"#,
+            r#"{"payload":{"chatId":"c"}}"#,
+            r#"{"Authorization":"Bearer t"}"#,
+            r#"{"type":"get_chats","type":"x"}"#,
+        ] {
+            check(Realm::Organizer, frame, Step::Complain(Complaint::InvalidType));
+        }
+        for frame in [
+            r#"{"type":"start_chat","payload":""}"#,
+            r#"{"type":"close_chat","payload":{"chatId":"c"}}"#,
+            r#"{"type":"close_chat"}"#,
+        ] {
+            check(Realm::Participant, frame, Step::Complain(Complaint::InvalidType));
+        }
+    }
+
+    #[test]
+    fn payloads_that_are_ignored() {
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        for payload in [
+            "",
+            r#","payload":"""#,
+            r#","payload":1e999"#,
+            &format!(r#","payload":{deep}"#),
+        ] {
+            let frame = format!(r#"{{"type":"get_chats"{payload}}}"#);
+            check(Realm::Participant, &frame, Step::Ask(Request::GetChats));
+            let frame = format!(r#"{{"type":"start_chat"{payload},"more":{{}}}}"#);
+            check(
+                Realm::Organizer,
+                &frame,
+                Step::Ask(Request::StartChat { wait: None }),
+            );
+        }
+    }
+
+    #[test]
+    fn invalid_payloads() {
+        let deep = format!("{}{}", r#"{"chatId":"#.repeat(1000), "}".repeat(1000));
+        for payload in [
+            "",
+            r#","payload":"""#,
+            r#","payload":"{}""#,
+            r#","payload":7"#,
+            r#","payload":[]"#,
+            r#","payload":true"#,
+            r#","payload":{"chatId":7}"#,
+            r#","payload":{"chatId":["c"]}"#,
+            r#","payload":{"chatId":{}}"#,
+            r#","payload":{"chatId":true}"#,
+            r#","payload":{"chatId":"c","chatId":7}"#,
+        ] {
+            for kind in ["get_chat_history", "send_message", "close_chat"] {
+                let frame = format!(r#"{{"type":"{kind}"{payload}}}"#);
+                check(
+                    Realm::Organizer,
+                    &frame,
+                    Step::Complain(Complaint::InvalidPayload),
+                );
+            }
+        }
+        for fields in [
+            r#""message":7"#,
+            r#""message":[]"#,
+            r#""lat":"50""#,
+            r#""lng":true"#,
+            r#""lat":{}"#,
+            r#""lat":1e999"#,
+        ] {
+            let frame = format!(r#"{{"type":"send_message","payload":{{"chatId":"c",{fields}}}}}"#);
+            for realm in [Realm::Organizer, Realm::Participant] {
+                check(realm, &frame, Step::Complain(Complaint::InvalidPayload));
+            }
+        }
+        let frame = format!(r#"{{"type":"send_message","payload":{deep}}}"#);
+        check(Realm::Participant, frame, Step::Complain(Complaint::Malformed));
+    }
+
+    #[test]
+    fn payloads_that_are_understood() {
+        let history = |chat_id: &str| {
+            Step::Ask(Request::GetChatHistory {
+                chat_id: chat_id.into(),
+                after_seq: 0,
+                limit: None,
+            })
+        };
+        for (payload, chat_id) in [
+            (r#"{"chatId":"c"}"#, "c"),
+            (r#"{"chatId":"x","chatId":"c","more":[1]}"#, "c"),
+            (r#"{"chatId":null}"#, ""),
+            (r#"{"chatid":"c"}"#, ""),
+            (r#"{"chatId":"\ud800"}"#, "\u{fffd}"),
+            ("{}", ""),
+            ("null", ""),
+            (" null ", ""),
+        ] {
+            let frame = format!(r#"{{"type":"get_chat_history","payload":{payload}}}"#);
+            check(Realm::Participant, frame, history(chat_id));
+        }
+        for (fields, expected) in [
+            (r#""chatId":"c","message":"hi""#, message("c", "hi", None, None)),
+            (
+                r#""chatId":"c","message":null,"lat":null"#,
+                message("c", "", None, None),
+            ),
+            (
+                r#""chatId":"c","message":"😀\u0000\"""#,
+                message("c", "😀\0\"", None, None),
+            ),
+            // Half an emoji.
+            (
+                r#""chatId":"c","message":"help \ud83d""#,
+                message("c", "help \u{fffd}", None, None),
+            ),
+            (
+                r#""message":"hi","lat":0,"lng":-0.5"#,
+                message("", "hi", Some(0.0), Some(-0.5)),
+            ),
+            (
+                r#""chatId":"c","lat":50.061,"lng":1e2"#,
+                message("c", "", Some(50.061), Some(100.0)),
+            ),
+        ] {
+            let frame = format!(r#"{{"type":"send_message","payload":{{{fields}}}}}"#);
+            check(Realm::Participant, frame, expected);
+        }
+    }
+
+    #[test]
+    fn an_organizers_location_goes_no_further() {
+        let frame = r#"{"type":"send_message","payload":{"chatId":"c","message":"hi","lat":1,"lng":2}}"#;
+        check(Realm::Organizer, frame, message("c", "hi", None, None));
+        check(
+            Realm::Participant,
+            frame,
+            message("c", "hi", Some(1.0), Some(2.0)),
+        );
+    }
+
+    #[test]
+    fn the_limit_of_a_frame_is_exact() {
+        let frame = |length: usize| {
+            let head = r#"{"type":"get_chats","payload":""#;
+            format!("{head}{}\"}}", "x".repeat(length - head.len() - 2))
+        };
+        check(
+            Realm::Participant,
+            frame(MAX_FRAME_BYTES),
+            Step::Ask(Request::GetChats),
+        );
+        check(
+            Realm::Participant,
+            frame(MAX_FRAME_BYTES + 1),
+            Step::Complain(Complaint::TooLarge),
+        );
+    }
+
+    const CLIENT_ID: &str = "0198C0de-0000-7000-8000-00000000000f";
+
+    #[test]
+    fn what_protocol_2_adds_to_requests() {
+        let history = |after_seq, limit| {
+            Step::Ask(Request::GetChatHistory {
+                chat_id: "c".into(),
+                after_seq,
+                limit,
+            })
+        };
+        let said = |client_id: Option<&str>| {
+            Step::Ask(Request::SendMessage {
+                chat_id: "c".into(),
+                message: "m".into(),
+                client_id: client_id.map(str::to_owned),
+                lat: None,
+                lng: None,
+            })
+        };
+        let with_id = format!(r#""chatId":"c","message":"m","clientId":"{CLIENT_ID}""#);
+        for (kind, payload, expected) in [
+            ("get_chat_history", r#""chatId":"c""#, history(0, None)),
+            (
+                "get_chat_history",
+                r#""chatId":"c","afterSeq":7,"limit":1000"#,
+                history(7, Some(1000)),
+            ),
+            (
+                "get_chat_history",
+                r#""chatId":"c","afterSeq":null,"limit":null"#,
+                history(0, None),
+            ),
+            ("send_message", r#""chatId":"c","message":"m""#, said(None)),
+            ("send_message", with_id.as_str(), said(Some(CLIENT_ID))),
+            ("start_chat", "", Step::Ask(Request::StartChat { wait: None })),
+            (
+                "start_chat",
+                r#""wait":null"#,
+                Step::Ask(Request::StartChat { wait: None }),
+            ),
+            (
+                "start_chat",
+                r#""wait":true"#,
+                Step::Ask(Request::StartChat { wait: Some(true) }),
+            ),
+            (
+                "start_chat",
+                r#""wait":false"#,
+                Step::Ask(Request::StartChat { wait: Some(false) }),
+            ),
+            (
+                "transfer_chat",
+                r#""chatId":"c","organizerId":7"#,
+                Step::Ask(Request::TransferChat {
+                    chat_id: "c".into(),
+                    organizer_id: 7,
+                }),
+            ),
+            (
+                "typing",
+                r#""chatId":"c""#,
+                Step::Ask(Request::Typing { chat_id: "c".into() }),
+            ),
+            (
+                "read",
+                r#""chatId":"c","seq":7"#,
+                Step::Ask(Request::Read {
+                    chat_id: "c".into(),
+                    seq: 7,
+                }),
+            ),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{{{payload}}}}}"#);
+            let step = understand(frame.as_bytes(), Realm::Organizer, Protocol::Two);
+            assert_eq!(step, expected, "{frame}");
+        }
+        for (kind, field) in [
+            ("get_chat_history", r#""afterSeq":-1"#),
+            ("get_chat_history", r#""afterSeq":"7""#),
+            ("get_chat_history", r#""afterSeq":1.5"#),
+            ("get_chat_history", r#""limit":0"#),
+            ("get_chat_history", r#""limit":1001"#),
+            ("send_message", r#""clientId":7"#),
+            ("send_message", r#""clientId":"""#),
+            ("send_message", r#""clientId":"0198c0de000070008000000000000000""#),
+            (
+                "send_message",
+                r#""clientId":"0198c0de-0000-7000-8000-00000000000g""#,
+            ),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{{"chatId":"c",{field}}}}}"#);
+            let invalid = Step::Complain(Complaint::InvalidPayload);
+            let step = understand(frame.as_bytes(), Realm::Organizer, Protocol::Two);
+            assert_eq!(step, invalid, "{frame}");
+            let Step::Ask(_) = understand(frame.as_bytes(), Realm::Organizer, Protocol::Contract) else {
+                panic!("{kind} with {field} means nothing where protocol 2 is not spoken");
+            };
+        }
+    }
+
+    #[test]
+    fn what_protocol_2_adds_is_unknown_to_others_and_checked() {
+        for (kind, payload) in [
+            ("transfer_chat", r#"{"chatId":"c","organizerId":7}"#),
+            ("typing", r#"{"chatId":"c"}"#),
+            ("read", r#"{"chatId":"c","seq":7}"#),
+        ] {
+            let frame = format!(r#"{{"type":"{kind}","payload":{payload}}}"#);
+            check(Realm::Organizer, frame, Step::Complain(Complaint::InvalidType));
+        }
+        let wait = r#"{"type":"start_chat","payload":{"wait":7}}"#;
+        check(
+            Realm::Organizer,
+            wait,
+            Step::Ask(Request::StartChat { wait: None }),
+        );
+        let invalid = |realm, frame: &str| match understand(frame.as_bytes(), realm, Protocol::Two) {
+            Step::Complain(complaint) => complaint,
+            step => panic!("{frame}: {step:?}"),
+        };
+        for frame in [
+            wait,
+            r#"{"type":"transfer_chat","payload":{"chatId":"c"}}"#,
+            r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":"7"}}"#,
+            r#"{"type":"read","payload":{"chatId":"c"}}"#,
+            r#"{"type":"read","payload":{"chatId":"c","seq":-1}}"#,
+            r#"{"type":"typing","payload":"c"}"#,
+        ] {
+            assert_eq!(
+                invalid(Realm::Organizer, frame),
+                Complaint::InvalidPayload,
+                "{frame}"
+            );
+        }
+        let transfer = r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":7}}"#;
+        assert_eq!(invalid(Realm::Participant, transfer), Complaint::InvalidType);
+    }
+}
