@@ -262,3 +262,44 @@ async fn what_a_killed_sidecar_could_not_pass_on_is_looked_for() {
     // It could not end otherwise.
     system.signal("redis", Signal::CONT);
 }
+
+/// The same where `resync` is not known: what a client has missed is brought to it, once.
+#[tokio::test]
+async fn clients_of_the_contract_are_brought_what_they_have_missed() {
+    let mut system = System::start(2).await;
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    person.press_help(agency.event_id, "Lost").await.empty(200);
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    let mut participant = Socket::open("participant", system.sidecar(1), &person).await;
+    for socket in [&mut support, &mut participant] {
+        socket.expect_nothing_yet().await;
+    }
+    system.signal("redis", Signal::STOP);
+    support.send("start_chat", "".into()).await;
+    let chat = support.expect("new_chat").await;
+    let id = chat["id"].as_str().expect("text");
+    assert_eq!(support.expect_message().await, "Problem description: Lost");
+    support.say(id, "stay where you are").await;
+    assert_eq!(support.expect_message().await, "stay where you are");
+    system.kill_and_wait("sidecar-1").await;
+
+    assert_eq!(participant.expect("new_chat").await, chat);
+    assert_eq!(participant.expect_message().await, "Problem description: Lost");
+    assert_eq!(participant.expect_message().await, "stay where you are");
+    system.signal("redis", Signal::CONT);
+    participant.say(id, "I do").await;
+    assert_eq!(participant.expect_message().await, "I do");
+
+    // Its support has come back, closes the chat without being heard, and is lost again.
+    let mut support = Socket::open("support again", system.sidecar(0), &agency.support).await;
+    assert_eq!(support.chat_ids().await, [id]);
+    system.sidecars_are_ready().await;
+    system.signal("redis", Signal::STOP);
+    support.send("close_chat", json!({"chatId": id})).await;
+    support.expect("closed_chat").await;
+    system.kill_and_wait("sidecar-1").await;
+    assert_eq!(participant.expect("closed_chat").await, json!({"chatId": id}));
+    system.signal("redis", Signal::CONT);
+    participant.expect_nothing_yet().await;
+}

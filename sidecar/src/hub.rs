@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use relay_protocol::{Attendance, Place, Principal, Protocol, Realm, Revocations, User};
+use relay_protocol::{Attendance, Listener, Place, Principal, Protocol, Realm, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -29,6 +29,8 @@ pub(crate) struct Hub {
     /// How often somebody has been doubted, whoever it was.
     doubts: AtomicU64,
     waiting: Notify,
+    /// Somebody may have missed something who cannot be told.
+    missed: Notify,
     /// An organizer has come, or the last connection of one has gone.
     attendance_changed: Notify,
 }
@@ -66,6 +68,7 @@ impl Hub {
             relayed: AtomicBool::new(false),
             doubts: AtomicU64::new(0),
             waiting: Notify::new(),
+            missed: Notify::new(),
             attendance_changed: Notify::new(),
         }
     }
@@ -241,12 +244,36 @@ impl Hub {
         }
     }
 
-    /// Frames may have been missed: everybody is told who can do something about it.
+    /// Frames may have been missed: everybody is told who can do something about it, and for the others it is asked what they have missed.
     pub(crate) fn resync(&self) {
         let people = self.people.lock().expect("no panic while locked");
         for connection in people.present.values().flat_map(|presence| &presence.connections) {
             connection.outbox.miss();
         }
+        drop(people);
+        self.missed.notify_one();
+    }
+
+    /// Waits until frames may have been missed.
+    pub(crate) async fn missed(&self) {
+        self.missed.notified().await;
+    }
+
+    /// Who cannot be told to look, and what they have been shown.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        let people = self.people.lock().expect("no panic while locked");
+        let listener = |(user, presence): (&User, &Presence)| {
+            let connections = presence.connections.iter();
+            let unaware = connections.filter(|connection| connection.protocol == Protocol::Contract);
+            // After `forget_beginnings` nobody can tell what a connection has missed.
+            let since = unaware.map(|connection| connection.since).min()?;
+            (since != i64::MIN).then(|| Listener {
+                user: *user,
+                since,
+                chats: presence.orders.shown(),
+            })
+        };
+        people.present.iter().filter_map(listener).collect()
     }
 
     /// The messenger counts from an earlier revision on, since its database was brought back from a copy: no connection's beginning means anything

@@ -5,7 +5,7 @@
 //! A frame's way in: `server` upgrades, `connection` reads, `request` understands, `protocol` decides, `admission` or `commands` asks
 //! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
 //! keeps what is to be written; `relay` does the same across sidecars. `news` hears from the messenger what nobody here has asked for,
-//! and `queues` what it means to those who wait. `revocation` has those asked again who they are who may not be here any more.
+//! `queues` what it means to those who wait, and `catch_up` what was missed while the others could not be heard. `revocation` has those asked again who they are who may not be here any more.
 
 mod server;
 
@@ -25,6 +25,7 @@ mod metrics;
 mod hub;
 mod order;
 
+mod catch_up;
 mod news;
 mod queues;
 
@@ -229,6 +230,10 @@ fn background(
     parts.spawn({
         let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
         async move { revocation::watch(&messenger, &hub).await }
+    });
+    parts.spawn({
+        let (messenger, hub, relay) = (Arc::clone(&messenger), Arc::clone(&hub), Arc::clone(&relay));
+        async move { catch_up::follow(&messenger, &hub, &relay).await }
     });
     for questions in questions {
         let messenger = Arc::clone(&messenger);

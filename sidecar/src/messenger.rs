@@ -8,7 +8,9 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use relay_protocol::{Authenticate, Authenticated, BatchOutcome, Beat, News, RevocationCursor, Revocations};
+use relay_protocol::{
+    Authenticate, Authenticated, BatchOutcome, Beat, Listeners, Missed, News, RevocationCursor, Revocations,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection to the messenger is made in this time, or not at all.
@@ -106,6 +108,12 @@ impl Messenger {
     pub(crate) async fn beat(&self, beat: &Beat, deadline: Instant) -> Result<News, CallError> {
         let body = serde_json::to_vec(beat).expect("texts and numbers are JSON");
         understood(&self.post("beat", body.into(), deadline).await?)
+    }
+
+    /// What these users have been shown elsewhere.
+    pub(crate) async fn missed(&self, listeners: &Listeners, deadline: Instant) -> Result<Missed, CallError> {
+        let body = serde_json::to_vec(listeners).expect("texts and numbers are JSON");
+        understood(&self.post("missed", body.into(), deadline).await?)
     }
 
     /// Carries out a batch of `expected` commands, rendered before so that it can be sent again unchanged. The last ones may be left undone.

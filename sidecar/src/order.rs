@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use relay_protocol::{Place, Stage};
+use relay_protocol::{Place, Shown, Stage};
 use tokio::time::Instant;
 
 use crate::frame::Frame;
@@ -73,6 +73,16 @@ impl Orders {
         self.chats.get(&place.chat_id).is_some_and(|order| {
             place.position < order.next && !order.missing.iter().any(|gap| gap.contains(&place.position))
         })
+    }
+
+    /// What has been shown of each chat that is remembered and was not shown to be closed.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let open = self.chats.iter().filter(|(_, order)| !order.is_closed());
+        open.map(|(chat_id, order)| Shown {
+            chat_id: chat_id.clone(),
+            lacking: order.lacking(),
+        })
+        .collect()
     }
 
     /// Appends to `show` what has waited until `now`, chat by chat in order. Returns when to call again, if anything waits.
@@ -206,6 +216,16 @@ impl Order {
             }
         }
         true
+    }
+
+    /// Whether the last that was shown closed the chat.
+    fn is_closed(&self) -> bool {
+        self.closed_at == Some(self.next - 1)
+    }
+
+    fn lacking(&self) -> Vec<(i64, i64)> {
+        let missing = self.missing.iter().map(|gap| (*gap.start(), *gap.end()));
+        missing.chain([(self.next, i64::MAX)]).collect()
     }
 
     fn earliest_due(&self) -> Option<Instant> {

@@ -169,14 +169,11 @@ fn everybody_has_read_the_record(history: &History, record: &Record) -> Vec<Viol
     cases.found
 }
 
-/// Without having been asked to catch up, each client of protocol 2 that is connected has everything of the chats that are open to it:
-/// it has been shown, or it has been told that it lacks something.
+/// Without having been asked to catch up, each client that is connected has everything of the chats that are open to it. One of protocol 2 has been
+/// shown it, or been told that it lacks something; one of the contract has been shown what was said since it came.
 pub(crate) fn everybody_is_up_to_date(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("everybody is up to date");
     for log in &history.clients {
-        if log.protocol == Protocol::Contract {
-            continue;
-        }
         let open: BTreeSet<&String> = record.open_to(log.user).map(|chat| &chat.id).collect();
         let known: BTreeSet<&String> = log.open.iter().collect();
         if open != known {
@@ -184,6 +181,17 @@ pub(crate) fn everybody_is_up_to_date(history: &History, record: &Record) -> Vec
                 "{} knows the open chats {known:?}, and they are {open:?}",
                 log.name
             ));
+        }
+        if log.protocol == Protocol::Contract {
+            let of_open = log.seen.iter().filter(|(chat_id, _)| open.contains(chat_id));
+            for (chat_id, seen) in of_open {
+                let stored = record.messages_of(chat_id).iter();
+                let since_it_came = stored.skip_while(|stored| !seen.contains(&stored.message.id));
+                for unseen in since_it_came.filter(|stored| !seen.contains(&stored.message.id)) {
+                    cases.add(format!("{} was not shown {unseen:?}", log.name));
+                }
+            }
+            continue;
         }
         let nothing = Vec::new();
         for chat_id in open {
@@ -1035,6 +1043,26 @@ mod tests {
         let mut world = World::good();
         world.log(ORGANIZER).read_at_the_end.clear();
         world.must_break("everybody has read the record");
+    }
+
+    #[test]
+    fn message_that_a_client_of_the_contract_was_not_shown_is_found() {
+        let mut world = World::good();
+        let log = world.log(PARTICIPANT);
+        log.protocol = Protocol::Contract;
+        log.seen
+            .insert("c".to_owned(), ["c2", "c3", "c4"].map(str::to_owned).into());
+        let is_broken = |world: &World| !everybody_is_up_to_date(&world.history, &world.record).is_empty();
+        assert!(
+            !is_broken(&world),
+            "what was said before it came it has to ask for"
+        );
+
+        world
+            .log(PARTICIPANT)
+            .seen
+            .insert("c".to_owned(), ["c2", "c4"].map(str::to_owned).into());
+        assert!(is_broken(&world));
     }
 
     #[test]

@@ -172,7 +172,10 @@ impl Client {
 
     async fn connected(&mut self, mut socket: Socket) -> Leaving {
         self.connection += 1;
-        self.note(|log| log.tally.connections += 1);
+        self.note(|log| {
+            log.tally.connections += 1;
+            log.seen.clear();
+        });
         self.asked.clear();
         self.unanswered_since = None;
         self.waiting_since = None;
@@ -629,6 +632,8 @@ impl Client {
             self.note(|log| log.read_at_the_end.insert(chat_id.clone(), messages.clone()));
         }
         if self.protocol == Protocol::Contract {
+            let ids = messages.into_iter().map(|message| message.id);
+            self.note(|log| log.seen.entry(chat_id).or_default().extend(ids));
             return Ok(());
         }
         for message in messages {
@@ -653,7 +658,13 @@ impl Client {
             seq: payload["seq"].as_i64(),
             at: now(),
         };
-        self.note(|log| log.live.push(live));
+        self.note(|log| {
+            log.seen
+                .entry(live.chat_id.clone())
+                .or_default()
+                .insert(live.id.clone());
+            log.live.push(live);
+        });
         if self.protocol == Protocol::Two && self.note(|log| log.take(message)) == Taken::BehindAGap {
             self.note(|log| log.tally.gaps += 1);
             self.ask_for_history(socket, &chat_id).await?;

@@ -61,6 +61,8 @@ pub(crate) struct Log {
     pub(crate) live: Vec<Live>,
     /// What the client shows of each chat, from number 1 without gaps (protocol 2).
     pub(crate) shown: BTreeMap<String, Vec<Message>>,
+    /// By chat, the ids of all messages that came over the connection of now, live or in a history (contract).
+    pub(crate) seen: BTreeMap<String, BTreeSet<String>>,
     /// The chats it was told are closed.
     pub(crate) closed: BTreeSet<String>,
     /// The chats it has on its screen as open.
@@ -95,6 +97,7 @@ impl Log {
             sent: Vec::new(),
             live: Vec::new(),
             shown: BTreeMap::new(),
+            seen: BTreeMap::new(),
             closed: BTreeSet::new(),
             open: BTreeSet::new(),
             read_at_the_end: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! The messenger service, for what the story needs of it (contract 5): batches as a sidecar sends them, and the archives.
 
+mod missed;
 mod protocol_2;
 
 use futures_util::stream::{self, StreamExt};

@@ -551,9 +551,11 @@ async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
     );
 
     let started = desk.asks(&owner, json!({"type": "startChat"})).await;
-    assert_eq!(kinds(&started["deliveries"]), [("new_chat", "everyone")]);
+    let to_both = [("new_chat", "everyone"), ("new_chat", "two")];
+    assert_eq!(kinds(&started["deliveries"]), to_both);
     let new_chat = &started["deliveries"][0];
     assert_eq!(new_chat["frame"]["payload"]["id"], json!(chat_id));
+    assert_eq!(started["deliveries"][1]["to"], json!([participant]));
     // Lost, the note, the question.
     assert_eq!(new_chat["more"], json!({"lastSeq": 3}));
     assert_eq!(new_chat["place"]["position"], 4);

@@ -125,7 +125,7 @@ fn decide(
         && characters < MAX_CHARACTERS
     {
         match &command.request {
-            Request::GetChats => done.push(Done::Chats(chats::open_of(connection, &command.principal)?)),
+            Request::GetChats => done.push(Done::Chats(chats::open_of(connection, command.principal.user)?)),
             Request::GetChatHistory {
                 chat_id,
                 after_seq,

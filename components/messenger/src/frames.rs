@@ -218,16 +218,31 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
     reply("error", &Text::new(message, code, command))
 }
 
-/// `new_chat` to both parties, and behind it the description.
+/// `new_chat` to both parties, and behind it the description. To the participant of a chat that waited again it is no new chat, but one that goes
+/// on, which clients of the contract need not be told.
 pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<CommandOutcome, Error> {
-    let description = description
-        .map(|message| user_message(chat, message))
-        .transpose()?;
-    let frames = [Some(new_chat(chat)?), description];
-    Ok(deliveries(frames.into_iter().flatten().collect()))
+    let new_chat = new_chat(chat, chat.new_chat_position)?;
+    let mut frames = if chat.new_chat_position == 0 {
+        vec![new_chat]
+    } else {
+        let to_participant = Delivery {
+            to: vec![participant(chat)],
+            audience: Audience::Two,
+            ..new_chat.clone()
+        };
+        let to_organizer = Delivery {
+            to: vec![organizer(chat.organizer_id)],
+            ..new_chat
+        };
+        vec![to_organizer, to_participant]
+    };
+    if let Some(description) = description {
+        frames.push(user_message(chat, description)?);
+    }
+    Ok(deliveries(frames))
 }
 
-fn new_chat(chat: &Chat) -> Result<Delivery, Error> {
+pub(crate) fn new_chat(chat: &Chat, position: i64) -> Result<Delivery, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct More {
@@ -238,7 +253,7 @@ fn new_chat(chat: &Chat) -> Result<Delivery, Error> {
     };
     let delivery = delivery(
         chat,
-        chat.new_chat_position,
+        position,
         "new_chat",
         &ChatBody::new(chat, Contact::kept(chat)),
     )?;
@@ -308,7 +323,7 @@ pub(crate) fn taken_back(chat: &Chat) -> Result<Delivery, Error> {
     })
 }
 
-fn closed_chat(chat: &Chat) -> Result<Delivery, Error> {
+pub(crate) fn closed_chat(chat: &Chat) -> Result<Delivery, Error> {
     let closed = delivery(
         chat,
         chat.next_position(),
@@ -316,6 +331,15 @@ fn closed_chat(chat: &Chat) -> Result<Delivery, Error> {
         &ChatId { chat_id: &chat.id },
     )?;
     Ok(staged(closed, Stage::Closes))
+}
+
+/// `closed_chat` to an organizer who has lost the chat, which goes on elsewhere.
+pub(crate) fn gone(chat: &Chat, position: i64) -> Result<Delivery, Error> {
+    let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
+    Ok(Delivery {
+        audience: Audience::Contract,
+        ..staged(closed, Stage::Closes)
+    })
 }
 
 /// The note to who had the chat and to its participant, `new_chat` to the colleague, and what has become of the chat to the others. Who had
@@ -339,7 +363,7 @@ pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<Comm
     };
     let new_chat = Delivery {
         to: vec![organizer(chat.organizer_id)],
-        ..new_chat(chat)?
+        ..new_chat(chat, chat.new_chat_position)?
     };
     let participant_is_told = Delivery {
         to: vec![participant(chat)],
@@ -506,7 +530,7 @@ fn deliveries(deliveries: Vec<Delivery>) -> CommandOutcome {
     }
 }
 
-fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
+pub(crate) fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
     Ok(Delivery {
         more: Some(object(&Number::new(message))?),
         ..delivery(
@@ -593,6 +617,9 @@ mod tests {
             new_chat_position: 0,
             read_by_organizer: 2,
             read_by_participant: 5,
+            started_at_revision: 3,
+            given_at_revision: 3,
+            closed_at_revision: 0,
         }
     }
 

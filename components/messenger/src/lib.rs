@@ -6,6 +6,7 @@
 
 mod access;
 mod archive;
+mod catch_up;
 mod commands;
 mod error;
 mod frames;
@@ -51,6 +52,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with("access-control-allow-methods", "GET, OPTIONS")
         .with("access-control-allow-headers", "Content-Type,Authorization")
+        .with("access-control-expose-headers", "Retry-After")
         .into_response()
 }
 
@@ -74,6 +76,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         ["internal", "revocations"] => ("POST", sockets::list_revocations),
         ["internal", "commands"] => ("POST", sockets::carry_out),
         ["internal", "beat"] => ("POST", news::beat),
+        ["internal", "missed"] => ("POST", catch_up::list_missed),
         ["internal", "requests"] => ("POST", queue::enqueue),
         ["internal", "standings"] => ("GET", queue::standings),
         ["internal", "cancellations"] => ("POST", queue::cancel),

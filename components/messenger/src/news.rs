@@ -111,7 +111,7 @@ fn requeue(connection: &Connection, chat_id: &str, now: Millis) -> Result<(), Er
         return Ok(());
     };
     let said_by = format!("{chat_id}/requeued/{}", chat.next_position());
-    let text = "Your organizer has lost the connection. You are the next to be helped.";
+    let text = "Your organizer has lost the connection. You keep your place in the queue.";
     let Some(note) = commands::note(connection, &chat, text, &said_by, now)? else {
         return Ok(());
     };

@@ -36,19 +36,10 @@ impl Body {
         }
     }
 
-    /// A number of degrees between `-limit` and `limit`, which may be absent.
-    pub(crate) fn degrees(&self, name: &str, limit: f64) -> Result<Option<f64>, Error> {
-        let Some(value) = self.field(name) else {
-            return Ok(None);
-        };
-        let degrees = value.as_f64().ok_or_else(|| wrong_type(name, "a number"))?;
-        if degrees.abs() <= limit {
-            Ok(Some(degrees))
-        } else {
-            Err(Error::BadRequest(format!(
-                "{name} must be between -{limit} and {limit}"
-            )))
-        }
+    /// A number, which may be absent.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, Error> {
+        let number = |value: &Value| value.as_f64().ok_or_else(|| wrong_type(name, "a number"));
+        self.field(name).map(number).transpose()
     }
 
     /// The field itself, by its exact name first. Null is as good as absent.
@@ -79,7 +70,7 @@ mod tests {
         let body = Body::read(br#"{"EMAIL":"a","eventid":3,"lat":null,"extra":[]}"#).unwrap();
         assert_eq!(body.text("email").unwrap(), "a");
         assert_eq!(body.integer("eventId").unwrap(), 3);
-        assert_eq!(body.degrees("lat", 90.0).unwrap(), None);
+        assert_eq!(body.number("lat").unwrap(), None);
         assert_eq!(body.text("missing").unwrap(), "");
     }
 
@@ -91,13 +82,12 @@ mod tests {
 
     #[test]
     fn wrong_types_are_refused() {
-        let body = Body::read(br#"{"text":1,"number":"3","fraction":1.5,"big":1e300,"lat":90.5}"#).unwrap();
+        let body = Body::read(br#"{"text":1,"number":"3","fraction":1.5,"big":1e300}"#).unwrap();
         assert!(body.text("text").is_err());
         for name in ["number", "fraction", "big"] {
             assert!(body.integer(name).is_err(), "{name}");
         }
-        assert!(body.degrees("lat", 90.0).is_err());
-        assert!(body.degrees("number", 90.0).is_err());
+        assert!(body.number("number").is_err());
     }
 
     #[test]

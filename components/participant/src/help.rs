@@ -26,7 +26,7 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
     let event_id = body.integer("eventId")?;
     let description = body.text("description")?;
-    let (lat, lng) = (body.degrees("lat", 90.0)?, body.degrees("lng", 180.0)?);
+    let (lat, lng) = (body.number("lat")?, body.number("lng")?);
     if description.len() > MAX_DESCRIPTION {
         return Err(Error::BadRequest(format!(
             "description must be at most {MAX_DESCRIPTION} characters"

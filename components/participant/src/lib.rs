@@ -50,6 +50,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", "GET, PATCH, POST, OPTIONS")
         .with("access-control-allow-headers", "Content-Type,Authorization")
+        .with("access-control-expose-headers", "Retry-After")
         .into_response()
 }
 

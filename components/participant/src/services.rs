@@ -17,10 +17,6 @@ use crate::{access, contacts, json, outbox};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from `?ids=1,2`.
 pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
-    #[derive(Deserialize)]
-    struct Ids {
-        ids: Vec<i64>,
-    }
     access::admit_service(request)?;
     let ids = match request.query("ids") {
         Some(list) => list
@@ -28,9 +24,9 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
             .filter(|id| !id.is_empty())
             .map(|id| id.parse().ok())
             .collect(),
-        None => serde_json::from_slice(&request.body)
+        None => Body::read(&request.body)
             .ok()
-            .map(|Ids { ids }| ids)
+            .and_then(|body| Vec::deserialize(body.field("ids")?).ok())
             .filter(|ids| !ids.is_empty()),
     };
     let ids: Vec<i64> = ids.ok_or_else(|| Error::BadRequest("invalid request body".to_owned()))?;

@@ -314,6 +314,37 @@ fn is_zero(number: &i64) -> bool {
     *number == 0
 }
 
+/// `POST .../missed`: what have these users been shown by other sidecars, while those could not be heard?
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Listeners {
+    pub listeners: Vec<Listener>,
+}
+
+/// A user with connections that cannot be told to look.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Listener {
+    pub user: User,
+    /// The revision at which the first of the connections began.
+    pub since: i64,
+    /// The chats of which something has been shown.
+    pub chats: Vec<Shown>,
+}
+
+/// What has been shown of a chat, said by what has not.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    pub chat_id: String,
+    /// Positions that have not been shown, first and last, ascending; the last range is what comes next.
+    pub lacking: Vec<(i64, i64)>,
+}
+
+/// Frames that may have been missed. Some may have been shown meanwhile: whoever knows their places can tell.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Missed {
+    pub deliveries: Vec<Delivery>,
+}
+
 /// One outcome per command, in the order of the batch. There may be fewer: what would make the answer too long is left undone and to be asked again,
 /// before anything else. The first command is always carried out.
 #[derive(Debug, Deserialize, Serialize)]

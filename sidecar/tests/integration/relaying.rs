@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, Messenger, Redis, Sidecar, soon};
+use crate::support::{ALICE, BOB, Client, Messenger, Redis, Sidecar, soon};
 
 #[tokio::test]
 async fn everybody_sees_everything_once_wherever_they_are() {
@@ -94,6 +94,39 @@ async fn what_is_late_is_not_shown_to_who_has_come_since() {
     early.hears("0").await;
     early.hears("1").await;
     latecomer.hears("1").await;
+}
+
+/// A client of the contract cannot be told to look: what it has missed is asked for, and what it was shown all the same is not shown again.
+#[tokio::test]
+async fn who_knows_no_resync_is_brought_what_was_missed() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = sidecar.alice().await;
+    let _bob = Client::ready(&sidecar, BOB).await;
+    redis.publish(ALICE, "c", [0, 1]).await;
+    redis.publish(ALICE, "c", [3]).await;
+    for text in ["0", "1", "3"] {
+        alice.hears(text).await;
+    }
+    messenger.misses(ALICE, "c", 0..=4);
+    redis.tell_all_to_resync().await;
+    alice.hears("2").await;
+    alice.hears("4").await;
+
+    let asked: Vec<_> = messenger
+        .listeners()
+        .into_iter()
+        .map(|asked| (asked.user, asked.chats))
+        .collect();
+    let [(ALICE, chats)] = asked.as_slice() else {
+        panic!("protocol 2 looks for itself: {asked:?}");
+    };
+    assert_eq!(
+        (chats[0].chat_id.as_str(), &*chats[0].lacking),
+        ("c", &[(2, 2), (4, i64::MAX)][..])
+    );
+    redis.publish(ALICE, "c", [4, 5]).await;
+    alice.hears("5").await;
 }
 
 #[tokio::test]

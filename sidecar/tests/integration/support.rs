@@ -16,8 +16,8 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
 use relay_protocol::{
     Admission, Attendance, Audience, Authenticate, Authenticated, BatchOutcome, Beat, CommandBatch,
-    CommandOutcome, Delivery, News, Place, Principal, Queue, Realm, Request, RevocationCursor, Revocations,
-    Stage, User,
+    CommandOutcome, Delivery, Listener, Listeners, Missed, News, Place, Principal, Queue, Realm, Request,
+    RevocationCursor, Revocations, Stage, User,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -160,16 +160,25 @@ impl Redis {
         self.publish_all(user, json!([delivery])).await;
     }
 
+    /// Says, as another sidecar would, that it has kept something to itself.
+    pub(crate) async fn tell_all_to_resync(&self) {
+        self.publish_text("mayday.resync", "another").await;
+    }
+
     async fn publish_all(&self, user: User, deliveries: Value) {
         let payload = json!({ "from": "another", "deliveries": deliveries }).to_string();
+        self.publish_text(&user.channel(), &payload).await;
+    }
+
+    async fn publish_text(&self, channel: &str, payload: &str) {
         let mut connection = self.client().get_multiplexed_async_connection().await.unwrap();
         let heard: i64 = redis::cmd("PUBLISH")
-            .arg(user.channel())
+            .arg(channel)
             .arg(payload)
             .query_async(&mut connection)
             .await
             .unwrap();
-        assert_eq!(heard, 1, "exactly one sidecar listens for {user:?}");
+        assert_eq!(heard, 1, "exactly one sidecar listens to {channel}");
     }
 }
 
@@ -206,6 +215,9 @@ struct Desk {
     cursors: Vec<RevocationCursor>,
     /// What has happened without a sidecar having asked.
     news: Vec<(Vec<Delivery>, Vec<Queue>)>,
+    /// What was missed while sidecars could not be heard, and for whom they asked.
+    missed: Vec<Delivery>,
+    listeners: Vec<Listener>,
     /// How many sidecars have said that they end and have passed everything on.
     farewells: usize,
     /// Whose credentials are void, and from which call for authentication on.
@@ -246,6 +258,7 @@ impl Messenger {
             .route("/messenger/internal/commands", post(commands))
             .route("/messenger/internal/revocations", post(revocations))
             .route("/messenger/internal/beat", post(beat))
+            .route("/messenger/internal/missed", post(missed))
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
@@ -292,6 +305,24 @@ impl Messenger {
         soon(self.calls.subscribe().wait_for(|calls| *calls >= times))
             .await
             .unwrap();
+    }
+
+    /// These messages of a chat, which `user` was to be shown, are what was missed.
+    pub(crate) fn misses(&self, user: User, chat_id: &str, positions: impl IntoIterator<Item = i64>) {
+        let delivery = |position: i64| {
+            let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
+            let place = json!({ "chatId": chat_id, "position": position, "stage": "middle" });
+            let delivery =
+                json!({ "to": [user], "place": place, "frame": frame, "revision": self.revision() + 1 });
+            serde_json::from_str(&delivery.to_string()).unwrap()
+        };
+        let missed = positions.into_iter().map(delivery).collect();
+        self.state.lock().unwrap().missed = missed;
+    }
+
+    /// For whom it was asked last what they have missed.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        std::mem::take(&mut self.state.lock().unwrap().listeners)
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -463,6 +494,13 @@ async fn beat(State(messenger): State<Messenger>, Json(beat): Json<Beat>) -> Res
         queues: queues.concat(),
     })
     .into_response()
+}
+
+async fn missed(State(messenger): State<Messenger>, Json(asked): Json<Listeners>) -> Response {
+    let mut desk = messenger.state.lock().unwrap();
+    desk.listeners = asked.listeners;
+    let deliveries = std::mem::take(&mut desk.missed);
+    Json(Missed { deliveries }).into_response()
 }
 
 async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {

@@ -1,6 +1,6 @@
 //! Chats: who takes part in them, and their life from waiting to ended.
 
-use relay_protocol::{Principal, Realm};
+use relay_protocol::{Principal, Realm, User};
 use service::clock::Millis;
 use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
@@ -31,6 +31,12 @@ pub(crate) struct Chat {
     pub new_chat_position: i64,
     pub read_by_organizer: i64,
     pub read_by_participant: i64,
+    /// The revision with which its first `new_chat` was shown, to the participant and its first organizer.
+    pub started_at_revision: i64,
+    /// The same of its latest one, to the organizer of now.
+    pub given_at_revision: i64,
+    /// The same of `closed_chat`; 0 before.
+    pub closed_at_revision: i64,
 }
 
 /// How to reach a participant.
@@ -57,6 +63,12 @@ impl Chat {
         }
     }
 
+    /// Whether an organizer who may once have had it has it no more, although it is not over.
+    pub(crate) fn has_left(&self, user: User) -> bool {
+        let is_theirs = self.state == State::Active && self.organizer_id == user.id;
+        user.realm == Realm::Organizer && self.state != State::Ended && !is_theirs
+    }
+
     /// Where the next frame of the chat will stand.
     pub(crate) fn next_position(&self) -> i64 {
         self.last_seq + self.shifts + 1
@@ -68,7 +80,10 @@ const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, partic
     (SELECT email FROM contacts c WHERE c.participant_id = chats.participant_id),
     (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
     lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
-    shifts, new_chat_position, read_by_organizer, read_by_participant";
+    shifts, new_chat_position, read_by_organizer, read_by_participant, started_at_revision, given_at_revision, closed_at_revision";
+
+/// The revision that the transaction under way makes.
+const REVISION: &str = "(SELECT number + 1 FROM revision)";
 
 /// The chat that a command has started.
 pub(crate) fn started_by(connection: &Connection, command_id: &str) -> Result<Option<Chat>, DatabaseError> {
@@ -104,7 +119,8 @@ pub(crate) fn start(
         connection,
         &format!(
             "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, ?3), assigned_at = ?3,
-                 started_by = ?4,
+                 started_by = ?4, given_at_revision = {REVISION},
+                 started_at_revision = iif(time_start IS NULL, {REVISION}, started_at_revision),
                  new_chat_position = iif(time_start IS NULL, 0,
                      (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1),
                  shifts = shifts + (time_start IS NOT NULL)
@@ -127,7 +143,8 @@ pub(crate) fn close(
     query_one(
         connection,
         &format!(
-            "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4
+            "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4,
+                 closed_at_revision = iif(state = 'active', {REVISION}, closed_at_revision)
              WHERE id = ?1 AND organizer_id = ?2 AND (state = 'active' OR closed_by = ?4)
              RETURNING {COLUMNS}"
         ),
@@ -161,6 +178,7 @@ pub(crate) fn transfer(
         connection,
         &format!(
             "UPDATE chats SET organizer_id = ?2, assigned_at = ?3, transferred_by = ?4, read_by_organizer = 0,
+                 given_at_revision = {REVISION},
                  new_chat_position = (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1,
                  shifts = shifts + 1
              WHERE id = ?1 AND state = 'active'
@@ -224,16 +242,32 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
 }
 
 /// Somebody's open chats, newest first.
-pub(crate) fn open_of(connection: &Connection, principal: &Principal) -> Result<Vec<Chat>, DatabaseError> {
+pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
     // Two texts rather than one condition, so that each is served by its index.
-    let condition = match principal.user.realm {
+    let condition = match user.realm {
         Realm::Organizer => "organizer_id = ?1 AND state = 'active'",
         Realm::Participant => "participant_id = ?1 AND state <> 'ended' AND time_start IS NOT NULL",
     };
     query(
         connection,
         &format!("SELECT {COLUMNS} FROM chats WHERE {condition} ORDER BY time_start DESC, id DESC"),
-        parameters![principal.user.id],
+        parameters![user.id],
+        |row| decode(&row),
+    )
+}
+
+/// Somebody's chats that were closed with a later revision.
+pub(crate) fn closed_of(connection: &Connection, user: User, since: i64) -> Result<Vec<Chat>, DatabaseError> {
+    let party = match user.realm {
+        Realm::Organizer => "organizer_id",
+        Realm::Participant => "participant_id",
+    };
+    query(
+        connection,
+        &format!(
+            "SELECT {COLUMNS} FROM chats WHERE {party} = ?1 AND state = 'ended' AND closed_at_revision > ?2"
+        ),
+        parameters![user.id, since],
         |row| decode(&row),
     )
 }
@@ -304,5 +338,8 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         new_chat_position: row.get(15)?,
         read_by_organizer: row.get(16)?,
         read_by_participant: row.get(17)?,
+        started_at_revision: row.get(18)?,
+        given_at_revision: row.get(19)?,
+        closed_at_revision: row.get(20)?,
     })
 }

@@ -1,11 +1,13 @@
 //! Messages of chats.
 
+use relay_protocol::Realm;
 use serde::Serialize;
 use service::clock::Millis;
 use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
+use crate::store::chats::Chat;
 use crate::store::json_list;
 
 /// A stored message.
@@ -28,6 +30,8 @@ pub(crate) struct Message {
     pub is_system: bool,
     /// Where its frame stands among those of the chat.
     pub position: i64,
+    /// The revision with which it was shown; 0 for a description, which is shown with the chat.
+    pub revision: i64,
 }
 
 /// What a message counts besides its content: ids, times, names of fields.
@@ -59,7 +63,7 @@ pub(crate) struct NewMessage<'a> {
 }
 
 /// What is asked of a message, to be read by [`decode`].
-const COLUMNS: &str = "chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position";
+const COLUMNS: &str = "chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position, revision";
 
 /// Appends messages to their chats in the order given, each with its chat's next number, in one statement for all of them. What has
 /// been said before is left out, here and in the answer; within `messages` nothing may come twice.
@@ -70,9 +74,9 @@ pub(crate) fn append(
     query(
         connection,
         &format!(
-            "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position)
+            "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position, revision)
              SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system,
-                    seq + (SELECT shifts FROM chats WHERE chats.id = chat_id)
+                    seq + (SELECT shifts FROM chats WHERE chats.id = chat_id), (SELECT number + 1 FROM revision)
              FROM (SELECT chat_id,
                           (SELECT coalesce(max(seq), 0) FROM messages m WHERE m.chat_id = new.chat_id)
                               + row_number() OVER (PARTITION BY chat_id ORDER BY place) AS seq,
@@ -117,6 +121,38 @@ pub(crate) fn description(connection: &Connection, chat_id: &str) -> Result<Opti
         parameters![chat_id],
         |row| decode(&row),
     )
+}
+
+/// A chat's latest messages that a party was to be shown with a later revision, from a position on, oldest first. A description is shown with the
+/// first `new_chat`; to an organizer only what comes behind theirs is shown.
+pub(crate) fn missed(
+    connection: &Connection,
+    chat: &Chat,
+    to: Realm,
+    since: i64,
+    from: i64,
+) -> Result<Vec<Message>, DatabaseError> {
+    /// More than that is read from the history.
+    const LATEST: i64 = 500;
+    let from = match to {
+        Realm::Organizer => from.max(chat.new_chat_position),
+        Realm::Participant => from,
+    };
+    let mut missed = query(
+        connection,
+        &format!(
+            "SELECT {COLUMNS} FROM messages
+             WHERE chat_id = ?1 AND seq >= ?2 - ?3 AND position >= ?2 AND iif(said_by IS NULL, ?4, revision) > ?5
+             ORDER BY seq DESC LIMIT ?6"
+        ),
+        parameters![&chat.id, from, chat.shifts, chat.started_at_revision, since, LATEST],
+        |row| decode(&row),
+    )?;
+    missed.reverse();
+    for description in missed.iter_mut().filter(|message| message.said_by.is_none()) {
+        description.revision = chat.started_at_revision;
+    }
+    Ok(missed)
 }
 
 /// All of a chat's messages, oldest first.
@@ -185,5 +221,6 @@ fn decode(row: &Row) -> Result<Message, DatabaseError> {
         client_id: row.get(10)?,
         is_system: row.get(11)?,
         position: row.get(12)?,
+        revision: row.get(13)?,
     })
 }

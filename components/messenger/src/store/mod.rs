@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0006_arrival_in_one_statement.sql"),
     include_str!("../../../../migrations/messenger/0007_indexes.sql"),
     include_str!("../../../../migrations/messenger/0008_contacts.sql"),
+    include_str!("../../../../migrations/messenger/0009_missed_frames.sql"),
 ];
 
 /// Opens the database.
