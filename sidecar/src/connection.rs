@@ -397,6 +397,7 @@ impl Connection {
             (Some(found), Some(known)) if found.has_rights_of(&known) => {
                 self.accepted = Some(found);
                 self.session.confirmed(found);
+                self.shared.hub.confirm(found, &self.outbox);
                 self.outbox.release();
                 return None;
             }

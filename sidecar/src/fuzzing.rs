@@ -267,12 +267,18 @@ fn assert_answerable(complaint: &Complaint, protocol: Protocol) {
 fn assert_deserved(complaint: &Complaint, frame: &[u8]) {
     let is_object =
         || serde_json::from_slice::<Value>(&lenient_json::mend(frame)).is_ok_and(|value| value.is_object());
-    assert_eq!(*complaint == Complaint::TooLarge, frame.len() > MAX_FRAME_BYTES);
-    match complaint {
+    assert_eq!(
+        *complaint.kind() == Complaint::TooLarge,
+        frame.len() > MAX_FRAME_BYTES
+    );
+    match complaint.kind() {
         Complaint::TooLarge => {}
         Complaint::Malformed => assert!(!is_object(), "an object is not malformed"),
         Complaint::InvalidType | Complaint::InvalidPayload => assert!(std::str::from_utf8(frame).is_ok()),
-        Complaint::TooMany { .. } | Complaint::Timeout | Complaint::Unavailable(_) => {
+        Complaint::TooMany { .. }
+        | Complaint::Timeout
+        | Complaint::Unavailable(_)
+        | Complaint::About { .. } => {
             panic!("{complaint:?} is not about a frame")
         }
     }

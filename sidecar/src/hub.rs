@@ -149,6 +149,7 @@ impl Hub {
                 Some(Attendance {
                     organizer_id: principal.user.id,
                     agency_id: principal.agency_id?,
+                    max_open_chats: principal.max_open_chats,
                 })
             })
             .collect()
@@ -200,6 +201,18 @@ impl Hub {
         for connection in connections.filter(|connection| revocations.concern_kind_of(&connection.principal))
         {
             connection.outbox.doubt();
+        }
+    }
+
+    /// A connection's user was found to be who they were, perhaps with other limits.
+    pub(crate) fn confirm(&self, principal: Principal, outbox: &Arc<Outbox>) {
+        let mut people = self.people.lock().expect("no panic while locked");
+        let presence = people.present.get_mut(&principal.user);
+        let connections = presence
+            .into_iter()
+            .flat_map(|presence| &mut presence.connections);
+        for connection in connections.filter(|connection| Arc::ptr_eq(&connection.outbox, outbox)) {
+            connection.principal = principal;
         }
     }
 

@@ -55,9 +55,34 @@ pub(crate) enum Complaint {
     /// The messenger could not be asked in time, or there is no room for more questions.
     #[error("{}", failure_text(.0))]
     Unavailable(Request),
+    /// The same of a message that the client has given an id.
+    #[error("{complaint}")]
+    About {
+        complaint: Box<Complaint>,
+        client_id: String,
+    },
 }
 
 impl Complaint {
+    /// The same about a message, if it has an id.
+    pub(crate) fn about(self, client_id: Option<String>) -> Complaint {
+        match client_id {
+            Some(client_id) => Complaint::About {
+                complaint: Box::new(self),
+                client_id,
+            },
+            None => self,
+        }
+    }
+
+    /// What is wrong, whatever it is about.
+    pub(crate) fn kind(&self) -> &Complaint {
+        match self {
+            Complaint::About { complaint, .. } => complaint.kind(),
+            complaint => complaint,
+        }
+    }
+
     /// What it means to a program.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -68,6 +93,7 @@ impl Complaint {
             Complaint::TooMany { .. } => "rate_limited",
             Complaint::Timeout => "timeout",
             Complaint::Unavailable(_) => "unavailable",
+            Complaint::About { complaint, .. } => complaint.code(),
         }
     }
 
@@ -76,6 +102,7 @@ impl Complaint {
         match self {
             Complaint::TooMany { client_id } => client_id.as_deref(),
             Complaint::Unavailable(request) => request.client_id(),
+            Complaint::About { client_id, .. } => Some(client_id),
             Complaint::Malformed
             | Complaint::InvalidType
             | Complaint::InvalidPayload
@@ -283,9 +310,12 @@ impl Session {
     }
 
     fn first_frame(&mut self, frame: &[u8]) -> Step {
-        match introduction(frame) {
-            Some((authorization, protocol)) => {
-                self.protocol = protocol;
+        let introduction = introduction(frame);
+        if let Some(introduction) = &introduction {
+            self.protocol = introduction.protocol;
+        }
+        match introduction.and_then(|introduction| introduction.authorization) {
+            Some(authorization) => {
                 self.state = State::Opening {
                     kept: VecDeque::new(),
                 };
@@ -315,12 +345,14 @@ fn failure_text(request: &Request) -> &'static str {
 fn is_valid(step: &Step) -> bool {
     match step {
         Step::Authorize(_) | Step::Welcome(_) | Step::Ask(_) => true,
-        Step::Complain(complaint) => match complaint {
+        Step::Complain(complaint) => match complaint.kind() {
             Complaint::InvalidType
             | Complaint::InvalidPayload
             | Complaint::TooMany { .. }
             | Complaint::Unavailable(_) => true,
-            Complaint::Malformed | Complaint::TooLarge | Complaint::Timeout => false,
+            Complaint::Malformed | Complaint::TooLarge | Complaint::Timeout | Complaint::About { .. } => {
+                false
+            }
         },
         Step::End(_) => false,
     }
@@ -411,6 +443,17 @@ mod tests {
                 session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now),
                 None
             );
+        }
+    }
+
+    #[test]
+    fn who_speaks_protocol_2_is_told_that_the_first_frame_is_no_good() {
+        for frame in [r#"{"protocol":2}"#, r#"{"protocol":2,"Authorization":7}"#] {
+            let now = Instant::now();
+            let mut session = Session::new(PATIENCE, now);
+            let step = session.frame(Bytes::copy_from_slice(frame.as_bytes()), now);
+            assert_eq!(step, Some(Step::End(Closing::BadToken)));
+            assert_eq!(session.protocol(), Protocol::Two);
         }
     }
 

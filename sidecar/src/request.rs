@@ -12,19 +12,26 @@ use crate::protocol::{Complaint, MAX_FRAME_BYTES, Step};
 /// At most this many messages of a history may be asked for by number.
 const MAX_HISTORY: i64 = 1000;
 
-/// The `Authorization` value of a first frame, and what the client understands. Whether the former is any good is for the messenger to
-/// say. A client that knows a later protocol than ours knows ours as well.
-pub(crate) fn introduction(frame: &[u8]) -> Option<(String, Protocol)> {
+/// What a client says with its first frame.
+pub(crate) struct Introduction {
+    /// Whether it is any good is for the messenger to say.
+    pub(crate) authorization: Option<String>,
+    /// What the client understands. One that knows a later protocol than ours knows ours as well.
+    pub(crate) protocol: Protocol,
+}
+
+/// Reads a first frame; `None` for what is not an object.
+pub(crate) fn introduction(frame: &[u8]) -> Option<Introduction> {
     if frame.len() > MAX_FRAME_BYTES {
         return None;
     }
     let members = Members::parse(std::str::from_utf8(frame).ok()?)?;
-    let (_, value) = members
+    let authorization = members
         .0
         .iter()
         .rev()
-        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
-    let authorization = serde_json::from_str(value.get()).ok()?;
+        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .and_then(|(_, value)| serde_json::from_str(value.get()).ok());
     let version = members
         .get("protocol")
         .and_then(|version| serde_json::from_str::<u32>(version).ok());
@@ -32,18 +39,30 @@ pub(crate) fn introduction(frame: &[u8]) -> Option<(String, Protocol)> {
         Some(2..) => Protocol::Two,
         Some(0..=1) | None => Protocol::Contract,
     };
-    Some((authorization, protocol))
+    Some(Introduction {
+        authorization,
+        protocol,
+    })
 }
 
 /// What follows from a frame that is not the first.
 pub(crate) fn understand(frame: &[u8], realm: Realm, protocol: Protocol) -> Step {
     if frame.len() > MAX_FRAME_BYTES {
-        return Step::Complain(Complaint::TooLarge);
+        return Step::Complain(Complaint::TooLarge.about(client_id(frame, protocol)));
     }
     match request(frame, realm, protocol) {
         Ok(request) => Step::Ask(request),
-        Err(complaint) => Step::Complain(complaint),
+        Err(complaint) => Step::Complain(complaint.about(client_id(frame, protocol))),
     }
+}
+
+/// The client's own id of the message that a frame says, if it has one, whatever else may be wrong with the frame.
+fn client_id(frame: &[u8], protocol: Protocol) -> Option<String> {
+    let frame = lenient_json::mend(frame);
+    let members = Members::parse(std::str::from_utf8(&frame).ok()?)?;
+    let is_message = protocol == Protocol::Two && members.get("type") == Some(r#""send_message""#);
+    let payload = Payload::parse(members.get("payload").filter(|_| is_message)).ok()?;
+    payload.uuid("clientId").ok()?
 }
 
 /// What a frame asks for (contract 5.4). What protocol 2 adds is ignored where it is not spoken.
@@ -585,5 +604,26 @@ mod tests {
         }
         let transfer = r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":7}}"#;
         assert_eq!(invalid(Realm::Participant, transfer), Complaint::InvalidType);
+    }
+
+    /// Where protocol 2 is spoken an error says which message it is about, also when the rest of the frame is no good.
+    #[test]
+    fn what_is_wrong_with_a_message_is_said_of_that_message() {
+        let long = "m".repeat(MAX_FRAME_BYTES);
+        for (message, complaint) in [
+            ("7", Complaint::InvalidPayload),
+            (&*format!("\"{long}\""), Complaint::TooLarge),
+        ] {
+            let fields = format!(r#""chatId":"c","message":{message},"clientId":"{CLIENT_ID}""#);
+            let frame = format!(r#"{{"type":"send_message","payload":{{{fields}}}}}"#);
+            let about = complaint.clone().about(Some(CLIENT_ID.to_owned()));
+            assert_eq!(
+                (about.code(), about.client_id()),
+                (complaint.code(), Some(CLIENT_ID))
+            );
+            let said = understand(frame.as_bytes(), Realm::Participant, Protocol::Two);
+            assert_eq!(said, Step::Complain(about));
+            check(Realm::Participant, frame, Step::Complain(complaint));
+        }
     }
 }

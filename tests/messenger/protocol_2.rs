@@ -484,6 +484,56 @@ async fn no_organizer_gets_more_chats_than_the_agency_allows() {
     assert_eq!(kinds(&next["deliveries"]), [("new_chat", "everyone")]);
 }
 
+/// Whoever waits and is gone in the moment of the press has the chat for some seconds, not for as long as one who was there.
+#[tokio::test]
+async fn a_chat_that_was_given_to_nobody_soon_waits_again() {
+    let mut desk = Desk::open().await;
+    let (support, nobody) = (desk.support(), json!([]));
+    let here = desk.attends(desk.agency.support.id);
+    let waits = json!({"type": "startChat", "wait": true});
+    for is_there in [true, false] {
+        desk.beat("s", Some(here.clone()), &Value::Null).await;
+        desk.asks(&support, waits.clone()).await;
+        desk.presses(&format!("p{is_there}"), "").await;
+        let cursor = desk.beat("other", Some(nobody.clone()), &Value::Null).await["next"].clone();
+        if is_there {
+            desk.beat("s", Some(here.clone()), &Value::Null).await;
+        }
+        let requeued = async || {
+            desk.beat("other", Some(nobody.clone()), &Value::Null).await;
+            desk.tick().await;
+            let news = desk.beat("other", None, &cursor).await;
+            kinds(&news["deliveries"]).contains(&("chat_requeued", "two"))
+        };
+        desk.later(9);
+        assert!(!requeued().await, "the client may be about to come back");
+        desk.later(2);
+        assert_eq!(requeued().await, !is_there);
+    }
+}
+
+/// A limit that an agency sets counts for those who wait already.
+#[tokio::test]
+async fn who_waits_is_given_no_more_chats_than_the_agency_allows_now() {
+    let mut desk = Desk::open().await;
+    let support = desk.support();
+    let here = |limit: Option<u32>| json!([{"organizerId": desk.agency.support.id, "agencyId": desk.agency.id, "maxOpenChats": limit}]);
+    let (free, full) = (here(None), here(Some(1)));
+    desk.presses("first", "").await;
+    desk.start().await;
+    desk.beat("s", Some(free.clone()), &Value::Null).await;
+    desk.asks(&support, json!({"type": "startChat", "wait": true}))
+        .await;
+    let mut cursor = desk.beat("s", Some(full), &Value::Null).await["next"].clone();
+    desk.presses("second", "").await;
+    for (attends, expected) in [(None, &[][..]), (Some(free), &[("new_chat", "everyone")])] {
+        // What is given out with a beat is in its news.
+        let news = desk.beat("s", attends, &cursor).await;
+        assert_eq!(kinds(&news["deliveries"]), expected);
+        cursor = news["next"].clone();
+    }
+}
+
 #[tokio::test]
 async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
     let mut desk = Desk::open().await;

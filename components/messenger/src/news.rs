@@ -98,7 +98,8 @@ pub(crate) fn tidy(connection: &Connection) -> Result<(), Error> {
         if patience == 0 {
             return Ok(());
         }
-        let orphans = attendance::orphans(connection, now - patience, now)?;
+        let mut orphans = attendance::orphans(connection, now - patience, now)?;
+        orphans.extend(attendance::given_to_nobody(connection, now)?);
         for orphan in orphans {
             requeue(connection, &orphan, now)?;
         }

@@ -195,6 +195,9 @@ pub struct Beat {
 pub struct Attendance {
     pub organizer_id: i64,
     pub agency_id: i64,
+    /// How many chats the organizer may have open; absent for no limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_open_chats: Option<u32>,
 }
 
 /// What has happened without a sidecar having asked for it.

@@ -178,6 +178,7 @@ async fn the_messenger_knows_which_organizers_are_here() {
     let here = [Attendance {
         organizer_id: ALICE.id,
         agency_id: 4,
+        max_open_chats: None,
     }];
     let _bob = sidecar.bob().await;
     let desk = sidecar.alice().await;

@@ -14,6 +14,9 @@ const SILENCE: Millis = 5_000;
 /// One that has not been heard for so long has lost them.
 const LOST: Millis = 60_000;
 
+/// Who was given a chat and is not seen for so long was not there any more. Clients are back sooner.
+const UNSEEN: Millis = 10_000;
+
 /// What is known of those who have gone is kept for so long.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
@@ -38,6 +41,13 @@ pub(crate) fn note(
          SELECT value ->> 'organizerId', ?2, value ->> 'agencyId', 1, ?3 FROM json_each(?1) WHERE true
          ON CONFLICT (organizer_id, sidecar) DO UPDATE SET agency_id = excluded.agency_id, is_here = 1, seen_at = excluded.seen_at",
         &[list.clone(), Value::Text(sidecar.to_owned()), Value::Integer(now)],
+    )?;
+    // Limits may have changed since somebody asked to wait.
+    execute(
+        connection,
+        "UPDATE waiting_organizers SET max_open_chats = value ->> 'maxOpenChats'
+         FROM json_each(?1) WHERE organizer_id = value ->> 'organizerId'",
+        std::slice::from_ref(&list),
     )?;
     let gone = query(
         connection,
@@ -137,6 +147,21 @@ pub(crate) fn orphans(
            AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ?1)
          ORDER BY assigned_at, id",
         parameters![since],
+        |row| row.get(0),
+    )
+}
+
+/// The chats that were given to who waited for one and has not been seen since: the sidecar was lost, or the organizer left, in the moment of the
+/// press. None while it has not been heard for long enough who is there.
+pub(crate) fn given_to_nobody(connection: &Connection, now: Millis) -> Result<Vec<String>, DatabaseError> {
+    query(
+        connection,
+        "SELECT id FROM chats
+         WHERE state = 'active' AND assigned_at <= ?1 AND started_by IS NULL AND transferred_by IS NULL
+           AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > chats.assigned_at)
+           AND EXISTS (SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2)
+         ORDER BY assigned_at, id",
+        parameters![now - UNSEEN, now - SILENCE],
         |row| row.get(0),
     )
 }
