@@ -407,6 +407,39 @@ async fn the_archive_has_closed_chats_newest_first_with_the_participants_of_toda
     assert_eq!(open.archive("participant").await, Vec::<Value>::new());
 }
 
+/// A log that is too long for one answer is an error in the contract's shape, and can be read in parts.
+#[tokio::test]
+async fn a_very_long_chat_is_read_in_parts() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "Lost").await;
+    let chat_id = desk.start().await;
+    let database = rusqlite::Connection::open(desk.components.database("messenger")).expect("a database");
+    let sql =
+        "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, position)
+               WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 700)
+               SELECT ?1, n, printf('%024d', n), ?2, 0, printf('%.15000c', 'm'), n, n FROM number";
+    database.execute(sql, (&chat_id, person.id)).expect("messages");
+    let get = async |query: &str| {
+        let path = format!("/messenger/participant/chats/{chat_id}/messages{query}");
+        person.get(&path).await
+    };
+    get("").await.error(400, "could not get messages");
+    let mut seqs = Vec::new();
+    while let Some(part) =
+        Some(get(&format!("?afterSeq={}", seqs.len())).await.list()).filter(|part| !part.is_empty())
+    {
+        seqs.extend(
+            part.iter()
+                .map(|message| message["seq"].as_i64().expect("a number")),
+        );
+    }
+    assert_eq!(seqs, (1..=700).collect::<Vec<i64>>());
+    assert_eq!(get("?afterSeq=698&limit=1").await.list()[0]["seq"], 699);
+    for query in ["?afterSeq=-1", "?afterSeq=x", "?limit="] {
+        assert_eq!(get(query).await.status, 400, "{query}");
+    }
+}
+
 #[tokio::test]
 async fn bad_credentials_are_refused_by_what_is_wrong_with_them() {
     let desk = Desk::open().await;

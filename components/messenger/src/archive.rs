@@ -14,6 +14,9 @@ use crate::store::chats::{self, Chat};
 use crate::store::{self, messages};
 use crate::{access, ids, json};
 
+/// An answer shows messages of so many characters, or a few more. With all that it takes to write them an instance has room for that.
+const MAX_CHARACTERS: u32 = 8 * 1024 * 1024;
+
 /// `GET /agency/chats`
 pub(crate) fn list_agency_chats(request: &Request) -> Result<Answer, Error> {
     let (_, agency_id) = admit_organizer(request)?;
@@ -46,20 +49,45 @@ fn admit_organizer(request: &Request) -> Result<(Principal, i64), Error> {
     Ok((principal, agency_id))
 }
 
+/// All messages, as the contract has it. A log that is too long for one answer is read in parts: with `afterSeq`, `limit` or both it
+/// begins behind a number, ends where there is no more room, and each message has its `seq`.
 fn list_messages(request: &Request, may_see: impl Fn(&Chat) -> bool) -> Result<Answer, Error> {
     let id = request
         .path
         .get(2)
         .filter(|id| ids::is_id(id))
         .ok_or(Error::ChatNotFound)?;
+    let (after_seq, limit) = (number(request, "afterSeq")?, number(request, "limit")?);
     let connection = store::open()?;
-    find(&connection, id, may_see)?;
-    let messages = messages::all(&connection, id)?;
+    let chat = find(&connection, id, may_see)?;
+    let first = after_seq.unwrap_or_default();
+    let messages = messages::after(&connection, id, first, limit, MAX_CHARACTERS)?;
+    let in_parts = after_seq.is_some() || limit.is_some();
+    let is_whole = messages.last().map_or(0, |message| message.seq) == chat.last_seq;
+    if !in_parts && !is_whole {
+        return Err(Error::BadRequest("could not get messages".to_owned()));
+    }
+    let form = if in_parts {
+        Protocol::Two
+    } else {
+        Protocol::Contract
+    };
     let bodies: Vec<_> = messages
         .iter()
-        .map(|message| MessageBody::new(message, Protocol::Contract))
+        .map(|message| MessageBody::new(message, form))
         .collect();
     Ok(json(StatusCode::OK, &bodies))
+}
+
+/// A whole number from 0, if there is one.
+fn number(request: &Request, name: &str) -> Result<Option<i64>, Error> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number >= 0);
+    request
+        .query(name)
+        .map(|text| {
+            number(text).ok_or_else(|| Error::BadRequest(format!("invalid `{name}` query parameter")))
+        })
+        .transpose()
 }
 
 fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Chat, Error> {

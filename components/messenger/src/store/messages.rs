@@ -155,16 +155,6 @@ pub(crate) fn missed(
     Ok(missed)
 }
 
-/// All of a chat's messages, oldest first.
-pub(crate) fn all(connection: &Connection, chat_id: &str) -> Result<Vec<Message>, DatabaseError> {
-    query(
-        connection,
-        &format!("SELECT {COLUMNS} FROM messages WHERE chat_id = ?1 ORDER BY seq"),
-        parameters![chat_id],
-        |row| decode(&row),
-    )
-}
-
 /// A chat's latest messages, oldest first: as many as have about so many characters, but one at least.
 pub(crate) fn latest(
     connection: &Connection,
