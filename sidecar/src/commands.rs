@@ -4,7 +4,7 @@
 //! batches grow by themselves, which is group commit. The order in which commands were read is kept.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -247,6 +247,9 @@ impl Carrier {
     fn hand_out(&self, batch: Vec<Pending>, outcome: BatchOutcome) -> Vec<Pending> {
         self.refused.store(false, Ordering::Relaxed);
         let mut spread = Spread::new(&self.hub, &self.relay, outcome.revision);
+        let lists = batch.iter().filter(|pending| pending.asked.is_some());
+        let askers: HashSet<User> = lists.map(|pending| pending.command.principal.user).collect();
+        self.hub.pause(askers.iter().copied());
         let mut batch = batch.into_iter();
         for (outcome, pending) in outcome.outcomes.iter().zip(&mut batch) {
             self.metrics.command_answered(pending.since.elapsed());
@@ -264,6 +267,7 @@ impl Carrier {
                 spread.pass(delivery);
             }
         }
+        self.hub.go_on(askers.into_iter());
         spread.publish();
         batch.collect()
     }

@@ -257,6 +257,29 @@ impl Hub {
         }
     }
 
+    /// What these users are shown next are a batch's answers and frames, in its order. What others have shown since waits for [`Hub::go_on`]: behind
+    /// it a list of chats, asked for before, would bring back what was closed.
+    pub(crate) fn pause(&self, users: impl Iterator<Item = User>) {
+        let mut people = self.people.lock().expect("no panic while locked");
+        for user in users {
+            if let Some(presence) = people.present.get_mut(&user) {
+                presence.orders.pause();
+            }
+        }
+    }
+
+    /// The batch has been shown.
+    pub(crate) fn go_on(&self, users: impl Iterator<Item = User>) {
+        let mut people = self.people.lock().expect("no panic while locked");
+        for user in users {
+            if let Some(presence) = people.present.get_mut(&user) {
+                let mut show = Vec::new();
+                presence.orders.go_on(&mut show);
+                presence.show(&show);
+            }
+        }
+    }
+
     /// Frames may have been missed: everybody is told who can do something about it, and for the others it is asked what they have missed.
     pub(crate) fn resync(&self) {
         let people = self.people.lock().expect("no panic while locked");
@@ -410,6 +433,30 @@ mod tests {
             frames.push(frame.as_str().to_owned());
         }
         frames
+    }
+
+    /// An answer of a batch is older than what others have shown since, also where that has waited for a frame of this batch.
+    #[test]
+    fn what_waited_for_a_batch_is_shown_behind_its_answers() {
+        let hub = Hub::new(Duration::from_secs(60));
+        hub.set_relayed(true);
+        let outbox = Arc::new(Outbox::default());
+        hub.join(principal(ALICE), 0, Protocol::Contract, Arc::clone(&outbox));
+        hub.deliver(ALICE, Some(&place(0)), Frame::for_everyone("0"), false);
+        hub.deliver(
+            ALICE,
+            Some(&place(2)),
+            Frame::for_everyone("closed elsewhere"),
+            false,
+        );
+        hub.pause([ALICE].into_iter());
+        hub.deliver(ALICE, Some(&place(1)), Frame::for_everyone("1"), false);
+        outbox.push("chats".into());
+        hub.go_on([ALICE].into_iter());
+        assert_eq!(taken(&outbox), ["0", "1", "chats", "closed elsewhere"]);
+        hub.deliver(ALICE, Some(&place(4)), Frame::for_everyone("4"), false);
+        hub.deliver(ALICE, Some(&place(3)), Frame::for_everyone("3"), false);
+        assert_eq!(taken(&outbox), ["3", "4"]);
     }
 
     #[test]

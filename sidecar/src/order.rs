@@ -30,6 +30,8 @@ pub(crate) struct Orders {
     chats: HashMap<String, Order>,
     /// Counts frames, so that the chat that was quiet for longest can be told.
     clock: u64,
+    /// What has waited for a frame is not shown right behind it.
+    pausing: bool,
 }
 
 /// A frame and where it stands in its chat.
@@ -56,6 +58,9 @@ impl Orders {
         if let Some(order) = self.chats.get_mut(chat_id) {
             order.used = clock;
             order.accept(arrived, now + patience, show);
+            if !self.pausing {
+                order.release_consecutive(show);
+            }
             if patience.is_zero() || order.held.len() > MAX_HELD {
                 order.release_through(i64::MAX, show);
             }
@@ -66,6 +71,19 @@ impl Orders {
             .insert(chat_id.to_owned(), Order::starting_with(&arrived, clock));
         show.push(arrived.frame);
         None
+    }
+
+    /// From now on what has waited for a frame is not shown right behind it, until [`Orders::go_on`].
+    pub(crate) fn pause(&mut self) {
+        self.pausing = true;
+    }
+
+    /// Appends to `show` what has been held back.
+    pub(crate) fn go_on(&mut self, show: &mut Vec<Frame>) {
+        self.pausing = false;
+        for order in self.chats.values_mut() {
+            order.release_consecutive(show);
+        }
     }
 
     /// Whether a frame has been shown, as far as is remembered.
@@ -157,7 +175,9 @@ impl Order {
         if position >= self.next {
             // The same position again, while it waits, is the same frame again.
             self.held.entry(position).or_insert(Held { stage, frame, due });
-            self.release_consecutive(show);
+            if position == self.next {
+                self.release_next(show);
+            }
         } else if self.was_missing(position) {
             let is_over =
                 stage == Stage::Opens && self.closed_at.is_some_and(|closed_at| position < closed_at);
@@ -180,13 +200,19 @@ impl Order {
     }
 
     fn release_consecutive(&mut self, show: &mut Vec<Frame>) {
-        while let Some(held) = self.held.remove(&self.next) {
-            if held.stage == Stage::Closes {
-                self.closed_at = Some(self.next);
-            }
-            show.push(held.frame);
-            self.next = self.next.saturating_add(1);
+        while self.release_next(show) {}
+    }
+
+    fn release_next(&mut self, show: &mut Vec<Frame>) -> bool {
+        let Some(held) = self.held.remove(&self.next) else {
+            return false;
+        };
+        if held.stage == Stage::Closes {
+            self.closed_at = Some(self.next);
         }
+        show.push(held.frame);
+        self.next = self.next.saturating_add(1);
+        true
     }
 
     /// Stops waiting for everything before `position`.
