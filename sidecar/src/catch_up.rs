@@ -39,10 +39,9 @@ async fn ask(messenger: &Messenger, hub: &Hub, relay: &Relay, listeners: Listene
         match messenger.missed(&listeners, Instant::now() + CALL_TIMEOUT).await {
             Ok(missed) => {
                 let spread = Spread::new(hub, relay, None);
-                missed
-                    .deliveries
-                    .iter()
-                    .for_each(|delivery| spread.show(delivery));
+                for delivery in &missed.deliveries {
+                    spread.show(delivery);
+                }
                 return;
             }
             Err(error) if error.is_passing() => sleep(backoff.next_delay()).await,

@@ -275,10 +275,7 @@ fn assert_deserved(complaint: &Complaint, frame: &[u8]) {
         Complaint::TooLarge => {}
         Complaint::Malformed => assert!(!is_object(), "an object is not malformed"),
         Complaint::InvalidType | Complaint::InvalidPayload => assert!(std::str::from_utf8(frame).is_ok()),
-        Complaint::TooMany { .. }
-        | Complaint::Timeout
-        | Complaint::Unavailable(_)
-        | Complaint::About { .. } => {
+        Complaint::TooMany | Complaint::Timeout | Complaint::Unavailable(_) | Complaint::About { .. } => {
             panic!("{complaint:?} is not about a frame")
         }
     }

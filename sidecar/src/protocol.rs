@@ -49,7 +49,7 @@ pub(crate) enum Complaint {
     TooLarge,
     /// The request will not be carried out; it may be sent again.
     #[error("too many messages")]
-    TooMany { client_id: Option<String> },
+    TooMany,
     #[error("timeout")]
     Timeout,
     /// The messenger could not be asked in time, or there is no room for more questions.
@@ -90,7 +90,7 @@ impl Complaint {
             Complaint::InvalidType => "invalid_type",
             Complaint::InvalidPayload => "invalid_payload",
             Complaint::TooLarge => "message_too_large",
-            Complaint::TooMany { .. } => "rate_limited",
+            Complaint::TooMany => "rate_limited",
             Complaint::Timeout => "timeout",
             Complaint::Unavailable(_) => "unavailable",
             Complaint::About { complaint, .. } => complaint.code(),
@@ -100,13 +100,13 @@ impl Complaint {
     /// The client's own id of the message it is about.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match self {
-            Complaint::TooMany { client_id } => client_id.as_deref(),
             Complaint::Unavailable(request) => request.client_id(),
             Complaint::About { client_id, .. } => Some(client_id),
             Complaint::Malformed
             | Complaint::InvalidType
             | Complaint::InvalidPayload
             | Complaint::TooLarge
+            | Complaint::TooMany
             | Complaint::Timeout => None,
         }
     }
@@ -348,7 +348,7 @@ fn is_valid(step: &Step) -> bool {
         Step::Complain(complaint) => match complaint.kind() {
             Complaint::InvalidType
             | Complaint::InvalidPayload
-            | Complaint::TooMany { .. }
+            | Complaint::TooMany
             | Complaint::Unavailable(_) => true,
             Complaint::Malformed | Complaint::TooLarge | Complaint::Timeout | Complaint::About { .. } => {
                 false
@@ -362,9 +362,9 @@ fn is_valid(step: &Step) -> bool {
 fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
     match (rate.spend(now), step) {
         (Verdict::Fine, step) => step,
-        (Verdict::TooMany, Step::Ask(request)) => Step::Complain(Complaint::TooMany {
-            client_id: request.client_id().map(str::to_owned),
-        }),
+        (Verdict::TooMany, Step::Ask(request)) => {
+            Step::Complain(Complaint::TooMany.about(request.client_id().map(str::to_owned)))
+        }
         (Verdict::TooMany, step) => step,
         (Verdict::Flood, _) => Step::End(Closing::Flood),
     }
@@ -600,9 +600,11 @@ mod tests {
         let taken = (0..).take_while(|_| matches!(send(), Step::Ask(_))).count();
         assert!(taken > 1000, "{taken}");
         let client_id = Some(CLIENT_ID.to_owned());
-        assert_eq!(send(), Step::Complain(Complaint::TooMany { client_id }));
+        assert_eq!(send(), Step::Complain(Complaint::TooMany.about(client_id)));
         let refused = (0..)
-            .take_while(|_| matches!(send(), Step::Complain(Complaint::TooMany { .. })))
+            .take_while(
+                |_| matches!(send(), Step::Complain(complaint) if *complaint.kind() == Complaint::TooMany),
+            )
             .count();
         assert!(refused > 1000, "{refused}");
         assert_eq!(send(), Step::End(Closing::Flood));

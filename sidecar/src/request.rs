@@ -58,9 +58,12 @@ pub(crate) fn understand(frame: &[u8], realm: Realm, protocol: Protocol) -> Step
 
 /// The client's own id of the message that a frame says, if it has one, whatever else may be wrong with the frame.
 fn client_id(frame: &[u8], protocol: Protocol) -> Option<String> {
+    if protocol == Protocol::Contract {
+        return None;
+    }
     let frame = lenient_json::mend(frame);
     let members = Members::parse(std::str::from_utf8(&frame).ok()?)?;
-    let is_message = protocol == Protocol::Two && members.get("type") == Some(r#""send_message""#);
+    let is_message = members.get("type") == Some(r#""send_message""#);
     let payload = Payload::parse(members.get("payload").filter(|_| is_message)).ok()?;
     payload.uuid("clientId").ok()?
 }

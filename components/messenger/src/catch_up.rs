@@ -4,17 +4,15 @@
 use std::collections::HashMap;
 
 use http::StatusCode;
-use relay_protocol::{Delivery, Listener, Listeners, Missed, Realm};
+use relay_protocol::{Audience, Delivery, Listener, Listeners, Missed, Realm};
 use service::database::snapshot;
 use service::door::{Answer, Request};
 use spin_sdk::sqlite3::Connection;
 
+use crate::commands::MAX_CHARACTERS;
 use crate::error::Error;
 use crate::store::{chats, messages};
 use crate::{access, body, frames, json, store};
-
-/// An answer has about so many characters of messages. What is beyond is left out: the history has it.
-const MAX_CHARACTERS: u32 = 2 * 1024 * 1024;
 
 /// `POST /internal/missed`: the frames that these users were to be shown and, as far as their sidecar can tell, were not.
 pub(crate) fn list_missed(request: &Request) -> Result<Answer, Error> {
@@ -67,6 +65,7 @@ fn missed_by(
             .and_then(|ranges| ranges.first())
             .map_or(0, |(from, _)| *from);
         for message in messages::missed(connection, &chat, user.realm, *since, from)? {
+            // What an answer has no room for is in the history.
             if lacks(message.position) && *characters < MAX_CHARACTERS {
                 *characters += message.characters();
                 deliveries.push(Delivery {
@@ -80,7 +79,7 @@ fn missed_by(
         known.remove(chat.id.as_str());
         deliveries.push(Delivery {
             revision: Some(chat.closed_at_revision),
-            ..frames::closed_chat(&chat)?
+            ..frames::closed_chat(&chat, chat.next_position())?
         });
     }
     // What is left was shown to be open, and an organizer has lost it since.
@@ -89,7 +88,10 @@ fn missed_by(
             && chat.has_left(*user)
         {
             let position = lacking.last().map_or(0, |(from, _)| *from);
-            deliveries.push(frames::gone(&chat, position)?);
+            deliveries.push(Delivery {
+                audience: Audience::Contract,
+                ..frames::closed_chat(&chat, position)?
+            });
         }
     }
     Ok(deliveries)

@@ -23,7 +23,7 @@ use crate::{frames, ids, outbox};
 
 /// When what a batch's answer shows of chats has so many characters, the rest of the batch is left for another one; and one history shows no more than
 /// this. Escaped and in all its copies that is far less than an instance may use, and than a sidecar reads.
-const MAX_CHARACTERS: u32 = 2 * 1024 * 1024;
+pub(crate) const MAX_CHARACTERS: u32 = 2 * 1024 * 1024;
 
 /// What a chat counts without its messages.
 const CHAT_CHARACTERS: u32 = 512;

@@ -312,34 +312,20 @@ pub(crate) fn said(
 
 /// `closed_chat` to both parties, behind everything else of the chat.
 pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
-    Ok(deliveries(vec![closed_chat(chat)?]))
+    Ok(deliveries(vec![closed_chat(chat, chat.next_position())?]))
 }
 
 /// `closed_chat` to the participant, who has taken back a request that waited again. Its organizer has seen the chat go already.
 pub(crate) fn taken_back(chat: &Chat) -> Result<Delivery, Error> {
     Ok(Delivery {
         to: vec![participant(chat)],
-        ..closed_chat(chat)?
+        ..closed_chat(chat, chat.next_position())?
     })
 }
 
-pub(crate) fn closed_chat(chat: &Chat) -> Result<Delivery, Error> {
-    let closed = delivery(
-        chat,
-        chat.next_position(),
-        "closed_chat",
-        &ChatId { chat_id: &chat.id },
-    )?;
-    Ok(staged(closed, Stage::Closes))
-}
-
-/// `closed_chat` to an organizer who has lost the chat, which goes on elsewhere.
-pub(crate) fn gone(chat: &Chat, position: i64) -> Result<Delivery, Error> {
+pub(crate) fn closed_chat(chat: &Chat, position: i64) -> Result<Delivery, Error> {
     let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
-    Ok(Delivery {
-        audience: Audience::Contract,
-        ..staged(closed, Stage::Closes)
-    })
+    Ok(staged(closed, Stage::Closes))
 }
 
 /// The note to who had the chat and to its participant, `new_chat` to the colleague, and what has become of the chat to the others. Who had
@@ -411,11 +397,10 @@ pub(crate) fn requeued(chat: &Chat, note: &Message) -> Result<Vec<Delivery>, Err
 
 /// Takes a chat from an organizer, for whom nothing of it comes behind: `told` where protocol 2 is spoken, and otherwise `closed_chat`.
 fn taken_from(chat: &Chat, organizer_id: i64, position: i64, told: &RawValue) -> Result<Delivery, Error> {
-    let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
     Ok(Delivery {
         to: vec![organizer(organizer_id)],
         instead: Some(told.to_owned()),
-        ..staged(closed, Stage::Closes)
+        ..closed_chat(chat, position)?
     })
 }
 

@@ -2,7 +2,7 @@
 
 use relay_protocol::Attendance;
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query, query_one};
+use service::database::{DatabaseError, execute, query};
 use service::parameters;
 use spin_sdk::sqlite3::{Connection, Value};
 
@@ -19,6 +19,9 @@ const UNSEEN: Millis = 10_000;
 
 /// What is known of those who have gone is kept for so long.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
+
+/// In SQL, whether it has been heard all the time since ?1, and lately (?2), who is there.
+const HEARD: &str = "EXISTS (SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2)";
 
 /// Notes who is at a sidecar, and that whoever else was there has gone. Who has gone from everywhere waits for no request any more. To be
 /// called in a transaction.
@@ -131,22 +134,15 @@ pub(crate) fn orphans(
     since: Millis,
     now: Millis,
 ) -> Result<Vec<String>, DatabaseError> {
-    let heard = query_one(
-        connection,
-        "SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2",
-        parameters![since, now - SILENCE],
-        |row| row.get::<i64>(0),
-    )?;
-    if heard.is_none() {
-        return Ok(Vec::new());
-    }
     query(
         connection,
-        "SELECT id FROM chats
-         WHERE state = 'active' AND assigned_at <= ?1
-           AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ?1)
-         ORDER BY assigned_at, id",
-        parameters![since],
+        &format!(
+            "SELECT id FROM chats
+             WHERE state = 'active' AND assigned_at <= ?1 AND {HEARD}
+               AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ?1)
+             ORDER BY assigned_at, id"
+        ),
+        parameters![since, now - SILENCE],
         |row| row.get(0),
     )
 }
@@ -156,11 +152,12 @@ pub(crate) fn orphans(
 pub(crate) fn given_to_nobody(connection: &Connection, now: Millis) -> Result<Vec<String>, DatabaseError> {
     query(
         connection,
-        "SELECT id FROM chats
-         WHERE state = 'active' AND assigned_at <= ?1 AND started_by IS NULL AND transferred_by IS NULL
-           AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > chats.assigned_at)
-           AND EXISTS (SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2)
-         ORDER BY assigned_at, id",
+        &format!(
+            "SELECT id FROM chats
+             WHERE state = 'active' AND assigned_at <= ?1 AND {HEARD} AND started_by IS NULL AND transferred_by IS NULL
+               AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > chats.assigned_at)
+             ORDER BY assigned_at, id"
+        ),
         parameters![now - UNSEEN, now - SILENCE],
         |row| row.get(0),
     )

@@ -7,6 +7,7 @@ use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
+use crate::store::revision::NEXT;
 
 /// A chat that an organizer has taken, now or before it went back to the queue.
 #[derive(Clone, Debug)]
@@ -82,9 +83,6 @@ const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, partic
     lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
     shifts, new_chat_position, read_by_organizer, read_by_participant, started_at_revision, given_at_revision, closed_at_revision";
 
-/// The revision that the transaction under way makes.
-const REVISION: &str = "(SELECT number + 1 FROM revision)";
-
 /// The chat that a command has started.
 pub(crate) fn started_by(connection: &Connection, command_id: &str) -> Result<Option<Chat>, DatabaseError> {
     query_one(
@@ -119,8 +117,8 @@ pub(crate) fn start(
         connection,
         &format!(
             "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, ?3), assigned_at = ?3,
-                 started_by = ?4, given_at_revision = {REVISION},
-                 started_at_revision = iif(time_start IS NULL, {REVISION}, started_at_revision),
+                 started_by = ?4, given_at_revision = {NEXT},
+                 started_at_revision = iif(time_start IS NULL, {NEXT}, started_at_revision),
                  new_chat_position = iif(time_start IS NULL, 0,
                      (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1),
                  shifts = shifts + (time_start IS NOT NULL)
@@ -144,7 +142,7 @@ pub(crate) fn close(
         connection,
         &format!(
             "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4,
-                 closed_at_revision = iif(state = 'active', {REVISION}, closed_at_revision)
+                 closed_at_revision = iif(state = 'active', {NEXT}, closed_at_revision)
              WHERE id = ?1 AND organizer_id = ?2 AND (state = 'active' OR closed_by = ?4)
              RETURNING {COLUMNS}"
         ),
@@ -178,7 +176,7 @@ pub(crate) fn transfer(
         connection,
         &format!(
             "UPDATE chats SET organizer_id = ?2, assigned_at = ?3, transferred_by = ?4, read_by_organizer = 0,
-                 given_at_revision = {REVISION},
+                 given_at_revision = {NEXT},
                  new_chat_position = (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1,
                  shifts = shifts + 1
              WHERE id = ?1 AND state = 'active'

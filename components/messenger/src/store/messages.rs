@@ -9,6 +9,7 @@ use spin_sdk::sqlite3::Connection;
 
 use crate::store::chats::Chat;
 use crate::store::json_list;
+use crate::store::revision::NEXT;
 
 /// A stored message.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ pub(crate) fn append(
         &format!(
             "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system, position, revision)
              SELECT chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, said_by, client_id, is_system,
-                    seq + (SELECT shifts FROM chats WHERE chats.id = chat_id), (SELECT number + 1 FROM revision)
+                    seq + (SELECT shifts FROM chats WHERE chats.id = chat_id), {NEXT}
              FROM (SELECT chat_id,
                           (SELECT coalesce(max(seq), 0) FROM messages m WHERE m.chat_id = new.chat_id)
                               + row_number() OVER (PARTITION BY chat_id ORDER BY place) AS seq,

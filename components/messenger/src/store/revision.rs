@@ -3,6 +3,9 @@
 use service::database::{DatabaseError, query_one};
 use spin_sdk::sqlite3::Connection;
 
+/// In SQL, what [`advance`] will make of it in the transaction under way.
+pub(crate) const NEXT: &str = "(SELECT number + 1 FROM revision)";
+
 /// How often so far.
 pub(crate) fn current(connection: &Connection) -> Result<i64, DatabaseError> {
     let number = query_one(connection, "SELECT number FROM revision", &[], |row| row.get(0))?;
