@@ -1,11 +1,15 @@
 //! Time as the services keep it: milliseconds since the Unix epoch, UTC.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serializer;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-/// The time now.
+/// How far the clocks of two hosts may be apart. A token is good that much before its time (`nbf`).
+pub const LEEWAY: Millis = 60_000;
+
+/// The time now, by this host's clock. What several hosts compare is by the database's: see [`crate::database::now`].
 pub fn now() -> Millis {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since_epoch.map_or(0, |elapsed| {
@@ -20,6 +24,19 @@ pub fn format(time: Millis) -> String {
         || ZERO_TIME.to_owned(),
         |time| time.to_rfc3339_opts(SecondsFormat::Millis, true),
     )
+}
+
+/// A time in a body: `#[serde(serialize_with = "clock::timestamp")]`.
+pub fn timestamp<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format(*time))
+}
+
+/// A time in a body that may be null.
+pub fn optional_timestamp<S: Serializer>(time: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => timestamp(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// What the messenger writes for "no time" (contract 1.2).

@@ -1,5 +1,5 @@
-//! The bodies of what the services ask each other over HTTP, behind the service keys. `peers` writes the questions and reads the
-//! answers; the owner of the data does the reverse.
+//! The bodies of what the services ask each other over HTTP, behind the service keys. `peers` writes the questions and
+//! reads the answers; the owner of the data does the reverse.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +36,12 @@ pub struct Principal {
 /// `GET .../revocations?since=...`: whose tokens may have become void since.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Revocations {
-    /// Where to go on reading.
+    /// The last row that was read: where the next question starts.
     pub last: i64,
     pub users: Vec<i64>,
-    /// All of whose users are concerned.
+    /// All users of these agencies are concerned.
     pub agencies: Vec<i64>,
-    /// If not, everybody is concerned.
+    /// If false, everybody may be concerned.
     pub complete: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct HelpRequest {
     pub contact: Contact,
 }
 
-/// How to reach a participant.
+/// A participant's contact details.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
@@ -113,19 +113,19 @@ pub struct Cancellation {
     pub request_id: String,
 }
 
-/// Its answer: whether the request will wait no more.
+/// Its answer: whether the request has left the queue.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Cancelled {
     pub cancelled: bool,
 }
 
-/// `POST /messenger/internal/contacts`: how these participants can be reached now.
+/// `POST /messenger/internal/contacts`: the present contact details of these participants.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ContactChanges {
     pub changes: Vec<ContactChange>,
 }
 
-/// What has become of how to reach a participant.
+/// A participant's contact details have changed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactChange {
@@ -134,13 +134,13 @@ pub struct ContactChange {
     pub contact: Option<Contact>,
 }
 
-/// `POST /participant/internal/releases`: these requests have been dealt with.
+/// `POST /participant/internal/releases`: these requests are closed, so release their locks.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ClosedRequests {
     pub requests: Vec<ClosedRequest>,
 }
 
-/// A request that has been dealt with. A lock held by a newer request stays.
+/// A request that is closed. A lock that a newer request holds stays.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClosedRequest {

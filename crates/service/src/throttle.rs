@@ -1,22 +1,26 @@
-//! Guessing passwords is made slow: whoever fails too often has to wait.
+//! Throttles guesses at passwords: whoever fails too often has to wait.
 //!
-//! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not make longer.
-//! Ten of one account from one address close that pair: somebody else's guesses at an account, from another address, are no reason to
-//! keep its owner out. Many more, of one account from all addresses or, where no crowds are expected, of all accounts from one, close
-//! those for strangers; an account that has signed in from an address before is no stranger there.
+//! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not
+//! make longer. Ten of one account from one address close that pair: somebody else's guesses at an account, from
+//! another address, are no reason to keep its owner out. Many more, of one account from all addresses or, where no
+//! crowds are expected, of all accounts from one, close those for strangers; an account that has signed in from an
+//! address before is no stranger there.
 //!
-//! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So what may fail is
-//! looked at before a password is checked, which takes a while, and again after. Counts live in a fixed number of slots, so that no
-//! flood fills the store; a secret decides which slot is whose, so that nobody can aim at another's.
+//! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So
+//! counts are checked before a password is verified, which takes a while, and again after. Counts live in a fixed
+//! number of slots, so that no flood fills the store. A secret decides which slot is whose, so that nobody can aim at
+//! another's.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use spin_sdk::key_value::Store;
+use spin_sdk::key_value::{self, Store};
+use spin_sdk::sqlite3::Connection;
 
 use crate::clock::Millis;
 use crate::door::Request;
+use crate::notices;
 
 const WINDOW: Millis = 15 * 60 * 1000;
 
@@ -26,21 +30,22 @@ const MOST_OF_A_PAIR: u32 = 10;
 /// Failures of one account, or from one address. An address may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
-/// How long an account is no stranger at an address, and how old that knowledge gets before it is written again.
+/// How long an account is known at an address, and after how long another sign-in renews that.
 const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
 const REFRESH: Millis = 24 * 60 * 60 * 1000;
 
 /// The label of the store in the manifest.
 const LABEL: &str = "throttle";
 
-/// An attempt to sign in that may be made.
-pub struct Attempt {
+/// An attempt to sign in that is not throttled.
+pub struct Attempt<'a> {
+    connection: &'a Connection,
     store: Store,
     pair: String,
     account: String,
     address: String,
     acquaintance: String,
-    /// Whose acquaintance that is to be.
+    /// Tells apart those who share the slot `acquaintance`.
     of: String,
     crowds: Crowds,
 }
@@ -60,25 +65,27 @@ pub struct Throttled {
     pub retry_after: i64,
 }
 
-impl Attempt {
-    /// Asks whether an attempt may be made at an account from an address. `None` when the store is out of reach: then nobody is
-    /// throttled, since signing in matters more.
+impl<'a> Attempt<'a> {
+    /// Asks whether an attempt may be made at an account from an address. `None` when the store is out of reach: then
+    /// nobody is throttled, since signing in matters more.
     pub fn begin(
+        connection: &'a Connection,
         secret: &str,
         account: &str,
         address: &str,
         crowds: Crowds,
         now: Millis,
-    ) -> Result<Option<Attempt>, Throttled> {
+    ) -> Result<Option<Attempt<'a>>, Throttled> {
         let store = match Store::open(LABEL) {
             Ok(store) => store,
             Err(error) => {
-                eprintln!("sign-in is not throttled: {error}");
+                out_of_reach(connection, &error);
                 return Ok(None);
             }
         };
         let (acquaintance, of) = slot(secret, "acquaintance", &[account, address]);
         let attempt = Attempt {
+            connection,
             store,
             pair: slot(secret, "pair", &[account, address]).0,
             account: slot(secret, "account", &[account]).0,
@@ -109,8 +116,8 @@ impl Attempt {
         }
     }
 
-    /// The password was wrong, which counts. Meanwhile others may have used up what may fail: many attempts at once should not learn
-    /// more than as many one after the other.
+    /// Counts a wrong password. The counts are checked again first: many attempts at once must not learn more than as
+    /// many one after the other.
     pub fn failed(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
         for key in [&self.pair, &self.account, &self.address] {
@@ -119,7 +126,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// The password was right, unless others have used up meanwhile what may fail.
+    /// Accepts a right password, unless other attempts have closed the account or address meanwhile.
     pub fn succeeded(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
         if self.count(&self.pair).failures > 0 {
@@ -148,7 +155,7 @@ impl Attempt {
 
     fn read<T: for<'de> Deserialize<'de>>(&self, key: &str) -> Option<T> {
         let value = self.store.get(key).unwrap_or_else(|error| {
-            eprintln!("sign-in is not throttled: {error}");
+            out_of_reach(self.connection, &error);
             None
         });
         value.and_then(|value| serde_json::from_slice(&value).ok())
@@ -158,12 +165,18 @@ impl Attempt {
         // Numbers always have a JSON form.
         let value = serde_json::to_vec(value).unwrap_or_default();
         if let Err(error) = self.store.set(key, &value) {
-            eprintln!("sign-in is not throttled: {error}");
+            out_of_reach(self.connection, &error);
         }
     }
 }
 
-/// That an account has signed in from an address. Others may share the slot, so it says whose it is.
+/// Guesses are not counted: worth a notice, but no reason to keep people out. Nor is a notice that cannot be stored.
+fn out_of_reach(connection: &Connection, error: &key_value::Error) {
+    let text = || format!("sign-in is not throttled, its store cannot be used: {error}");
+    let _ = notices::print(connection, "no throttle", notices::MINUTE, text);
+}
+
+/// An account has signed in from an address. Others may share the slot, so it says whose it is.
 #[derive(Deserialize, Serialize)]
 struct Acquaintance {
     since: Millis,
@@ -204,7 +217,7 @@ impl Count {
     }
 }
 
-/// One of 65,536 keys of a kind, and what tells those who share it apart.
+/// One of 65,536 keys of a kind, and the text that tells apart those who share the key.
 fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
     let mut digest = Sha256::new();
     for part in [&[secret, kind], parts].concat() {
@@ -217,8 +230,8 @@ fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
     (format!("sign-in.{kind}.{place}"), rest.to_owned())
 }
 
-/// The address a request comes from, as the header says that the variable `client_address_header` names: what Spin adds itself, or
-/// what a proxy in front of it does. In a list the last one counts, which the nearest proxy has added.
+/// The address a request comes from, by the header that the variable `client_address_header` names: Spin's own, or one
+/// that a proxy adds. In a list the last address counts, which the nearest proxy has added.
 pub fn address(request: &Request, header: &str) -> String {
     let header = request.last_header(header).unwrap_or_default();
     let last = header.rsplit(',').next().unwrap_or_default().trim();
@@ -232,7 +245,7 @@ pub fn address(request: &Request, header: &str) -> String {
     }
 }
 
-/// Whoever has an IPv6 address has all of its /64.
+/// An IPv6 address counts as its /64, which belongs to one customer.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

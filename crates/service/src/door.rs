@@ -1,4 +1,4 @@
-//! The HTTP door: a request is read whole, up to a limit, before anybody looks at it; answers are built in one place.
+//! The HTTP door: a request is read whole, up to a limit, before it is routed; answers are built in one place.
 
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
@@ -9,10 +9,11 @@ use crate::keys;
 
 /// A request as handlers see it.
 pub struct Request {
+    /// `HEAD` comes as `GET`: both have one answer, and the server that sends it omits the body for a `HEAD`.
     pub method: Method,
     /// The path below the service's own prefix, decoded, without empty ends: `["agency", "events", "3"]`.
     pub path: Vec<String>,
-    /// The decoded query, in order.
+    /// The decoded query, in order. Of a parameter that is repeated, the first value counts.
     pub query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -27,7 +28,8 @@ pub enum ReadError {
     Broken,
 }
 
-/// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` tells how many bytes of body a path may have.
+/// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` tells how many bytes of body a
+/// path may have.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
     mount: &str,
@@ -48,7 +50,10 @@ impl Request {
         mount: &str,
         limit: fn(&[String]) -> usize,
     ) -> Result<Request, ReadError> {
-        let method = Method::from_bytes(incoming.method().to_string().as_bytes()).unwrap_or(Method::GET);
+        let method = match incoming.method().to_string().as_str() {
+            "HEAD" => Method::GET,
+            method => Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
+        };
         let target = incoming.path_with_query().unwrap_or_default();
         let (path, query) = split_target(&target, mount);
         let headers = read_headers(&incoming);
@@ -83,7 +88,13 @@ impl Request {
         self.header("authorization").and_then(keys::bearer)
     }
 
-    /// The first query parameter of that name.
+    /// Whether the body is of this (lower-case) media type. Types ignore case, and may have parameters.
+    pub fn has_media_type(&self, media_type: &str) -> bool {
+        let header = self.header("content-type").unwrap_or_default();
+        is_media_type(header, media_type)
+    }
+
+    /// The query parameter of that name.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -91,7 +102,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The path as something to match on.
+    /// The path, for a `match`.
     pub fn segments(&self) -> Vec<&str> {
         self.path.iter().map(String::as_str).collect()
     }
@@ -109,10 +120,85 @@ fn split_target(target: &str, mount: &str) -> (Vec<String>, Vec<(String, String)
         path.remove(0);
     }
     path.retain(|segment| !segment.is_empty());
-    (
-        path,
-        form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-    )
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if parameters.iter().all(|(present, _)| *present != name) {
+            parameters.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    (path, parameters)
+}
+
+fn is_media_type(header: &str, media_type: &str) -> bool {
+    let essence = header.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(media_type)
+}
+
+/// Answers a request by the first route that matches its method and path, whose patterns hold the ids:
+///
+/// ```ignore
+/// let routed = service::routes!(request,
+///     "GET" ["profile"] => profile::show_profile(request),
+///     "GET" ["events", id] => events::show_event(request, id),
+/// );
+/// ```
+///
+/// Where none matches, the `Err` has the methods that the path has, for [`unrouted`]. An unknown path has none.
+#[macro_export]
+macro_rules! routes {
+    ($request:expr, $($method:literal $path:pat => $answer:expr,)*) => {{
+        let request: &$crate::door::Request = $request;
+        match (request.method.as_str(), request.segments().as_slice()) {
+            $(($method, $path) => Ok($answer),)*
+            #[expect(unused_variables, reason = "only whether a path matches is asked here, not its ids")]
+            (_, path) => {
+                let mut methods: Vec<&'static str> = Vec::new();
+                $(if matches!(path, $path) && !methods.contains(&$method) {
+                    methods.push($method);
+                })*
+                Err(methods)
+            }
+        }
+    }};
+}
+
+/// Why a request has no route.
+#[derive(Debug, PartialEq)]
+pub enum NoRoute {
+    UnknownPath,
+    WrongMethod {
+        /// The value of `Allow`.
+        allow: String,
+    },
+}
+
+/// How many seconds a browser may cache the answer to a preflight. Browsers have limits of their own; Chromium's is
+/// this.
+pub const PREFLIGHT_MAX_AGE: &str = "7200";
+
+/// Answers a request that no route matches, in the services that know a wrong method from an unknown path: with a
+/// preflight's answer, or none. `cors_methods` are those of contract 2.9, whose lists lack `DELETE`.
+pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Result<Answer, NoRoute> {
+    if methods.is_empty() {
+        return Err(NoRoute::UnknownPath);
+    }
+    if request.method != Method::OPTIONS {
+        return Err(NoRoute::WrongMethod {
+            allow: allow(methods),
+        });
+    }
+    let cors_methods = match methods.contains(&"DELETE") {
+        true => format!("{cors_methods}, DELETE"),
+        false => cors_methods.to_owned(),
+    };
+    Ok(Answer::empty(StatusCode::OK)
+        .with("access-control-allow-methods", cors_methods)
+        .with("access-control-max-age", PREFLIGHT_MAX_AGE))
+}
+
+/// The value of `Allow`: a route for `GET` answers `HEAD` as well.
+fn allow(methods: &[&str]) -> String {
+    methods.join(", ").replace("GET", "GET, HEAD")
 }
 
 fn read_headers(incoming: &IncomingRequest) -> Vec<(String, String)> {
@@ -231,14 +317,20 @@ impl Answer {
         }
     }
 
-    /// As the SDK sends it.
+    /// As the SDK sends it. It has a `Content-Length`, so that a `HEAD` gets one too; only 204 must not have any
+    /// (RFC 9110, 8.6).
     pub fn into_response(self) -> Response {
+        let length = self.body.len().to_string();
+        let answer = match self.status {
+            StatusCode::NO_CONTENT => self,
+            _ => self.with("content-length", length),
+        };
         let mut builder = Response::builder();
-        builder.status(self.status.as_u16());
-        for (name, value) in self.headers {
+        builder.status(answer.status.as_u16());
+        for (name, value) in answer.headers {
             builder.header(name, value);
         }
-        builder.body(self.body).build()
+        builder.body(answer.body).build()
     }
 }
 
@@ -265,5 +357,87 @@ mod tests {
             split_target("/events/%2e%2e/caf%C3%A9", "participant").0,
             ["events", "..", "café"]
         );
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_first_value_counts() {
+        let (_, query) = split_target("/events?query=beta&limit=1&query=alpha&limit=", "participant");
+        let pairs: Vec<_> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(pairs, [("query", "beta"), ("limit", "1")]);
+    }
+
+    #[test]
+    fn media_types_ignore_case_and_parameters() {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        for header in [
+            FORM,
+            "Application/X-WWW-Form-Urlencoded",
+            "APPLICATION/X-WWW-FORM-URLENCODED; charset=utf-8",
+            " application/x-www-form-urlencoded ;charset=utf-8",
+        ] {
+            assert!(is_media_type(header, FORM), "{header}");
+        }
+        for header in [
+            "",
+            "application/json",
+            "application/x-www-form-urlencoded2",
+            "text/plain; a=application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_media_type(header, FORM), "{header}");
+        }
+    }
+
+    fn request(method: Method, path: &str) -> Request {
+        let (path, query) = split_target(path, "");
+        Request {
+            method,
+            path,
+            query,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    fn route(request: &Request) -> Result<String, Vec<&'static str>> {
+        routes!(request,
+            "GET" ["events", "next"] => "the next one".to_owned(),
+            "GET" ["events", id] => format!("event {id}"),
+            "DELETE" ["events", id] => format!("no event {id}"),
+        )
+    }
+
+    #[test]
+    fn the_first_route_that_matches_answers_with_its_ids() {
+        let route = |method, path| route(&request(method, path));
+        assert_eq!(route(Method::GET, "/events/7"), Ok("event 7".to_owned()));
+        assert_eq!(route(Method::DELETE, "/events/7"), Ok("no event 7".to_owned()));
+        assert_eq!(route(Method::GET, "/events/next"), Ok("the next one".to_owned()));
+        assert_eq!(route(Method::PATCH, "/events/7"), Err(vec!["GET", "DELETE"]));
+        assert_eq!(route(Method::GET, "/events"), Err(vec![]));
+    }
+
+    #[test]
+    fn a_request_without_a_route_is_told_why() {
+        let unrouted = |method, methods: &[&str]| {
+            let answer = unrouted(&request(method, "/events/7"), methods, "GET, OPTIONS");
+            answer.map(|answer| answer.headers)
+        };
+        assert_eq!(unrouted(Method::OPTIONS, &[]), Err(NoRoute::UnknownPath));
+        let allow = "GET, HEAD, DELETE".to_owned();
+        assert_eq!(
+            unrouted(Method::PATCH, &["GET", "DELETE"]),
+            Err(NoRoute::WrongMethod { allow })
+        );
+        let max_age = ("access-control-max-age", PREFLIGHT_MAX_AGE.to_owned());
+        for (methods, allowed) in [
+            (&["GET"][..], "GET, OPTIONS"),
+            (&["GET", "DELETE"], "GET, OPTIONS, DELETE"),
+        ] {
+            let methods_header = ("access-control-allow-methods", allowed.to_owned());
+            assert_eq!(
+                unrouted(Method::OPTIONS, methods),
+                Ok(vec![methods_header, max_age.clone()])
+            );
+        }
     }
 }

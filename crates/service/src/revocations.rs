@@ -1,5 +1,6 @@
-//! Whose credentials may not be valid any more: what triggers have noted in a service's table `revocations`, for those who keep sockets
-//! open. Who is named is to be checked again; the credentials may still be good.
+//! Users whose credentials may have been revoked, for the sidecars, which keep sockets open. Triggers insert them into
+//! a service's table `revocations`. Whoever reads it authenticates these users again: their credentials may still be
+//! good.
 
 use spin_sdk::sqlite3::Connection;
 
@@ -7,11 +8,11 @@ use crate::database::{DatabaseError, query, query_one, snapshot};
 use crate::internal::Revocations;
 use crate::parameters;
 
-/// At most this many rows are told at once. Who is further behind does better to ask about everybody.
+/// The most rows of one answer. For a reader that is further behind it is cheaper to check everybody.
 const MOST: i64 = 1000;
 
-/// What has been noted after the row `since`. Without it, or when rows are missing, the answer is not complete, and everybody is to be
-/// checked again.
+/// The rows after the row `since`. Without it, or when rows are missing, the answer is not complete, and the reader has
+/// to check everybody.
 pub fn since(connection: &Connection, since: Option<i64>) -> Result<Revocations, DatabaseError> {
     snapshot(connection, |connection| {
         let last = query_one(

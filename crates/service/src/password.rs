@@ -2,17 +2,21 @@
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use spin_sdk::sqlite3::Connection;
 
+use crate::database::DatabaseError;
+use crate::notices;
 use crate::settings::{self, SettingError};
 
 /// How much work a guess costs.
 #[derive(Clone)]
 pub struct Hashing(Argon2<'static>);
 
-/// What OWASP's Password Storage Cheat Sheet holds to be enough, as KiB of memory and passes over it; each defends as well as the others.
+/// What OWASP's Password Storage Cheat Sheet recommends, as KiB of memory and passes over it. Each defends as well as
+/// the others.
 const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
-/// What came of checking a password.
+/// The result of checking a password.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     Wrong,
@@ -22,9 +26,12 @@ pub enum Verdict {
 }
 
 impl Hashing {
-    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it. A component has no start at which to
-    /// warn of weak ones, so each use of them does.
-    pub fn from_settings() -> Result<Hashing, SettingError> {
+    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it. A component has no
+    /// start at which to warn of weak ones, so their use does, once an hour.
+    pub fn from_settings<Error>(connection: &Connection) -> Result<Hashing, Error>
+    where
+        Error: From<SettingError> + From<DatabaseError>,
+    {
         let memory = settings::number("argon2_memory_kib")?;
         let iterations = settings::number("argon2_iterations")?;
         let parallelism = settings::number("argon2_parallelism")?;
@@ -33,9 +40,12 @@ impl Hashing {
             rule: "and its siblings are not parameters of Argon2",
         })?;
         if !hashing.is_enough() {
-            eprintln!(
-                "warning: argon2_memory_kib={memory} argon2_iterations={iterations} is less than OWASP asks for: for load tests only"
-            );
+            notices::print(connection, "weak argon2", notices::HOUR, || {
+                format!(
+                    "warning: argon2_memory_kib={memory} argon2_iterations={iterations} is less than OWASP asks for: \
+                     for load tests only"
+                )
+            })?;
         }
         Ok(hashing)
     }
@@ -64,8 +74,8 @@ impl Hashing {
             .to_string())
     }
 
-    /// Whether the password is the one that was hashed. Without a hash, because nobody has that e-mail, it is not, after the
-    /// same work: the time of an answer must not tell who has an account.
+    /// Whether the password is the one that was hashed. Without a hash, because nobody has that e-mail, it is not,
+    /// after the same work: the time of an answer must not tell who has an account.
     pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
         let Some(hash) = hash else {
             self.hash(password)?;

@@ -1,10 +1,15 @@
 //! JSON as phones write it, made fit for a parser that takes Unicode at its word.
 //!
-//! JavaScript cuts a text at a number of UTF-16 units, and so an emoji into halves; JSON can name such a half (`"\ud83d"`), which Rust's strings
-//! cannot hold. Whoever needs help should not have to know: what is left of the emoji becomes U+FFFD, as other parsers do it (RFC 8259, 8.2).
+//! JavaScript cuts a text at a number of UTF-16 units, and so an emoji into halves. JSON can name such a half
+//! (`"\ud83d"`), which Rust's strings cannot hold. Whoever needs help should not have to know: what is left of the
+//! emoji becomes U+FFFD, as other parsers do it (RFC 8259, 8.2).
+//!
+//! JSON has one kind of number, so `3`, `3.0` and `3e0` are the same integer.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+
+use serde_json::Value;
 
 /// How long an escape such as `\ud83d` is.
 const ESCAPE: usize = 6;
@@ -12,7 +17,23 @@ const ESCAPE: usize = 6;
 const FIRST_HALF: RangeInclusive<u16> = 0xD800..=0xDBFF;
 const SECOND_HALF: RangeInclusive<u16> = 0xDC00..=0xDFFF;
 
-/// The same JSON, with escapes of U+FFFD in place of those that name half a character. What is not JSON stays as bad as it is.
+/// The integer that a number is by its value, however it is written. `None` for other numbers, and for what is none.
+pub fn integer(value: &Value) -> Option<i64> {
+    /// All integers up to here are exact in a double.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    value.as_i64().or_else(|| {
+        let number = value.as_f64()?;
+        let is_integer = number.fract() == 0.0 && number.abs() <= EXACT;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is an integer, and within bounds"
+        )]
+        is_integer.then_some(number as i64)
+    })
+}
+
+/// The same JSON, with escapes of U+FFFD in place of those that name half a character. What is not JSON stays as bad as
+/// it is.
 pub fn mend(json: &[u8]) -> Cow<'_, [u8]> {
     let mut mended = Cow::Borrowed(json);
     let mut at = 0;
@@ -59,6 +80,30 @@ mod tests {
         check(r#"["\uD83D\uD83D\uDE00"]"#, r#"["\ufffd\uD83D\uDE00"]"#);
         check(r#"["\ude00\ud83d!"]"#, r#"["\ufffd\ufffd!"]"#);
         check(r#"{"\udfff":1}"#, r#"{"\ufffd":1}"#);
+    }
+
+    #[test]
+    fn a_number_is_an_integer_by_its_value() {
+        for (json, number) in [
+            ("3", Some(3)),
+            ("3.0", Some(3)),
+            ("3e0", Some(3)),
+            ("0.3e1", Some(3)),
+            ("-0.0", Some(0)),
+            ("-7.0", Some(-7)),
+            ("1e15", Some(1_000_000_000_000_000)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("3.5", None),
+            ("1e300", None),
+            ("9223372036854775808", None),
+            ("18446744073709551615", None),
+            ("\"3\"", None),
+            ("true", None),
+            ("null", None),
+            ("[3]", None),
+        ] {
+            assert_eq!(integer(&serde_json::from_str(json).unwrap()), number, "{json}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bearer credentials: what stands in an `Authorization` header, and the keys the services show each other.
+//! Bearer credentials in an `Authorization` header, and the keys by which the services authenticate each other.
 
 use subtle::ConstantTimeEq;
 
@@ -8,7 +8,7 @@ pub fn bearer(header: &str) -> Option<&str> {
     (scheme == "Bearer" && !credential.is_empty() && !credential.contains(' ')).then_some(credential)
 }
 
-/// Whether a presented key is the expected one, in a time that does not tell where they differ.
+/// Whether a presented key is the expected one, compared in constant time.
 pub fn matches(presented: &str, expected: &str) -> bool {
     presented.as_bytes().ct_eq(expected.as_bytes()).into()
 }

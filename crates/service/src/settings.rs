@@ -2,7 +2,7 @@
 
 use spin_sdk::variables;
 
-/// A variable that is missing or holds what it must not.
+/// A variable that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
     #[error("variable {name} cannot be read: {reason}")]

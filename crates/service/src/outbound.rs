@@ -1,4 +1,4 @@
-//! Asking another service over HTTP, with a bound on how long that may take.
+//! Asks another service over HTTP, with a time limit.
 //!
 //! The SDK's `send` has no timeouts, and the interfaces of `wit/` are called synchronously, so this speaks `wasi:http`
 //! itself: one blocking call.
@@ -25,13 +25,13 @@ pub struct Ask<'a> {
     pub timeout: Duration,
 }
 
-/// What the other service said.
+/// The other service's answer.
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
 }
 
-/// Why it said nothing.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     #[error("{0} is not an origin such as http://127.0.0.1:3000")]
@@ -40,7 +40,7 @@ pub enum AskError {
     Unavailable { origin: String, reason: String },
 }
 
-/// Larger answers are refused: nothing that our services tell each other comes near it.
+/// Larger answers are refused. No answer of our services comes near it.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Asks, and waits for the whole answer.
@@ -64,8 +64,8 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
         .map_err(|()| unavailable("it takes no body".to_owned()))?;
     let pending =
         outgoing_handler::handle(request, Some(options)).map_err(|code| unavailable(code.to_string()))?;
-    // A service may answer before it has read the body, and then stop reading: the answer counts. Where none comes, its error tells more than that the body
-    // could not be written.
+    // A service may answer before it has read the whole body: then its answer counts. Without an answer, the error of
+    // the answer tells more than a body that could not be written.
     let _ = write(outgoing_body, ask.body.as_deref().unwrap_or_default());
     pending.subscribe().block();
     let response = pending

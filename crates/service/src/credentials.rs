@@ -1,6 +1,8 @@
 //! Whether a password is an account's: slowly for who guesses, and after the same work where there is no account.
 
-use crate::clock;
+use spin_sdk::sqlite3::Connection;
+
+use crate::database::{self, DatabaseError};
 use crate::door::Request;
 use crate::password::{Hashing, PasswordError, Verdict};
 use crate::settings::{self, SettingError};
@@ -8,7 +10,8 @@ use crate::throttle::{self, Attempt, Crowds, Throttled};
 
 /// What somebody says to be an account's password.
 pub struct Claim<'a> {
-    /// The variable with the secret of the service whose account it is. The throttle keeps accounts of different services apart by it.
+    /// The variable with the secret of the service whose account it is. By it the throttle keeps accounts of different
+    /// services apart.
     pub secret: &'static str,
     /// The account's e-mail.
     pub account: &'a str,
@@ -31,6 +34,8 @@ pub enum CheckError {
     Password(#[from] PasswordError),
     #[error(transparent)]
     Setting(#[from] SettingError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 impl From<Throttled> for CheckError {
@@ -39,30 +44,38 @@ impl From<Throttled> for CheckError {
     }
 }
 
-/// Whether a password that came with a request is the account's. When it is and its hash takes less work than is asked for now, `renew`
-/// is given the old hash and a new one to take its place.
+/// Whether a password that came with a request is the account's. When it is, and its hash takes less work than is asked
+/// for now, `renew` is given the old hash and a new one to take its place.
 pub fn check<Error: From<CheckError>>(
+    connection: &Connection,
     request: &Request,
     claim: &Claim,
     renew: impl FnOnce(&str, &str) -> Result<(), Error>,
 ) -> Result<bool, Error> {
-    let (verdict, renewed) = judge(request, claim)?;
+    let (verdict, renewed) = judge(connection, request, claim)?;
     if let (Some(old), Some(new)) = (claim.hash, renewed) {
         renew(old, &new)?;
     }
     Ok(verdict.is_right())
 }
 
-fn judge(request: &Request, claim: &Claim) -> Result<(Verdict, Option<String>), CheckError> {
+fn judge(
+    connection: &Connection,
+    request: &Request,
+    claim: &Claim,
+) -> Result<(Verdict, Option<String>), CheckError> {
     let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret(claim.secret)?;
-    let attempt = Attempt::begin(&secret, claim.account, &address, claim.crowds, clock::now())?;
-    let hashing = Hashing::from_settings()?;
+    // Hosts share the throttle, so its windows are by the database's clock.
+    let now = database::now(connection)?;
+    let attempt = Attempt::begin(connection, &secret, claim.account, &address, claim.crowds, now)?;
+    let hashing = Hashing::from_settings::<CheckError>(connection)?;
     let verdict = hashing.verify(claim.password, claim.hash)?;
     if let Some(attempt) = attempt {
+        let now = database::now(connection)?;
         match verdict {
-            Verdict::Wrong => attempt.failed(clock::now())?,
-            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(clock::now())?,
+            Verdict::Wrong => attempt.failed(now)?,
+            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(now)?,
         }
     }
     let renewed = match verdict {

@@ -1,0 +1,178 @@
+//! Accepts HTTP connections for the host and the sidecar, and bounds what slow and silent clients can take.
+//!
+//! At any moment either the client waits for the server, or the server waits for the client: for the first byte of a
+//! request, or for the rest of one. A connection that waits for its client costs a socket and has a deadline. When all
+//! places are taken, the connection that has waited longest for its client is closed and the new one takes its place,
+//! so live clients and health checks get in.
+
+mod connection;
+mod open_files;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::connection::{Admitted, Registry, Watched};
+pub use crate::{
+    connection::Exchange,
+    open_files::{open_file_limit, raise_open_file_limit},
+};
+
+/// Time limit for the head of a request: from its first byte to its last, or from the accept if nothing comes at all.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle between two requests.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// After a failed accept, usually for want of file descriptors, other connections get time to close.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The answer to a connection for which there is no place: the services' error body, readable by pages of any origin.
+const NO_PLACE: &str = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\n",
+    "connection: close\r\n",
+    "retry-after: 1\r\n",
+    "access-control-allow-origin: *\r\n",
+    "access-control-expose-headers: Retry-After\r\n",
+    "content-type: application/json\r\n",
+    "content-length: 82\r\n\r\n",
+    r#"{"statusCode":503,"message":"too many connections","error":"Service Unavailable"}"#,
+    "\n",
+);
+
+/// The limits in which servers differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many HTTP connections may be open. Connections that were upgraded do not count.
+    pub connections: usize,
+    /// Time limit for one exchange: from the last byte of the request's head to the last byte of the response. The
+    /// service should have limits of its own; this one also ends a response that the client does not read.
+    pub exchange: Duration,
+}
+
+/// Accepts connections until `shutdown`, and returns what its caller waits for to let exchanges finish.
+///
+/// The service is called with each request as soon as its head is there. It calls [`Exchange::received`] when the whole
+/// request is there: until then the server waits for the client.
+pub async fn serve<S, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    http: auto::Builder<TokioExecutor>,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) -> GracefulShutdown
+where
+    S: Fn(Request<Incoming>, SocketAddr, Exchange) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let registry = Registry::new(limits);
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => match registry.admit() {
+                    Some(place) => spawn(&http, stream, client, place, service.clone(), &graceful),
+                    // Best effort: the answer fits into an empty send buffer.
+                    None => _ = stream.try_write(NO_PLACE.as_bytes()),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection, trying again: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    graceful
+}
+
+fn spawn<S, F, B>(
+    http: &auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    client: SocketAddr,
+    place: Admitted,
+    service: S,
+    graceful: &GracefulShutdown,
+) where
+    S: Fn(Request<Incoming>, SocketAddr, Exchange) -> F + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    // A response is written in two parts. Without this the second may wait for the client to acknowledge the first.
+    _ = stream.set_nodelay(true);
+    let io = TokioIo::new(Watched::new(stream, &place));
+    let connection = place.connection();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let exchange = connection.begin_exchange(request.version());
+        let response = service(request, client, exchange.clone());
+        async move {
+            let response = response.await;
+            Ok::<_, Infallible>(response.map(|body| Held {
+                body,
+                _exchange: exchange,
+            }))
+        }
+    });
+    let served = http.serve_connection_with_upgrades(io, service).into_owned();
+    let served = graceful.watch(served);
+    tokio::spawn(async move {
+        match place.until_late(served).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!("connection from {client} failed: {error}"),
+            None => {
+                tracing::debug!("closed the connection from {client}: idle, late, or in favour of a new one")
+            }
+        }
+    });
+}
+
+/// A response's body. The exchange lasts as long as it does.
+struct Held<B> {
+    body: B,
+    _exchange: Exchange,
+}
+
+impl<B: Body + Unpin> Body for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests;

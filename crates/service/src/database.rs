@@ -1,0 +1,475 @@
+//! A service's own SQLite database, through Spin: opened for every request, migrated once.
+//!
+//! A migration file holds statements that each end with a semicolon and are followed by an empty line: Spin runs one
+//! statement per call, and what follows the first semicolon would be dropped silently.
+
+use std::time::Duration;
+
+use spin_sdk::sqlite3::{Connection, RowResult, Value};
+
+use crate::clock::Millis;
+
+/// An error of SQLite, or a row that is not as expected.
+#[derive(Debug, thiserror::Error)]
+#[error("database: {0}")]
+pub struct DatabaseError(pub String);
+
+/// Why a database cannot be used for now, though the statement is right. Clients read this.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Trouble {
+    #[error("the database is busy")]
+    Busy,
+    #[error("the database is full")]
+    Full,
+    #[error("the database cannot be read or written")]
+    Unusable,
+}
+
+impl Trouble {
+    /// After how many seconds to try again: a lock is soon released; anything else an operator has to mend.
+    pub fn retry_after(self) -> u32 {
+        match self {
+            Trouble::Busy => 1,
+            Trouble::Full | Trouble::Unusable => 10,
+        }
+    }
+}
+
+/// What SQLite and libSQL say of each trouble, in lower case. A full disk is `SQLITE_FULL` where a file grows, but an
+/// I/O error where the index of the write-ahead log grows, and a file that cannot be opened where the log is to be
+/// created.
+const TROUBLES: [(&str, Trouble); 14] = [
+    ("database is locked", Trouble::Busy),
+    ("database table is locked", Trouble::Busy),
+    ("database schema is locked", Trouble::Busy),
+    ("sqlite_busy", Trouble::Busy),
+    ("sqlite_interrupt", Trouble::Busy),
+    ("stream expired", Trouble::Busy),
+    ("database or disk is full", Trouble::Full),
+    ("sqlite_full", Trouble::Full),
+    ("databasefull", Trouble::Full),
+    ("no space left on device", Trouble::Full),
+    ("disk i/o error", Trouble::Unusable),
+    ("sqlite_ioerr", Trouble::Unusable),
+    ("unable to open database file", Trouble::Unusable),
+    ("attempt to write a readonly database", Trouble::Unusable),
+];
+
+impl DatabaseError {
+    /// The trouble behind the error, if it is a temporary one. Spin passes on SQLite's message as a text, and this is
+    /// the only place that reads it.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let text = self.0.to_lowercase();
+        let found = TROUBLES.iter().find(|(said, _)| text.contains(said));
+        found.map(|(_, trouble)| *trouble)
+    }
+}
+
+/// The time by the database's clock, in SQL: milliseconds since the Unix epoch, the same throughout a statement. Hosts
+/// that share a database compare times by it, since their own clocks differ.
+pub const NOW: &str = "cast(round(unixepoch('subsec') * 1000) as integer)";
+
+/// The time by the database's clock.
+pub fn now(connection: &Connection) -> Result<Millis, DatabaseError> {
+    let now = query_one(connection, &format!("SELECT {NOW}"), &[], |row| row.get(0))?;
+    now.ok_or_else(|| DatabaseError("there is no time".to_owned()))
+}
+
+/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. `prepare` runs in
+/// the transaction of the migration and gets the version before it, which is 0 for a new database.
+pub fn open<Error: From<DatabaseError>>(
+    label: &str,
+    migrations: &[&str],
+    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
+) -> Result<Connection, Error> {
+    let connection =
+        Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))?;
+    if version(&connection)? != migrations.len() {
+        migrate(&connection, migrations, prepare)?;
+    }
+    Ok(connection)
+}
+
+fn version(connection: &Connection) -> Result<usize, DatabaseError> {
+    let version =
+        query_one(connection, "PRAGMA user_version", &[], |row| row.get::<i64>(0))?.unwrap_or_default();
+    usize::try_from(version).map_err(|_| DatabaseError(format!("user_version is {version}")))
+}
+
+/// Two instances may migrate at the same moment: the second waits for the first and then finds nothing left to do.
+fn migrate<Error: From<DatabaseError>>(
+    connection: &Connection,
+    migrations: &[&str],
+    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
+) -> Result<(), Error> {
+    switch_to_wal(connection)?;
+    transaction(connection, |connection| {
+        let from = version(connection)?;
+        let pending = pending(migrations, from)?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        for statement in pending {
+            execute(connection, statement, &[])?;
+        }
+        execute(
+            connection,
+            &format!("PRAGMA user_version = {}", migrations.len()),
+            &[],
+        )?;
+        prepare(connection, from)
+    })
+}
+
+/// The statements that bring a database from a version to the newest one.
+fn pending<'a>(migrations: &[&'a str], from: usize) -> Result<Vec<&'a str>, DatabaseError> {
+    let newest = migrations.len();
+    let pending = migrations.get(from..).ok_or_else(|| {
+        DatabaseError(format!(
+            "is at version {from}, newer than this program's {newest}"
+        ))
+    })?;
+    Ok(pending
+        .iter()
+        .flat_map(|migration| statements(migration))
+        .collect())
+}
+
+/// Write-ahead logging stays in the file once it is set. When two connections switch at once, SQLite fails one of them
+/// without waiting, so that one tries again.
+fn switch_to_wal(connection: &Connection) -> Result<(), DatabaseError> {
+    const TRIES: usize = 250;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut outcome = Ok(());
+    for _ in 0..TRIES {
+        outcome = execute(connection, "PRAGMA journal_mode = WAL", &[]);
+        if outcome.is_ok() {
+            return outcome;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    outcome
+}
+
+/// The statements of a migration file.
+fn statements(migration: &str) -> impl Iterator<Item = &str> {
+    migration
+        .split(";\n\n")
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+}
+
+/// Runs `work` in a transaction that takes the write lock at once, and commits it or, on an error, rolls it back. Never
+/// call another service in here. Foreign keys are enforced in here only: the setting belongs to the connection, and
+/// connections that only read save the call.
+pub fn transaction<T, Error: From<DatabaseError>>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    execute(connection, "PRAGMA foreign_keys = ON", &[])?;
+    execute(connection, "BEGIN IMMEDIATE", &[])?;
+    finish(connection, work(connection))
+}
+
+/// Runs `work` in a transaction that only reads, from one snapshot, and does not block writers.
+pub fn snapshot<T, Error: From<DatabaseError>>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    execute(connection, "BEGIN", &[])?;
+    finish(connection, work(connection))
+}
+
+fn finish<T, Error: From<DatabaseError>>(
+    connection: &Connection,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    match outcome {
+        Ok(outcome) => {
+            execute(connection, "COMMIT", &[])?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            // The first error is the one to report; closing the connection rolls back as well.
+            if let Err(rollback) = execute(connection, "ROLLBACK", &[]) {
+                eprintln!("rollback failed: {rollback}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Runs one statement whose rows do not matter.
+pub fn execute(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<(), DatabaseError> {
+    connection
+        .execute(sql, parameters)
+        .map(drop)
+        .map_err(|error| failed(sql, &error))
+}
+
+/// All rows of one statement.
+pub fn query<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    decode: impl Fn(Row) -> Result<T, DatabaseError>,
+) -> Result<Vec<T>, DatabaseError> {
+    let result = connection
+        .execute(sql, parameters)
+        .map_err(|error| failed(sql, &error))?;
+    result.rows.iter().map(|row| decode(Row(row))).collect()
+}
+
+/// The first row of one statement, if it has any.
+pub fn query_one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    decode: impl Fn(Row) -> Result<T, DatabaseError>,
+) -> Result<Option<T>, DatabaseError> {
+    Ok(query(connection, sql, parameters, decode)?.into_iter().next())
+}
+
+fn failed(sql: &str, error: &spin_sdk::sqlite3::Error) -> DatabaseError {
+    let statement: String = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+    DatabaseError(format!("{statement} ...: {error}"))
+}
+
+/// A row, read by column number.
+pub struct Row<'a>(&'a RowResult);
+
+impl Row<'_> {
+    /// The value of a column.
+    pub fn get<T: FromValue>(&self, column: usize) -> Result<T, DatabaseError> {
+        let value = self.0.values.get(column);
+        value
+            .and_then(T::from_value)
+            .ok_or_else(|| DatabaseError(format!("column {column} holds {value:?}, not what was expected")))
+    }
+}
+
+/// What a column can be read as.
+pub trait FromValue: Sized {
+    fn from_value(value: &Value) -> Option<Self>;
+}
+
+impl FromValue for i64 {
+    fn from_value(value: &Value) -> Option<Self> {
+        if let Value::Integer(number) = value {
+            Some(*number)
+        } else {
+            None
+        }
+    }
+}
+
+impl FromValue for u32 {
+    fn from_value(value: &Value) -> Option<Self> {
+        i64::from_value(value).and_then(|number| number.try_into().ok())
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: &Value) -> Option<Self> {
+        i64::from_value(value).map(|number| number != 0)
+    }
+}
+
+impl FromValue for f64 {
+    /// A real that is whole may come back as an integer.
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Real(number) => Some(*number),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "what was stored as a real is exact as one"
+            )]
+            Value::Integer(number) => Some(*number as f64),
+            Value::Text(_) | Value::Blob(_) | Value::Null => None,
+        }
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value) -> Option<Self> {
+        if let Value::Text(text) = value {
+            Some(text.clone())
+        } else {
+            None
+        }
+    }
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Option<Self> {
+        if matches!(value, Value::Null) {
+            Some(None)
+        } else {
+            T::from_value(value).map(Some)
+        }
+    }
+}
+
+/// What a parameter can be made from.
+pub trait IntoValue {
+    fn into_value(self) -> Value;
+}
+
+impl IntoValue for i64 {
+    fn into_value(self) -> Value {
+        Value::Integer(self)
+    }
+}
+
+impl IntoValue for bool {
+    fn into_value(self) -> Value {
+        Value::Integer(self.into())
+    }
+}
+
+impl IntoValue for f64 {
+    fn into_value(self) -> Value {
+        Value::Real(self)
+    }
+}
+
+impl IntoValue for &str {
+    fn into_value(self) -> Value {
+        Value::Text(self.to_owned())
+    }
+}
+
+impl IntoValue for &String {
+    fn into_value(self) -> Value {
+        Value::Text(self.clone())
+    }
+}
+
+impl IntoValue for String {
+    fn into_value(self) -> Value {
+        Value::Text(self)
+    }
+}
+
+impl<T: IntoValue> IntoValue for Option<T> {
+    fn into_value(self) -> Value {
+        self.map_or(Value::Null, IntoValue::into_value)
+    }
+}
+
+/// Parameters for a statement: `parameters![id, &name, None::<i64>]`.
+#[macro_export]
+macro_rules! parameters {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::database::IntoValue::into_value($value)),*]
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_trouble(error: &impl std::fmt::Display, expected: Option<Trouble>) {
+        let error = spin_sdk::sqlite3::Error::Io(error.to_string());
+        let error = failed("INSERT INTO outbox (request_id) VALUES (?1)", &error);
+        assert_eq!(error.trouble(), expected, "{error}");
+    }
+
+    #[test]
+    fn what_sqlite_says_of_a_full_or_locked_database_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database
+            .execute_batch("CREATE TABLE a (b); PRAGMA max_page_count = 2")
+            .unwrap();
+        let full = database.execute("INSERT INTO a VALUES (zeroblob(100000))", ());
+        check_trouble(&full.unwrap_err(), Some(Trouble::Full));
+
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.busy_timeout(Duration::ZERO).unwrap();
+        database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let busy = other.execute("INSERT INTO a VALUES (1)", ());
+        check_trouble(&busy.unwrap_err(), Some(Trouble::Busy));
+
+        database
+            .execute_batch("ROLLBACK; PRAGMA query_only = ON")
+            .unwrap();
+        let readonly = database.execute("INSERT INTO a VALUES (1)", ());
+        check_trouble(&readonly.unwrap_err(), Some(Trouble::Unusable));
+
+        let nowhere = rusqlite::Connection::open(folder.path().join("none/test.db"));
+        check_trouble(&nowhere.unwrap_err(), Some(Trouble::Unusable));
+
+        let wrong = database.execute("INSERT INTO c VALUES (1)", ());
+        check_trouble(&wrong.unwrap_err(), None);
+    }
+
+    #[test]
+    fn what_others_say_of_such_a_database_is_known() {
+        check_trouble(&"disk I/O error", Some(Trouble::Unusable));
+        check_trouble(&"SQLite error: database is locked", Some(Trouble::Busy));
+        check_trouble(&"hrana: `SQLITE_BUSY: database is locked`", Some(Trouble::Busy));
+        check_trouble(&"SQLITE_INTERRUPT: interrupted", Some(Trouble::Busy));
+        check_trouble(&"SQLITE_FULL: database or disk is full", Some(Trouble::Full));
+        check_trouble(&"No space left on device (os error 28)", Some(Trouble::Full));
+        check_trouble(&"database disk image is malformed", None);
+        check_trouble(&"UNIQUE constraint failed: users.email", None);
+        let full = DatabaseError(spin_sdk::sqlite3::Error::DatabaseFull.to_string());
+        assert_eq!(full.trouble(), Some(Trouble::Full), "{full}");
+    }
+
+    #[test]
+    fn a_database_gets_the_migrations_after_its_version() {
+        let migrations = [
+            "create table a (b);\n\ncreate index a_by_b on a (b);\n",
+            "alter table a add column c;\n\nupdate a set c = b + 1;\n",
+            "alter table a add column d default 9;\n",
+        ];
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let migrate = |known: usize, from: usize| {
+            let pending = pending(&migrations[..known], from).unwrap();
+            for sql in &pending {
+                database.execute(sql, ()).unwrap();
+            }
+            pending.len()
+        };
+        assert_eq!(migrate(1, 0), 2);
+        database.execute("INSERT INTO a VALUES (1)", ()).unwrap();
+        assert_eq!(migrate(3, 1), 3);
+        assert_eq!(migrate(3, 3), 0);
+        let row = database.query_row("SELECT b, c, d FROM a", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        assert_eq!(row, Ok((1, 2, 9)));
+        assert!(
+            pending(&migrations, 4).is_err(),
+            "a newer program has migrated it"
+        );
+    }
+
+    #[test]
+    fn the_databases_clock_tells_milliseconds() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let now = |database: &rusqlite::Connection| -> Millis {
+            let sql = format!("SELECT {NOW}");
+            database.query_row(&sql, (), |row| row.get(0)).unwrap()
+        };
+        let before = crate::clock::now();
+        let told = now(&database);
+        assert!(
+            (before - 1..=crate::clock::now() + 1).contains(&told),
+            "{before} {told}"
+        );
+    }
+
+    #[test]
+    fn a_migration_is_split_at_empty_lines_after_semicolons() {
+        let migration =
+            "-- why; so\ncreate table a (\n  b integer\n);\n\ncreate trigger t begin\n  select 1;\nend;\n\n";
+        let statements: Vec<_> = statements(migration).collect();
+        assert_eq!(statements.len(), 2);
+        assert!(statements[1].starts_with("create trigger") && statements[1].ends_with("end"));
+    }
+}

@@ -1,0 +1,20 @@
+//! What the three services share at their edges: requests and answers, the database, passwords and service keys, the
+//! throttle of guesses, revocations, and questions to another service. A rule of the contract that belongs to one
+//! service is not here.
+
+pub mod clock;
+pub mod credentials;
+pub mod database;
+pub mod door;
+pub mod email;
+pub mod internal;
+pub mod keys;
+pub mod maintenance;
+pub mod notices;
+pub mod outbound;
+pub mod password;
+pub mod position;
+pub mod retry;
+pub mod revocations;
+pub mod settings;
+pub mod throttle;

@@ -1,0 +1,74 @@
+//! When to try again what another service could not take. Tables of what waits have two columns for it: `attempts`, how
+//! often it has failed, and `due_at`, when to try next by the database's clock.
+
+use serde::Serialize;
+use spin_sdk::sqlite3::Connection;
+
+use crate::clock::Millis;
+use crate::database::{DatabaseError, NOW, execute};
+use crate::parameters;
+
+const FIRST_PAUSE: Millis = 1_000;
+
+/// Somebody in need may wait behind it.
+const LONGEST_PAUSE: Millis = 10_000;
+
+/// Notes that these rows could not be delivered: each is due again after a pause that doubles with every failure. `key`
+/// is the column that tells the rows apart, and `ids` are its values.
+pub fn postpone<Id: Serialize>(
+    connection: &Connection,
+    table: &str,
+    key: &str,
+    ids: &[Id],
+) -> Result<(), DatabaseError> {
+    let ids = serde_json::to_string(ids).map_err(|error| DatabaseError(error.to_string()))?;
+    execute(connection, &postpone_sql(table, key), parameters![ids])
+}
+
+fn postpone_sql(table: &str, key: &str) -> String {
+    // Four doublings reach the longest pause.
+    format!(
+        "UPDATE {table}
+         SET attempts = attempts + 1, due_at = {NOW} + min({FIRST_PAUSE} << min(attempts, 4), {LONGEST_PAUSE})
+         WHERE {key} IN (SELECT value FROM json_each(?1))"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pause after a number of failed attempts.
+    fn pause(attempts: i64) -> Millis {
+        (FIRST_PAUSE << attempts.clamp(0, 4)).min(LONGEST_PAUSE)
+    }
+
+    #[test]
+    fn a_postponed_row_waits_longer_each_time() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database
+            .execute_batch(
+                "CREATE TABLE outbox (id TEXT, attempts INTEGER DEFAULT 0, due_at INTEGER DEFAULT 0);
+                 INSERT INTO outbox (id) VALUES ('a'), ('b')",
+            )
+            .unwrap();
+        let now = format!("SELECT {NOW}");
+        let row = |id: &str| {
+            let sql = "SELECT attempts, due_at FROM outbox WHERE id = ?1";
+            let columns = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+            database.query_row(sql, [id], columns).unwrap()
+        };
+        let now = || database.query_row(&now, (), |row| row.get::<_, i64>(0)).unwrap();
+        for attempts in 0..6 {
+            let before = now();
+            database
+                .execute(&postpone_sql("outbox", "id"), [r#"["a"]"#])
+                .unwrap();
+            let (failed, due_at) = row("a");
+            assert_eq!(failed, attempts + 1);
+            let due = before + pause(attempts)..=now() + pause(attempts);
+            assert!(due.contains(&due_at), "{due_at} is not in {due:?}");
+        }
+        assert_eq!(row("b"), (0, 0), "other rows stay as they are");
+    }
+}

@@ -1,0 +1,365 @@
+//! The API between the sidecars and the messenger.
+//!
+//! A sidecar `POST`s JSON to the messenger with the messenger's service key:
+//!
+//! | path under the messenger | request | answer |
+//! |---|---|---|
+//! | `/internal/authenticate` | [`Authenticate`] | [`Authenticated`] |
+//! | `/internal/exchange` | [`Exchange`] | an [`Outcome`] as one line of JSON, then updates as text ([`update`]) |
+//! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
+//!
+//! **An exchange may be repeated.** A sidecar numbers its exchanges. One that is sent again, because its answer was lost, keeps
+//! its number: it changes nothing and is answered as before. One that arrives after a later one is refused with 409.
+
+pub mod update;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::update::Cursor;
+
+/// The two populations of users. Their ids overlap, so an id means nothing without its realm.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Realm {
+    Organizer,
+    Participant,
+}
+
+impl Realm {
+    /// The name on the wire: what stands before a token of this realm.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Realm::Organizer => "organizer",
+            Realm::Participant => "participant",
+        }
+    }
+}
+
+/// One user of either population.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct User {
+    pub realm: Realm,
+    pub id: i64,
+}
+
+/// The user at a socket.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    #[serde(flatten)]
+    pub user: User,
+    /// The agency an organizer works for; participants have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agency_id: Option<i64>,
+    /// An organizer's role, 2 (owner) to 4 (support); participants have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<u8>,
+    /// How many chats an organizer may have open at once, where the agency sets a limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_open_chats: Option<u32>,
+    /// How to address an organizer; empty for participants.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub name: String,
+}
+
+impl Principal {
+    /// Whether this is the same user with the same rights. Limits and names may differ.
+    pub fn has_rights_of(&self, other: &Principal) -> bool {
+        (self.user, self.agency_id, self.role) == (other.user, other.agency_id, other.role)
+    }
+}
+
+/// The `Authorization` values of first frames, as the clients sent them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Authenticate {
+    pub authorizations: Vec<String>,
+}
+
+/// One verdict per authorization, in the order asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Authenticated {
+    pub verdicts: Vec<Verdict>,
+    /// The id of the last update in the log before anybody was looked up. A new connection is shown what came after it.
+    pub after: i64,
+}
+
+/// Whether a socket may stay.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "verdict")]
+pub enum Verdict {
+    Accepted {
+        principal: Principal,
+    },
+    Rejected,
+    /// The service that knows could not be asked; ask again.
+    Unavailable,
+}
+
+/// How far a sidecar has read what was revoked; nothing before the first time.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RevocationCursor {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub organizer: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub participant: Option<i64>,
+}
+
+/// Whose credentials may have been revoked, so that their connections have to be authenticated again.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Revocations {
+    /// Where to go on reading.
+    pub next: RevocationCursor,
+    pub users: Vec<User>,
+    /// All users of these agencies.
+    pub agencies: Vec<i64>,
+    /// All users of these realms, since it is not known whom it concerns.
+    pub unknown: Vec<Realm>,
+}
+
+impl Revocations {
+    /// Whether a user is concerned who is not named: by realm or agency.
+    pub fn concern_kind_of(&self, principal: &Principal) -> bool {
+        self.unknown.contains(&principal.user.realm)
+            || principal
+                .agency_id
+                .is_some_and(|agency_id| self.agencies.contains(&agency_id))
+    }
+
+    /// Whether nobody is concerned.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.agencies.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// What a client understands.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Protocol {
+    /// The contract's frames and nothing else.
+    #[default]
+    Contract,
+    /// What PROTOCOL.md adds to them.
+    Two,
+}
+
+impl Protocol {
+    fn is_contract(&self) -> bool {
+        *self == Protocol::Contract
+    }
+}
+
+/// What a sidecar asks several times in a second: it brings commands, and hears what has happened.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// Names the sidecar among the others, for as long as it runs.
+    pub sidecar: String,
+    /// Grows with each exchange of the sidecar; an exchange that is sent again keeps it.
+    pub number: i64,
+    /// The last update that the sidecar has played; absent when it has just started, which begins at the end of the log.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cursor: Option<Cursor>,
+    /// In the order in which they are to be carried out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub commands: Vec<Command>,
+    /// All organizers who are at this sidecar; absent when they were told a moment ago. A sidecar that ends tells that nobody
+    /// is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub present: Option<Vec<Attendance>>,
+    /// The agencies whose queues the sidecar wants to know.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub queues: Vec<i64>,
+}
+
+/// The answer to an exchange. The updates behind it follow each other without gaps, from the cursor asked with, or from the
+/// end of the log if the sidecar has to start anew. They reach at least up to `at`. Behind them come updates with id 0, which are
+/// not in the log and are shown once, at the end.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The replies show how things stood right after the update with this id, so they are to be shown between it and the next.
+    pub at: Cursor,
+    /// The cursor asked with is not in the log: it is older than the oldest update, or the database was restored from a copy.
+    /// The sidecar starts anew at `at`, and does not know what its clients have missed.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub starts_anew: bool,
+    /// A whole frame for the asking connection of each command, in order, or null if there is nothing to say. There may be
+    /// fewer than commands: the rest was not carried out and is to be asked again, before anything else.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub replies: Vec<Option<Box<RawValue>>>,
+    /// Which of the updates this exchange itself has committed: other sidecars do not have them yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub committed: Vec<i64>,
+    /// The queues that were asked for, and all queues in which somebody waits if the sidecar starts anew.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub queues: Vec<Queue>,
+}
+
+impl Outcome {
+    /// The answer's body: the outcome as a line, then the updates.
+    pub fn write(&self, updates: &str) -> serde_json::Result<String> {
+        let mut text = serde_json::to_string(self)?;
+        text.reserve(1 + updates.len());
+        text.push('\n');
+        text.push_str(updates);
+        Ok(text)
+    }
+
+    /// The inverse: the outcome, and the updates for [`update::read_updates`].
+    pub fn read(text: &str) -> serde_json::Result<(Outcome, &str)> {
+        let (outcome, updates) = text.split_once('\n').unwrap_or((text, ""));
+        Ok((serde_json::from_str(outcome)?, updates))
+    }
+}
+
+/// An organizer who is at a sidecar.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendance {
+    pub organizer_id: i64,
+    pub agency_id: i64,
+    /// How many chats the organizer may have open; absent for no limit.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_open_chats: Option<u32>,
+    /// Milliseconds since the organizer was heard: since any frame or pong of any of their connections.
+    pub silent_for: i64,
+}
+
+/// Who waits for help of an agency.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    pub agency_id: i64,
+    /// The next one first.
+    pub waiting: Vec<Waiting>,
+    /// Seconds from press to pickup, as of late; absent when nobody was picked up lately.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimate: Option<u32>,
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    pub participant_id: i64,
+    pub event_id: i64,
+    /// Milliseconds since the press, when the answer was made.
+    pub waited: i64,
+}
+
+/// One frame of one client, as the sidecar has parsed it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    pub principal: Principal,
+    /// When the sidecar had read the frame, in milliseconds since the Unix epoch. It is shown to people and never compared.
+    pub received_at: i64,
+    /// What the client understands; the reply is made accordingly.
+    #[serde(skip_serializing_if = "Protocol::is_contract", default)]
+    pub protocol: Protocol,
+    pub request: Request,
+}
+
+/// What a client may ask for (contract 5.4 and PROTOCOL.md).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+pub enum Request {
+    GetChats,
+    GetChatHistory {
+        chat_id: String,
+        /// Only what follows this number.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        after_seq: i64,
+        /// Only so many; all if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        limit: Option<i64>,
+    },
+    SendMessage {
+        chat_id: String,
+        message: String,
+        /// The client's idempotency key (a UUID) for this message in this chat.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        client_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        lat: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        lng: Option<f64>,
+    },
+    StartChat {
+        /// Whether to wait if nobody else does, or not to wait any longer; absent is neither.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        wait: Option<bool>,
+    },
+    CloseChat {
+        chat_id: String,
+    },
+    TransferChat {
+        chat_id: String,
+        /// The colleague who is to have it.
+        organizer_id: i64,
+    },
+    Typing {
+        chat_id: String,
+    },
+    Read {
+        chat_id: String,
+        seq: i64,
+    },
+}
+
+impl Request {
+    /// Whether this asks how things stand. The messenger answers questions after all changes of their exchange.
+    pub fn is_question(&self) -> bool {
+        match self {
+            Request::GetChats | Request::GetChatHistory { .. } => true,
+            Request::SendMessage { .. }
+            | Request::StartChat { .. }
+            | Request::CloseChat { .. }
+            | Request::TransferChat { .. }
+            | Request::Typing { .. }
+            | Request::Read { .. } => false,
+        }
+    }
+
+    /// The client's idempotency key. Only clients of protocol 2 have one.
+    pub fn client_id(&self) -> Option<&str> {
+        match self {
+            Request::SendMessage { client_id, .. } => client_id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_as_it_was_written() {
+        let outcome = Outcome {
+            at: Cursor { id: 3, made_at: 5 },
+            starts_anew: false,
+            replies: vec![
+                None,
+                Some(RawValue::from_string("{\"type\":\"t\"}".to_owned()).unwrap()),
+            ],
+            committed: vec![3],
+            queues: Vec::new(),
+        };
+        let text = outcome.write("update 3 5 0\n").unwrap();
+        let (read, updates) = Outcome::read(&text).unwrap();
+        assert_eq!(read.at, outcome.at);
+        assert!(read.replies[0].is_none());
+        assert_eq!(read.replies[1].as_ref().unwrap().get(), "{\"type\":\"t\"}");
+        assert_eq!((read.committed, updates), (vec![3], "update 3 5 0\n"));
+    }
+}
