@@ -1,7 +1,6 @@
-//! The dispatcher: on each message of `mayday.tick` it knocks on the services' doors, which then try their outboxes again.
+//! The dispatcher: on each message of `mayday.tick` it calls the services, which then retry their outboxes.
 //!
-//! It has no database and nothing that a user waits for goes through it, so a lost tick does no harm: the next one comes
-//! within a second.
+//! It has no database, and no user waits for it, so a lost tick does no harm: the next one comes within a second.
 
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use http::Method;
 use service::outbound::{Ask, ask};
 use service::settings;
 
-/// Ticks are handled one after the other, so one service that hangs delays the next tick of all by this.
+/// Ticks are handled one after the other, so a service that hangs delays the next tick of all by this much.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the services are, which key opens them, and where to knock.
-const DOORS: [(&str, &str, &str); 2] = [
+/// The variables with a service's origin and key, and the path to call.
+const TICKS: [(&str, &str, &str); 2] = [
     ("participant_url", "participant_key", "/participant/internal/tick"),
     ("messenger_url", "messenger_key", "/messenger/internal/tick"),
 ];
@@ -22,21 +21,21 @@ const DOORS: [(&str, &str, &str); 2] = [
 mod entry {
     #[spin_sdk::redis_component]
     fn entry(_message: Vec<u8>) -> anyhow::Result<()> {
-        super::knock_everywhere();
+        super::tick_all();
         Ok(())
     }
 }
 
-/// One service that does not answer keeps no other from its tick.
-fn knock_everywhere() {
-    for (origin, key, path) in DOORS {
-        if let Err(error) = knock(origin, key, path) {
+/// A service that does not answer does not keep the others from their tick.
+fn tick_all() {
+    for (origin, key, path) in TICKS {
+        if let Err(error) = tick(origin, key, path) {
             eprintln!("tick: {error:#}");
         }
     }
 }
 
-fn knock(origin: &'static str, key: &'static str, path: &str) -> anyhow::Result<()> {
+fn tick(origin: &'static str, key: &'static str, path: &str) -> anyhow::Result<()> {
     let (origin, key) = (settings::text(origin)?, settings::text(key)?);
     let ask_tick = Ask {
         method: Method::POST,

@@ -35,7 +35,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The agency the caller acts for. An administrator without preview acts for none, and so sees and changes nothing there.
+    /// The agency the caller acts for. An administrator without preview acts for none, and so sees and changes nothing
+    /// there.
     pub(crate) fn agency(&self) -> Result<&Agency, Error> {
         self.agency
             .as_ref()
@@ -47,8 +48,8 @@ impl Caller {
         self.agency().map(|agency| agency.id)
     }
 
-    /// Makes a change and its record in one transaction. The caller is looked up again in there, so that nobody changes anything
-    /// who has been signed out, demoted or removed since the request came in.
+    /// Makes a change and its record in one transaction. It looks the caller up again in there: a caller who has been
+    /// signed out, demoted or removed since the request came in changes nothing.
     pub(crate) fn change<T>(
         &self,
         connection: &Connection,
@@ -59,14 +60,14 @@ impl Caller {
         })
     }
 
-    /// The moment to sign the caller out at: now, and in any case after the caller's own token was issued, which may have been in
-    /// this very millisecond.
+    /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
+    /// was issued, which may have been in this very millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
         now.max(self.token.issued_at + 1)
     }
 }
 
-/// Lets a caller in who meets the need. Runs before the body is looked at, so that 403 wins over 400.
+/// Admits a caller who meets the need. Runs before the body is read, so that 403 wins over 400.
 pub(crate) fn admit(connection: &Connection, request: &Request, need: Need) -> Result<Caller, Error> {
     let token = request.bearer().ok_or(Error::Forbidden)?;
     let token = tokens::read(token)?.ok_or(Error::Forbidden)?;
@@ -103,8 +104,8 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
     }
 }
 
-/// What makes a token valid beside its signature and its time (contract 2.2): it was issued after the user's last sign-out, and the
-/// user's agency is approved, unless the user is an administrator.
+/// What makes a token valid beside its signature and its time (contract 2.2): it was issued after the user's last
+/// sign-out, and the user's agency is approved, unless the user is an administrator.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>)>, Error> {
     let found = users::find_with_agency(connection, token.user_id)?;
     Ok(found.filter(|(user, agency)| {
@@ -113,7 +114,7 @@ fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Optio
     }))
 }
 
-/// Lets another service in.
+/// Admits another service, by its key.
 pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
     let key = request.bearer().ok_or(Error::NoServiceKey)?;
     if keys::matches(key, &settings::text("organizer_key")?) {

@@ -1,8 +1,7 @@
 //! Agencies, as their own people see them (contract 3.4, "Agency").
 
 use http::StatusCode;
-use service::clock;
-use service::database::transaction;
+use service::database::{self, transaction};
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
@@ -19,7 +18,7 @@ const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)];
 const ADDRESS_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)];
 const WEBSITE_RULES: &[Rule] = &[Rule::Website, Rule::MaxLength(400)];
 
-/// Nobody has more chats before them at once.
+/// The largest cap that an agency can set.
 const MOST_OPEN_CHATS: i64 = 1000;
 
 /// `POST /agency`: an agency, unapproved, and its owner, in one transaction.
@@ -35,11 +34,11 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
     let owner = form.nested("owner", "owner.", Person::read);
     form.finish()?;
 
-    let owner = owner.into_user(Role::AgencyOwner)?;
     let connection = store::open()?;
+    let owner = owner.into_user(&connection, Role::AgencyOwner)?;
     let agency = transaction(&connection, |connection| {
         let agency = agencies::insert(connection, &name, &address, &website)?.ok_or_else(name_taken)?;
-        let owner = users::insert(connection, &owner, Some(agency.id), clock::now())?
+        let owner = users::insert(connection, &owner, Some(agency.id), database::now(connection)?)?
             .ok_or_else(|| Error::BadRequest("Owner email is already taken".to_owned()))?;
         changelogs::record(connection, &owner, Change::insert(&agency)?)?;
         changelogs::record(connection, &owner, Change::insert(&owner)?)?;

@@ -1,24 +1,51 @@
-//! The chain that makes the record tamper-evident: each row carries a hash of its content and of the row before it in its agency.
+//! The chain that makes the record tamper-evident: each row carries a hash of its content and of the row before it in
+//! its agency.
 //!
-//! Who notes a row's hash somewhere else can tell later whether that row, or any before it, has been changed, moved or taken
-//! out. All hashes are SHA-256, written as 64 lower-case hex digits:
+//! A hash that somebody keeps elsewhere shows later whether its row, or any row before it, has been changed, moved or
+//! removed. All hashes are SHA-256, written as 64 lower-case hex digits:
 //!
 //!     seal = sha256(salt + newline + value)
 //!     hash = sha256(lines, joined by newlines: the hash of the row before, entityClass, entityId, type, changedAt,
 //!                   userId, agencyId, sha256(blankValue, or value where there is none), seal)
 //!
-//! `changedAt` stands as answers show it; what is null, and the hash before the first row, is an empty line. No part has a newline in
-//! it, JSON least of all, so nothing can be moved from one part to the next. The row's id is left out, since its place is what
-//! counts.
+//! `changedAt` stands as answers show it; what is null, and the hash before the first row, is an empty line. No part
+//! has a newline in it, JSON least of all, so nothing can be moved from one part to the next. The row's id is left out,
+//! since its place is what counts.
 //!
-//! A row about a person has a `blankValue` beside its value, the same without personal data, and a random salt. When the person is
-//! deleted, the value becomes the blank one and the salt goes. Both were hashed from the start, so the chain still holds, and without
-//! the salt nobody can find out from the seal what was there.
+//! A row about a person has a `blankValue` beside its value, the same without personal data, and a random salt. When
+//! the person is deleted, the value becomes the blank one and the salt goes. Both were hashed from the start, so the
+//! chain still holds, and without the salt nobody can find out from the seal what was there.
 
-use service::clock;
+use serde::Serialize;
+use service::clock::{self, Millis};
 use sha2::{Digest, Sha256};
 
-use crate::store::changelogs::{Changelog, Proof};
+/// A row of the record (contract 1.3).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Changelog {
+    pub id: i64,
+    pub entity_id: i64,
+    pub entity_class: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(serialize_with = "clock::timestamp")]
+    pub changed_at: Millis,
+    /// JSON as a text, not as an object.
+    pub value_after: Option<String>,
+    pub user_id: i64,
+    pub agency_id: Option<i64>,
+}
+
+/// What proves a row: the columns from which the chain can be checked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Proof {
+    pub blank_value: Option<String>,
+    pub salt: Option<String>,
+    pub seal: Option<String>,
+    pub hash: String,
+}
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256(text: &str) -> String {

@@ -63,8 +63,8 @@ pub(crate) fn show_admin_changelog(request: &Request, id: &str) -> Result<Answer
     Ok(json(StatusCode::OK, &changelog))
 }
 
-/// `GET /admin/changelogs/verify`: the same for what was done outside of any agency, or, with `agencyId`, for an agency's chain, which
-/// outlives the agency.
+/// `GET /admin/changelogs/verify`: the same for what was done outside of any agency, or, with `agencyId`, for an
+/// agency's chain, which outlives the agency.
 pub(crate) fn verify_admin_chain(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;

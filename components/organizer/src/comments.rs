@@ -1,7 +1,7 @@
 //! Comments on an agency's issues (contract 3.4, "Events, contacts, issues, comments").
 
 use http::StatusCode;
-use service::clock;
+use service::database;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
@@ -47,8 +47,15 @@ pub(crate) fn create_comment(request: &Request) -> Result<Answer, Error> {
     let comment = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
         let author_id = caller.user.id;
-        let comment = comments::insert(connection, &content, issue_id, author_id, agency_id, clock::now())?
-            .ok_or_else(|| issues::not_found(issue_id, agency_id))?;
+        let comment = comments::insert(
+            connection,
+            &content,
+            issue_id,
+            author_id,
+            agency_id,
+            database::now(connection)?,
+        )?
+        .ok_or_else(|| issues::not_found(issue_id, agency_id))?;
         changelogs::record(connection, &caller.user, Change::insert(&comment)?)?;
         Ok(comment)
     })?;

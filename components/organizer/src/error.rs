@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use service::credentials::CheckError;
-use service::database::DatabaseError;
+use service::database::{DatabaseError, Trouble};
 use service::door::{Answer, ErrorBody, ReadError};
 use service::password::PasswordError;
 use service::settings::SettingError;
@@ -17,16 +17,16 @@ pub(crate) enum Error {
     /// A request that cannot be carried out; the text says why.
     #[error("{0}")]
     BadRequest(String),
-    /// No credentials, or not good enough ones.
+    /// No valid credentials.
     #[error("Forbidden resource")]
     Forbidden,
-    /// Somebody else's words.
+    /// Only the author may edit a comment.
     #[error("Only the author can update his comment")]
     NotTheAuthor,
     /// Too many wrong passwords; after so many seconds the next may be tried.
     #[error("too many failed attempts, try again later")]
     TooManyAttempts { retry_after: i64 },
-    /// Good credentials, but this is out of their reach; the text says why.
+    /// Valid credentials that do not allow this; the text says why.
     #[error("{0}")]
     NotAllowed(&'static str),
     /// No service key at all.
@@ -61,6 +61,7 @@ impl From<CheckError> for Error {
             CheckError::Throttled { retry_after } => Error::TooManyAttempts { retry_after },
             CheckError::Password(error) => error.into(),
             CheckError::Setting(error) => error.into(),
+            CheckError::Database(error) => error.into(),
         }
     }
 }
@@ -83,6 +84,7 @@ impl Error {
             Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::NotFound(_) | Error::UnknownRoute { .. } => StatusCode::NOT_FOUND,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Database(_) if self.trouble().is_some() => StatusCode::SERVICE_UNAVAILABLE,
             Error::Database(_)
             | Error::Password(_)
             | Error::Setting(_)
@@ -92,9 +94,24 @@ impl Error {
         }
     }
 
-    /// The answer a client gets; what it is not to see goes to the log instead.
+    /// Why the database cannot be used for now, if that is what went wrong.
+    fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Error::Database(error) => error.trouble(),
+            _ => None,
+        }
+    }
+
+    /// The answer a client gets. Internal details go to the log instead.
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
+        if status.is_server_error() {
+            eprintln!("request failed: {self}");
+        }
+        if let Some(trouble) = self.trouble() {
+            return json(status, &ErrorBody::new(status, trouble.to_string()))
+                .with("retry-after", trouble.retry_after().to_string());
+        }
         match &self {
             Error::Invalid(lines) => json(status, &ErrorBody::new(status, lines)),
             Error::TooLarge | Error::NoServiceKey => json(status, &ErrorBody::bare(status, self.to_string())),
@@ -112,10 +129,7 @@ impl Error {
             | Error::Setting(_)
             | Error::Token(_)
             | Error::Record(_)
-            | Error::Random(_) => {
-                eprintln!("request failed: {self}");
-                json(status, &ErrorBody::bare(status, "Internal server error"))
-            }
+            | Error::Random(_) => json(status, &ErrorBody::bare(status, "Internal server error")),
         }
     }
 }

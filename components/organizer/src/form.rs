@@ -4,17 +4,18 @@
 //! request if anything was not.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
-use email_address::{EmailAddress, Options};
 use serde_json::{Map, Value};
 use service::clock::Millis;
 use service::door::Request;
+use service::email::{self, Options};
+use service::position::{is_latitude, is_longitude};
 use url::{Host, Url};
 
 use crate::error::Error;
 use crate::store::events::Coordinate;
 use crate::store::users::Role;
 
-/// One thing that must hold of a field.
+/// A rule for a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rule {
     Text,
@@ -37,7 +38,7 @@ pub(crate) enum Rule {
 /// The fields of one JSON object while they are being read.
 pub(crate) struct Form {
     fields: Map<String, Value>,
-    /// What stands in front of the fields' names in messages, such as `agency.`.
+    /// The prefix of the fields' names in messages, such as `agency.`.
     prefix: &'static str,
     known: Vec<&'static str>,
     lines: Vec<String>,
@@ -46,8 +47,7 @@ pub(crate) struct Form {
 impl Form {
     /// Reads a body: JSON, or what a browser's form sends. An empty one has no fields.
     pub(crate) fn read(request: &Request) -> Result<Form, Error> {
-        let kind = request.header("content-type").unwrap_or_default();
-        if kind.starts_with("application/x-www-form-urlencoded") {
+        if request.has_media_type("application/x-www-form-urlencoded") {
             return Ok(Form::of(form_fields(&request.body)));
         }
         Form::from_json(&request.body)
@@ -160,7 +160,7 @@ impl Form {
     pub(crate) fn optional_strict_id(&mut self, name: &'static str) -> Option<i64> {
         self.known.push(name);
         let value = self.fields.get(name).filter(|value| !value.is_null())?;
-        let id = value.as_i64();
+        let id = lenient_json::integer(value);
         if id.is_none() {
             self.lines
                 .push(line(Rule::Integer, &format!("{}{name}", self.prefix)));
@@ -183,7 +183,7 @@ impl Form {
             .map(lenient_integer)
     }
 
-    /// A required role. What stands in for a bad one never gets past [`Form::finish`], and could do least.
+    /// A required role. The placeholder for an invalid one never gets past [`Form::finish`], and has the fewest rights.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
@@ -251,19 +251,20 @@ impl Form {
     }
 }
 
-/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`.
+/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`. Of a field that is repeated,
+/// the first value counts, as it does in a query.
 fn form_fields(body: &[u8]) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {
         let value = Value::from(value.into_owned());
         let nested = name.strip_suffix(']').and_then(|name| name.split_once('['));
         let Some((outer, inner)) = nested else {
-            fields.insert(name.into_owned(), value);
+            fields.entry(name).or_insert(value);
             continue;
         };
         let object = fields.entry(outer).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(object) = object {
-            object.insert(inner.to_owned(), value);
+            object.entry(inner).or_insert(value);
         }
     }
     fields
@@ -272,7 +273,7 @@ fn form_fields(body: &[u8]) -> Map<String, Value> {
 fn holds(rule: Rule, value: Option<&Value>) -> bool {
     let text = value.and_then(Value::as_str);
     match rule {
-        // SQLite's own functions take a NUL for the end of a text, so what has one could be stored and never be found.
+        // SQLite's own functions end a text at a NUL, so a search would never find the rest.
         Rule::Text => text.is_some_and(|text| !text.contains('\0')),
         Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
         Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
@@ -282,10 +283,10 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
         Rule::Website => text.is_some_and(is_website),
         Rule::Latitude => value
             .and_then(coordinate)
-            .is_some_and(|coordinate| (-90.0..=90.0).contains(&coordinate.degrees)),
+            .is_some_and(|coordinate| is_latitude(coordinate.degrees)),
         Rule::Longitude => value
             .and_then(coordinate)
-            .is_some_and(|coordinate| (-180.0..=180.0).contains(&coordinate.degrees)),
+            .is_some_and(|coordinate| is_longitude(coordinate.degrees)),
         Rule::Date => value.and_then(date).is_some(),
         Rule::Boolean => value.is_some_and(Value::is_boolean),
         Rule::Role => value.and_then(role).is_some(),
@@ -337,7 +338,7 @@ fn role(value: &Value) -> Option<Role> {
 
 fn lenient_integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(_) => lenient_json::integer(value),
         Value::String(text) => leading_integer(text),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
@@ -352,7 +353,7 @@ fn coordinate(value: &Value) -> Option<Coordinate> {
     degrees.is_finite().then_some(Coordinate { degrees, text })
 }
 
-/// A sign perhaps, digits, and perhaps a point with more digits: not all that a parser takes for a number.
+/// An optional sign, digits, and an optional point with more digits. A parser would accept more.
 fn is_decimal(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -369,15 +370,16 @@ fn is_email(text: &str) -> bool {
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    // The parser takes angle brackets without a name before them for an address.
-    !text.contains(['<', '>']) && EmailAddress::parse_with_options(text, options).is_ok()
+    // The parser accepts an address in angle brackets without a display name.
+    !text.contains(['<', '>']) && email::is_address(text, options)
 }
 
-/// Valid for its country, which the leading `+` names. The parser would skip whatever else stands between the digits.
+/// Valid for its country, whose code follows the only `+`. The parser would skip any other characters between the
+/// digits.
 fn is_phone(text: &str) -> bool {
-    let is_written_so = |c: char| c.is_ascii_digit() || " +-().".contains(c);
-    text.starts_with('+')
-        && text.chars().all(is_written_so)
+    let is_written_so = |c: char| c.is_ascii_digit() || " -().".contains(c);
+    text.strip_prefix('+')
+        .is_some_and(|rest| rest.chars().all(is_written_so))
         && phonenumber::parse(None, text).is_ok_and(|number| number.is_valid())
 }
 
@@ -388,7 +390,7 @@ fn is_website(text: &str) -> bool {
         .split_once("://")
         .filter(|(scheme, _)| is_scheme(scheme))
         .unwrap_or(("http", text));
-    // The parser forgives what browsers forgive: white space, control characters, and slashes without end.
+    // The parser is as lenient as browsers: it accepts white space, control characters and any number of slashes.
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
     let starts_with_host = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
     if !text.chars().all(is_plain) || text.starts_with("mailto:") || !starts_with_host {
@@ -408,8 +410,9 @@ fn is_website(text: &str) -> bool {
     matches!(url.scheme(), "http" | "https" | "ftp") && public
 }
 
-/// An ISO 8601 date or date-time, in the extended or the basic format; without an offset it is UTC (contract 1.2). Years have four
-/// digits, here and in UTC, so that what is answered can be read again. Weeks, and dates without a day, are refused.
+/// An ISO 8601 date or date-time, in the extended or the basic format; without an offset it is UTC (contract 1.2).
+/// Years have four digits, here and in UTC, so that what is answered can be read again. Weeks, and dates without a day,
+/// are refused.
 pub(crate) fn parse_date(text: &str) -> Option<Millis> {
     let (day, rest) = text
         .split_once(['T', 't', ' '])
@@ -431,14 +434,18 @@ pub(crate) fn parse_date(text: &str) -> Option<Millis> {
                 true => (clock, format!("{clock_format}%.f")),
                 false => (clock, clock_format.to_owned()),
             };
-            let local = day.and_time(NaiveTime::parse_from_str(&clock, &clock_format).ok()?);
+            let local = if is_end_of_day(&clock) {
+                day.succ_opt()?.and_time(NaiveTime::MIN)
+            } else {
+                day.and_time(NaiveTime::parse_from_str(&clock, &clock_format).ok()?)
+            };
             local.and_utc() - offset_of(offset)?
         }
     };
     (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
 }
 
-/// What days and times of day look like, `d` for a digit, and what they are in chrono's words.
+/// The shapes of days and times of day, `d` for a digit, and chrono's formats for them.
 const DAYS: [(&str, &str); 3] = [
     ("dddd-dd-dd", "%Y-%m-%d"),
     ("dddddddd", "%Y%m%d"),
@@ -450,6 +457,12 @@ const CLOCKS: [(&str, &str); 4] = [
     ("dddddd", "%H%M%S"),
     ("dddd", "%H%M"),
 ];
+
+/// Whether a time of day is 24:00, in any of its formats: midnight at the end of the day (ISO 8601).
+fn is_end_of_day(clock: &str) -> bool {
+    let rest = clock.strip_prefix("24");
+    rest.is_some_and(|rest| rest.chars().all(|c| matches!(c, '0' | ':' | '.')))
+}
 
 /// The format that a text has. Chrono would take fewer digits, signs and blanks as well.
 fn format_of(text: &str, formats: &[(&str, &'static str)]) -> Option<&'static str> {
@@ -508,7 +521,13 @@ mod tests {
         check(Rule::MinLength(2), &texts(&["ab", "żó"]), &texts(&["", "a"]));
         check(
             Rule::Email,
-            &texts(&["a@example.org", "a.b+c@sub.example.org"]),
+            &texts(&[
+                "a@example.org",
+                "a.b+c@sub.example.org",
+                "संपर्क@डाटामेल.भारत",
+                "x@हिन्दी.भारत",
+                "น้ำ@b.example",
+            ]),
             &texts(&[
                 "",
                 "a",
@@ -519,6 +538,8 @@ mod tests {
                 " <jan@example.org>",
                 "a b@example.org",
                 "@example.org",
+                "น้ำ@हिन्दी",
+                "น้ำ <น้ำ@b.example>",
             ]),
         );
         check(
@@ -535,6 +556,12 @@ mod tests {
                 "+48123456789\0",
                 "+48-123456789;ext",
                 "+48123456789 x1",
+                "++442079460018",
+                "+442079460018+",
+                "+44+2079460018",
+                "+ +442079460018",
+                " +442079460018",
+                "442079460018+",
             ]),
         );
         check(
@@ -612,7 +639,10 @@ mod tests {
                 "2026-05-01T10:00+1",
                 "2026-05-01T10:00+24:00",
                 "2026-05-01T10:00+01:60",
-                "2026-05-01T24:00",
+                "2026-05-01T24:01",
+                "2026-05-01T24:00:00.001",
+                "2026-05-01T25:00",
+                "9999-12-31T24:00",
                 "2026-05",
                 "2026-366",
                 "2026-W18-5",
@@ -626,12 +656,20 @@ mod tests {
         );
         check(
             Rule::Role,
-            &[0.into(), 4.into(), "3".into(), "4 - support".into()],
+            &[0.into(), 4.into(), 3.0.into(), "3".into(), "4 - support".into()],
             &[5.into(), (-1).into(), "x".into(), 1.5.into()],
         );
         check(
             Rule::Integer,
-            &[3.into(), "3".into(), "3 - Rock night".into(), "3x".into()],
+            &[
+                3.into(),
+                3.0.into(),
+                1e3.into(),
+                "3".into(),
+                "3.0".into(),
+                "3 - Rock night".into(),
+                "3x".into(),
+            ],
             &[
                 "x".into(),
                 "".into(),
@@ -645,8 +683,15 @@ mod tests {
         );
         check(
             Rule::IntegerFrom(1, 10),
-            &[1.into(), "10".into(), "3 chats".into()],
-            &[0.into(), 11.into(), "-1".into(), "".into(), 1.5.into()],
+            &[1.into(), 10.0.into(), "10".into(), "3 chats".into()],
+            &[
+                0.into(),
+                11.into(),
+                11.0.into(),
+                "-1".into(),
+                "".into(),
+                1.5.into(),
+            ],
         );
         check(
             Rule::OneOf(&["low", "high"]),
@@ -662,6 +707,32 @@ mod tests {
         assert_eq!(parse_date("2026-05-01"), Some(1_777_593_600_000));
         assert_eq!(parse_date("2026-121"), Some(1_777_593_600_000));
         assert_eq!(parse_date("20260501T083000.250-0130"), Some(1_777_629_600_250));
+    }
+
+    #[test]
+    fn midnight_at_the_end_of_a_day_is_the_next_days_beginning() {
+        let next_day = parse_date("2026-05-02T00:00");
+        assert!(next_day.is_some());
+        for text in [
+            "2026-05-01T24:00",
+            "2026-05-01T24:00:00Z",
+            "2026-05-01T24:00:00.000Z",
+            "20260501T2400",
+            "20260501T240000Z",
+            "2026-121T24:00",
+            "2026-05-01T24:00+00:00",
+        ] {
+            assert_eq!(parse_date(text), next_day, "{text}");
+        }
+        assert_eq!(
+            parse_date("2026-05-01T24:00+02:00"),
+            parse_date("2026-05-01T22:00")
+        );
+        assert_eq!(parse_date("2026-12-31T24:00"), parse_date("2027-01-01"));
+        assert_eq!(
+            parse_date("9999-12-31T24:00+01:00"),
+            parse_date("9999-12-31T23:00")
+        );
     }
 
     #[test]
@@ -703,7 +774,8 @@ mod tests {
 
     #[test]
     fn what_a_browsers_form_sends_is_read_as_texts() {
-        let fields = form_fields(b"email=a%40b.pl&owner[email]=x+y&owner[role]=3&empty=");
+        let fields =
+            form_fields(b"email=a%40b.pl&email=c&owner[email]=x+y&owner[role]=3&owner[role]=4&empty=");
         let expected =
             serde_json::json!({"email": "a@b.pl", "owner": {"email": "x y", "role": "3"}, "empty": ""});
         assert_eq!(Value::Object(fields), expected);

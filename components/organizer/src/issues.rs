@@ -1,7 +1,7 @@
 //! An agency's issues (contract 3.4, "Events, contacts, issues, comments").
 
 use http::StatusCode;
-use service::clock;
+use service::database;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
@@ -53,8 +53,14 @@ pub(crate) fn create_issue(request: &Request) -> Result<Answer, Error> {
 
     let issue = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
-        let issue = issues::insert(connection, &issue, caller.user.id, agency_id, clock::now())?
-            .ok_or_else(|| events::not_found(issue.event_id, agency_id))?;
+        let issue = issues::insert(
+            connection,
+            &issue,
+            caller.user.id,
+            agency_id,
+            database::now(connection)?,
+        )?
+        .ok_or_else(|| events::not_found(issue.event_id, agency_id))?;
         changelogs::record(connection, &caller.user, Change::insert(&issue)?)?;
         Ok(issue)
     })?;
@@ -77,7 +83,7 @@ pub(crate) fn edit_issue(request: &Request, id: &str) -> Result<Answer, Error> {
 
     let issue = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
-        let issue = issues::update(connection, id, agency_id, &edits, clock::now())?
+        let issue = issues::update(connection, id, agency_id, &edits, database::now(connection)?)?
             .ok_or_else(|| not_found(id, agency_id))?;
         changelogs::record(connection, &caller.user, Change::update(&issue)?)?;
         Ok(issue)

@@ -22,8 +22,8 @@ mod store;
 mod tokens;
 mod users;
 
-use http::StatusCode;
-use service::door::{self, Answer, Request};
+use http::{Method, StatusCode};
+use service::door::{self, Answer, PREFLIGHT_MAX_AGE, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
 use crate::error::Error;
@@ -65,98 +65,96 @@ fn body_limit(path: &[String]) -> usize {
 
 /// Every route of the service (contract 3.4).
 fn route(request: &Request) -> Result<Answer, Error> {
-    // Whoever writes the answer out leaves the body away.
-    let method = match request.method.as_str() {
-        "HEAD" => "GET",
-        method => method,
-    };
-    match (method, request.segments().as_slice()) {
-        ("OPTIONS", _) => Ok(preflight(request)),
+    if request.method == Method::OPTIONS {
+        return Ok(preflight(request));
+    }
+    let routed = service::routes!(request,
+        "POST" ["auth", "sign-in"] => session::sign_in(request),
+        "POST" ["auth", "sign-out"] => session::sign_out(request),
+        "GET" ["profile"] => profile::show_profile(request),
+        "PATCH" ["profile"] => profile::edit_profile(request),
+        "PATCH" ["profile", "change-password"] => profile::change_password(request),
+        "PATCH" ["profile", "set-agency"] => profile::set_agency(request),
 
-        ("POST", ["auth", "sign-in"]) => session::sign_in(request),
-        ("POST", ["auth", "sign-out"]) => session::sign_out(request),
-        ("GET", ["profile"]) => profile::show_profile(request),
-        ("PATCH", ["profile"]) => profile::edit_profile(request),
-        ("PATCH", ["profile", "change-password"]) => profile::change_password(request),
-        ("PATCH", ["profile", "set-agency"]) => profile::set_agency(request),
+        "POST" ["agency"] => agency::register_agency(request),
+        "GET" ["agency"] => agency::show_agency(request),
+        "PATCH" ["agency"] => agency::edit_agency(request),
+        "DELETE" ["agency"] => agency::delete_agency(request),
 
-        ("POST", ["agency"]) => agency::register_agency(request),
-        ("GET", ["agency"]) => agency::show_agency(request),
-        ("PATCH", ["agency"]) => agency::edit_agency(request),
-        ("DELETE", ["agency"]) => agency::delete_agency(request),
+        "GET" ["agency", "settings"] => agency::show_settings(request),
+        "PATCH" ["agency", "settings"] => agency::edit_settings(request),
 
-        ("GET", ["agency", "settings"]) => agency::show_settings(request),
-        ("PATCH", ["agency", "settings"]) => agency::edit_settings(request),
+        "GET" ["agency", "users", "roles"] => users::list_roles(request),
+        "GET" ["agency", "users"] => users::list_users(request),
+        "GET" ["agency", "users", id] => users::show_user(request, id),
+        "POST" ["agency", "users"] => users::create_user(request),
+        "PATCH" ["agency", "users", id] => users::edit_user(request, id),
+        "DELETE" ["agency", "users", id] => users::delete_user(request, id),
 
-        ("GET", ["agency", "users", "roles"]) => users::list_roles(request),
-        ("GET", ["agency", "users"]) => users::list_users(request),
-        ("GET", ["agency", "users", id]) => users::show_user(request, id),
-        ("POST", ["agency", "users"]) => users::create_user(request),
-        ("PATCH", ["agency", "users", id]) => users::edit_user(request, id),
-        ("DELETE", ["agency", "users", id]) => users::delete_user(request, id),
+        "GET" ["agency", "events"] => events::list_events(request),
+        "GET" ["agency", "events", id] => events::show_event(request, id),
+        "POST" ["agency", "events"] => events::create_event(request),
+        "PATCH" ["agency", "events", id] => events::edit_event(request, id),
+        "DELETE" ["agency", "events", id] => events::delete_event(request, id),
 
-        ("GET", ["agency", "events"]) => events::list_events(request),
-        ("GET", ["agency", "events", id]) => events::show_event(request, id),
-        ("POST", ["agency", "events"]) => events::create_event(request),
-        ("PATCH", ["agency", "events", id]) => events::edit_event(request, id),
-        ("DELETE", ["agency", "events", id]) => events::delete_event(request, id),
+        "GET" ["agency", "contacts"] => contacts::list_contacts(request),
+        "GET" ["agency", "contacts", id] => contacts::show_contact(request, id),
+        "POST" ["agency", "contacts"] => contacts::create_contact(request),
+        "PATCH" ["agency", "contacts", id] => contacts::edit_contact(request, id),
+        "DELETE" ["agency", "contacts", id] => contacts::delete_contact(request, id),
 
-        ("GET", ["agency", "contacts"]) => contacts::list_contacts(request),
-        ("GET", ["agency", "contacts", id]) => contacts::show_contact(request, id),
-        ("POST", ["agency", "contacts"]) => contacts::create_contact(request),
-        ("PATCH", ["agency", "contacts", id]) => contacts::edit_contact(request, id),
-        ("DELETE", ["agency", "contacts", id]) => contacts::delete_contact(request, id),
+        "GET" ["agency", "issues"] => issues::list_issues(request),
+        "GET" ["agency", "issues", id] => issues::show_issue(request, id),
+        "POST" ["agency", "issues"] => issues::create_issue(request),
+        "PATCH" ["agency", "issues", id] => issues::edit_issue(request, id),
+        "DELETE" ["agency", "issues", id] => issues::delete_issue(request, id),
 
-        ("GET", ["agency", "issues"]) => issues::list_issues(request),
-        ("GET", ["agency", "issues", id]) => issues::show_issue(request, id),
-        ("POST", ["agency", "issues"]) => issues::create_issue(request),
-        ("PATCH", ["agency", "issues", id]) => issues::edit_issue(request, id),
-        ("DELETE", ["agency", "issues", id]) => issues::delete_issue(request, id),
+        "GET" ["agency", "comments"] => comments::list_comments(request),
+        "GET" ["agency", "comments", id] => comments::show_comment(request, id),
+        "POST" ["agency", "comments"] => comments::create_comment(request),
+        "PATCH" ["agency", "comments", id] => comments::edit_comment(request, id),
+        "DELETE" ["agency", "comments", id] => comments::delete_comment(request, id),
 
-        ("GET", ["agency", "comments"]) => comments::list_comments(request),
-        ("GET", ["agency", "comments", id]) => comments::show_comment(request, id),
-        ("POST", ["agency", "comments"]) => comments::create_comment(request),
-        ("PATCH", ["agency", "comments", id]) => comments::edit_comment(request, id),
-        ("DELETE", ["agency", "comments", id]) => comments::delete_comment(request, id),
+        "GET" ["agency", "changelogs"] => changelogs::list_changelogs(request),
+        "GET" ["agency", "changelogs", "verify"] => changelogs::verify_chain(request),
+        "GET" ["agency", "changelogs", "chain"] => changelogs::list_chain(request),
+        "GET" ["agency", "changelogs", id] => changelogs::show_changelog(request, id),
 
-        ("GET", ["agency", "changelogs"]) => changelogs::list_changelogs(request),
-        ("GET", ["agency", "changelogs", "verify"]) => changelogs::verify_chain(request),
-        ("GET", ["agency", "changelogs", "chain"]) => changelogs::list_chain(request),
-        ("GET", ["agency", "changelogs", id]) => changelogs::show_changelog(request, id),
+        "GET" ["admin", "agencies"] => admin::list_agencies(request),
+        "GET" ["admin", "agencies", id] => admin::show_agency(request, id),
+        "PATCH" ["admin", "agencies", id, "verify"] => admin::verify_agency(request, id),
 
-        ("GET", ["admin", "agencies"]) => admin::list_agencies(request),
-        ("GET", ["admin", "agencies", id]) => admin::show_agency(request, id),
-        ("PATCH", ["admin", "agencies", id, "verify"]) => admin::verify_agency(request, id),
+        "GET" ["admin", "users", "roles"] => admin::list_roles(request),
+        "GET" ["admin", "users"] => admin::list_users(request),
+        "GET" ["admin", "users", id] => admin::show_user(request, id),
+        "POST" ["admin", "users"] => admin::create_user(request),
+        "PATCH" ["admin", "users", id] => admin::edit_user(request, id),
+        "DELETE" ["admin", "users", id] => admin::delete_user(request, id),
 
-        ("GET", ["admin", "users", "roles"]) => admin::list_roles(request),
-        ("GET", ["admin", "users"]) => admin::list_users(request),
-        ("GET", ["admin", "users", id]) => admin::show_user(request, id),
-        ("POST", ["admin", "users"]) => admin::create_user(request),
-        ("PATCH", ["admin", "users", id]) => admin::edit_user(request, id),
-        ("DELETE", ["admin", "users", id]) => admin::delete_user(request, id),
+        "GET" ["admin", "changelogs"] => changelogs::list_admin_changelogs(request),
+        "GET" ["admin", "changelogs", "verify"] => changelogs::verify_admin_chain(request),
+        "GET" ["admin", "changelogs", "chain"] => changelogs::list_admin_chain(request),
+        "GET" ["admin", "changelogs", id] => changelogs::show_admin_changelog(request, id),
 
-        ("GET", ["admin", "changelogs"]) => changelogs::list_admin_changelogs(request),
-        ("GET", ["admin", "changelogs", "verify"]) => changelogs::verify_admin_chain(request),
-        ("GET", ["admin", "changelogs", "chain"]) => changelogs::list_admin_chain(request),
-        ("GET", ["admin", "changelogs", id]) => changelogs::show_admin_changelog(request, id),
-
-        ("GET", ["api", "events"]) => services::find_events(request),
-        ("GET", ["api", "events", id]) => services::show_event(request, id),
-        ("POST", ["api", "principals"]) => services::judge_tokens(request),
-        ("GET", ["api", "colleagues"]) => services::list_colleagues(request),
-        ("GET", ["api", "revocations"]) => services::list_revocations(request),
-
-        _ => Err(Error::UnknownRoute {
+        "GET" ["api", "events"] => services::find_events(request),
+        "GET" ["api", "events", id] => services::show_event(request, id),
+        "POST" ["api", "principals"] => services::judge_tokens(request),
+        "GET" ["api", "colleagues"] => services::list_colleagues(request),
+        "GET" ["api", "revocations"] => services::list_revocations(request),
+    );
+    routed.unwrap_or_else(|_| {
+        Err(Error::UnknownRoute {
             method: request.method.to_string(),
             path: format!("/{}", request.path.join("/")),
-        }),
-    }
+        })
+    })
 }
 
 /// Contract 2.9: 204, and whatever headers the browser asks for.
 fn preflight(request: &Request) -> Answer {
     let answer = Answer::empty(StatusCode::NO_CONTENT)
-        .with("access-control-allow-methods", "GET,HEAD,PUT,PATCH,POST,DELETE");
+        .with("access-control-allow-methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
+        .with("access-control-max-age", PREFLIGHT_MAX_AGE);
     match request.header("access-control-request-headers") {
         Some(headers) => answer
             .with("access-control-allow-headers", headers)

@@ -1,8 +1,8 @@
-//! Lists, and the pages of them that a client may ask for.
+//! Lists and their pages.
 //!
-//! Without `limit` and `cursor` a list is whole (contract 3.4). With one of them it is a page, and while there is more, a `Link` header
-//! (RFC 8288) leads to the next: a reference to resolve against the address of the request, since only the client knows what stands in
-//! front of our paths.
+//! Without `limit` and `cursor` a list is whole (contract 3.4). With one of them it is a page, and while there is more,
+//! a `Link` header (RFC 8288) leads to the next: a reference to resolve against the address of the request, since only
+//! the client knows what stands in front of our paths.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -22,12 +22,12 @@ pub(crate) struct ListQuery {
     cursor: Option<i64>,
     /// `None` for the whole list.
     limit: Option<usize>,
-    /// What the link to the next page has to say again.
+    /// The parameters that the link to the next page repeats.
     rest: Vec<(&'static str, String)>,
 }
 
 impl ListQuery {
-    /// Reads the query string of a list without filters, which ignores what it does not know (contract 3.2).
+    /// Reads the query string of a list without filters, which ignores unknown parameters (contract 3.2).
     pub(crate) fn read(request: &Request) -> Result<ListQuery, Error> {
         let mut lines = Vec::new();
         let query = ListQuery::read_into(request, Vec::new(), &mut lines);
@@ -90,7 +90,7 @@ impl ListQuery {
         };
         let mut page = rows(&Page {
             cursor: self.cursor,
-            // One more, to know whether there is one.
+            // One more row shows whether there is a next page.
             ..Page::first(limit + 1)
         })?;
         let more = page.len() > limit;
@@ -128,7 +128,7 @@ pub(crate) fn refuse(lines: Vec<String>) -> Result<(), Error> {
     }
 }
 
-/// A list can be longer than what the sandbox has memory for as rows, so it is written out page by page.
+/// A whole list may need more memory as rows than the sandbox has, so it is serialized page by page.
 fn whole<Row: Identified + Serialize>(
     mut rows: impl FnMut(&Page) -> Result<Vec<Row>, DatabaseError>,
 ) -> Result<Answer, Error> {

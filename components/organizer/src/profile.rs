@@ -1,7 +1,7 @@
 //! The caller's own account (contract 3.4, "Session and profile").
 
 use http::StatusCode;
-use service::clock;
+use service::database;
 use service::door::{Answer, Request};
 use service::password::Hashing;
 
@@ -53,9 +53,9 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     if !session::check_password(&connection, request, email, &old_password, old_hash.as_deref())? {
         return Err(Error::BadRequest("invalid old password".to_owned()));
     }
-    let new_hash = Hashing::from_settings()?.hash(&new_password)?;
+    let new_hash = Hashing::from_settings::<Error>(&connection)?.hash(&new_password)?;
     let user = caller.change(&connection, |connection, caller| {
-        let time = caller.time_of_sign_out(clock::now());
+        let time = caller.time_of_sign_out(database::now(connection)?);
         let user =
             users::set_password(connection, caller.user.id, &new_hash, time)?.ok_or(Error::Forbidden)?;
         changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
@@ -63,7 +63,7 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
-/// `PATCH /profile/set-agency`: an administrator looks into an agency, into another one, or into none (contract 3.6).
+/// `PATCH /profile/set-agency`: an administrator previews an agency, another one, or none (contract 3.6).
 pub(crate) fn set_agency(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;

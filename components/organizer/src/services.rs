@@ -1,4 +1,4 @@
-//! What the other services ask (contract 3.4, "For services"), behind the service key.
+//! Routes for the other services (contract 3.4, "For services"), behind the service key.
 
 use http::StatusCode;
 use service::clock::Millis;
@@ -83,7 +83,7 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, event))
 }
 
-/// `POST /api/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.
+/// `POST /api/principals`: authenticates a list of tokens, by the rules that `GET /profile` applies to one.
 pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
@@ -116,7 +116,7 @@ pub(crate) fn list_colleagues(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Colleagues { ids }))
 }
 
-/// `GET /api/revocations?since=...`: whose tokens are to be judged again.
+/// `GET /api/revocations?since=...`: whose tokens may have been revoked.
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let since = request.query("since").and_then(|since| since.parse().ok());
@@ -125,7 +125,7 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
 }
 
 fn principal(connection: &Connection, user: User) -> Result<Principal, Error> {
-    // The settings of an agency that is looked into do not bind an administrator.
+    // The settings of an agency in preview do not bind an administrator.
     let own_agency = user.agency_id.filter(|_| !user.role.is_admin());
     let settings = match own_agency {
         Some(agency_id) => agencies::settings(connection, agency_id)?,

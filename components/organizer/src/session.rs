@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde::Serialize;
 use service::credentials::{self, Claim};
-use service::database::transaction;
+use service::database::{self, transaction};
 use service::door::{Answer, Request};
+use service::settings;
 use service::throttle::Crowds;
-use service::{clock, settings};
 use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Need};
@@ -28,16 +28,16 @@ struct SignedIn {
     token: String,
 }
 
-/// `POST /auth/sign-in`. The password is checked before the approval, so only who knows it learns of the other.
+/// `POST /auth/sign-in`. The password is checked before the approval, which only those learn who know the password.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let mut form = Form::read(request)?;
     let email = form.text("email", EMAIL_RULES);
     let password = form.text("password", PASSWORD_RULES);
     form.finish()?;
 
-    // A password that is changed while this one is checked makes void what is issued here.
-    let started = clock::now();
     let connection = store::open()?;
+    // A password change during the check revokes the token that is issued here.
+    let started = database::now(&connection)?;
     if email == settings::text("superadmin_email")? && !users::superadmin_exists(&connection)? {
         transaction(&connection, store::ensure_superadmin)?;
     }
@@ -56,8 +56,8 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has become too
-/// cheap is replaced.
+/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has
+/// become too cheap is replaced.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
@@ -72,7 +72,7 @@ pub(crate) fn check_password(
         hash,
         crowds: Crowds::Unexpected,
     };
-    credentials::check(request, &claim, |old, new| {
+    credentials::check(connection, request, &claim, |old, new| {
         Ok(users::rehash_password(connection, email, old, new)?)
     })
 }
@@ -82,7 +82,7 @@ pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Any)?;
     caller.change(&connection, |connection, caller| {
-        let time = caller.time_of_sign_out(clock::now());
+        let time = caller.time_of_sign_out(database::now(connection)?);
         let user = users::sign_out(connection, caller.user.id, time)?.ok_or(Error::Forbidden)?;
         changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
     })?;

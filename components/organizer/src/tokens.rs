@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use service::clock::{self, Millis};
+use service::clock::{self, LEEWAY, Millis};
 use service::settings;
 
 use crate::error::Error;
@@ -19,21 +19,23 @@ struct Claims {
     exp: i64,
     iss: String,
     aud: [String; 1],
-    /// The moment of issue in milliseconds. `iat` has whole seconds only, so it cannot tell a token that was issued just before
-    /// a sign-out from one issued just after it.
-    iat_ms: Millis,
+    /// The moment of issue in milliseconds, by the database's clock. `iat` has whole seconds only, so it cannot tell a
+    /// token that was issued just before a sign-out from one issued just after it. The contract does not have this
+    /// claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat_ms: Option<Millis>,
 }
 
-/// A token with a good signature, in its time, for us. Whether its user still honours it is another question.
+/// A token that is signed, current and for us. Its user may have signed out since.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     pub user_id: i64,
     pub issued_at: Millis,
 }
 
-/// Issues a token to a user, as of `issued_at`: what ends the user's sessions after that moment ends this one as well.
+/// Issues a token to a user, as of `issued_at`: a later sign-out revokes it.
 pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
-    // A sign-out may have been put a millisecond ahead of the clock, and nobody is to wait for that one.
+    // By this host's clock the token may have been issued in the future, and nobody is to wait for that.
     let iat = issued_at.min(clock::now()) / 1000;
     let claims = Claims {
         sub: user_id,
@@ -42,7 +44,7 @@ pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
         exp: iat + LIFETIME_SECONDS,
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],
-        iat_ms: issued_at,
+        iat_ms: Some(issued_at),
     };
     let secret = settings::secret("organizer_jwt_secret")?;
     let key = EncodingKey::from_secret(secret.as_bytes());
@@ -50,15 +52,16 @@ pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
     Ok(format!("{PREFIX}{token}"))
 }
 
-/// Reads a token; `None` for whatever is not one of ours.
+/// Reads a token; `None` unless it is one of ours and current.
 pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
         return Ok(None);
     };
     let secret = settings::secret("organizer_jwt_secret")?;
     let mut validation = Validation::new(Algorithm::HS256);
-    validation.leeway = 0;
-    validation.validate_nbf = true;
+    // The library's leeway would be one for `exp` as well; the times are checked below instead.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
@@ -66,8 +69,21 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let claims = jsonwebtoken::decode::<Claims>(jwt, &key, &validation)
         .ok()
         .map(|data| data.claims);
-    Ok(claims.map(|claims| Token {
+    let now = clock::now();
+    let current = claims.filter(|claims| {
+        claims.nbf.saturating_mul(1000) <= now + LEEWAY && now < claims.exp.saturating_mul(1000)
+    });
+    Ok(current.map(|claims| Token {
         user_id: claims.sub,
-        issued_at: claims.iat_ms,
+        issued_at: claims.issued_at(),
     }))
+}
+
+impl Claims {
+    /// A token with the contract's claims alone counts as issued at the end of its second: it must work when it was
+    /// issued in the same second as the account or its last sign-out (contract 2.2).
+    fn issued_at(&self) -> Millis {
+        self.iat_ms
+            .unwrap_or_else(|| self.iat.saturating_mul(1000).saturating_add(999))
+    }
 }

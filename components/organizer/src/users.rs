@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use service::clock;
+use service::database;
 use service::door::{Answer, Request};
 use service::password::Hashing;
 use spin_sdk::sqlite3::Connection;
@@ -17,7 +17,7 @@ use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, NewUser, Role, User, UserEdits};
 use crate::store::{self, agencies, removal};
 
-/// What a form says of a person who is about to have an account.
+/// The fields of a person's new account.
 pub(crate) struct Person {
     pub email: String,
     pub password: String,
@@ -41,11 +41,11 @@ impl Person {
         person
     }
 
-    /// The account to store. This hashes the password, so it does not belong into a transaction, which holds the write lock.
-    pub(crate) fn into_user(self, role: Role) -> Result<NewUser, Error> {
+    /// The account to store. This hashes the password, so never call it in a transaction, which holds the write lock.
+    pub(crate) fn into_user(self, connection: &Connection, role: Role) -> Result<NewUser, Error> {
         Ok(NewUser {
             email: self.email,
-            password_hash: Hashing::from_settings()?.hash(&self.password)?,
+            password_hash: Hashing::from_settings::<Error>(connection)?.hash(&self.password)?,
             first_name: self.first_name,
             last_name: self.last_name,
             phone_number: self.phone_number,
@@ -91,7 +91,7 @@ pub(crate) const AGENCY_ROLES: [RoleOption; 3] = [
     },
 ];
 
-/// Those that administrators can give.
+/// The roles that administrators can give.
 pub(crate) const ADMIN_ROLES: [RoleOption; 4] = {
     let [owner, manager, support] = AGENCY_ROLES;
     [
@@ -120,8 +120,8 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     ListQuery::read(request)?.answer(|page| users::list_of_agency(&connection, agency_id, page))
 }
 
-/// `GET /agency/users/:id`. An administrator without preview looks up who did what in the record here, and finds anybody
-/// (contract 3.1).
+/// `GET /agency/users/:id`. An administrator without preview looks up who did what in the record here, and finds
+/// anybody (contract 3.1).
 pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
@@ -145,7 +145,7 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     })
 }
 
-/// Creates a user whom the caller may manage, in the agency that `agency_of` finds at that moment.
+/// Creates a user whom the caller may manage, in the agency that `agency_of` finds in the transaction.
 pub(crate) fn create(
     request: &Request,
     connection: &Connection,
@@ -161,12 +161,12 @@ pub(crate) fn create(
     if !caller.user.role.may_manage(role) {
         return Err(not_allowed);
     }
-    let user = person.into_user(role)?;
+    let user = person.into_user(connection, role)?;
     let user = caller.change(connection, |connection, caller| {
         if !caller.user.role.may_manage(role) {
             return Err(not_allowed);
         }
-        let user = users::insert(connection, &user, agency_of(caller)?, clock::now())?
+        let user = users::insert(connection, &user, agency_of(caller)?, database::now(connection)?)?
             .ok_or_else(|| Error::BadRequest("Email is already taken".to_owned()))?;
         changelogs::record(connection, &caller.user, Change::insert(&user)?)?;
         Ok(user)
@@ -195,7 +195,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
-/// Edits a user whom the caller may manage, and may still manage then.
+/// Edits a user whom the caller may manage, before and after the edit.
 pub(crate) fn edit(
     connection: &Connection,
     caller: &Caller,
@@ -233,7 +233,7 @@ pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> 
     Ok(json(StatusCode::OK, &user))
 }
 
-/// Deletes a user whom the caller may manage, and tells how the user was.
+/// Deletes a user whom the caller may manage, and returns the user.
 pub(crate) fn delete(connection: &Connection, caller: &Caller, user: User) -> Result<User, Error> {
     if !caller.user.role.may_manage(user.role) {
         return Err(Error::NotAllowed(

@@ -17,8 +17,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Makes a change in one transaction. The caller is looked up again in there, so that nobody changes anything who has been signed out
-    /// or removed since the request came in.
+    /// Makes a change in one transaction. It looks the caller up again in there: a caller who has been signed out or
+    /// removed since the request came in changes nothing.
     pub(crate) fn change<T>(
         &self,
         connection: &Connection,
@@ -35,13 +35,13 @@ impl Caller {
         self.token.issued_at
     }
 
-    /// Looks the caller up again, who may have been signed out or removed since the request came in.
+    /// Looks the caller up again: a sign-out or a removal may have come since the request did.
     pub(crate) fn is_still_welcome(&self, connection: &Connection) -> Result<(), Error> {
         honoured(connection, self.token)?.map(drop).ok_or(INVALID_TOKEN)
     }
 
-    /// The moment to sign the caller out at: now, and in any case after the caller's own token was issued, which may have been in
-    /// this very millisecond.
+    /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
+    /// was issued, which may have been in this very millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
         now.max(self.token.issued_at + 1)
     }
@@ -49,7 +49,7 @@ impl Caller {
 
 const INVALID_TOKEN: Error = Error::Unauthorized("invalid token");
 
-/// Lets a participant in.
+/// Admits a participant.
 pub(crate) fn admit(connection: &Connection, request: &Request) -> Result<Caller, Error> {
     let token = request
         .bearer()
@@ -67,14 +67,14 @@ pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<Part
     }
 }
 
-/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was issued after the
-/// last sign-out.
+/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was
+/// issued after the last sign-out.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<Participant>, Error> {
     let participant = participants::find(connection, token.participant_id)?;
     Ok(participant.filter(|participant| token.issued_at >= participant.time_sign_out))
 }
 
-/// Lets another service in.
+/// Admits another service, by its key.
 pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
     let key = request
         .bearer()

@@ -1,5 +1,5 @@
-//! Reading a JSON body as this API reads it (contract 4): keys in any case, unknown ones ignored, null counts as absent, and the
-//! first problem is the one reported.
+//! Reading a JSON body as this API reads it (contract 4): keys in any case, unknown ones ignored, null counts as
+//! absent, and the first problem is the one reported.
 
 use serde_json::{Map, Value};
 
@@ -30,10 +30,14 @@ impl Body {
     pub(crate) fn integer(&self, name: &str) -> Result<i64, Error> {
         match self.field(name) {
             None => Ok(0),
-            Some(value) => value
-                .as_i64()
-                .ok_or_else(|| wrong_type(name, "an integer number")),
+            Some(value) => lenient_json::integer(value).ok_or_else(|| wrong_type(name, "an integer number")),
         }
+    }
+
+    /// A list of whole numbers; `None` when it is absent or holds anything else.
+    pub(crate) fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        let list = self.field(name)?.as_array()?;
+        list.iter().map(lenient_json::integer).collect()
     }
 
     /// A number, which may be absent.
@@ -43,7 +47,7 @@ impl Body {
     }
 
     /// The field itself, by its exact name first. Null is as good as absent.
-    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+    fn field(&self, name: &str) -> Option<&Value> {
         let in_any_case = || {
             self.0
                 .iter()
@@ -72,6 +76,16 @@ mod tests {
         assert_eq!(body.integer("eventId").unwrap(), 3);
         assert_eq!(body.number("lat").unwrap(), None);
         assert_eq!(body.text("missing").unwrap(), "");
+    }
+
+    #[test]
+    fn an_integer_is_one_by_its_value() {
+        let body = Body::read(br#"{"eventId":3.0,"other":3e2,"ids":[1,2.0,3e0],"bad":[1,2.5]}"#).unwrap();
+        assert_eq!(body.integer("eventId").unwrap(), 3);
+        assert_eq!(body.integer("other").unwrap(), 300);
+        assert_eq!(body.integers("ids"), Some(vec![1, 2, 3]));
+        assert_eq!(body.integers("bad"), None);
+        assert_eq!(body.integers("missing"), None);
     }
 
     #[test]

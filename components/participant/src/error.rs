@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use service::credentials::CheckError;
-use service::database::DatabaseError;
-use service::door::{Answer, ErrorBody, ReadError};
+use service::database::{DatabaseError, Trouble};
+use service::door::{Answer, ErrorBody, NoRoute, ReadError};
 use service::password::PasswordError;
 use service::settings::SettingError;
 
@@ -14,7 +14,7 @@ pub(crate) enum Error {
     /// Input that breaks a rule; the text says which.
     #[error("{0}")]
     BadRequest(String),
-    /// No credentials, or not good enough ones; the text says which.
+    /// No valid credentials; the text says which.
     #[error("{0}")]
     Unauthorized(&'static str),
     /// Too many wrong passwords; after so many seconds the next may be tried.
@@ -34,7 +34,7 @@ pub(crate) enum Error {
     /// Another service is needed and cannot be asked right now.
     #[error("api error")]
     Unavailable,
-    /// Another service said what it never should.
+    /// Another service gave an answer that it never should.
     #[error("api error: {0}")]
     Api(String),
     #[error(transparent)]
@@ -53,6 +53,16 @@ impl From<CheckError> for Error {
             CheckError::Throttled { retry_after } => Error::TooManyAttempts { retry_after },
             CheckError::Password(error) => error.into(),
             CheckError::Setting(error) => error.into(),
+            CheckError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoRoute> for Error {
+    fn from(error: NoRoute) -> Error {
+        match error {
+            NoRoute::UnknownPath => Error::UnknownRoute,
+            NoRoute::WrongMethod { allow } => Error::WrongMethod { allow },
         }
     }
 }
@@ -78,14 +88,26 @@ impl Error {
             Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Database(_) if self.trouble().is_some() => StatusCode::SERVICE_UNAVAILABLE,
             Error::Api(_) | Error::Database(_) | Error::Password(_) | Error::Setting(_) | Error::Token(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
     }
 
+    /// Why the database cannot be used for now, if that is what went wrong.
+    fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Error::Database(error) => error.trouble(),
+            _ => None,
+        }
+    }
+
     /// What a client reads.
     fn message(&self) -> String {
+        if let Some(trouble) = self.trouble() {
+            return trouble.to_string();
+        }
         match self {
             Error::BadRequest(_)
             | Error::Unauthorized(_)
@@ -103,13 +125,17 @@ impl Error {
         }
     }
 
-    /// The answer a client gets; what it is not to see goes to the log instead.
+    /// The answer a client gets. Internal details go to the log instead.
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
+        let trouble = self.trouble();
+        if status == StatusCode::INTERNAL_SERVER_ERROR || trouble.is_some() {
             eprintln!("request failed: {self}");
         }
         let body = ErrorBody::new(status, self.message());
+        if let Some(trouble) = trouble {
+            return json(status, &body).with("retry-after", trouble.retry_after().to_string());
+        }
         match self {
             Error::UnknownRoute => Answer::text(status, &body.message),
             Error::WrongMethod { allow } => Answer::text(status, &body.message).with("allow", allow),

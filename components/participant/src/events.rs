@@ -59,27 +59,28 @@ fn time(request: &Request, name: &str) -> Result<Option<Millis>, Error> {
 }
 
 /// `GET /events/:id`
-pub(crate) fn show_event(request: &Request) -> Result<Answer, Error> {
+pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
-    let id = request.path.last().and_then(|id| id.parse().ok());
-    let id = id.ok_or_else(|| Error::BadRequest("invalid `id` route parameter".to_owned()))?;
+    let invalid = |_| Error::BadRequest("invalid `id` route parameter".to_owned());
+    let id = id.parse().map_err(invalid)?;
     let known = known_events::find(&connection, id)?;
     let event = find(&connection, id, known.as_ref())?;
     let requested = requests::is_open(&connection, caller.participant.id, id)?;
     Ok(json(StatusCode::OK, &body(event, Some(requested))))
 }
 
-/// How long a press may rely on what the organizer service said of an event, while it is down.
+/// How long a press may rely on a verified event while the organizer service is down.
 const MEMORY: Millis = 24 * 60 * 60 * 1000;
 
-/// How old that may get before it is noted anew.
+/// How old a verification may get before it is renewed.
 const REFRESH: Millis = 60 * 1000;
 
-/// How long a press may rely on it in any case, while others are on their way: in a storm one asks for all.
+/// How long a press may rely on a verified event in any case, while other presses are being delivered: in a storm one
+/// press asks for all.
 const MOMENT: Millis = 1000;
 
-/// The event with an id, of an approved agency. What is known of it is brought up to date.
+/// The event with an id, of an approved agency. Updates what is known of it.
 fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<Event, Error> {
     let found = directory::events_by_ids(&[id])
         .map_err(failure)?
@@ -87,14 +88,13 @@ fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<
         .next();
     match &found {
         Some(event) => {
-            let now = clock::now();
             let fresh = known.is_some_and(|known| {
                 let age = if known.amid_presses { MOMENT } else { REFRESH };
-                known.agency_id == event.agency_id && known.verified_at >= now - age
+                known.agency_id == event.agency_id && known.age <= age
             });
             if !fresh {
-                known_events::learn(connection, id, event.agency_id, now)?;
-                known_events::forget_older(connection, now - MEMORY)?;
+                known_events::learn(connection, id, event.agency_id)?;
+                known_events::forget_older(connection, MEMORY)?;
             }
         }
         None if known.is_some() => known_events::forget(connection, id)?,
@@ -103,21 +103,21 @@ fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<
     found.ok_or(Error::EventNotFound(id))
 }
 
-/// The agency that runs an event, for a press. While the organizer service is down, an event that it has vouched for lately is good enough: who is in
-/// danger must not wait for it.
+/// The agency that runs an event, for a press. While the organizer service is down, an event that it has verified
+/// lately is good enough: nobody in danger must wait for it.
 pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> {
     let known = known_events::find(connection, id)?;
-    let vouched_within = |age| {
+    let verified_within = |age| {
         let known = known.as_ref()?;
-        (known.verified_at >= clock::now() - age).then_some(known.agency_id)
+        (known.age <= age).then_some(known.agency_id)
     };
     if known.as_ref().is_some_and(|known| known.amid_presses)
-        && let Some(agency_id) = vouched_within(MOMENT)
+        && let Some(agency_id) = verified_within(MOMENT)
     {
         return Ok(agency_id);
     }
     match find(connection, id, known.as_ref()) {
-        Err(error @ (Error::Unavailable | Error::Api(_))) => vouched_within(MEMORY).ok_or(error),
+        Err(error @ (Error::Unavailable | Error::Api(_))) => verified_within(MEMORY).ok_or(error),
         found => found.map(|event| event.agency_id),
     }
 }

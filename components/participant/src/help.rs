@@ -3,8 +3,8 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use service::clock;
 use service::door::{Answer, Request};
+use service::position::Position;
 use uuid::Uuid;
 
 use crate::bindings::mayday::platform::desk::{self, Standing};
@@ -17,16 +17,15 @@ use crate::{access, events, json, outbox};
 /// Contract 4, in bytes.
 const MAX_DESCRIPTION: usize = 2000;
 
-/// `POST /chat-requests`: the lock and the outbox row are stored together; what comes after can fail without harm, because the
-/// outbox is tried again.
+/// `POST /chat-requests`: the lock and the outbox row are stored together. What comes after can fail without harm,
+/// because the delivery is tried again.
 pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
-    let pressed_at = clock::now();
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
     let event_id = body.integer("eventId")?;
     let description = body.text("description")?;
-    let (lat, lng) = (body.number("lat")?, body.number("lng")?);
+    let position = Position::new(body.number("lat")?, body.number("lng")?);
     if description.len() > MAX_DESCRIPTION {
         return Err(Error::BadRequest(format!(
             "description must be at most {MAX_DESCRIPTION} characters"
@@ -34,28 +33,33 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     }
     let agency_id = events::agency_of(&connection, event_id)?;
 
+    let request_id = Uuid::now_v7().to_string();
+    let participant_id = caller.participant.id;
     let press = Press {
-        participant_id: caller.participant.id,
+        participant_id,
         event_id,
         agency_id,
-        pressed_at,
         description,
-        lat,
-        lng,
+        // Nobody who needs help is refused for a bad position.
+        position: position.unwrap_or_else(|error| {
+            eprintln!(
+                "request {request_id} of participant {participant_id} is stored without position: {error}"
+            );
+            None
+        }),
     };
-    let request_id = Uuid::now_v7().to_string();
     if !requests::open(&connection, &request_id, &press, caller.issued_at())? {
         caller.is_still_welcome(&connection)?;
         return Err(Error::BadRequest("chat request already exists".to_owned()));
     }
-    // The press is stored, so whatever happens now is made up for at a tick.
+    // The press is stored, so the next tick repeats what fails now.
     outbox::deliver_due(&connection)
         .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
     Ok(empty())
 }
 
-/// `GET /chat-requests`: whether the caller has an open request for an event, which the contract's body names or, since many
-/// proxies drop the body of a GET, `?eventId=`.
+/// `GET /chat-requests`: whether the caller has an open request for an event. The contract names the event in the body;
+/// since many proxies drop the body of a GET, `?eventId=` does as well.
 pub(crate) fn has_pressed(request: &Request) -> Result<Answer, Error> {
     #[derive(Serialize)]
     struct Pressed {
@@ -64,7 +68,7 @@ pub(crate) fn has_pressed(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let event_id = match request.query("eventId") {
-        Some(id) => event_id(id)?,
+        Some(id) => parse_event_id(id)?,
         None => Body::read(&request.body)?.integer("eventId")?,
     };
     events::agency_of(&connection, event_id)?;
@@ -81,7 +85,7 @@ struct OpenRequest {
     state: &'static str,
     /// 1 is next. Null when the chat is open, and while the messenger has not got the request.
     position: Option<u32>,
-    /// What the latest pickups let expect; -1 when unknown.
+    /// Estimated from the latest pickups; -1 when unknown.
     estimated_wait_seconds: i64,
 }
 
@@ -115,10 +119,10 @@ pub(crate) fn list_mine(request: &Request) -> Result<Answer, Error> {
 }
 
 /// `DELETE /chat-requests/mine/:eventId`: takes a request back that nobody has picked up yet.
-pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
+pub(crate) fn cancel(request: &Request, event_id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
-    let event_id = event_id(request.path.last().map_or("", String::as_str))?;
+    let event_id = parse_event_id(event_id)?;
     let locks = requests::of_participant(&connection, caller.participant.id)?;
     let lock = locks
         .into_iter()
@@ -138,7 +142,7 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     Ok(empty())
 }
 
-fn event_id(text: &str) -> Result<i64, Error> {
+fn parse_event_id(text: &str) -> Result<i64, Error> {
     text.parse()
         .map_err(|_| Error::BadRequest("invalid `eventId` route parameter".to_owned()))
 }

@@ -20,7 +20,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "participant" });
 }
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
@@ -32,6 +32,9 @@ const MOUNT: &str = "participant";
 /// No body a client sends comes near it; lists made by our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Contract 2.9.
+const CORS_METHODS: &str = "GET, PATCH, POST, OPTIONS";
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
@@ -48,7 +51,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
     // Contract 2.9.
     answer
         .with("access-control-allow-origin", "*")
-        .with_default("access-control-allow-methods", "GET, PATCH, POST, OPTIONS")
+        .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .with("access-control-expose-headers", "Retry-After")
         .into_response()
@@ -62,69 +65,34 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 4), and below the line what only our own services may call, who may also release a lock.
+/// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also list
+/// users and release a lock of `chat-requests`.
 fn route(request: &Request) -> Result<Answer, Error> {
-    let handler: Handler = match request.segments().as_slice() {
-        // The contract's list lacks DELETE, which nobody needed in a browser before.
-        ["chat-requests", "mine", ..] if request.method == Method::OPTIONS => {
-            return Ok(
-                Answer::empty(StatusCode::OK).with("access-control-allow-methods", "GET, DELETE, OPTIONS")
-            );
-        }
-        ["auth", "sign-up"] => pick(request, &[("POST", session::sign_up)])?,
-        ["auth", "sign-in"] => pick(request, &[("POST", session::sign_in)])?,
-        ["auth", "sign-out"] => pick(request, &[("POST", session::sign_out)])?,
-        ["profile"] => pick(
-            request,
-            &[
-                ("GET", profile::show_profile),
-                ("PATCH", profile::edit_profile),
-                ("DELETE", profile::delete_profile),
-            ],
-        )?,
-        ["profile", "change-password"] => pick(request, &[("PATCH", profile::change_password)])?,
-        ["events"] => pick(request, &[("GET", events::list_events)])?,
-        ["events", _] => pick(request, &[("GET", events::show_event)])?,
-        ["chat-requests"] => pick(
-            request,
-            &[
-                ("GET", help::has_pressed),
-                ("POST", help::press),
-                ("DELETE", services::release_lock),
-            ],
-        )?,
-        ["chat-requests", "mine"] => pick(request, &[("GET", help::list_mine)])?,
-        ["chat-requests", "mine", _] => pick(request, &[("DELETE", help::cancel)])?,
+    let routed = service::routes!(request,
+        "POST" ["auth", "sign-up"] => session::sign_up(request),
+        "POST" ["auth", "sign-in"] => session::sign_in(request),
+        "POST" ["auth", "sign-out"] => session::sign_out(request),
+        "GET" ["profile"] => profile::show_profile(request),
+        "PATCH" ["profile"] => profile::edit_profile(request),
+        "DELETE" ["profile"] => profile::delete_profile(request),
+        "PATCH" ["profile", "change-password"] => profile::change_password(request),
+        "GET" ["users"] => services::list_users(request),
 
-        ["users"] => pick(request, &[("GET", services::list_users)])?,
-        ["internal", "principals"] => pick(request, &[("POST", services::judge_tokens)])?,
-        ["internal", "revocations"] => pick(request, &[("GET", services::list_revocations)])?,
-        ["internal", "releases"] => pick(request, &[("POST", services::release_locks)])?,
-        ["internal", "tick"] => pick(request, &[("POST", services::tick)])?,
-        _ => return Err(Error::UnknownRoute),
-    };
-    handler(request)
-}
+        "GET" ["events"] => events::list_events(request),
+        "GET" ["events", id] => events::show_event(request, id),
 
-type Handler = fn(&Request) -> Result<Answer, Error>;
+        "GET" ["chat-requests"] => help::has_pressed(request),
+        "POST" ["chat-requests"] => help::press(request),
+        "GET" ["chat-requests", "mine"] => help::list_mine(request),
+        "DELETE" ["chat-requests", "mine", event_id] => help::cancel(request, event_id),
+        "DELETE" ["chat-requests"] => services::release_lock(request),
 
-/// The handler for the request's method. A browser's preflight is answered on every known path.
-fn pick(request: &Request, methods: &[(&'static str, Handler)]) -> Result<Handler, Error> {
-    if request.method == Method::OPTIONS {
-        return Ok(|_| Ok(Answer::empty(StatusCode::OK)));
-    }
-    let found = methods
-        .iter()
-        .find(|(method, _)| *method == request.method.as_str());
-    found
-        .map(|(_, handler)| *handler)
-        .ok_or_else(|| Error::WrongMethod {
-            allow: methods
-                .iter()
-                .map(|(method, _)| *method)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+        "POST" ["internal", "principals"] => services::judge_tokens(request),
+        "GET" ["internal", "revocations"] => services::list_revocations(request),
+        "POST" ["internal", "releases"] => services::release_locks(request),
+        "POST" ["internal", "tick"] => services::tick(request),
+    );
+    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
 }
 
 /// JSON as this service writes it (contract 0).

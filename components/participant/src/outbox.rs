@@ -1,53 +1,39 @@
-//! Delivery of presses to the messenger's queue: at once, and otherwise again and again with growing pauses.
+//! Delivers presses to the messenger's queue: at once, and otherwise again with growing pauses.
 
-use service::clock::{self, Millis};
-use service::database::transaction;
+use service::clock::Millis;
 use service::internal::{Contact, HelpRequest};
-use service::retry;
+use service::notices;
 use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::desk;
 use crate::error::Error;
-use crate::store::requests::{self, Due};
+use crate::store::requests;
 
-/// While presses are being delivered by whoever took them, others leave them alone; this is longer than a delivery may take.
+/// While an instance delivers presses, others leave them alone; this is longer than a delivery may take.
 const TAKEN_FOR: Millis = 5_000;
 
-/// How many presses one round takes along.
+/// How many presses one round takes.
 const ROUND: i64 = 200;
 
-/// Delivers what is due, fresh presses and those that could not be delivered before. When many press at the same moment whoever comes first takes the
-/// presses of the others along, and these find nothing left to do. A messenger that cannot be reached is no error here: the rows stay for
-/// a later round.
+/// Delivers what is due: fresh presses, and those that could not be delivered before. When many press at the same
+/// moment, the first delivers the presses of the others as well, and these find nothing left to do. That the messenger
+/// cannot be reached is no error here: the rows stay for a later round.
 pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
-    let now = clock::now();
-    let due = requests::take_due(connection, now, ROUND, now + TAKEN_FOR)?;
+    let due = requests::take_due(connection, ROUND, TAKEN_FOR)?;
     if due.is_empty() {
         return Ok(());
     }
-    deliver(connection, due)
-}
-
-/// Once the messenger has stored requests, their outbox rows go.
-fn deliver(connection: &Connection, batch: Vec<Due>) -> Result<(), Error> {
-    let keys: Vec<(String, i64)> = batch
-        .iter()
-        .map(|due| (due.request.id.clone(), due.attempts))
-        .collect();
-    let batch: Vec<_> = batch.into_iter().map(|due| message(due.request)).collect();
-    match desk::enqueue(&batch) {
-        Ok(()) => {
-            let ids: Vec<_> = keys.into_iter().map(|(id, _)| id).collect();
-            requests::delivered(connection, &ids)?;
-        }
+    let ids: Vec<_> = due.iter().map(|request| request.id.clone()).collect();
+    let due: Vec<_> = due.into_iter().map(message).collect();
+    match desk::enqueue(&due) {
+        Ok(()) => requests::delivered(connection, &ids)?,
         Err(error) => {
-            eprintln!("{} requests for help wait in the outbox: {error:?}", keys.len());
-            let now = clock::now();
-            transaction(connection, |connection| {
-                for (id, attempts) in &keys {
-                    requests::postpone(connection, id, now + retry::pause(*attempts))?;
-                }
-                Ok::<_, Error>(())
+            requests::postpone(connection, &ids)?;
+            notices::print(connection, "presses wait", notices::MINUTE, || {
+                format!(
+                    "{} presses wait in the outbox, the messenger did not take them: {error:?}",
+                    ids.len()
+                )
             })?;
         }
     }

@@ -1,7 +1,7 @@
 //! The caller's own account (contract 4).
 
 use http::StatusCode;
-use service::clock;
+use service::database;
 use service::door::{Answer, Request};
 use service::password::Hashing;
 use spin_sdk::sqlite3::Connection;
@@ -20,7 +20,8 @@ pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &caller.participant))
 }
 
-/// `PATCH /profile`. A phone number that is left out becomes empty. Whoever is talking to the participant has the new one from then on.
+/// `PATCH /profile`. A phone number that is left out becomes empty. Whoever is talking to the participant has the new
+/// one from then on.
 pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
@@ -57,9 +58,9 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     }
     verify(&connection, request, &caller, old_password)?;
 
-    let hash = Hashing::from_settings()?.hash(new_password)?;
+    let hash = Hashing::from_settings::<Error>(&connection)?.hash(new_password)?;
     let participant = caller.change(&connection, |connection, participant| {
-        let time = caller.time_of_sign_out(clock::now());
+        let time = caller.time_of_sign_out(database::now(connection)?);
         Ok(participants::set_password(
             connection,
             participant.id,
@@ -70,7 +71,8 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
-/// `DELETE /profile`. The account goes with its locks and what waits to be delivered, and the messenger forgets the person.
+/// `DELETE /profile`. The account goes with its locks and what waits to be delivered, and the messenger forgets the
+/// person.
 pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
@@ -87,7 +89,7 @@ pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
-/// The change is stored and noted for the messenger, so whatever happens now is made up for at a tick.
+/// The change is stored and noted for the messenger, so the next tick repeats what fails now.
 fn tell_messenger(connection: &Connection) {
     contacts::tell_due(connection)
         .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));

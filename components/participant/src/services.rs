@@ -1,9 +1,8 @@
-//! What the other services ask (contract 4), behind the service key.
+//! Routes for the other services (contract 4), behind the service key.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde::Deserialize;
 use service::database::transaction;
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
@@ -15,7 +14,8 @@ use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
 use crate::{access, contacts, json, outbox};
 
-/// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from `?ids=1,2`.
+/// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from
+/// `?ids=1,2`.
 pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let ids = match request.query("ids") {
@@ -26,7 +26,7 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
             .collect(),
         None => Body::read(&request.body)
             .ok()
-            .and_then(|body| Vec::deserialize(body.field("ids")?).ok())
+            .and_then(|body| body.integers("ids"))
             .filter(|ids| !ids.is_empty()),
     };
     let ids: Vec<i64> = ids.ok_or_else(|| Error::BadRequest("invalid request body".to_owned()))?;
@@ -64,7 +64,7 @@ pub(crate) fn release_locks(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// `POST /internal/principals`: judges a list of tokens, by the rules that `GET /profile` applies to one.
+/// `POST /internal/principals`: authenticates a list of tokens, by the rules that `GET /profile` applies to one.
 pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
@@ -75,7 +75,7 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Principals { principals }))
 }
 
-/// `GET /internal/revocations?since=...`: whose tokens are to be judged again.
+/// `GET /internal/revocations?since=...`: whose tokens may have been revoked.
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let since = request.query("since").and_then(|since| since.parse().ok());
@@ -93,7 +93,8 @@ fn principal(participant: Participant) -> Principal {
     }
 }
 
-/// `POST /internal/tick`: the dispatcher's knock; delivers what waits in the outbox, and tells what has become of contacts.
+/// `POST /internal/tick`, from the dispatcher: delivers what waits in the outbox, and tells the messenger of changed
+/// contacts.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use service::clock::{self, Millis};
+use service::clock::{self, LEEWAY, Millis};
 use service::settings;
 
 use crate::error::Error;
@@ -11,10 +11,7 @@ const PREFIX: &str = "participant:";
 const ISSUER: &str = "mayday";
 const LIFETIME: Millis = 24 * 60 * 60 * 1000;
 
-/// How far the clock of the host that issued a token may be ahead: a token has to work at once, at any host.
-const LEEWAY: Millis = 2000;
-
-/// Times are fractional seconds.
+/// Times are fractional seconds; `iat` is by the database's clock, as sign-outs are.
 #[derive(Deserialize, Serialize)]
 struct Claims {
     sub: String,
@@ -25,20 +22,20 @@ struct Claims {
     aud: [String; 1],
 }
 
-/// A token with a good signature, in its time, for us. Whether its participant still honours it is another question.
+/// A token that is signed, current and for us. Its participant may have signed out since.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     pub participant_id: i64,
     pub issued_at: Millis,
 }
 
-/// Issues a token to a participant, as of `issued_at`: what ends the participant's sessions after that moment ends this one as well.
+/// Issues a token to a participant, as of `issued_at`: a later sign-out revokes it.
 pub(crate) fn issue(participant_id: i64, issued_at: Millis) -> Result<String, Error> {
     let now = clock::now();
     let claims = Claims {
         sub: participant_id.to_string(),
         iat: seconds(issued_at),
-        // A sign-out may have been put a millisecond ahead of the clock, and nobody is to wait for that one.
+        // By this host's clock the token may have been issued in the future, and nobody is to wait for that.
         nbf: seconds(issued_at.min(now)),
         exp: seconds(issued_at + LIFETIME),
         iss: ISSUER.to_owned(),
@@ -54,14 +51,14 @@ pub(crate) fn issue(participant_id: i64, issued_at: Millis) -> Result<String, Er
     Ok(format!("{PREFIX}{token}"))
 }
 
-/// Reads a token; `None` for whatever is not one of ours.
+/// Reads a token; `None` unless it is one of ours and current.
 pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
         return Ok(None);
     };
     let secret = settings::secret("participant_jwt_secret")?;
     let mut validation = Validation::new(Algorithm::HS256);
-    // The library compares whole seconds, and would round `nbf` up into the future; the times are checked below instead.
+    // The library's leeway would be one for `exp` as well; the times are checked below instead.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.set_issuer(&[ISSUER]);

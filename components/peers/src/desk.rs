@@ -10,7 +10,7 @@ use crate::bindings::exports::mayday::platform::desk::{
 };
 use crate::owner::{MESSENGER, OwnerError};
 
-/// A press is safe in the participant's outbox before the messenger is asked, so nobody has to wait long for it.
+/// The press is stored in the participant's outbox already, so nobody has to wait long for the messenger.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Guest for Peers {

@@ -12,7 +12,7 @@ use crate::owner::{ORGANIZER, OwnerError, comma_separated};
 /// Contract 0.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Somebody may be pressing for help, and what is known of the event is good enough then.
+/// A press for help waits for this, and it can rely on what is known of the event.
 const BY_IDS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]

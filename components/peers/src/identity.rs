@@ -11,13 +11,13 @@ use crate::bindings::exports::mayday::platform::identity::{
 };
 use crate::owner::{ORGANIZER, Owner, OwnerError, PARTICIPANT, comma_separated};
 
-/// A credential is checked with indexed reads; an owner that needs longer is as good as down (contract 0: 1 s).
+/// A credential is checked with indexed reads; a service that needs longer counts as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Asked every moment, and again at the next one. A realm must not wait for long because the other one's owner hangs.
+/// Asked all the time, so a failure is soon made up for. A service that hangs must not delay the other realm.
 const REVOCATIONS_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Everybody at the sockets of a sidecar waits for this, and whoever hands a chat over can try again.
+/// Every user of a sidecar waits for this, and whoever hands a chat over can try again.
 const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Guest for Peers {
@@ -83,7 +83,7 @@ fn failure(error: &OwnerError) -> Error {
     }
 }
 
-/// Asks the owner of a realm, and tells where to go on reading there.
+/// Asks the service that owns a realm, and returns the cursor for the next question.
 fn read_revocations(
     realm: Realm,
     owner: &Owner,
@@ -106,7 +106,7 @@ fn read_revocations(
             Some(answer.last)
         }
         Err(error) => {
-            // An owner that is away would fill the log. Whoever asks next goes on from the same place.
+            // A service that is down would fill the log. The next question continues from the same cursor.
             if !error.is_unavailable() {
                 eprintln!("revocations could not be read: {error}");
             }
@@ -115,7 +115,7 @@ fn read_revocations(
     }
 }
 
-/// Asks the owner about all tokens of its realm in one call.
+/// Authenticates all tokens of a realm in one call.
 fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], verdicts: &mut [Verdict]) {
     let prefix = match realm {
         Realm::Organizer => "organizer:",

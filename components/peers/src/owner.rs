@@ -1,4 +1,4 @@
-//! One question to the service that owns the answer.
+//! Questions to the service that owns the data.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) const MESSENGER: Owner = Owner {
     key: "messenger_key",
 };
 
-/// Why the owner's answer is not to be had.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OwnerError {
     #[error(transparent)]
@@ -41,7 +41,7 @@ pub(crate) enum OwnerError {
 }
 
 impl OwnerError {
-    /// Whether asking again later may help: the service was not there, or said that it cannot answer now.
+    /// Whether a later try may succeed: the service was down, or failed to answer.
     pub(crate) fn is_unavailable(&self) -> bool {
         match self {
             OwnerError::Unavailable(_) => true,
@@ -65,7 +65,7 @@ impl Owner {
         })
     }
 
-    /// Hands something over and reads the answer.
+    /// Sends something and reads the answer.
     pub(crate) fn post<Answer: DeserializeOwned>(
         &self,
         path: &str,
@@ -81,7 +81,7 @@ impl Owner {
         serde_json::from_slice(&answer).map_err(unreadable)
     }
 
-    /// Hands something over; that it was taken is the answer.
+    /// Sends something; success is the answer.
     pub(crate) fn tell(
         &self,
         path: &str,

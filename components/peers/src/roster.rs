@@ -10,13 +10,13 @@ use crate::Peers;
 use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile};
 use crate::owner::{OwnerError, PARTICIPANT, comma_separated};
 
-/// Whoever asks can do without: contact details are kept from the press.
+/// The caller can do without: it keeps the contact details of the press.
 const PROFILES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// At most this many ids go into one URL.
 const PROFILES_AT_ONCE: usize = 500;
 
-/// Everybody at the sockets of a sidecar waits for this, and the outbox will do it as well.
+/// Every user of a sidecar waits for this, and the outbox tries again.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]

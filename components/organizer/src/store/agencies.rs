@@ -5,8 +5,7 @@ use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::store::changelogs::Recorded;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// An agency (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -32,15 +31,16 @@ impl Recorded for Agency {
     }
 }
 
-/// What is to become of an agency; what is absent stays.
+/// Edits to an agency; absent fields stay.
 pub(crate) struct AgencyEdits {
     pub name: Option<String>,
     pub address: Option<String>,
-    /// May be taken away.
+    /// `Some(None)` removes it.
     pub website: Option<Option<String>>,
 }
 
-/// What an agency has decided about its work. Clients know the fields of an agency (contract 1.3), so these stand beside them.
+/// What an agency has decided about its work. Clients know the fields of an agency (contract 1.3), so these stand
+/// beside them.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Settings {
@@ -48,9 +48,9 @@ pub(crate) struct Settings {
     pub max_open_chats: Option<u32>,
 }
 
-/// What is to become of an agency's settings; what is absent stays.
+/// Edits to an agency's settings; absent fields stay.
 pub(crate) struct SettingsEdits {
-    /// May be taken away.
+    /// `Some(None)` removes it.
     pub max_open_chats: Option<Option<i64>>,
 }
 
@@ -137,7 +137,8 @@ pub(crate) fn update(
     )
 }
 
-/// Approves an agency, or takes its approval back; without a verdict it stays as it is. `None` when there is no such agency.
+/// Approves an agency, or takes its approval back; without a verdict it stays as it is. `None` when there is no such
+/// agency.
 pub(crate) fn set_approved(
     connection: &Connection,
     id: i64,

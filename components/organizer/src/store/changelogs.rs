@@ -1,47 +1,19 @@
-//! The record: one row for each change, written in the transaction of the change (contract 3.8), and chained (`chain`). Rows
-//! are never removed.
+//! The record: one row for each change, written in the transaction of the change (contract 3.8), and chained (`chain`).
+//! Rows are never removed.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
-use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{self, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::chain;
+use crate::chain::{self, Changelog, Proof};
 use crate::error::Error;
 use crate::store::agencies::Agency;
-use crate::store::users::{User, timestamp};
-use crate::store::{Identified, Page};
-
-/// A row of the record (contract 1.3).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Changelog {
-    pub id: i64,
-    pub entity_id: i64,
-    pub entity_class: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    #[serde(serialize_with = "timestamp")]
-    pub changed_at: Millis,
-    /// JSON as a text, not as an object.
-    pub value_after: Option<String>,
-    pub user_id: i64,
-    pub agency_id: Option<i64>,
-}
-
-/// What a row carries beside, so that the chain can be checked.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Proof {
-    pub blank_value: Option<String>,
-    pub salt: Option<String>,
-    pub seal: Option<String>,
-    pub hash: String,
-}
+use crate::store::users::User;
+use crate::store::{Identified, Page, Recorded};
 
 /// A row with its proof.
 #[derive(Debug, Serialize)]
@@ -64,19 +36,6 @@ impl Identified for Changelog {
 impl Identified for ProvenChangelog {
     fn id(&self) -> i64 {
         self.row.id
-    }
-}
-
-/// Something whose changes are on record.
-pub(crate) trait Recorded: Identified + Serialize + Sized {
-    const CLASS: &'static str;
-
-    /// Whose it is.
-    fn agency_id(&self) -> Option<i64>;
-
-    /// The same without personal data; `None` for what is not about a person.
-    fn blanked(&self) -> Option<Self> {
-        None
     }
 }
 
@@ -116,9 +75,9 @@ pub(crate) struct Change {
     kind: &'static str,
     value: Option<String>,
     blank_value: Option<String>,
-    /// Whose it is.
+    /// The agency that it belongs to.
     of: Option<i64>,
-    /// In whose record it belongs, whoever did it.
+    /// The agency whose record it belongs to, whoever did it.
     within: Option<i64>,
 }
 
@@ -169,8 +128,8 @@ impl Change {
         self
     }
 
-    /// In whose record it belongs: the actor's agency, unless it is about somebody else's. An administrator who looks into one agency
-    /// may change things of another, and what that one has is not for the first to read.
+    /// In whose record it belongs: the actor's agency, unless it is about somebody else's. An administrator who looks
+    /// into one agency may change things of another, and what that one has is not for the first to read.
     fn record_of(&self, actor: &User) -> Option<i64> {
         self.within
             .or(actor.agency_id.filter(|_| self.of == actor.agency_id))
@@ -220,8 +179,8 @@ pub(crate) fn record_user_update(
     Ok(updated.user)
 }
 
-/// Puts on record that an administrator now looks into this agency, or into none; returns the administrator. That a preview has ended is
-/// the former agency's to know, into which other one it went is not.
+/// Puts on record that an administrator now previews this agency, or none; returns the administrator. The former
+/// agency's record shows that its preview has ended, but not which agency came next.
 pub(crate) fn record_preview(
     connection: &Connection,
     actor: &User,
@@ -240,13 +199,13 @@ pub(crate) fn record_preview(
 
 /// Puts changes on record in their order.
 pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Change>) -> Result<(), Error> {
-    let now = clock::now();
+    let now = database::now(connection)?;
     let mut heads = BTreeMap::new();
     let mut rows = Vec::with_capacity(changes.len());
     for change in changes {
         let agency_id = change.record_of(actor);
         let row = Changelog {
-            // The database's to give.
+            // The database gives it.
             id: 0,
             entity_id: change.entity_id,
             entity_class: change.entity_class.to_owned(),
@@ -321,7 +280,7 @@ fn append(connection: &Connection, rows: &[serde_json::Value], by_admin: bool) -
 
 /// Where the chain of an agency, or that of the administrators, ends.
 pub(crate) fn head(connection: &Connection, agency_id: Option<i64>) -> Result<Head, DatabaseError> {
-    // An agency that cannot be must not be taken for the administrators.
+    // An impossible agency id must not be taken for the administrators.
     if agency_id == Some(ADMINISTRATORS) {
         return Ok(Head::default());
     }
@@ -371,7 +330,8 @@ pub(crate) fn blank_contacts(connection: &Connection, agency_id: i64) -> Result<
     )
 }
 
-/// A user has become an administrator, or is none any more, and what the user did goes into the administrators' list or out of it.
+/// A user has become an administrator or is none any more: the user's changes enter the administrators' list or leave
+/// it.
 pub(crate) fn set_by_admin(
     connection: &Connection,
     user_id: i64,
@@ -517,7 +477,7 @@ pub(crate) fn verify(connection: &Connection, agency_id: Option<i64>) -> Result<
     let broken_at = 'chain: loop {
         let rows = match list_of_chain(connection, agency_id, &page) {
             Ok(rows) => rows,
-            // SQLite keeps anything that somebody puts there by hand. Which row it is shows one by one.
+            // SQLite keeps any value that somebody writes by hand. Reading one by one shows which row it is.
             Err(_) if page.limit > 1 => {
                 page.limit = 1;
                 continue;
@@ -576,42 +536,6 @@ fn next_of_chain(
         parameters![agency_id, page.after()],
         |row| row.get(0),
     )
-}
-
-/// Adds seals and hashes to the rows of a record that had none.
-pub(crate) fn chain_all(connection: &Connection) -> Result<(), DatabaseError> {
-    let agencies = query(
-        connection,
-        "SELECT DISTINCT agency_id FROM changelogs",
-        &[],
-        |row| row.get::<Option<i64>>(0),
-    )?;
-    for agency_id in agencies {
-        let mut head = Head::default();
-        let mut page = Page::first(BATCH);
-        loop {
-            let rows = list_of_chain(connection, agency_id, &page)?;
-            let last = rows.len() < BATCH;
-            for ProvenChangelog { row, mut proof, .. } in rows {
-                let sealed = proof.salt.as_deref().zip(row.value_after.as_deref());
-                proof.seal = sealed.map(|(salt, value)| chain::seal(salt, value));
-                proof.hash = chain::hash(&head.hash, &row, &proof);
-                execute(
-                    connection,
-                    "UPDATE changelogs SET seal = ?2, hash = ?3 WHERE id = ?1",
-                    parameters![row.id, proof.seal, &proof.hash],
-                )?;
-                head.length += 1;
-                head.hash = proof.hash;
-                page.cursor = Some(row.id);
-            }
-            if last {
-                break;
-            }
-        }
-        set_head(connection, agency_id, &head)?;
-    }
-    Ok(())
 }
 
 fn decode(row: &Row) -> Result<Changelog, DatabaseError> {

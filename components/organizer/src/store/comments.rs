@@ -1,14 +1,12 @@
 //! What an agency's people say about an issue.
 
 use serde::Serialize;
-use service::clock::Millis;
+use service::clock::{self, Millis};
 use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::store::changelogs::Recorded;
-use crate::store::users::timestamp;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// A comment (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -16,7 +14,7 @@ use crate::store::{Identified, Page};
 pub(crate) struct Comment {
     pub id: i64,
     pub content: String,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_created: Millis,
     pub author_id: i64,
     pub issue_id: i64,
@@ -111,7 +109,7 @@ pub(crate) fn update(
     )
 }
 
-/// Removes one of an agency's comments, and tells how it was.
+/// Removes one of an agency's comments, and returns it.
 pub(crate) fn delete(
     connection: &Connection,
     id: i64,

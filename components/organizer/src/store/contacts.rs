@@ -5,8 +5,7 @@ use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::store::changelogs::Recorded;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// A contact (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -47,7 +46,7 @@ impl Recorded for Contact {
     }
 }
 
-/// A contact who is about to be.
+/// A contact to add.
 pub(crate) struct NewContact {
     pub first_name: String,
     pub last_name: String,
@@ -57,7 +56,7 @@ pub(crate) struct NewContact {
     pub event_id: i64,
 }
 
-/// What is to become of a contact; what is absent stays.
+/// Edits to a contact; absent fields stay.
 pub(crate) struct ContactEdits {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
@@ -156,7 +155,7 @@ pub(crate) fn update(
     )
 }
 
-/// Removes one of an agency's contacts, and tells how it was.
+/// Removes one of an agency's contacts, and returns it.
 pub(crate) fn delete(
     connection: &Connection,
     id: i64,

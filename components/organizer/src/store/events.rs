@@ -1,14 +1,12 @@
 //! Events.
 
 use serde::{Serialize, Serializer};
-use service::clock::Millis;
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::clock::{self, Millis};
+use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::store::changelogs::Recorded;
-use crate::store::users::timestamp;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// An event (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -20,9 +18,9 @@ pub(crate) struct Event {
     pub address: String,
     pub lat: Coordinate,
     pub lng: Coordinate,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_start: Millis,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_end: Millis,
     pub agency_id: i64,
 }
@@ -57,7 +55,7 @@ impl Serialize for Coordinate {
     }
 }
 
-/// An event that is about to be.
+/// An event to add.
 pub(crate) struct NewEvent {
     pub name: String,
     pub description: String,
@@ -68,7 +66,7 @@ pub(crate) struct NewEvent {
     pub time_end: Millis,
 }
 
-/// What is to become of an event; what is absent stays.
+/// Edits to an event; absent fields stay.
 pub(crate) struct EventEdits {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -228,28 +226,7 @@ pub(crate) const FIND_APPROVED_BY_IDS: &str = "
       AND (?3 IS NULL OR instr(e.search, ?3))
     ORDER BY e.id LIMIT ?5";
 
-/// Folds what the search looks at, for events from before it was kept.
-pub(crate) fn fold_all(connection: &Connection) -> Result<(), DatabaseError> {
-    let texts = query(
-        connection,
-        "SELECT id, name, description, address FROM events",
-        &[],
-        |row| {
-            let [name, description, address]: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
-            Ok((row.get::<i64>(0)?, search_text(&name, &description, &address)))
-        },
-    )?;
-    for (id, text) in texts {
-        execute(
-            connection,
-            "UPDATE events SET search = ?2 WHERE id = ?1",
-            parameters![id, text],
-        )?;
-    }
-    Ok(())
-}
-
-/// What a search looks at. Nobody types the separator, so no match reaches from one field into the next.
+/// The text to search. Nobody types the separator, so no match spans two fields.
 fn search_text(name: &str, description: &str, address: &str) -> String {
     fold(&[name, description, address].join("\u{1f}"))
 }

@@ -1,14 +1,12 @@
-//! Incidents, and what becomes of them.
+//! Issues: the incidents of an event.
 
-use serde::{Serialize, Serializer};
-use service::clock::Millis;
+use serde::Serialize;
+use service::clock::{self, Millis};
 use service::database::{DatabaseError, Row, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
-use crate::store::changelogs::Recorded;
-use crate::store::users::timestamp;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// An issue (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -21,9 +19,9 @@ pub(crate) struct Issue {
     pub status: String,
     /// One of [`PRIORITIES`].
     pub priority: String,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_created: Millis,
-    #[serde(serialize_with = "optional_timestamp")]
+    #[serde(serialize_with = "clock::optional_timestamp")]
     pub time_closed: Option<Millis>,
     pub author_id: i64,
     pub event_id: i64,
@@ -48,7 +46,7 @@ impl Recorded for Issue {
     }
 }
 
-/// An issue that is about to be.
+/// An issue to add.
 pub(crate) struct NewIssue {
     pub name: String,
     pub description: String,
@@ -56,7 +54,7 @@ pub(crate) struct NewIssue {
     pub event_id: i64,
 }
 
-/// What is to become of an issue; what is absent stays.
+/// Edits to an issue; absent fields stay.
 pub(crate) struct IssueEdits {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -129,8 +127,8 @@ pub(crate) fn find_of_agency(
     )
 }
 
-/// Edits one of an agency's issues. Each edit that leaves it closed is the time of its closing, and reopening does not forget that
-/// (contract 3.4).
+/// Edits one of an agency's issues. Each edit that leaves it closed is the time of its closing, and reopening does not
+/// forget that (contract 3.4).
 pub(crate) fn update(
     connection: &Connection,
     id: i64,
@@ -172,11 +170,4 @@ fn decode(row: &Row) -> Result<Issue, DatabaseError> {
         event_id: row.get(8)?,
         agency_id: row.get(9)?,
     })
-}
-
-fn optional_timestamp<S: Serializer>(time: &Option<Millis>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => timestamp(time, serializer),
-        None => serializer.serialize_none(),
-    }
 }

@@ -9,8 +9,9 @@ pub(crate) mod issues;
 pub(crate) mod removal;
 pub(crate) mod users;
 
+use serde::Serialize;
 use service::password::Hashing;
-use service::{clock, database, settings};
+use service::{database, settings};
 use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
@@ -20,16 +21,24 @@ use crate::store::users::{NewUser, Role};
 /// The manifest's label for this service's database.
 const LABEL: &str = "organizer";
 
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../../../migrations/organizer/0001_init.sql"),
-    include_str!("../../../../migrations/organizer/0002_incidents_and_chain.sql"),
-    include_str!("../../../../migrations/organizer/0003_revocations.sql"),
-    include_str!("../../../../migrations/organizer/0004_open_chats.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/organizer/0001_init.sql")];
 
 /// Something that has an id.
 pub(crate) trait Identified {
     fn id(&self) -> i64;
+}
+
+/// Something whose changes are on record.
+pub(crate) trait Recorded: Identified + Serialize + Sized {
+    const CLASS: &'static str;
+
+    /// The agency that it belongs to.
+    fn agency_id(&self) -> Option<i64>;
+
+    /// The same without personal data; `None` for what is not about a person.
+    fn blanked(&self) -> Option<Self> {
+        None
+    }
 }
 
 /// A part of a list.
@@ -67,14 +76,10 @@ pub(crate) fn open() -> Result<Connection, Error> {
 
 /// What the migrations cannot do in SQL, for a database that was at version `from`.
 fn prepare(connection: &Connection, from: usize) -> Result<(), Error> {
-    if from == 0 {
-        return ensure_superadmin(connection);
+    match from {
+        0 => ensure_superadmin(connection),
+        _ => Ok(()),
     }
-    if from < 2 {
-        events::fold_all(connection)?;
-        changelogs::chain_all(connection)?;
-    }
-    Ok(())
 }
 
 /// Creates the superadmin from the settings if nobody has role 0 (contract 2.8).
@@ -84,13 +89,14 @@ pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
     }
     let superadmin = NewUser {
         email: settings::text("superadmin_email")?,
-        password_hash: Hashing::from_settings()?.hash(&settings::text("superadmin_password")?)?,
+        password_hash: Hashing::from_settings::<Error>(connection)?
+            .hash(&settings::text("superadmin_password")?)?,
         first_name: "Super".to_owned(),
         last_name: "Admin".to_owned(),
         phone_number: "+48123456789".to_owned(),
         role: Role::Superadmin,
     };
-    let superadmin = users::insert(connection, &superadmin, None, clock::now())?
+    let superadmin = users::insert(connection, &superadmin, None, database::now(connection)?)?
         .ok_or_else(|| Error::BadRequest("the superadmin's e-mail belongs to somebody else".to_owned()))?;
     changelogs::record(connection, &superadmin, Change::insert(&superadmin)?)
 }
@@ -183,7 +189,8 @@ mod tests {
         }
     }
 
-    /// A press for help asks for one event and a chat's new organizer is one user, which must not cost more the more there are.
+    /// A press for help asks for one event and a chat's new organizer is one user, which must not cost more the more
+    /// there are.
     #[test]
     fn events_and_colleagues_are_found_by_their_ids() {
         for (sql, step) in [

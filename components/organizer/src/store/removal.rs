@@ -1,12 +1,13 @@
-//! What goes when something goes (contract 3.7). Every row that goes is on record, parts before the whole.
+//! Removals and their cascades (contract 3.7). Every removed row is on record, parts before the whole.
 
 use service::database::{DatabaseError, execute, query};
 use service::parameters;
 use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::error::Error;
+use crate::store::Recorded;
 use crate::store::agencies::Agency;
-use crate::store::changelogs::{self, Change, Recorded, UserOfAgency};
+use crate::store::changelogs::{self, Change, UserOfAgency};
 use crate::store::comments::Comment;
 use crate::store::contacts::Contact;
 use crate::store::events::{self, Event};
@@ -90,7 +91,7 @@ pub(crate) fn delete_user(connection: &Connection, actor: &User, user: &User) ->
     changelogs::record_all(connection, actor, changes)
 }
 
-/// Removes an agency, with all that is its own. Administrators who look into it stay, and look into none.
+/// Removes an agency, with all that belongs to it. Administrators who preview it stay and lose the preview.
 pub(crate) fn delete_agency(connection: &Connection, actor: &User, agency: &Agency) -> Result<(), Error> {
     let mut changes = gone::<Comment>(
         connection,
@@ -140,7 +141,7 @@ pub(crate) fn delete_agency(connection: &Connection, actor: &User, agency: &Agen
     changelogs::record_all(connection, actor, changes)
 }
 
-/// Removes rows, and tells what the record has to say of each, by ascending id.
+/// Removes rows, and returns the changes to put on record, by ascending id.
 fn gone<Entity: Recorded>(
     connection: &Connection,
     sql: &str,

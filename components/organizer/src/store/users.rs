@@ -7,8 +7,7 @@ use service::parameters;
 use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::agencies::Agency;
-use crate::store::changelogs::Recorded;
-use crate::store::{Identified, Page};
+use crate::store::{Identified, Page, Recorded};
 
 /// Contract 1.1: the smaller number is the senior.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -73,9 +72,9 @@ pub(crate) struct User {
     pub first_name: String,
     pub last_name: String,
     pub phone_number: String,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_created: Millis,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_sign_out: Millis,
     pub role: Role,
     pub agency_id: Option<i64>,
@@ -105,7 +104,7 @@ impl Recorded for User {
     }
 }
 
-/// A user who is about to be.
+/// A user to add.
 pub(crate) struct NewUser {
     pub email: String,
     pub password_hash: String,
@@ -115,18 +114,13 @@ pub(crate) struct NewUser {
     pub role: Role,
 }
 
-/// What is to become of a user; what is absent stays.
+/// Edits to a user; absent fields stay.
 #[derive(Default)]
 pub(crate) struct UserEdits {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub phone_number: Option<String>,
     pub role: Option<Role>,
-}
-
-/// A time as answers show it.
-pub(crate) fn timestamp<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&clock::format(*time))
 }
 
 /// Adds a user; `None` when the e-mail is taken.
@@ -138,7 +132,8 @@ pub(crate) fn insert(
 ) -> Result<Option<User>, DatabaseError> {
     query_one(
         connection,
-        "INSERT INTO users (email, password_hash, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id)
+        "INSERT INTO users (email, password_hash, first_name, last_name, phone_number, time_created, time_sign_out,
+                            role, agency_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
          ON CONFLICT (email) DO NOTHING
          RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
@@ -163,8 +158,8 @@ pub(crate) fn find_for_sign_in(
 ) -> Result<Option<(User, String, bool)>, DatabaseError> {
     query_one(
         connection,
-        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role, u.agency_id,
-                u.password_hash, coalesce(a.approved, 0)
+        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
+                u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0)
          FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
          WHERE u.email = ?1",
         parameters![email],
@@ -179,17 +174,21 @@ pub(crate) fn find_with_agency(
 ) -> Result<Option<(User, Option<Agency>)>, DatabaseError> {
     query_one(
         connection,
-        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role, u.agency_id,
-                a.name, a.address, a.website, a.approved
+        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
+                u.role, u.agency_id, a.name, a.address, a.website, a.approved
          FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
          WHERE u.id = ?1",
         parameters![id],
         |row| {
             let user = decode(&row)?;
             let agency = match (user.agency_id, row.get::<Option<String>>(9)?) {
-                (Some(id), Some(name)) => {
-                    Some(Agency { id, name, address: row.get(10)?, website: row.get(11)?, approved: row.get(12)? })
-                }
+                (Some(id), Some(name)) => Some(Agency {
+                    id,
+                    name,
+                    address: row.get(10)?,
+                    website: row.get(11)?,
+                    approved: row.get(12)?,
+                }),
                 _ => None,
             };
             Ok((user, agency))
@@ -253,7 +252,7 @@ pub(crate) fn colleagues(
     })
 }
 
-// Administrators only look in.
+// Administrators in preview are no colleagues.
 pub(crate) const COLLEAGUES: &str = "
     SELECT u.id
     FROM (SELECT DISTINCT value AS id FROM json_each(?2)) asked
@@ -326,7 +325,7 @@ pub(crate) fn set_password(
     )
 }
 
-/// Keeps another hash of the same password, unless the password has been changed meanwhile.
+/// Replaces the hash of an unchanged password; not if the password has been changed meanwhile.
 pub(crate) fn rehash_password(
     connection: &Connection,
     email: &str,
@@ -340,7 +339,7 @@ pub(crate) fn rehash_password(
     )
 }
 
-/// Has a user act for an agency, or for none.
+/// Sets the agency that a user acts for, or none.
 pub(crate) fn set_agency(
     connection: &Connection,
     id: i64,
@@ -355,7 +354,7 @@ pub(crate) fn set_agency(
     )
 }
 
-/// Has no administrator act for an agency any more, and tells who did, by ascending id.
+/// Ends the previews of an agency, and returns the administrators who had one, by ascending id.
 pub(crate) fn end_previews(connection: &Connection, agency_id: i64) -> Result<Vec<User>, DatabaseError> {
     let mut users = query(
         connection,

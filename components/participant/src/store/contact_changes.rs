@@ -1,72 +1,58 @@
-//! Participants of whom the messenger has not heard the latest. Triggers note them: see the migrations.
+//! Participants whose latest contact details the messenger does not have. Triggers insert them: see the migrations.
 
-use service::clock::Millis;
-use service::database::{DatabaseError, execute, query};
+use service::database::{DatabaseError, NOW, execute, query};
 use service::internal::Contact;
 use service::parameters;
+use service::retry;
 use spin_sdk::sqlite3::Connection;
 
-/// What the messenger is to hear of a participant.
+/// What the messenger is to be told of a participant.
 pub(crate) struct Change {
+    /// A newer change of the same participant has another.
+    pub id: i64,
     pub participant_id: i64,
-    /// Which change this is; a newer one is told as well.
-    pub version: i64,
-    /// How often the messenger could not be told.
-    pub attempts: i64,
     /// As it is now; `None` when the account is gone.
     pub contact: Option<Contact>,
 }
 
 /// What is due, the oldest first.
-pub(crate) fn due(connection: &Connection, now: Millis, limit: i64) -> Result<Vec<Change>, DatabaseError> {
+pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Change>, DatabaseError> {
     query(
         connection,
-        "SELECT c.participant_id, c.version, c.attempts, p.email, p.phone_number, p.contact_version
-         FROM contact_changes c LEFT JOIN participants p ON p.id = c.participant_id
-         WHERE c.due_at <= ?1 ORDER BY c.due_at, c.participant_id LIMIT ?2",
-        parameters![now, limit],
+        &format!(
+            "SELECT c.id, c.participant_id, p.email, p.phone_number, p.contact_version
+             FROM contact_changes c LEFT JOIN participants p ON p.id = c.participant_id
+             WHERE c.due_at <= {NOW} ORDER BY c.due_at, c.id LIMIT ?1"
+        ),
+        parameters![limit],
         |row| {
-            let email: Option<String> = row.get(3)?;
+            let email: Option<String> = row.get(2)?;
             let contact = |email| {
                 Ok::<_, DatabaseError>(Contact {
                     email,
-                    phone_number: row.get(4)?,
-                    version: row.get(5)?,
+                    phone_number: row.get(3)?,
+                    version: row.get(4)?,
                 })
             };
             Ok(Change {
-                participant_id: row.get(0)?,
-                version: row.get(1)?,
-                attempts: row.get(2)?,
+                id: row.get(0)?,
+                participant_id: row.get(1)?,
                 contact: email.map(contact).transpose()?,
             })
         },
     )
 }
 
-/// Strikes out what has been told, unless there is something newer to tell.
-pub(crate) fn done(connection: &Connection, told: &[Change]) -> Result<(), DatabaseError> {
-    let keys: Vec<_> = told
-        .iter()
-        .map(|change| [change.participant_id, change.version])
-        .collect();
+/// Forgets what the messenger has been told.
+pub(crate) fn done(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "DELETE FROM contact_changes
-         WHERE (participant_id, version) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
-        parameters![serde_json::json!(keys).to_string()],
+        "DELETE FROM contact_changes WHERE id IN (SELECT value FROM json_each(?1))",
+        parameters![serde_json::Value::from(ids).to_string()],
     )
 }
 
-/// Notes a failed try and when to try next.
-pub(crate) fn postpone(
-    connection: &Connection,
-    change: &Change,
-    due_at: Millis,
-) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "UPDATE contact_changes SET attempts = attempts + 1, due_at = ?3 WHERE participant_id = ?1 AND version = ?2",
-        parameters![change.participant_id, change.version, due_at],
-    )
+/// Notes that the messenger could not be told; the next try is later.
+pub(crate) fn postpone(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
+    retry::postpone(connection, "contact_changes", "id", ids)
 }

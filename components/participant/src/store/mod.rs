@@ -13,13 +13,7 @@ use crate::error::Error;
 /// The manifest's label for this service's database.
 const LABEL: &str = "participant";
 
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../../../migrations/participant/0001_init.sql"),
-    include_str!("../../../../migrations/participant/0002_cache_and_farewells.sql"),
-    include_str!("../../../../migrations/participant/0003_revocations.sql"),
-    include_str!("../../../../migrations/participant/0004_press_in_one_statement.sql"),
-    include_str!("../../../../migrations/participant/0005_contact_changes.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0001_init.sql")];
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {

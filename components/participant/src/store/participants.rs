@@ -1,8 +1,8 @@
 //! Participants' accounts.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{DatabaseError, NOW, Row, execute, query, query_one};
 use service::parameters;
 use spin_sdk::sqlite3::Connection;
 
@@ -13,40 +13,36 @@ pub(crate) struct Participant {
     pub id: i64,
     pub email: String,
     pub phone_number: String,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_created: Millis,
-    #[serde(serialize_with = "timestamp")]
+    #[serde(serialize_with = "clock::timestamp")]
     pub time_sign_out: Millis,
 }
 
-/// A participant who is about to be.
+/// A participant to add.
 pub(crate) struct NewParticipant {
     pub email: String,
     pub password_hash: String,
     pub phone_number: String,
 }
 
-fn timestamp<S: Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&clock::format(*time))
-}
-
-/// Adds an account; `None` when the e-mail is taken.
+/// Adds an account, signed out as of its creation; `None` when the e-mail is taken.
 pub(crate) fn insert(
     connection: &Connection,
     participant: &NewParticipant,
-    now: Millis,
 ) -> Result<Option<Participant>, DatabaseError> {
     query_one(
         connection,
-        "INSERT INTO participants (email, password_hash, phone_number, time_created, time_sign_out)
-         VALUES (?1, ?2, ?3, ?4, ?4)
-         ON CONFLICT (email) DO NOTHING
-         RETURNING id, email, phone_number, time_created, time_sign_out",
+        &format!(
+            "INSERT INTO participants (email, password_hash, phone_number, time_created, time_sign_out)
+             VALUES (?1, ?2, ?3, {NOW}, {NOW})
+             ON CONFLICT (email) DO NOTHING
+             RETURNING id, email, phone_number, time_created, time_sign_out"
+        ),
         parameters![
             &participant.email,
             &participant.password_hash,
             &participant.phone_number,
-            now
         ],
         |row| decode(&row),
     )
@@ -128,7 +124,7 @@ pub(crate) fn set_password(
     )
 }
 
-/// Makes void all tokens that were issued before `now`.
+/// Revokes all tokens that were issued before `now`.
 pub(crate) fn sign_out(connection: &Connection, id: i64, now: Millis) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -152,7 +148,7 @@ pub(crate) fn set_phone_number(
     )
 }
 
-/// Removes an account with its locks and what is in the outbox of it.
+/// Deletes an account with its locks and its rows in the outbox.
 pub(crate) fn delete(connection: &Connection, id: i64) -> Result<(), DatabaseError> {
     execute(
         connection,

@@ -1,32 +1,25 @@
 //! Open requests: the lock that each holds, and the outbox that remembers those the messenger has not confirmed.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{DatabaseError, NOW, Row, execute, query, query_one};
 use service::internal::{Contact, HelpRequest};
 use service::parameters;
+use service::position::Position;
+use service::retry;
 use spin_sdk::sqlite3::Connection;
-
-/// A press whose delivery is due.
-#[derive(Debug)]
-pub(crate) struct Due {
-    pub request: HelpRequest,
-    /// How often its delivery has failed.
-    pub attempts: i64,
-}
 
 /// A press as it came in.
 pub(crate) struct Press<'a> {
     pub participant_id: i64,
     pub event_id: i64,
     pub agency_id: i64,
-    pub pressed_at: Millis,
     pub description: &'a str,
-    pub lat: Option<f64>,
-    pub lng: Option<f64>,
+    pub position: Option<Position>,
 }
 
-/// Notes the press in the outbox, due at once, and with it takes the lock (a trigger does). False, and nothing is changed, when the participant has
-/// an open request for the event already, or was signed out after `issued_at` or removed.
+/// Stores the press in the outbox, due at once and pressed now by the database's clock; a trigger takes the lock with
+/// it. False, and nothing is changed, when the participant has an open request for the event already, or was signed out
+/// after `issued_at` or removed.
 pub(crate) fn open(
     connection: &Connection,
     request_id: &str,
@@ -36,20 +29,22 @@ pub(crate) fn open(
     // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
     let opened = query_one(
         connection,
-        "INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng, due_at)
-         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?5 FROM participants
-         WHERE id = ?2 AND time_sign_out <= ?9
-           AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
-         RETURNING 1",
+        &format!(
+            "INSERT INTO outbox
+                 (request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng, due_at)
+             SELECT ?1, id, ?3, ?4, {NOW}, ?5, ?6, ?7, {NOW} FROM participants
+             WHERE id = ?2 AND time_sign_out <= ?8
+               AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
+             RETURNING 1"
+        ),
         parameters![
             request_id,
             press.participant_id,
             press.event_id,
             press.agency_id,
-            press.pressed_at,
             press.description,
-            press.lat,
-            press.lng,
+            press.position.map(|position| position.lat),
+            press.position.map(|position| position.lng),
             issued_at,
         ],
         |row| row.get::<i64>(0),
@@ -101,7 +96,7 @@ pub(crate) fn of_participant(
     )
 }
 
-/// Releases the lock of a request that has been taken back, and forgets to deliver it. To be called in a transaction.
+/// Releases the lock of a request that has been taken back, and drops its delivery. To be called in a transaction.
 pub(crate) fn withdraw(
     connection: &Connection,
     participant_id: i64,
@@ -131,24 +126,25 @@ pub(crate) fn release(
     )
 }
 
-/// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`; nobody else takes them before `until`. The account's present
-/// contact details go with each.
+/// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`. Nobody else takes them for
+/// `taken_for`. The account's present contact details go with each.
 pub(crate) fn take_due(
     connection: &Connection,
-    now: Millis,
     limit: i64,
-    until: Millis,
-) -> Result<Vec<Due>, DatabaseError> {
+    taken_for: Millis,
+) -> Result<Vec<HelpRequest>, DatabaseError> {
     do_not_wait_for_the_disk(connection)?;
     query(
         connection,
-        "UPDATE outbox SET due_at = ?3
-         WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
-         RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
-             (SELECT email FROM participants WHERE id = participant_id),
-             (SELECT phone_number FROM participants WHERE id = participant_id),
-             (SELECT contact_version FROM participants WHERE id = participant_id), attempts",
-        parameters![now, limit, until],
+        &format!(
+            "UPDATE outbox SET due_at = {NOW} + ?2
+             WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= {NOW} ORDER BY due_at LIMIT ?1)
+             RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
+                 (SELECT email FROM participants WHERE id = participant_id),
+                 (SELECT phone_number FROM participants WHERE id = participant_id),
+                 (SELECT contact_version FROM participants WHERE id = participant_id)"
+        ),
+        parameters![limit, taken_for],
         |row| decode(&row),
     )
 }
@@ -163,23 +159,19 @@ pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), D
     )
 }
 
-/// What the connection commits from now on may be lost with the power, though not with the program. That holds for who delivers what: at worst
-/// it is delivered once more, which changes nothing.
+/// What the connection commits from now on may be lost with the power, though not with the program. That is good enough
+/// for who delivers what: at worst it is delivered once more, which changes nothing.
 fn do_not_wait_for_the_disk(connection: &Connection) -> Result<(), DatabaseError> {
     execute(connection, "PRAGMA synchronous = NORMAL", &[])
 }
 
-/// Notes a failed delivery and when to try next.
-pub(crate) fn postpone(connection: &Connection, id: &str, due_at: Millis) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "UPDATE outbox SET attempts = attempts + 1, due_at = ?2 WHERE request_id = ?1",
-        parameters![id, due_at],
-    )
+/// Notes that presses could not be delivered; the next try is later.
+pub(crate) fn postpone(connection: &Connection, ids: &[String]) -> Result<(), DatabaseError> {
+    retry::postpone(connection, "outbox", "request_id", ids)
 }
 
-fn decode(row: &Row) -> Result<Due, DatabaseError> {
-    let request = HelpRequest {
+fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
+    Ok(HelpRequest {
         id: row.get(0)?,
         participant_id: row.get(1)?,
         event_id: row.get(2)?,
@@ -193,9 +185,5 @@ fn decode(row: &Row) -> Result<Due, DatabaseError> {
             phone_number: row.get(9)?,
             version: row.get(10)?,
         },
-    };
-    Ok(Due {
-        request,
-        attempts: row.get(11)?,
     })
 }
