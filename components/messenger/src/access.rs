@@ -1,10 +1,10 @@
 //! Who may call (contract 2.6, 2.7), and who may hold a socket (contract 5.2).
 
-use relay_protocol::{Admission, Principal, Realm, RevocationCursor, Revocations, User};
 use service::door::Request;
 use service::{keys, settings};
+use sidecar_api::{Principal, Realm, RevocationCursor, Revocations, User, Verdict};
 
-use crate::bindings::mayday::platform::identity::{self, Verdict};
+use crate::bindings::mayday::platform::identity;
 use crate::error::Error;
 
 /// Lets a user of one population in.
@@ -21,25 +21,25 @@ pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error>
         return Err(Error::Unauthorized("invalid token type"));
     }
     match identity::authenticate(&[header.to_owned()]).pop() {
-        Some(Verdict::Accepted(found)) => principal(&found).ok_or(Error::Unauthorized("invalid role")),
-        Some(Verdict::Rejected) | None => Err(Error::Unauthorized("unknown user")),
-        Some(Verdict::Unavailable) => Err(Error::Unavailable),
+        Some(identity::Verdict::Accepted(found)) => {
+            principal(&found).ok_or(Error::Unauthorized("invalid role"))
+        }
+        Some(identity::Verdict::Rejected) | None => Err(Error::Unauthorized("unknown user")),
+        Some(identity::Verdict::Unavailable) => Err(Error::Unavailable),
     }
 }
 
 /// Says of each first frame's `Authorization` whether its socket may stay.
-pub(crate) fn admissions(authorizations: &[String]) -> Vec<Admission> {
-    let verdicts = identity::authenticate(authorizations);
-    verdicts
-        .iter()
-        .map(|verdict| match verdict {
-            Verdict::Accepted(found) => {
-                principal(found).map_or(Admission::Rejected, |principal| Admission::Accepted { principal })
-            }
-            Verdict::Rejected => Admission::Rejected,
-            Verdict::Unavailable => Admission::Unavailable,
-        })
-        .collect()
+pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
+    let found = identity::authenticate(authorizations);
+    let verdict = |found: &identity::Verdict| match found {
+        identity::Verdict::Accepted(found) => {
+            principal(found).map_or(Verdict::Rejected, |principal| Verdict::Accepted { principal })
+        }
+        identity::Verdict::Rejected => Verdict::Rejected,
+        identity::Verdict::Unavailable => Verdict::Unavailable,
+    };
+    found.iter().map(verdict).collect()
 }
 
 /// Says whose sockets have to be authorized again.
@@ -80,6 +80,10 @@ fn principal(found: &identity::Principal) -> Option<Principal> {
         agency_id: found.agency_id,
         role: found.role,
         max_open_chats: found.max_open_chats,
+        name: match realm {
+            Realm::Organizer => found.name.clone(),
+            Realm::Participant => String::new(),
+        },
     })
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
-use relay_protocol::{Principal, Protocol, Realm};
 use service::door::{Answer, Request};
+use sidecar_api::{Principal, Protocol, Realm};
 use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::roster;
@@ -14,8 +14,9 @@ use crate::store::chats::{self, Chat};
 use crate::store::{self, messages};
 use crate::{access, ids, json};
 
-/// An answer shows messages of so many characters, or a few more. With all that it takes to write them an instance has room for that.
-const MAX_CHARACTERS: u32 = 8 * 1024 * 1024;
+/// An answer shows messages of so many characters, or a few more. With all that it takes to write them an instance
+/// has room for that.
+const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
 
 /// `GET /agency/chats`
 pub(crate) fn list_agency_chats(request: &Request) -> Result<Answer, Error> {
@@ -32,15 +33,15 @@ pub(crate) fn list_participant_chats(request: &Request) -> Result<Answer, Error>
 }
 
 /// `GET /agency/chats/:chatId/messages`: any chat of the agency, open or closed.
-pub(crate) fn list_agency_messages(request: &Request) -> Result<Answer, Error> {
+pub(crate) fn list_agency_messages(request: &Request, id: &str) -> Result<Answer, Error> {
     let (_, agency_id) = admit_organizer(request)?;
-    list_messages(request, |chat| chat.agency_id == agency_id)
+    list_messages(request, id, |chat| chat.agency_id == agency_id)
 }
 
 /// `GET /participant/chats/:chatId/messages`: any chat of the participant's own, open or closed.
-pub(crate) fn list_participant_messages(request: &Request) -> Result<Answer, Error> {
+pub(crate) fn list_participant_messages(request: &Request, id: &str) -> Result<Answer, Error> {
     let participant = access::admit(request, Realm::Participant)?;
-    list_messages(request, |chat| chat.participant_id == participant.user.id)
+    list_messages(request, id, |chat| chat.participant_id == participant.user.id)
 }
 
 fn admit_organizer(request: &Request) -> Result<(Principal, i64), Error> {
@@ -49,15 +50,13 @@ fn admit_organizer(request: &Request) -> Result<(Principal, i64), Error> {
     Ok((principal, agency_id))
 }
 
-/// All messages, as the contract has it. A log that is too long for one answer is read in parts: with `afterSeq`, `limit` or both it
-/// begins behind a number, ends where there is no more room, and each message has its `seq`.
-fn list_messages(request: &Request, may_see: impl Fn(&Chat) -> bool) -> Result<Answer, Error> {
-    let id = request
-        .path
-        .get(2)
-        .filter(|id| ids::is_id(id))
-        .ok_or(Error::ChatNotFound)?;
-    let (after_seq, limit) = (number(request, "afterSeq")?, number(request, "limit")?);
+/// All messages, as the contract has it. A log that is too long for one answer is read in parts: with `afterSeq`,
+/// `limit` or both it begins behind a number, ends where there is no more room, and each message has its `seq`.
+fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Answer, Error> {
+    if !ids::is_id(id) {
+        return Err(Error::ChatNotFound);
+    }
+    let (after_seq, limit) = (number(request, "afterSeq", 0)?, number(request, "limit", 1)?);
     let connection = store::open()?;
     let chat = find(&connection, id, may_see)?;
     let first = after_seq.unwrap_or_default();
@@ -79,9 +78,9 @@ fn list_messages(request: &Request, may_see: impl Fn(&Chat) -> bool) -> Result<A
     Ok(json(StatusCode::OK, &bodies))
 }
 
-/// A whole number from 0, if there is one.
-fn number(request: &Request, name: &str) -> Result<Option<i64>, Error> {
-    let number = |text: &str| text.parse().ok().filter(|number| *number >= 0);
+/// A whole number of the query that is not less than `least`, if there is one.
+fn number(request: &Request, name: &str, least: i64) -> Result<Option<i64>, Error> {
+    let number = |text: &str| text.parse().ok().filter(|number| *number >= least);
     request
         .query(name)
         .map(|text| {
@@ -96,7 +95,8 @@ fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> R
         .ok_or(Error::ChatNotFound)
 }
 
-/// Chats with their participants as they are now; when they cannot be asked for, as this service has heard of them last.
+/// Chats with their participants as they are now; when they cannot be asked for, as this service has heard of them
+/// last.
 fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
     let ids: BTreeSet<i64> = chats.iter().map(|chat| chat.participant_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();

@@ -1,8 +1,8 @@
 //! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
 
 use http::StatusCode;
-use service::database::DatabaseError;
-use service::door::{Answer, ErrorBody, ReadError};
+use service::database::{DatabaseError, Trouble};
+use service::door::{Answer, ErrorBody, NoRoute, ReadError};
 use service::settings::SettingError;
 
 use crate::json;
@@ -12,16 +12,19 @@ pub(crate) enum Error {
     /// Input that breaks a rule; the text says which.
     #[error("{0}")]
     BadRequest(String),
-    /// No credentials, or not good enough ones; the text says which.
+    /// No valid credentials; the text says which.
     #[error("{0}")]
     Unauthorized(&'static str),
     /// Unknown, foreign or malformed: 400 in this API, not 404.
     #[error("chat not found")]
     ChatNotFound,
+    /// A sidecar's exchange arrives after a later one of the same sidecar.
+    #[error("a later exchange has been carried out")]
+    Superseded,
     #[error("404 page not found")]
     UnknownRoute,
     #[error("Method Not Allowed")]
-    WrongMethod { allow: &'static str },
+    WrongMethod { allow: String },
     #[error("request entity too large")]
     TooLarge,
     /// Another service is needed and cannot be asked right now.
@@ -35,6 +38,15 @@ pub(crate) enum Error {
     Random(getrandom::Error),
     #[error("frame: {0}")]
     Frame(serde_json::Error),
+}
+
+impl From<NoRoute> for Error {
+    fn from(error: NoRoute) -> Error {
+        match error {
+            NoRoute::UnknownPath => Error::UnknownRoute,
+            NoRoute::WrongMethod { allow } => Error::WrongMethod { allow },
+        }
+    }
 }
 
 impl From<ReadError> for Error {
@@ -51,19 +63,34 @@ impl Error {
         match self {
             Error::BadRequest(_) | Error::ChatNotFound => StatusCode::BAD_REQUEST,
             Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Error::Superseded => StatusCode::CONFLICT,
             Error::UnknownRoute => StatusCode::NOT_FOUND,
             Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Database(_) if self.trouble().is_some() => StatusCode::SERVICE_UNAVAILABLE,
             Error::Database(_) | Error::Setting(_) | Error::Random(_) | Error::Frame(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
     }
 
-    /// The answer a client gets; what it is not to see goes to the log instead.
+    /// Why the database cannot be used for now, if that is what went wrong.
+    fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Error::Database(error) => error.trouble(),
+            _ => None,
+        }
+    }
+
+    /// The answer a client gets. Internal details go to the log instead.
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
+        if let Some(trouble) = self.trouble() {
+            eprintln!("request failed: {self}");
+            return json(status, &ErrorBody::new(status, trouble.to_string()))
+                .with("retry-after", trouble.retry_after().to_string());
+        }
         let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
             eprintln!("request failed: {self}");
             "internal server error".to_owned()

@@ -1,16 +1,23 @@
 //! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
+//!
+//! A function whose name is a frame's type makes a reply to whoever asked. A function that takes a [`Body`] adds the
+//! frames that tell the parties what has happened.
 
-use relay_protocol::{Audience, Command, CommandOutcome, Delivery, Place, Protocol, Realm, Stage, User};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use service::clock::{self, ZERO_TIME};
+use sidecar_api::update::{Body, Frame, extend};
+use sidecar_api::{Command, Protocol, Realm, User};
 
 use crate::error::Error;
 use crate::store::chats::{Chat, State};
-use crate::store::messages::Message;
+use crate::store::messages::{Message, Saved};
+
+/// What whoever asked is answered.
+pub(crate) type Reply = Option<Box<RawValue>>;
 
 /// How to reach a participant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, serde::Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Contact {
     pub id: i64,
@@ -67,10 +74,10 @@ impl ChatBody {
     }
 }
 
-/// A message; where protocol 2 is spoken with its number.
+/// A message as the contract has it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct MessageBody<'a> {
+struct PlainMessage<'a> {
     id: &'a str,
     chat_id: &'a str,
     author_id: i64,
@@ -81,8 +88,6 @@ pub(crate) struct MessageBody<'a> {
     lat: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lng: Option<f64>,
-    #[serde(flatten)]
-    number: Option<Number<'a>>,
 }
 
 /// What protocol 2 adds to a message.
@@ -96,9 +101,27 @@ struct Number<'a> {
     system: bool,
 }
 
+/// A message in a list; where protocol 2 is spoken with its number.
+#[derive(Serialize)]
+pub(crate) struct MessageBody<'a> {
+    #[serde(flatten)]
+    plain: PlainMessage<'a>,
+    #[serde(flatten)]
+    number: Option<Number<'a>>,
+}
+
 impl<'a> MessageBody<'a> {
     pub(crate) fn new(message: &'a Message, protocol: Protocol) -> MessageBody<'a> {
         MessageBody {
+            plain: PlainMessage::new(message),
+            number: (protocol == Protocol::Two).then(|| Number::new(message)),
+        }
+    }
+}
+
+impl<'a> PlainMessage<'a> {
+    fn new(message: &'a Message) -> PlainMessage<'a> {
+        PlainMessage {
             id: &message.id,
             chat_id: &message.chat_id,
             author_id: message.author_id,
@@ -107,7 +130,6 @@ impl<'a> MessageBody<'a> {
             time_sent: clock::format(message.time_sent),
             lat: message.lat,
             lng: message.lng,
-            number: (protocol == Protocol::Two).then(|| Number::new(message)),
         }
     }
 }
@@ -151,8 +173,8 @@ impl Progress {
     }
 }
 
-/// `chats`, to whoever asked. Organizers see whom they talk to.
-pub(crate) fn chats(chats: &[Chat], command: &Command) -> Result<CommandOutcome, Error> {
+/// `chats`. Organizers see whom they talk to.
+pub(crate) fn chats(chats: &[Chat], command: &Command) -> Result<Reply, Error> {
     #[derive(Serialize)]
     struct Own {
         #[serde(flatten)]
@@ -179,12 +201,8 @@ pub(crate) fn chats(chats: &[Chat], command: &Command) -> Result<CommandOutcome,
     reply("chats", &Chats { chats })
 }
 
-/// `chat_history`, to whoever asked.
-pub(crate) fn chat_history(
-    chat: &Chat,
-    messages: &[Message],
-    protocol: Protocol,
-) -> Result<CommandOutcome, Error> {
+/// `chat_history`
+pub(crate) fn chat_history(chat: &Chat, messages: &[Message], protocol: Protocol) -> Result<Reply, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct History<'a> {
@@ -201,136 +219,76 @@ pub(crate) fn chat_history(
             .collect(),
         last_seq: (protocol == Protocol::Two).then_some(chat.last_seq),
     };
-    let last = messages.last().filter(|_| protocol == Protocol::Contract);
-    Ok(CommandOutcome {
-        shown: last.map(|message| place(chat, message.position)),
-        ..reply("chat_history", &history)?
-    })
+    reply("chat_history", &history)
 }
 
-/// `info`, to whoever asked.
-pub(crate) fn info(message: &str, code: &'static str, command: &Command) -> Result<CommandOutcome, Error> {
-    reply("info", &Text::new(message, code, command))
-}
-
-/// `error`, to whoever asked.
-pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Result<CommandOutcome, Error> {
-    reply("error", &Text::new(message, code, command))
-}
-
-/// `new_chat` to both parties, and behind it the description. To the participant of a chat that waited again it is no new chat, but one that goes
-/// on, which clients of the contract need not be told.
-pub(crate) fn started(chat: &Chat, description: Option<&Message>) -> Result<CommandOutcome, Error> {
-    let new_chat = new_chat(chat, chat.new_chat_position)?;
-    let mut frames = if chat.new_chat_position == 0 {
-        vec![new_chat]
-    } else {
-        let to_participant = Delivery {
-            to: vec![participant(chat)],
-            audience: Audience::Two,
-            ..new_chat.clone()
-        };
-        let to_organizer = Delivery {
-            to: vec![organizer(chat.organizer_id)],
-            ..new_chat
-        };
-        vec![to_organizer, to_participant]
-    };
-    if let Some(description) = description {
-        frames.push(user_message(chat, description)?);
-    }
-    Ok(deliveries(frames))
-}
-
-pub(crate) fn new_chat(chat: &Chat, position: i64) -> Result<Delivery, Error> {
+/// `message_saved`, if the client has given the message an id.
+pub(crate) fn message_saved(saved: &Saved, chat_id: &str, command: &Command) -> Result<Reply, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct More {
-        last_seq: i64,
-    }
-    let more = More {
-        last_seq: chat.last_seq,
-    };
-    let delivery = delivery(
-        chat,
-        position,
-        "new_chat",
-        &ChatBody::new(chat, Contact::kept(chat)),
-    )?;
-    Ok(Delivery {
-        more: Some(object(&more)?),
-        ..staged(delivery, Stage::Opens)
-    })
-}
-
-/// `message_saved` to whoever gave the message an id, and `user_message` to both parties.
-pub(crate) fn said(
-    chat: &Chat,
-    message: &Message,
-    command: &Command,
-    again: bool,
-) -> Result<CommandOutcome, Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Saved<'a> {
+    struct MessageSaved<'a> {
         client_id: &'a str,
         id: &'a str,
         chat_id: &'a str,
         seq: i64,
         time_sent: String,
     }
-    let reply = command
-        .request
-        .client_id()
-        .map(|client_id| {
-            let saved = Saved {
-                client_id,
-                id: &message.id,
-                chat_id: &message.chat_id,
-                seq: message.seq,
-                time_sent: clock::format(message.time_sent),
-            };
-            frame("message_saved", &saved)
-        })
-        .transpose()?;
-    // Behind closed_chat nothing is shown any more; who asks again has been told that it is stored.
-    let is_over = again && chat.state == State::Ended;
-    let deliveries = if is_over {
-        Vec::new()
-    } else {
-        vec![Delivery {
-            again,
-            ..user_message(chat, message)?
-        }]
+    let Some(client_id) = command.request.client_id() else {
+        return Ok(None);
     };
-    Ok(CommandOutcome {
-        reply,
-        deliveries,
-        shown: None,
-    })
+    let saved = MessageSaved {
+        client_id,
+        id: &saved.id,
+        chat_id,
+        seq: saved.seq,
+        time_sent: clock::format(saved.time_sent),
+    };
+    reply("message_saved", &saved)
 }
 
-/// `closed_chat` to both parties, behind everything else of the chat.
-pub(crate) fn closed(chat: &Chat) -> Result<CommandOutcome, Error> {
-    Ok(deliveries(vec![closed_chat(chat, chat.next_position())?]))
+/// `info`
+pub(crate) fn info(message: &str, code: &'static str, command: &Command) -> Result<Reply, Error> {
+    reply("info", &Text::new(message, code, command))
 }
 
-/// `closed_chat` to the participant, who has taken back a request that waited again. Its organizer has seen the chat go already.
-pub(crate) fn taken_back(chat: &Chat) -> Result<Delivery, Error> {
-    Ok(Delivery {
-        to: vec![participant(chat)],
-        ..closed_chat(chat, chat.next_position())?
-    })
+/// `error`
+pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Result<Reply, Error> {
+    reply("error", &Text::new(message, code, command))
 }
 
-pub(crate) fn closed_chat(chat: &Chat, position: i64) -> Result<Delivery, Error> {
-    let closed = delivery(chat, position, "closed_chat", &ChatId { chat_id: &chat.id })?;
-    Ok(staged(closed, Stage::Closes))
+/// Both parties see a message. While the chat waits only the participant does.
+pub(crate) fn said(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
+    show_message(body, &parties(chat), message)
 }
 
-/// The note to who had the chat and to its participant, `new_chat` to the colleague, and what has become of the chat to the others. Who had
-/// it and speaks only the contract sees the chat go as if it were closed, which is the one way that such a client knows.
-pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<CommandOutcome, Error> {
+/// Both parties see that an organizer has the chat. To the participant of a chat that waited again it is no new chat,
+/// but one that goes on, and clients of the contract must not see `new_chat` twice.
+pub(crate) fn started(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+    let (frame, shared) = new_chat(chat)?;
+    if chat.has_been_requeued {
+        body.deliver(&[organizer(chat.organizer_id)], Frame::extended(&frame, shared));
+        body.deliver(&[participant(chat)], Frame::two(&frame));
+    } else {
+        body.deliver(&parties(chat), Frame::extended(&frame, shared));
+    }
+    Ok(())
+}
+
+/// Both parties see that the chat is over.
+pub(crate) fn closed(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+    body.deliver(&parties(chat), Frame::both(&closed_chat(chat)?));
+    Ok(())
+}
+
+/// The participant has taken back a request that waited again. Its organizer has seen the chat go already.
+pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+    body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
+    Ok(())
+}
+
+/// A colleague has the chat now. An organizer who had it and speaks only the contract sees the chat close, which is
+/// the one way that such a client knows.
+pub(crate) fn transferred(body: &mut Body, chat: &Chat, note: &Message, from: i64) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Transferred<'a> {
@@ -338,74 +296,61 @@ pub(crate) fn transferred(chat: &Chat, note: &Message, from: i64) -> Result<Comm
         from_organizer_id: i64,
         organizer_id: i64,
     }
-    let transferred = Transferred {
+    let payload = Transferred {
         chat_id: &chat.id,
         from_organizer_id: from,
         organizer_id: chat.organizer_id,
     };
-    let note = Delivery {
-        to: vec![organizer(from), participant(chat)],
-        ..user_message(chat, note)?
-    };
-    let new_chat = Delivery {
-        to: vec![organizer(chat.organizer_id)],
-        ..new_chat(chat, chat.new_chat_position)?
-    };
-    let participant_is_told = Delivery {
-        to: vec![participant(chat)],
-        audience: Audience::Two,
-        ..delivery(chat, chat.new_chat_position, "chat_transferred", &transferred)?
-    };
-    let told = &participant_is_told.frame;
-    let predecessor_is_told = taken_from(chat, from, chat.new_chat_position, told)?;
-    Ok(deliveries(vec![
-        note,
-        new_chat,
-        participant_is_told,
-        predecessor_is_told,
-    ]))
+    show_message(body, &[organizer(from), participant(chat)], note)?;
+    let (frame, shared) = new_chat(chat)?;
+    body.deliver(&[organizer(chat.organizer_id)], Frame::extended(&frame, shared));
+    let transferred = text("chat_transferred", &payload)?;
+    body.deliver(&[organizer(from), participant(chat)], Frame::two(&transferred));
+    body.deliver(&[organizer(from)], Frame::contract(&closed_chat(chat)?));
+    Ok(())
 }
 
-/// What everybody is told whose chat waits again: the participant gets the note, and an organizer who is there after all sees
-/// the chat go.
-pub(crate) fn requeued(chat: &Chat, note: &Message) -> Result<Vec<Delivery>, Error> {
+/// The chat waits again. An organizer who is there after all sees it go.
+pub(crate) fn requeued(body: &mut Body, chat: &Chat, note: &Message) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Requeued<'a> {
         chat_id: &'a str,
         organizer_id: i64,
     }
-    let requeued = Requeued {
+    let payload = Requeued {
         chat_id: &chat.id,
         organizer_id: chat.organizer_id,
     };
-    let shown_note = Delivery {
-        to: vec![participant(chat)],
-        ..user_message(chat, note)?
-    };
-    let participant_is_told = Delivery {
-        to: vec![participant(chat)],
-        place: None,
-        audience: Audience::Two,
-        ..delivery(chat, 0, "chat_requeued", &requeued)?
-    };
-    // Where the participant gets the note.
-    let position = note.position;
-    let organizer_is_told = taken_from(chat, chat.organizer_id, position, &participant_is_told.frame)?;
-    Ok(vec![shown_note, participant_is_told, organizer_is_told])
+    show_message(body, &[participant(chat)], note)?;
+    let requeued = text("chat_requeued", &payload)?;
+    body.deliver(
+        &[organizer(chat.organizer_id), participant(chat)],
+        Frame::two(&requeued),
+    );
+    body.deliver(
+        &[organizer(chat.organizer_id)],
+        Frame::contract(&closed_chat(chat)?),
+    );
+    Ok(())
 }
 
-/// Takes a chat from an organizer, for whom nothing of it comes behind: `told` where protocol 2 is spoken, and otherwise `closed_chat`.
-fn taken_from(chat: &Chat, organizer_id: i64, position: i64, told: &RawValue) -> Result<Delivery, Error> {
-    Ok(Delivery {
-        to: vec![organizer(organizer_id)],
-        instead: Some(told.to_owned()),
-        ..closed_chat(chat, position)?
-    })
+/// Tells organizers who know only the contract why a chat of theirs is gone.
+pub(crate) fn lost_chat(body: &mut Body, organizer_ids: &[i64]) -> Result<(), Error> {
+    #[derive(Serialize)]
+    struct Info {
+        message: &'static str,
+    }
+    let info = Info {
+        message: "Mayday: you lost the connection for too long, so your chat went back to the queue.",
+    };
+    let organizers: Vec<User> = organizer_ids.iter().copied().map(organizer).collect();
+    body.deliver(&organizers, Frame::contract(&text("info", &info)?));
+    Ok(())
 }
 
-/// `typing`, to the other side.
-pub(crate) fn typing(chat: &Chat, author: User) -> Result<CommandOutcome, Error> {
+/// The other side sees that somebody is typing.
+pub(crate) fn typing(body: &mut Body, chat: &Chat, author: User) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Typing<'a> {
@@ -418,11 +363,15 @@ pub(crate) fn typing(chat: &Chat, author: User) -> Result<CommandOutcome, Error>
         author_id: author.id,
         from_organizer: (author.realm == Realm::Organizer).into(),
     };
-    to_other_side(chat, author.realm, "typing", &typing)
+    body.deliver(
+        &other_side(chat, author.realm),
+        Frame::two(&text("typing", &typing)?),
+    );
+    Ok(())
 }
 
-/// `read`, to the other side.
-pub(crate) fn read(chat: &Chat, by: Realm, seq: i64) -> Result<CommandOutcome, Error> {
+/// The other side sees how far a side has read.
+pub(crate) fn read(body: &mut Body, chat: &Chat, by: Realm, seq: i64) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Read<'a> {
@@ -435,34 +384,71 @@ pub(crate) fn read(chat: &Chat, by: Realm, seq: i64) -> Result<CommandOutcome, E
         seq,
         from_organizer: (by == Realm::Organizer).into(),
     };
-    to_other_side(chat, by, "read", &read)
+    body.deliver(&other_side(chat, by), Frame::two(&text("read", &read)?));
+    Ok(())
 }
 
-/// What is no part of the chat's log, and only for those who know it. While the chat waits there is no other side.
-fn to_other_side(
-    chat: &Chat,
-    from: Realm,
-    kind: &str,
-    payload: &impl Serialize,
-) -> Result<CommandOutcome, Error> {
-    let to = match from {
-        Realm::Organizer => vec![participant(chat)],
-        Realm::Participant if chat.state == State::Active => vec![organizer(chat.organizer_id)],
-        Realm::Participant => Vec::new(),
-    };
-    let delivery = Delivery {
-        to,
-        place: None,
-        audience: Audience::Two,
-        ..delivery(chat, 0, kind, payload)?
-    };
-    Ok(deliveries(vec![delivery]))
+/// How every text that shows how to reach a participant begins to do so. It stands for nothing else: inside of a JSON
+/// string its quotes would be escaped.
+pub(crate) fn contact_mark(participant_id: i64) -> String {
+    format!("\"participant\":{{\"id\":{participant_id},")
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChatId<'a> {
-    chat_id: &'a str,
+/// Replaces how to reach a participant by nothing. The text keeps its length, because updates tell the lengths of their
+/// parts.
+pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String, Error> {
+    const NAME: usize = "\"participant\":".len();
+    let mark = contact_mark(participant_id);
+    let blank = Contact {
+        id: participant_id,
+        email: String::new(),
+        phone_number: String::new(),
+    };
+    let blank = serde_json::to_string(&blank).map_err(Error::Frame)?;
+    let blank = blank.strip_suffix('}').unwrap_or(&blank);
+    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(start) = rest.find(&mark) {
+        let (before, contact) = rest.split_at(start + NAME);
+        let mut values = serde_json::Deserializer::from_str(contact).into_iter::<Contact>();
+        if let Some(contact) = values.next() {
+            contact.map_err(Error::Frame)?;
+        }
+        let length = values.byte_offset();
+        kept.push_str(before);
+        kept.push_str(blank);
+        kept.extend(std::iter::repeat_n(' ', length.saturating_sub(blank.len() + 1)));
+        kept.push('}');
+        rest = &contact[length..];
+    }
+    kept.push_str(rest);
+    Ok(kept)
+}
+
+fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct More {
+        last_seq: i64,
+    }
+    let more = More {
+        last_seq: chat.last_seq,
+    };
+    extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
+}
+
+fn closed_chat(chat: &Chat) -> Result<String, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Closed<'a> {
+        chat_id: &'a str,
+    }
+    text("closed_chat", &Closed { chat_id: &chat.id })
+}
+
+fn show_message(body: &mut Body, to: &[User], message: &Message) -> Result<(), Error> {
+    let (frame, shared) = extended("user_message", &PlainMessage::new(message), &Number::new(message))?;
+    body.deliver(to, Frame::extended(&frame, shared));
+    Ok(())
 }
 
 /// A text for people, and where protocol 2 is spoken what it means to a program and which message it is about.
@@ -487,76 +473,43 @@ impl<'a> Text<'a> {
 }
 
 #[derive(Serialize)]
-struct Frame<'a, Payload> {
+struct Whole<'a, Payload> {
     #[serde(rename = "type")]
     kind: &'a str,
     payload: &'a Payload,
 }
 
-fn frame(kind: &str, payload: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    object(&Frame { kind, payload })
+fn reply(kind: &str, payload: &impl Serialize) -> Result<Reply, Error> {
+    let frame = to_raw_value(&Whole { kind, payload }).map_err(Error::Frame)?;
+    Ok(Some(frame))
 }
 
-fn object(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    to_raw_value(value).map_err(Error::Frame)
+fn text(kind: &str, payload: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(&Whole { kind, payload }).map_err(Error::Frame)
 }
 
-fn reply(kind: &str, payload: &impl Serialize) -> Result<CommandOutcome, Error> {
-    Ok(CommandOutcome {
-        reply: Some(frame(kind, payload)?),
-        ..CommandOutcome::default()
-    })
+/// A frame with what protocol 2 adds to it, and how many bytes of it the contract's frame shares.
+fn extended(kind: &str, payload: &impl Serialize, more: &impl Serialize) -> Result<(String, usize), Error> {
+    let mut frame = text(kind, payload)?;
+    let more = serde_json::to_string(more).map_err(Error::Frame)?;
+    let shared = extend(&mut frame, &more);
+    Ok((frame, shared))
 }
 
-fn deliveries(deliveries: Vec<Delivery>) -> CommandOutcome {
-    CommandOutcome {
-        deliveries,
-        ..CommandOutcome::default()
-    }
-}
-
-pub(crate) fn user_message(chat: &Chat, message: &Message) -> Result<Delivery, Error> {
-    Ok(Delivery {
-        more: Some(object(&Number::new(message))?),
-        ..delivery(
-            chat,
-            message.position,
-            "user_message",
-            &MessageBody::new(message, Protocol::Contract),
-        )?
-    })
-}
-
-/// For both parties, or only the participant while the chat waits for another organizer.
-fn delivery(chat: &Chat, position: i64, kind: &str, payload: &impl Serialize) -> Result<Delivery, Error> {
-    let to = match chat.state {
+/// Both parties, or only the participant while the chat waits for another organizer.
+fn parties(chat: &Chat) -> Vec<User> {
+    match chat.state {
         State::Waiting => vec![participant(chat)],
         State::Active | State::Ended => vec![organizer(chat.organizer_id), participant(chat)],
-    };
-    Ok(Delivery {
-        to,
-        place: Some(place(chat, position)),
-        audience: Audience::Everyone,
-        frame: frame(kind, payload)?,
-        more: None,
-        instead: None,
-        again: false,
-        revision: None,
-    })
-}
-
-fn place(chat: &Chat, position: i64) -> Place {
-    Place {
-        chat_id: chat.id.clone(),
-        position,
-        stage: Stage::Middle,
     }
 }
 
-fn staged(delivery: Delivery, stage: Stage) -> Delivery {
-    Delivery {
-        place: delivery.place.map(|place| Place { stage, ..place }),
-        ..delivery
+/// The other side of a chat. While the chat waits, the participant has none.
+fn other_side(chat: &Chat, from: Realm) -> Vec<User> {
+    match from {
+        Realm::Organizer => vec![participant(chat)],
+        Realm::Participant if chat.state == State::Active => vec![organizer(chat.organizer_id)],
+        Realm::Participant => Vec::new(),
     }
 }
 
@@ -578,7 +531,7 @@ fn participant(chat: &Chat) -> User {
 mod tests {
     use super::*;
     use crate::store::chats;
-    use relay_protocol::{Principal, Request};
+    use sidecar_api::{Principal, Request};
 
     fn chat() -> Chat {
         Chat {
@@ -598,28 +551,36 @@ mod tests {
             time_start: 1_777_629_600_120,
             time_end: None,
             last_seq: 7,
-            shifts: 0,
-            new_chat_position: 0,
+            has_been_requeued: false,
             read_by_organizer: 2,
             read_by_participant: 5,
-            started_at_revision: 3,
-            given_at_revision: 3,
-            closed_at_revision: 0,
         }
     }
 
-    fn position(outcome: &CommandOutcome) -> i64 {
-        outcome.deliveries[0].place.as_ref().unwrap().position
+    fn message() -> Message {
+        Message {
+            chat_id: chat().id,
+            seq: 8,
+            id: "0a1b2c3d4e5f60718293a4c0".to_owned(),
+            author_id: 12,
+            from_organizer: true,
+            content: "a \"participant\":{\"id\":31,\nb".to_owned(),
+            time_sent: 1_777_629_600_120,
+            lat: None,
+            lng: Some(-0.5),
+            client_id: None,
+            is_system: true,
+        }
     }
 
     fn command(realm: Realm, protocol: Protocol) -> Command {
         Command {
-            id: Default::default(),
             principal: Principal {
                 user: User { realm, id: 12 },
                 agency_id: None,
                 role: None,
                 max_open_chats: None,
+                name: String::new(),
             },
             received_at: 0,
             protocol,
@@ -627,20 +588,98 @@ mod tests {
         }
     }
 
-    /// The samples of contract 5.5; a location of 0 is a value, an absent one is no key at all.
+    fn body(write: impl FnOnce(&mut Body) -> Result<(), Error>) -> String {
+        let mut body = Body::default();
+        write(&mut body).unwrap();
+        body.as_str().to_owned()
+    }
+
+    /// The sample of contract 5.5. A position of 0 is a value, an absent one is no key at all.
+    const NEW_CHAT: &str =
+        r#"{"type":"new_chat","payload":{"id":"0a1b2c3d4e5f60718293a4b5","agencyId":4,"eventId":9,"#;
+    const PARTICIPANT: &str =
+        r#""participant":{"id":31,"email":"p@example.org","phoneNumber":"+48555000111"}"#;
+    const CLOSED: &str = r#"{"type":"closed_chat","payload":{"chatId":"0a1b2c3d4e5f60718293a4b5"}}"#;
+
+    fn new_chat_frame() -> String {
+        [
+            NEW_CHAT,
+            r#""organizerId":12,"participantId":31,"ended":0,"latStart":0.0,"timeStart":"2026-05-01T10:00:00.120Z","#,
+            r#""timeEnd":"0001-01-01T00:00:00Z","#,
+            PARTICIPANT,
+        ]
+        .concat()
+    }
+
     #[test]
-    fn new_chat_is_the_enriched_chat_itself() {
-        let outcome = started(&chat(), None).unwrap();
-        let expected = r#"{"type":"new_chat","payload":{"id":"0a1b2c3d4e5f60718293a4b5","agencyId":4,"eventId":9,"organizerId":12,"participantId":31,"ended":0,"latStart":0.0,"timeStart":"2026-05-01T10:00:00.120Z","timeEnd":"0001-01-01T00:00:00Z","participant":{"id":31,"email":"p@example.org","phoneNumber":"+48555000111"}}}"#;
-        assert_eq!(outcome.deliveries[0].frame.get(), expected);
-        assert_eq!(position(&outcome), 0);
-        assert!(outcome.reply.is_none());
+    fn new_chat_is_the_enriched_chat_itself_and_protocol_2_adds_the_last_number() {
+        let frame = new_chat_frame();
+        let expected = format!("to {} o12 p31\n{frame},\"lastSeq\":7}}}}\n", frame.len());
+        assert_eq!(body(|body| started(body, &chat())), expected);
+    }
+
+    #[test]
+    fn new_chat_is_not_shown_twice_to_participants_who_know_only_the_contract() {
+        let chat = Chat {
+            has_been_requeued: true,
+            ..chat()
+        };
+        let frame = new_chat_frame();
+        let expected = format!(
+            "to {} o12\n{frame},\"lastSeq\":7}}}}\nto two p31\n{frame},\"lastSeq\":7}}}}\n",
+            frame.len()
+        );
+        assert_eq!(body(|body| started(body, &chat)), expected);
+    }
+
+    #[test]
+    fn a_message_is_one_line_for_both_protocols() {
+        let plain = concat!(
+            r#"{"type":"user_message","payload":{"id":"0a1b2c3d4e5f60718293a4c0","chatId":"0a1b2c3d4e5f60718293a4b5","#,
+            r#""authorId":12,"fromOrganizer":1,"content":"a \"participant\":{\"id\":31,\nb","#,
+            r#""timeSent":"2026-05-01T10:00:00.120Z","lng":-0.5"#
+        );
+        let expected = format!(
+            "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
+            plain.len()
+        );
+        assert_eq!(body(|body| said(body, &chat(), &message())), expected);
+        let waiting = Chat {
+            state: State::Waiting,
+            ..chat()
+        };
+        let shown = body(|body| said(body, &waiting, &message()));
+        assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
+    }
+
+    #[test]
+    fn an_organizer_sees_a_lost_chat_close_unless_protocol_2_tells_why() {
+        let shown = body(|body| requeued(body, &chat(), &message()));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[2], "to two o12 p31");
+        assert!(lines[3].starts_with(r#"{"type":"chat_requeued""#), "{shown}");
+        assert_eq!(lines[4..], ["to contract o12", CLOSED]);
+
+        let chat = Chat {
+            organizer_id: 13,
+            ..chat()
+        };
+        let shown = body(|body| transferred(body, &chat, &message(), 12));
+        let heads: Vec<&str> = shown
+            .lines()
+            .step_by(2)
+            .map(|line| line.trim_start_matches("to "))
+            .collect();
+        assert!(
+            heads[0].ends_with(" o12 p31") && heads[1].ends_with(" o13"),
+            "{shown}"
+        );
+        assert_eq!(heads[2..], ["two o12 p31", "contract o12"]);
     }
 
     #[test]
     fn chats_are_plain_for_participants_and_enriched_for_organizers() {
-        let asked =
-            |list: &[Chat], realm, protocol| chats(list, &command(realm, protocol)).unwrap().reply.unwrap();
+        let asked = |list: &[Chat], realm, protocol| chats(list, &command(realm, protocol)).unwrap().unwrap();
         let plain = asked(&[chat()], Realm::Participant, Protocol::Contract);
         assert!(!plain.get().contains("p@example.org") && !plain.get().contains("Seq"));
         let enriched = asked(&[chat()], Realm::Organizer, Protocol::Contract);
@@ -656,10 +695,19 @@ mod tests {
     }
 
     #[test]
-    fn closed_chat_comes_behind_the_last_message() {
-        let outcome = closed(&chat()).unwrap();
-        assert_eq!(position(&outcome), 8);
-        let expected = r#"{"type":"closed_chat","payload":{"chatId":"0a1b2c3d4e5f60718293a4b5"}}"#;
-        assert_eq!(outcome.deliveries[0].frame.get(), expected);
+    fn a_forgotten_participant_leaves_texts_of_the_same_length() {
+        let text = body(|body| {
+            started(body, &chat())?;
+            said(body, &chat(), &message())
+        });
+        let forgotten = without_contact(&text, 31).unwrap();
+        assert_eq!(forgotten.len(), text.len());
+        assert!(!forgotten.contains("p@example.org") && !forgotten.contains("+48555000111"));
+        let blank = r#""participant":{"id":31,"email":"","phoneNumber":"""#;
+        assert!(forgotten.contains(blank), "{forgotten}");
+        for line in forgotten.lines().filter(|line| line.starts_with('{')) {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+        assert_eq!(without_contact(&text, 3).unwrap(), text);
     }
 }

@@ -1,4 +1,5 @@
-//! Ids of chats and messages: 24 hexadecimal digits (contract 1.5), the time in front so that they grow, the rest random.
+//! Ids of chats and messages: 24 hexadecimal digits (contract 1.5), the time in front so that they grow, the rest
+//! random.
 
 use std::fmt::Write;
 
@@ -11,6 +12,13 @@ pub(crate) fn new(now: Millis) -> Result<String, Error> {
     let mut random = [0; 6];
     getrandom::fill(&mut random).map_err(Error::Random)?;
     Ok(assemble(now, random))
+}
+
+/// So many new ids, with one call for random numbers.
+pub(crate) fn several(now: Millis, count: usize) -> Result<Vec<String>, Error> {
+    let mut random = vec![[0; 6]; count];
+    getrandom::fill(random.as_flattened_mut()).map_err(Error::Random)?;
+    Ok(random.into_iter().map(|random| assemble(now, random)).collect())
 }
 
 fn assemble(now: Millis, random: [u8; 6]) -> String {

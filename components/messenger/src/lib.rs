@@ -1,27 +1,29 @@
 //! The messenger service: the queue of requests for help, the chats and their archives.
 //!
-//! Contract 5. Sockets live in the sidecars, which hand their frames over in batches (`commands`); the archives are REST
-//! (`archive`); presses come from the participant service (`queue`). A request is a chat that waits, so every claim is one
-//! statement, and all state is in SQLite, so any number of hosts and sidecars can serve the same chat.
+//! Contract 5. Sockets live in the sidecars, which bring the frames of clients and read the log of updates
+//! (`exchange`). The archives are REST (`archive`). Presses come from the participant service (`requests`). A request
+//! is a chat that waits, so every claim is one statement, and all state is in SQLite, so any number of hosts and
+//! sidecars can serve the same chat.
 
 mod access;
 mod archive;
-mod catch_up;
+mod authentication;
 mod commands;
 mod error;
+mod exchange;
 mod frames;
 mod ids;
-mod news;
-mod outbox;
-mod queue;
-mod sockets;
+mod lock_releases;
+mod requests;
+mod status;
 mod store;
+mod tick;
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
 }
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
@@ -34,6 +36,9 @@ const MOUNT: &str = "messenger";
 /// Clients send no bodies here; batches made by our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Contract 2.9.
+const CORS_METHODS: &str = "GET, OPTIONS";
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
@@ -50,7 +55,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
     // Contract 2.9.
     answer
         .with("access-control-allow-origin", "*")
-        .with("access-control-allow-methods", "GET, OPTIONS")
+        .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .with("access-control-expose-headers", "Retry-After")
         .into_response()
@@ -66,35 +71,25 @@ fn body_limit(path: &[String]) -> usize {
 
 /// Every route of the service (contract 5.1), and below the line what only our own services may call.
 fn route(request: &Request) -> Result<Answer, Error> {
-    let (method, handler): (&'static str, Handler) = match request.segments().as_slice() {
-        ["agency", "chats"] => ("GET", archive::list_agency_chats),
-        ["agency", "chats", _, "messages"] => ("GET", archive::list_agency_messages),
-        ["participant", "chats"] => ("GET", archive::list_participant_chats),
-        ["participant", "chats", _, "messages"] => ("GET", archive::list_participant_messages),
+    let routed = service::routes!(request,
+        "GET" ["agency", "chats"] => archive::list_agency_chats(request),
+        "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
+        "GET" ["participant", "chats"] => archive::list_participant_chats(request),
+        "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
 
-        ["internal", "authenticate"] => ("POST", sockets::authenticate),
-        ["internal", "revocations"] => ("POST", sockets::list_revocations),
-        ["internal", "commands"] => ("POST", sockets::carry_out),
-        ["internal", "beat"] => ("POST", news::beat),
-        ["internal", "missed"] => ("POST", catch_up::list_missed),
-        ["internal", "requests"] => ("POST", queue::enqueue),
-        ["internal", "standings"] => ("GET", queue::standings),
-        ["internal", "cancellations"] => ("POST", queue::cancel),
-        ["internal", "contacts"] => ("POST", queue::update_contacts),
-        ["internal", "tick"] => ("POST", outbox::tick),
-        ["internal", "ready"] => ("GET", sockets::ready),
-        _ => return Err(Error::UnknownRoute),
-    };
-    if request.method == Method::OPTIONS {
-        Ok(Answer::empty(StatusCode::OK))
-    } else if request.method == method {
-        handler(request)
-    } else {
-        Err(Error::WrongMethod { allow: method })
-    }
+        "POST" ["internal", "authenticate"] => authentication::authenticate(request),
+        "POST" ["internal", "revocations"] => authentication::list_revocations(request),
+        "POST" ["internal", "exchange"] => exchange::exchange(request),
+        "POST" ["internal", "requests"] => requests::enqueue(request),
+        "GET" ["internal", "standings"] => requests::list_standings(request),
+        "POST" ["internal", "cancellations"] => requests::cancel(request),
+        "POST" ["internal", "contacts"] => requests::update_contacts(request),
+        "POST" ["internal", "tick"] => tick::tick(request),
+        "GET" ["internal", "ready"] => status::ready(request),
+        "GET" ["internal", "status"] => status::status(request),
+    );
+    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
 }
-
-type Handler = fn(&Request) -> Result<Answer, Error>;
 
 /// What one of our own services sends.
 fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {

@@ -1,64 +1,79 @@
-//! Which organizers are there, who of them waits for a request, and whose chats nobody looks after.
+//! Which organizers are here, who of them waits for a request, and whose chats nobody looks after.
 
-use relay_protocol::Attendance;
 use service::clock::Millis;
 use service::database::{DatabaseError, execute, query};
 use service::parameters;
+use sidecar_api::{Attendance, Principal};
 use spin_sdk::sqlite3::{Connection, Value};
 
 use crate::store::json_list;
 
-/// A sidecar that has not been heard for so long may have lost its organizers.
+/// A sidecar that has been silent for so long may have lost its organizers.
 const SILENCE: Millis = 5_000;
 
-/// One that has not been heard for so long has lost them.
+/// A sidecar that has been silent for so long has lost them.
 const LOST: Millis = 60_000;
 
-/// Who was given a chat and is not seen for so long was not there any more. Clients are back sooner.
-const UNSEEN: Millis = 10_000;
+/// An organizer who was given a chat while they waited, and is not heard for so long, did not get it. A sidecar pings
+/// organizers every ten seconds and tells every second who is here.
+const UNHEARD: Millis = 12_000;
 
 /// What is known of those who have gone is kept for so long.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
-/// In SQL, whether it has been heard all the time since ?1, and lately (?2), who is there.
-const HEARD: &str = "EXISTS (SELECT 1 FROM hearing WHERE since <= ?1 AND heard_at >= ?2)";
-
-/// Notes who is at a sidecar, and that whoever else was there has gone. Who has gone from everywhere waits for no request any more. To be
-/// called in a transaction.
+/// Notes who is at a sidecar, and that whoever else was there has gone. Who has gone from everywhere waits for no
+/// request any more. To be called in a transaction.
 pub(crate) fn note(
     connection: &Connection,
     sidecar: &str,
     organizers: &[Attendance],
-    now: Millis,
 ) -> Result<(), DatabaseError> {
     let list = json_list(&organizers)?;
+    let sidecar = Value::Text(sidecar.to_owned());
     execute(
         connection,
-        "INSERT INTO hearing (id, since, heard_at) VALUES (1, ?1, ?1)
-         ON CONFLICT (id) DO UPDATE SET since = iif(heard_at < ?1 - ?2, ?1, since), heard_at = max(heard_at, ?1)",
-        parameters![now, SILENCE],
+        concat!(
+            "INSERT INTO hearing (id, since, heard_at) SELECT 1, now, now FROM (SELECT ",
+            now!(),
+            " AS now) WHERE true
+             ON CONFLICT (id) DO UPDATE SET since = iif(heard_at < excluded.heard_at - ?1, excluded.since, since),
+                                            heard_at = max(heard_at, excluded.heard_at)"
+        ),
+        parameters![SILENCE],
     )?;
-    execute(
-        connection,
-        "INSERT INTO attendance (organizer_id, sidecar, agency_id, is_here, seen_at)
-         SELECT value ->> 'organizerId', ?2, value ->> 'agencyId', 1, ?3 FROM json_each(?1) WHERE true
-         ON CONFLICT (organizer_id, sidecar) DO UPDATE SET agency_id = excluded.agency_id, is_here = 1, seen_at = excluded.seen_at",
-        &[list.clone(), Value::Text(sidecar.to_owned()), Value::Integer(now)],
-    )?;
-    // Limits may have changed since somebody asked to wait.
-    execute(
-        connection,
-        "UPDATE waiting_organizers SET max_open_chats = value ->> 'maxOpenChats'
-         FROM json_each(?1) WHERE organizer_id = value ->> 'organizerId'",
-        std::slice::from_ref(&list),
-    )?;
+    if !organizers.is_empty() {
+        execute(
+            connection,
+            concat!(
+                "INSERT INTO attendance (organizer_id, sidecar, agency_id, is_here, seen_at, heard_at)
+                 SELECT value ->> 'organizerId', ?2, value ->> 'agencyId', 1, now, now - max(value ->> 'silentFor', 0)
+                 FROM json_each(?1), (SELECT ",
+                now!(),
+                " AS now) WHERE true
+                 ON CONFLICT (organizer_id, sidecar) DO UPDATE
+                 SET agency_id = excluded.agency_id, is_here = 1, seen_at = excluded.seen_at,
+                     heard_at = max(heard_at, excluded.heard_at)"
+            ),
+            &[list.clone(), sidecar.clone()],
+        )?;
+        // Limits may have changed since somebody asked to wait.
+        execute(
+            connection,
+            "UPDATE waiting_organizers SET max_open_chats = value ->> 'maxOpenChats'
+             FROM json_each(?1) WHERE organizer_id = value ->> 'organizerId'",
+            std::slice::from_ref(&list),
+        )?;
+    }
     let gone = query(
         connection,
-        "UPDATE attendance SET is_here = 0, seen_at = ?3
-         WHERE sidecar = ?2 AND is_here = 1
-           AND organizer_id NOT IN (SELECT value ->> 'organizerId' FROM json_each(?1))
-         RETURNING organizer_id",
-        &[list, Value::Text(sidecar.to_owned()), Value::Integer(now)],
+        concat!(
+            "UPDATE attendance SET is_here = 0, seen_at = ",
+            now!(),
+            " WHERE sidecar = ?2 AND is_here = 1
+                AND organizer_id NOT IN (SELECT value ->> 'organizerId' FROM json_each(?1))
+              RETURNING organizer_id"
+        ),
+        &[list, sidecar],
         |row| row.get::<i64>(0),
     )?;
     if gone.is_empty() {
@@ -66,27 +81,40 @@ pub(crate) fn note(
     }
     execute(
         connection,
-        "DELETE FROM waiting_organizers
-         WHERE organizer_id IN (SELECT value FROM json_each(?1))
-           AND NOT EXISTS (SELECT 1 FROM attendance a
-                           WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1 AND a.seen_at >= ?2)",
-        &[json_list(&gone)?, Value::Integer(now - SILENCE)],
+        concat!(
+            "DELETE FROM waiting_organizers
+             WHERE organizer_id IN (SELECT value FROM json_each(?1))
+               AND NOT EXISTS (SELECT 1 FROM attendance a
+                               WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1
+                                 AND a.seen_at >= ",
+            now!(),
+            " - ?2)"
+        ),
+        &[json_list(&gone)?, Value::Integer(SILENCE)],
     )
 }
 
-/// Lets an organizer wait for the next request.
+/// Lets an organizer wait for the next request of their agency.
 pub(crate) fn wait(
     connection: &Connection,
-    organizer_id: i64,
+    organizer: &Principal,
     agency_id: i64,
-    max_open_chats: Option<i64>,
-    now: Millis,
 ) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "INSERT INTO waiting_organizers (organizer_id, agency_id, since, max_open_chats) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (organizer_id) DO UPDATE SET agency_id = excluded.agency_id, max_open_chats = excluded.max_open_chats",
-        parameters![organizer_id, agency_id, now, max_open_chats],
+        concat!(
+            "INSERT INTO waiting_organizers (organizer_id, agency_id, since, max_open_chats, name) VALUES (?1, ?2, ",
+            now!(),
+            ", ?3, ?4)
+             ON CONFLICT (organizer_id) DO UPDATE
+             SET agency_id = excluded.agency_id, max_open_chats = excluded.max_open_chats, name = excluded.name"
+        ),
+        parameters![
+            organizer.user.id,
+            agency_id,
+            organizer.max_open_chats.map(i64::from),
+            &organizer.name
+        ],
     )
 }
 
@@ -103,79 +131,121 @@ pub(crate) fn stop_waiting(connection: &Connection, organizer_id: i64) -> Result
 pub(crate) struct Match {
     pub organizer_id: i64,
     pub agency_id: i64,
-    pub max_open_chats: Option<i64>,
+    /// How to address the organizer; may be empty.
+    pub name: String,
 }
 
-/// Organizers who are there and wait while requests do, those first who have waited longest. Who asked to wait a moment ago is there, even if the
-/// sidecar has not said so yet.
-pub(crate) fn matches(connection: &Connection, now: Millis) -> Result<Vec<Match>, DatabaseError> {
+/// The organizers who can be given a request, those first who have waited longest.
+pub(crate) fn matches(connection: &Connection) -> Result<Vec<Match>, DatabaseError> {
     query(
         connection,
-        "SELECT organizer_id, agency_id, max_open_chats FROM waiting_organizers w
-         WHERE EXISTS (SELECT 1 FROM chats c WHERE c.agency_id = w.agency_id AND c.state = 'waiting')
-           AND (since >= ?1 OR EXISTS (SELECT 1 FROM attendance a
-                                       WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1))
-         ORDER BY since, organizer_id",
-        parameters![now - SILENCE],
+        concat!(
+            "SELECT organizer_id, agency_id, name FROM waiting_organizers w WHERE ",
+            can_be_given_a_request!(),
+            " ORDER BY since, organizer_id"
+        ),
+        &[],
         |row| {
             Ok(Match {
                 organizer_id: row.get(0)?,
                 agency_id: row.get(1)?,
-                max_open_chats: row.get(2)?,
+                name: row.get(2)?,
             })
         },
     )
 }
 
-/// The open chats whose organizers have been gone since a moment, the oldest first; none while it has not been heard for all
-/// that time who is there.
-pub(crate) fn orphans(
-    connection: &Connection,
-    since: Millis,
-    now: Millis,
-) -> Result<Vec<String>, DatabaseError> {
+/// The open chats that nobody looks after: those whose organizers have been gone for `patience`, and those that were
+/// given to an organizer who has not been heard since. None while sidecars have not told for all that time who is
+/// here.
+pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Vec<String>, DatabaseError> {
     query(
         connection,
-        &format!(
-            "SELECT id FROM chats
-             WHERE state = 'active' AND assigned_at <= ?1 AND {HEARD}
-               AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ?1)
+        concat!(
+            "SELECT id FROM (
+                 SELECT id, assigned_at FROM chats
+                 WHERE state = 'active' AND assigned_at <= ",
+            now!(),
+            " - ?1 AND (SELECT since FROM hearing WHERE heard_at >= ",
+            now!(),
+            " - ?3) <= ",
+            now!(),
+            " - ?1 AND NOT EXISTS (SELECT 1 FROM attendance a
+                                   WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ",
+            now!(),
+            " - ?1)
+                 UNION
+                 SELECT id, assigned_at FROM chats
+                 WHERE state = 'active' AND given_at <= ",
+            now!(),
+            " - ?2 AND (SELECT since FROM hearing WHERE heard_at >= ",
+            now!(),
+            " - ?3) <= ",
+            now!(),
+            " - ?2 AND NOT EXISTS (SELECT 1 FROM attendance a
+                                   WHERE a.organizer_id = chats.organizer_id AND a.heard_at > chats.given_at))
              ORDER BY assigned_at, id"
         ),
-        parameters![since, now - SILENCE],
+        parameters![patience, UNHEARD, SILENCE],
         |row| row.get(0),
     )
 }
 
-/// The chats that were given to who waited for one and has not been seen since: the sidecar was lost, or the organizer left, in the moment of the
-/// press. None while it has not been heard for long enough who is there.
-pub(crate) fn given_to_nobody(connection: &Connection, now: Millis) -> Result<Vec<String>, DatabaseError> {
-    query(
-        connection,
-        &format!(
-            "SELECT id FROM chats
-             WHERE state = 'active' AND assigned_at <= ?1 AND {HEARD} AND started_by IS NULL AND transferred_by IS NULL
-               AND NOT EXISTS (SELECT 1 FROM attendance a WHERE a.organizer_id = chats.organizer_id AND a.seen_at > chats.assigned_at)
-             ORDER BY assigned_at, id"
-        ),
-        parameters![now - UNSEEN, now - SILENCE],
-        |row| row.get(0),
-    )
-}
-
-/// Forgets who was there long ago, and who waits and has not been seen for a while: their sidecar will not come back with them.
-pub(crate) fn forget_old(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+/// Notes that an organizer has lost a chat to the queue, and is to be told so.
+pub(crate) fn inform_later(connection: &Connection, organizer_id: i64) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "DELETE FROM waiting_organizers
-         WHERE since < ?1
-           AND NOT EXISTS (SELECT 1 FROM attendance a
-                           WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1 AND a.seen_at >= ?1)",
-        parameters![now - LOST],
+        concat!(
+            "INSERT INTO organizers_to_inform (organizer_id, requeued_at) VALUES (?1, ",
+            now!(),
+            ") ON CONFLICT (organizer_id) DO UPDATE SET requeued_at = excluded.requeued_at"
+        ),
+        parameters![organizer_id],
+    )
+}
+
+/// The organizers who have lost chats to the queue and were heard since. Each is answered once.
+pub(crate) fn take_to_inform(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        "DELETE FROM organizers_to_inform AS i
+         WHERE EXISTS (SELECT 1 FROM attendance a
+                       WHERE a.organizer_id = i.organizer_id AND a.is_here = 1 AND a.heard_at > i.requeued_at)
+         RETURNING organizer_id",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// Forgets who was here long ago, and who waits and has not been seen for a while: their sidecar will not come back
+/// with them.
+pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        concat!(
+            "DELETE FROM waiting_organizers
+             WHERE since < ",
+            now!(),
+            " - ?1 AND NOT EXISTS (SELECT 1 FROM attendance a
+                                   WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1
+                                     AND a.seen_at >= ",
+            now!(),
+            " - ?1)"
+        ),
+        parameters![LOST],
     )?;
     execute(
         connection,
-        "DELETE FROM attendance WHERE seen_at < ?1",
-        parameters![now - KEPT],
+        concat!(
+            "DELETE FROM organizers_to_inform WHERE requeued_at < ",
+            now!(),
+            " - ?1"
+        ),
+        parameters![KEPT],
+    )?;
+    execute(
+        connection,
+        concat!("DELETE FROM attendance WHERE seen_at < ", now!(), " - ?1"),
+        parameters![KEPT],
     )
 }

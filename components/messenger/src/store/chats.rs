@@ -1,13 +1,12 @@
 //! Chats: who takes part in them, and their life from waiting to ended.
 
-use relay_protocol::{Principal, Realm, User};
 use service::clock::Millis;
 use service::database::{DatabaseError, Row, execute, query, query_one};
 use service::parameters;
+use sidecar_api::{Principal, Realm, User};
 use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
-use crate::store::revision::NEXT;
 
 /// A chat that an organizer has taken, now or before it went back to the queue.
 #[derive(Clone, Debug)]
@@ -27,17 +26,10 @@ pub(crate) struct Chat {
     pub time_end: Option<Millis>,
     /// The number of its last message; 0 when nothing has been said.
     pub last_seq: i64,
-    /// How many of its frames with a position are not messages, the first `new_chat` not counted.
-    pub shifts: i64,
-    pub new_chat_position: i64,
+    /// Whether it has gone back to the queue at least once.
+    pub has_been_requeued: bool,
     pub read_by_organizer: i64,
     pub read_by_participant: i64,
-    /// The revision with which its first `new_chat` was shown, to the participant and its first organizer.
-    pub started_at_revision: i64,
-    /// The same of its latest one, to the organizer of now.
-    pub given_at_revision: i64,
-    /// The same of `closed_chat`; 0 before.
-    pub closed_at_revision: i64,
 }
 
 /// How to reach a participant.
@@ -49,7 +41,7 @@ pub(crate) struct Contact {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
-    /// Its organizer was gone for too long; it waits for another one, and its participant may go on writing.
+    /// Its organizer was gone for too long. It waits for another one, and its participant may go on writing.
     Waiting,
     Active,
     Ended,
@@ -63,34 +55,18 @@ impl Chat {
             Realm::Participant => self.state != State::Ended && self.participant_id == principal.user.id,
         }
     }
-
-    /// Whether an organizer who may once have had it has it no more, although it is not over.
-    pub(crate) fn has_left(&self, user: User) -> bool {
-        let is_theirs = self.state == State::Active && self.organizer_id == user.id;
-        user.realm == Realm::Organizer && self.state != State::Ended && !is_theirs
-    }
-
-    /// Where the next frame of the chat will stand.
-    pub(crate) fn next_position(&self) -> i64 {
-        self.last_seq + self.shifts + 1
-    }
 }
 
-/// What is asked of a chat that has been started, to be read by [`decode`].
-const COLUMNS: &str = "id, request_id, agency_id, event_id, organizer_id, participant_id,
-    (SELECT email FROM contacts c WHERE c.participant_id = chats.participant_id),
-    (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
-    lat_start, lng_start, time_start, time_end, (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
-    shifts, new_chat_position, read_by_organizer, read_by_participant, started_at_revision, given_at_revision, closed_at_revision";
-
-/// The chat that a command has started.
-pub(crate) fn started_by(connection: &Connection, command_id: &str) -> Result<Option<Chat>, DatabaseError> {
-    query_one(
-        connection,
-        &format!("SELECT {COLUMNS} FROM chats WHERE started_by = ?1"),
-        parameters![command_id],
-        |row| decode(&row),
-    )
+/// What is asked of a chat that has been started, to be read by [`decode`]. A macro, so that `concat!` takes it.
+macro_rules! columns {
+    () => {
+        "id, request_id, agency_id, event_id, organizer_id, participant_id,
+         (SELECT email FROM contacts c WHERE c.participant_id = chats.participant_id),
+         (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
+         lat_start, lng_start, time_start, time_end,
+         (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
+         has_been_requeued, read_by_organizer, read_by_participant"
+    };
 }
 
 /// How many chats an organizer has open.
@@ -104,94 +80,98 @@ pub(crate) fn count_open(connection: &Connection, organizer_id: i64) -> Result<i
     Ok(count.unwrap_or_default())
 }
 
-/// Gives the head of an agency's queue to an organizer; `None` when nobody waits. The command that asks is noted, if it was one.
+/// How many chats each of some organizers has open, in the order given.
+pub(crate) fn count_open_of_each(
+    connection: &Connection,
+    organizer_ids: &[i64],
+) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        "SELECT (SELECT count(*) FROM chats WHERE organizer_id = value AND state = 'active')
+         FROM json_each(?1) ORDER BY key",
+        &[json_list(&organizer_ids)?],
+        |row| row.get(0),
+    )
+}
+
+/// How an organizer comes by a chat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Start {
+    /// The organizer asks for one now.
+    Asked,
+    /// The organizer waits, and may have gone since the sidecar last said who is here.
+    Given,
+}
+
+/// Gives the head of an agency's queue to an organizer; `None` when nobody waits.
 pub(crate) fn start(
     connection: &Connection,
     agency_id: i64,
     organizer_id: i64,
-    now: Millis,
-    command_id: Option<&str>,
+    how: Start,
 ) -> Result<Option<Chat>, DatabaseError> {
-    // The first new_chat stands at 0; one after the chat was back in the queue stands behind what has happened so far.
     query_one(
         connection,
-        &format!(
-            "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, ?3), assigned_at = ?3,
-                 started_by = ?4, given_at_revision = {NEXT},
-                 started_at_revision = iif(time_start IS NULL, {NEXT}, started_at_revision),
-                 new_chat_position = iif(time_start IS NULL, 0,
-                     (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1),
-                 shifts = shifts + (time_start IS NOT NULL)
-             WHERE id = (SELECT id FROM chats WHERE agency_id = ?1 AND state = 'waiting' ORDER BY pressed_at, id LIMIT 1)
-             RETURNING {COLUMNS}"
+        concat!(
+            "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, now),
+                 assigned_at = now, given_at = iif(?3, now, NULL)
+             FROM (SELECT ",
+            now!(),
+            " AS now)
+             WHERE arrival = (SELECT arrival FROM chats WHERE agency_id = ?1 AND state = 'waiting'
+                              ORDER BY pressed_at, arrival LIMIT 1)
+             RETURNING ",
+            columns!()
         ),
-        parameters![agency_id, organizer_id, now, command_id],
+        parameters![agency_id, organizer_id, how == Start::Given],
         |row| decode(&row),
     )
 }
 
-/// Ends an organizer's own open chat; `None` when it is not one. Asking again with the same command is answered as before.
+/// Ends an organizer's own open chat; `None` when it is not one.
 pub(crate) fn close(
     connection: &Connection,
     id: &str,
     organizer_id: i64,
-    now: Millis,
-    command_id: &str,
 ) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        &format!(
-            "UPDATE chats SET state = 'ended', time_end = coalesce(time_end, ?3), closed_by = ?4,
-                 closed_at_revision = iif(state = 'active', {NEXT}, closed_at_revision)
-             WHERE id = ?1 AND organizer_id = ?2 AND (state = 'active' OR closed_by = ?4)
-             RETURNING {COLUMNS}"
+        concat!(
+            "UPDATE chats SET state = 'ended', time_end = ",
+            now!(),
+            " WHERE id = ?1 AND organizer_id = ?2 AND state = 'active' RETURNING ",
+            columns!()
         ),
-        parameters![id, organizer_id, now, command_id],
+        parameters![id, organizer_id],
         |row| decode(&row),
     )
 }
 
-/// The chat that a command has handed over.
-pub(crate) fn transferred_by(
-    connection: &Connection,
-    command_id: &str,
-) -> Result<Option<Chat>, DatabaseError> {
-    query_one(
-        connection,
-        &format!("SELECT {COLUMNS} FROM chats WHERE transferred_by = ?1"),
-        parameters![command_id],
-        |row| decode(&row),
-    )
-}
-
-/// Gives an open chat to another organizer.
+/// Gives an open chat to another organizer, who has read nothing of it.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
     organizer_id: i64,
-    now: Millis,
-    command_id: &str,
 ) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        &format!(
-            "UPDATE chats SET organizer_id = ?2, assigned_at = ?3, transferred_by = ?4, read_by_organizer = 0,
-                 given_at_revision = {NEXT},
-                 new_chat_position = (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id) + shifts + 1,
-                 shifts = shifts + 1
-             WHERE id = ?1 AND state = 'active'
-             RETURNING {COLUMNS}"
+        concat!(
+            "UPDATE chats SET organizer_id = ?2, assigned_at = ",
+            now!(),
+            ", given_at = NULL, read_by_organizer = 0 WHERE id = ?1 AND state = 'active' RETURNING ",
+            columns!()
         ),
-        parameters![id, organizer_id, now, command_id],
+        parameters![id, organizer_id],
         |row| decode(&row),
     )
 }
 
-/// Lets an open chat wait again, at the place its press gives it; the next organizer has read nothing of it.
+/// Lets an open chat wait again, at the place its press gives it. The next organizer has read nothing of it.
 pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "UPDATE chats SET state = 'waiting', started_by = NULL, read_by_organizer = 0 WHERE id = ?1 AND state = 'active'",
+        "UPDATE chats SET state = 'waiting', given_at = NULL, has_been_requeued = 1, read_by_organizer = 0
+         WHERE id = ?1 AND state = 'active'",
         parameters![id],
     )
 }
@@ -203,26 +183,29 @@ pub(crate) fn waiting_again(
 ) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        &format!(
-            "SELECT {COLUMNS} FROM chats WHERE request_id = ?1 AND state = 'waiting' AND time_start IS NOT NULL"
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE request_id = ?1 AND state = 'waiting' AND time_start IS NOT NULL"
         ),
         parameters![request_id],
         |row| decode(&row),
     )
 }
 
-/// Notes how far a side has read, which never goes back nor beyond what there is. Returns whether that is news.
+/// Notes how far a side has read, which never goes back. Returns whether that is news.
 pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
-    let column = match by {
-        Realm::Organizer => "read_by_organizer",
-        Realm::Participant => "read_by_participant",
+    let statement = match by {
+        Realm::Organizer => {
+            "UPDATE chats SET read_by_organizer = ?2 WHERE id = ?1 AND read_by_organizer < ?2 RETURNING 1"
+        }
+        Realm::Participant => {
+            "UPDATE chats SET read_by_participant = ?2 WHERE id = ?1 AND read_by_participant < ?2 RETURNING 1"
+        }
     };
-    let changed = query_one(
-        connection,
-        &format!("UPDATE chats SET {column} = ?2 WHERE id = ?1 AND {column} < ?2 RETURNING 1"),
-        parameters![id, seq],
-        |row| row.get::<i64>(0),
-    )?;
+    let changed = query_one(connection, statement, parameters![id, seq], |row| {
+        row.get::<i64>(0)
+    })?;
     Ok(changed.is_some())
 }
 
@@ -230,9 +213,11 @@ pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Re
 pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        &format!(
-            "SELECT {COLUMNS} FROM chats
-             WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'ended' AND time_start IS NOT NULL"
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats
+              WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'ended' AND time_start IS NOT NULL"
         ),
         &[json_list(&ids)?],
         |row| decode(&row),
@@ -241,41 +226,31 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
 
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
-    // Two texts rather than one condition, so that each is served by its index.
-    let condition = match user.realm {
-        Realm::Organizer => "organizer_id = ?1 AND state = 'active'",
-        Realm::Participant => "participant_id = ?1 AND state <> 'ended' AND time_start IS NOT NULL",
-    };
-    query(
-        connection,
-        &format!("SELECT {COLUMNS} FROM chats WHERE {condition} ORDER BY time_start DESC, id DESC"),
-        parameters![user.id],
-        |row| decode(&row),
-    )
-}
-
-/// Somebody's chats that were closed with a later revision.
-pub(crate) fn closed_of(connection: &Connection, user: User, since: i64) -> Result<Vec<Chat>, DatabaseError> {
-    let party = match user.realm {
-        Realm::Organizer => "organizer_id",
-        Realm::Participant => "participant_id",
-    };
-    query(
-        connection,
-        &format!(
-            "SELECT {COLUMNS} FROM chats WHERE {party} = ?1 AND state = 'ended' AND closed_at_revision > ?2"
+    // Two statements rather than one condition, so that each is served by its index.
+    let statement = match user.realm {
+        Realm::Organizer => concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE organizer_id = ?1 AND state = 'active' ORDER BY time_start DESC, arrival DESC"
         ),
-        parameters![user.id, since],
-        |row| decode(&row),
-    )
+        Realm::Participant => concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE participant_id = ?1 AND state <> 'ended' AND time_start IS NOT NULL
+              ORDER BY time_start DESC, arrival DESC"
+        ),
+    };
+    query(connection, statement, parameters![user.id], |row| decode(&row))
 }
 
 /// An agency's closed chats, newest first.
 pub(crate) fn ended_of_agency(connection: &Connection, agency_id: i64) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        &format!(
-            "SELECT {COLUMNS} FROM chats WHERE agency_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC"
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE agency_id = ?1 AND state = 'ended' ORDER BY time_start DESC, arrival DESC"
         ),
         parameters![agency_id],
         |row| decode(&row),
@@ -289,8 +264,10 @@ pub(crate) fn ended_of_participant(
 ) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
-        &format!(
-            "SELECT {COLUMNS} FROM chats WHERE participant_id = ?1 AND state = 'ended' ORDER BY time_start DESC, id DESC"
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE participant_id = ?1 AND state = 'ended' ORDER BY time_start DESC, arrival DESC"
         ),
         parameters![participant_id],
         |row| decode(&row),
@@ -301,8 +278,31 @@ pub(crate) fn ended_of_participant(
 pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
-        &format!("SELECT {COLUMNS} FROM chats WHERE id = ?1 AND time_start IS NOT NULL"),
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats WHERE id = ?1 AND time_start IS NOT NULL"
+        ),
         parameters![id],
+        |row| decode(&row),
+    )
+}
+
+/// The chats of these requests, which have been started.
+pub(crate) fn of_requests(
+    connection: &Connection,
+    request_ids: &[String],
+) -> Result<Vec<Chat>, DatabaseError> {
+    query(
+        connection,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM chats
+              WHERE request_id IN (SELECT value FROM json_each(?1)) AND time_start IS NOT NULL
+              ORDER BY time_end, arrival"
+        ),
+        &[json_list(&request_ids)?],
         |row| decode(&row),
     )
 }
@@ -332,12 +332,8 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         time_start: row.get(11)?,
         time_end: row.get(12)?,
         last_seq: row.get(13)?,
-        shifts: row.get(14)?,
-        new_chat_position: row.get(15)?,
-        read_by_organizer: row.get(16)?,
-        read_by_participant: row.get(17)?,
-        started_at_revision: row.get(18)?,
-        given_at_revision: row.get(19)?,
-        closed_at_revision: row.get(20)?,
+        has_been_requeued: row.get(14)?,
+        read_by_organizer: row.get(15)?,
+        read_by_participant: row.get(16)?,
     })
 }

@@ -5,9 +5,13 @@ use service::clock::Millis;
 use service::database::{DatabaseError, execute, query, query_one};
 use service::internal::HelpRequest;
 use service::parameters;
-use spin_sdk::sqlite3::{Connection, Value};
+use sidecar_api::{Queue, Waiting};
+use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
+
+/// How far back pickups say something about the wait.
+const LATELY: Millis = 10 * 60 * 1000;
 
 /// A press that was not delivered in this time is gone.
 const ON_THE_WAY: Millis = 30 * 24 * 60 * 60 * 1000;
@@ -24,23 +28,19 @@ pub(crate) struct Arrival {
     pub first_message: String,
 }
 
-/// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose participant is
-/// gone; what they lock is to be released (the trigger `arrival`).
-pub(crate) fn enqueue(
-    connection: &Connection,
-    arrivals: &[Arrival],
-    now: Millis,
-) -> Result<(), DatabaseError> {
+/// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose
+/// participant is gone: their locks are to be released (the trigger `arrival`).
+pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(), DatabaseError> {
     execute(
         connection,
         "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, contact_version,
-                               lat, lng, pressed_at, chat_id, message_id, first_message, now)
-         SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId', value ->> '$.contact.email',
-                value ->> '$.contact.phoneNumber', value ->> '$.contact.version',
-                value ->> 'lat', value ->> 'lng', value ->> 'pressedAt',
-                value ->> 'chatId', value ->> 'messageId', value ->> 'firstMessage', ?2
+                               lat, lng, pressed_at, chat_id, message_id, first_message)
+         SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId',
+                value ->> '$.contact.email', value ->> '$.contact.phoneNumber', value ->> '$.contact.version',
+                value ->> 'lat', value ->> 'lng', value ->> 'pressedAt', value ->> 'chatId', value ->> 'messageId',
+                value ->> 'firstMessage'
          FROM json_each(?1)",
-        &[json_list(&arrivals)?, Value::Integer(now)],
+        &[json_list(&arrivals)?],
     )
 }
 
@@ -64,7 +64,8 @@ pub(crate) fn places(
         "SELECT c.agency_id,
                 CASE c.state WHEN 'waiting' THEN (
                     SELECT count(*) FROM chats q
-                    WHERE q.agency_id = c.agency_id AND q.state = 'waiting' AND (q.pressed_at, q.id) < (c.pressed_at, c.id)
+                    WHERE q.agency_id = c.agency_id AND q.state = 'waiting'
+                      AND (q.pressed_at, q.arrival) < (c.pressed_at, c.arrival)
                 ) END
          FROM json_each(?1) j LEFT JOIN chats c ON c.request_id = j.value AND c.state <> 'ended' ORDER BY j.key",
         &[json_list(&request_ids)?],
@@ -79,29 +80,81 @@ pub(crate) fn places(
     )
 }
 
-/// How many seconds an agency's latest pickups took from the press, at most ten of them since `since`: their mean, in which the latest
-/// weighs ten times as much as the tenth. `None` when there were none.
-pub(crate) fn estimate(
-    connection: &Connection,
-    agency_id: i64,
-    since: Millis,
-) -> Result<Option<u32>, DatabaseError> {
+/// How many seconds an agency's latest pickups took from the press, at most ten of them: their mean, in which the
+/// latest weighs ten times as much as the tenth. `None` when there were none lately.
+pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option<u32>, DatabaseError> {
     let mean = query_one(
         connection,
-        "SELECT CAST(round(sum(weight * wait) / sum(weight) / 1000.0) AS INTEGER)
-         FROM (SELECT 11 - row_number() OVER (ORDER BY time_start DESC, id DESC) AS weight,
-                      max(time_start - pressed_at, 0) * 1.0 AS wait
-               FROM (SELECT id, time_start, pressed_at FROM chats
-                     WHERE agency_id = ?1 AND time_start >= ?2 ORDER BY time_start DESC, id DESC LIMIT 10))",
-        parameters![agency_id, since],
+        concat!(
+            "SELECT CAST(round(sum(weight * wait) / sum(weight) / 1000.0) AS INTEGER)
+             FROM (SELECT 11 - row_number() OVER (ORDER BY time_start DESC, arrival DESC) AS weight,
+                          max(time_start - pressed_at, 0) * 1.0 AS wait
+                   FROM (SELECT arrival, time_start, pressed_at FROM chats
+                         WHERE agency_id = ?1 AND time_start >= ",
+            now!(),
+            " - ?2 ORDER BY time_start DESC, arrival DESC LIMIT 10))"
+        ),
+        parameters![agency_id, LATELY],
         |row| row.get(0),
     )?;
     Ok(mean.flatten())
 }
 
-/// Takes a request out of its queue, or keeps it out before it arrives, and notes that its lock is to be released; false, and nothing is
-/// changed, when an organizer has taken it. To be called in a transaction.
-pub(crate) fn cancel(connection: &Connection, request_id: &str, now: Millis) -> Result<bool, DatabaseError> {
+/// The agencies for which somebody waits.
+pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        "SELECT DISTINCT agency_id FROM chats WHERE state = 'waiting'",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// An agency's queue as it is.
+pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, DatabaseError> {
+    let waiting = query(
+        connection,
+        concat!(
+            "SELECT participant_id, event_id, max(",
+            now!(),
+            " - pressed_at, 0) FROM chats WHERE agency_id = ?1 AND state = 'waiting' ORDER BY pressed_at, arrival"
+        ),
+        parameters![agency_id],
+        |row| {
+            Ok(Waiting {
+                participant_id: row.get(0)?,
+                event_id: row.get(1)?,
+                waited: row.get(2)?,
+            })
+        },
+    )?;
+    Ok(Queue {
+        agency_id,
+        waiting,
+        estimate: estimate(connection, agency_id)?,
+    })
+}
+
+/// The queues whose estimate changes with time: those for which a pickup has just become too old. Ticks come each
+/// second. This looks at five, so that none is missed when they are late.
+pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        concat!(
+            "SELECT agency_id FROM (SELECT DISTINCT agency_id FROM chats WHERE state = 'waiting') q, (SELECT ",
+            now!(),
+            " - ?1 AS since)
+             WHERE EXISTS (SELECT 1 FROM chats c
+                           WHERE c.agency_id = q.agency_id AND c.time_start >= since - 5000 AND c.time_start < since)"
+        ),
+        parameters![LATELY],
+        |row| row.get(0),
+    )
+}
+
+/// Takes a request out of its queue, or keeps it out before it arrives, and notes that its lock is to be released;
+/// false, and nothing is changed, when an organizer has taken it. To be called in a transaction.
+pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, DatabaseError> {
     let taken = query_one(
         connection,
         "SELECT 1 FROM chats WHERE request_id = ?1 AND state <> 'waiting'",
@@ -111,42 +164,42 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str, now: Millis) -> 
     if taken.is_some() {
         return Ok(false);
     }
-    execute(
-        connection,
-        "INSERT INTO cancelled_requests (request_id, cancelled_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-        parameters![request_id, now],
-    )?;
-    execute(
-        connection,
-        "INSERT INTO outbox (request_id, participant_id, event_id, due_at)
-         SELECT request_id, participant_id, event_id, ?2 FROM chats WHERE request_id = ?1
-         ON CONFLICT DO NOTHING",
-        parameters![request_id, now],
-    )?;
-    // What has been said to an organizer is on record; a request that nobody has seen yet leaves nothing.
-    execute(
-        connection,
-        "UPDATE chats SET state = 'ended', time_end = ?2 WHERE request_id = ?1 AND time_start IS NOT NULL",
-        parameters![request_id, now],
-    )?;
-    execute(
-        connection,
+    for statement in [
+        concat!(
+            "INSERT INTO cancelled_requests (request_id, cancelled_at) VALUES (?1, ",
+            now!(),
+            ") ON CONFLICT DO NOTHING"
+        ),
+        concat!(
+            "INSERT INTO lock_releases (request_id, participant_id, event_id, due_at, must_announce)
+             SELECT request_id, participant_id, event_id, ",
+            now!(),
+            ", 0 FROM chats WHERE request_id = ?1
+             ON CONFLICT DO NOTHING"
+        ),
+        // What has been said to an organizer is on record. A request that nobody has seen yet leaves nothing.
+        concat!(
+            "UPDATE chats SET state = 'ended', time_end = ",
+            now!(),
+            " WHERE request_id = ?1 AND time_start IS NOT NULL"
+        ),
         "DELETE FROM messages WHERE chat_id = (SELECT id FROM chats WHERE request_id = ?1 AND time_start IS NULL)",
-        parameters![request_id],
-    )?;
-    execute(
-        connection,
         "DELETE FROM chats WHERE request_id = ?1 AND time_start IS NULL",
-        parameters![request_id],
-    )?;
+    ] {
+        execute(connection, statement, parameters![request_id])?;
+    }
     Ok(true)
 }
 
 /// Forgets which requests were taken back so long ago that none of them can be on its way any more.
-pub(crate) fn forget_cancelled(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+pub(crate) fn forget_cancelled(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "DELETE FROM cancelled_requests WHERE cancelled_at < ?1",
-        parameters![now - ON_THE_WAY],
+        concat!(
+            "DELETE FROM cancelled_requests WHERE cancelled_at < ",
+            now!(),
+            " - ?1"
+        ),
+        parameters![ON_THE_WAY],
     )
 }

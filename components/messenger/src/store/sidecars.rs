@@ -1,63 +1,84 @@
-//! Which sidecars are there. One that ends without a word may have shown something to its own connections and to nobody else.
+//! The last exchange of each sidecar that changed something, so that a retry of it changes nothing.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query, query_one};
+use service::database::{DatabaseError, execute, query_one};
 use service::parameters;
+use sidecar_api::update::Cursor;
 use spin_sdk::sqlite3::Connection;
 
-/// A sidecar that has not been heard for so long is lost. It is heard every second.
-const PATIENCE: Millis = 3_000;
-
-/// Those that are lost are remembered for so long.
+/// A sidecar that was not heard for so long does not send an exchange again.
 const KEPT: Millis = 60 * 60 * 1000;
 
-/// Notes that a sidecar is there. One that was thought lost and is not is given twice the time from now on: it may be heard by a host whose clock is
-/// behind.
-pub(crate) fn note(connection: &Connection, sidecar: &str, now: Millis) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "INSERT INTO sidecars (id, seen_at, patience) VALUES (?1, ?2, ?3)
-         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, patience = patience * (1 + is_lost), is_lost = 0",
-        parameters![sidecar, now, PATIENCE],
-    )
+/// An exchange that was carried out.
+pub(crate) struct Exchanged {
+    pub number: i64,
+    /// The first update that it has committed; behind `at` if there is none.
+    pub first_id: i64,
+    /// The end of the log when it was done.
+    pub at: Cursor,
+    /// A JSON list.
+    pub replies: String,
 }
 
-/// Notes that a sidecar has ended in good order.
-pub(crate) fn leave(connection: &Connection, sidecar: &str) -> Result<(), DatabaseError> {
-    execute(
+/// The last exchange of a sidecar that changed something.
+pub(crate) fn last_exchange(
+    connection: &Connection,
+    sidecar: &str,
+) -> Result<Option<Exchanged>, DatabaseError> {
+    query_one(
         connection,
-        "DELETE FROM sidecars WHERE id = ?1",
+        "SELECT number, first_id, at_id, at_made_at, replies FROM sidecars WHERE name = ?1",
         parameters![sidecar],
+        |row| {
+            Ok(Exchanged {
+                number: row.get(0)?,
+                first_id: row.get(1)?,
+                at: Cursor {
+                    id: row.get(2)?,
+                    made_at: row.get(3)?,
+                },
+                replies: row.get(4)?,
+            })
+        },
     )
 }
 
-/// Whether one is not heard any more, which has not been noted yet.
-pub(crate) fn is_one_silent(connection: &Connection, now: Millis) -> Result<bool, DatabaseError> {
-    let found = query_one(
+/// Notes that an exchange was carried out, and returns the end of the log. To be called last in its transaction.
+pub(crate) fn note(
+    connection: &Connection,
+    sidecar: &str,
+    number: i64,
+    first_id: i64,
+    replies: &str,
+) -> Result<Cursor, DatabaseError> {
+    let at = query_one(
         connection,
-        "SELECT 1 FROM sidecars WHERE is_lost = 0 AND seen_at < ?1 - patience LIMIT 1",
-        parameters![now],
-        |row| row.get::<i64>(0),
+        concat!(
+            "INSERT INTO sidecars (name, number, first_id, replies, at_id, at_made_at, seen_at)
+             SELECT ?1, ?2, ?3, ?4, id, made_at, ",
+            now!(),
+            " FROM updates WHERE id = (SELECT max(id) FROM updates)
+             ON CONFLICT (name) DO UPDATE SET number = excluded.number, first_id = excluded.first_id,
+                 replies = excluded.replies, at_id = excluded.at_id, at_made_at = excluded.at_made_at,
+                 seen_at = excluded.seen_at
+             RETURNING at_id, at_made_at"
+        ),
+        parameters![sidecar, number, first_id, replies],
+        |row| {
+            Ok(Cursor {
+                id: row.get(0)?,
+                made_at: row.get(1)?,
+            })
+        },
     )?;
-    Ok(found.is_some())
+    at.ok_or_else(|| DatabaseError("the log of updates is empty".to_owned()))
 }
 
-/// Notes that those are lost that are not heard any more. Returns whether there were any.
-pub(crate) fn give_up_silent(connection: &Connection, now: Millis) -> Result<bool, DatabaseError> {
-    let lost = query(
-        connection,
-        "UPDATE sidecars SET is_lost = 1 WHERE is_lost = 0 AND seen_at < ?1 - patience RETURNING 1",
-        parameters![now],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(!lost.is_empty())
-}
-
-/// Forgets those that were lost long ago.
-pub(crate) fn forget_old(connection: &Connection, now: Millis) -> Result<(), DatabaseError> {
+/// Forgets sidecars that have ended.
+pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "DELETE FROM sidecars WHERE is_lost = 1 AND seen_at < ?1",
-        parameters![now - KEPT],
+        concat!("DELETE FROM sidecars WHERE seen_at < ", now!(), " - ?1"),
+        parameters![KEPT],
     )
 }

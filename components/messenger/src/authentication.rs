@@ -1,0 +1,26 @@
+//! Who is at a socket, and who may not be there any more.
+
+use http::StatusCode;
+use service::door::{Answer, Request};
+use sidecar_api::{Authenticate, Authenticated, RevocationCursor};
+
+use crate::error::Error;
+use crate::store::updates;
+use crate::{access, body, json, store};
+
+/// `POST /internal/authenticate`
+pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Authenticate { authorizations } = body(request)?;
+    // Read before anybody is looked up: a change of rights behind that shows as an update or as a revocation.
+    let after = updates::end(&store::open()?)?.id;
+    let verdicts = access::verdicts(&authorizations);
+    Ok(json(StatusCode::OK, &Authenticated { verdicts, after }))
+}
+
+/// `POST /internal/revocations`
+pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let cursor: RevocationCursor = body(request)?;
+    Ok(json(StatusCode::OK, &access::revoked_since(cursor)))
+}

@@ -1,0 +1,221 @@
+//! Commands that start, hand over and close chats, and those that tell the other side something about a chat.
+
+use std::collections::{HashMap, HashSet};
+
+use service::clock::{self, Millis};
+use sidecar_api::update::Body;
+use sidecar_api::{Command, Realm, Request};
+use spin_sdk::sqlite3::Connection;
+
+use crate::bindings::mayday::platform::identity;
+use crate::commands::{Done, no_access, open_chat, write_note};
+use crate::error::Error;
+use crate::frames::{self, Reply};
+use crate::lock_releases;
+use crate::store::attendance::{self, Match};
+use crate::store::chats::{self, Chat, Start};
+use crate::store::lock_releases::Release;
+use crate::store::messages;
+
+/// Gives the organizer the head of the queue. Who wants to wait and finds nobody is given the next request as soon as
+/// it comes ([`give_out`]).
+pub(super) fn start(
+    connection: &Connection,
+    command: &Command,
+    wait: Option<bool>,
+    done: &mut Done,
+) -> Result<Reply, Error> {
+    let nobody_waits = || frames::info("no new chats", "no_new_chats", command);
+    let principal = &command.principal;
+    let (Realm::Organizer, Some(agency_id)) = (principal.user.realm, principal.agency_id) else {
+        return nobody_waits();
+    };
+    let organizer_id = principal.user.id;
+    if wait == Some(false) {
+        attendance::stop_waiting(connection, organizer_id)?;
+        return frames::info("you do not wait for a chat any more", "not_waiting", command);
+    }
+    if let Some(limit) = principal.max_open_chats
+        && chats::count_open(connection, organizer_id)? >= i64::from(limit)
+    {
+        let message = format!("you have reached the limit of {limit} open chats");
+        return frames::error(&message, "too_many_chats", command);
+    }
+    match chats::start(connection, agency_id, organizer_id, Start::Asked)? {
+        Some(chat) => {
+            if wait.is_some() {
+                attendance::stop_waiting(connection, organizer_id)?;
+            }
+            show_started(
+                connection,
+                &chat,
+                &principal.name,
+                command.received_at,
+                &mut done.update,
+            )?;
+            Ok(None)
+        }
+        None if wait.is_some() => {
+            attendance::wait(connection, principal, agency_id)?;
+            frames::info("you will be given the next chat", "waiting", command)
+        }
+        None => nobody_waits(),
+    }
+}
+
+/// Gives requests to organizers who wait for them.
+pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(), Error> {
+    for found in attendance::matches(connection)? {
+        let Match {
+            organizer_id,
+            agency_id,
+            name,
+        } = found;
+        // None when those before have taken all.
+        if let Some(chat) = chats::start(connection, agency_id, organizer_id, Start::Given)? {
+            attendance::stop_waiting(connection, organizer_id)?;
+            show_started(connection, &chat, &name, clock::now(), update)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows `new_chat`, and behind it the description. If the chat has waited again, the organizer finds all of it in the
+/// history, and a note tells the participant that somebody is there.
+fn show_started(
+    connection: &Connection,
+    chat: &Chat,
+    name: &str,
+    now: Millis,
+    update: &mut Body,
+) -> Result<(), Error> {
+    frames::started(update, chat)?;
+    let message = if chat.has_been_requeued {
+        let name = if name.is_empty() { "an organizer" } else { name };
+        let text = format!("Mayday: {name} is with you now.");
+        Some(write_note(connection, chat, text, now)?)
+    } else {
+        messages::description(connection, &chat.id)?
+    };
+    match message {
+        Some(message) => frames::said(update, chat, &message),
+        None => Ok(()),
+    }
+}
+
+/// Which of those whom chats are to be handed over to work for the same agency.
+#[derive(Default)]
+pub(crate) struct Colleagues(HashMap<i64, Result<HashSet<i64>, identity::Error>>);
+
+impl Colleagues {
+    /// Asks the organizer service, once for each agency, if there is something to ask. To be called before the
+    /// transaction: in one, nobody may be waited for.
+    pub(crate) fn of(commands: &[Command]) -> Colleagues {
+        let mut wanted: HashMap<i64, Vec<i64>> = HashMap::new();
+        for command in commands {
+            if let (Request::TransferChat { organizer_id, .. }, Some(agency_id)) =
+                (&command.request, command.principal.agency_id)
+            {
+                wanted.entry(agency_id).or_default().push(*organizer_id);
+            }
+        }
+        let asked = wanted.into_iter().map(|(agency_id, ids)| {
+            let found = identity::colleagues(agency_id, &ids);
+            (agency_id, found.map(HashSet::from_iter))
+        });
+        Colleagues(asked.collect())
+    }
+}
+
+/// Hands a chat over to a colleague of the same agency. The chat's log says so.
+pub(super) fn transfer(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    organizer_id: i64,
+    colleagues: &Colleagues,
+    done: &mut Done,
+) -> Result<Reply, Error> {
+    let principal = &command.principal;
+    let from = principal.user.id;
+    let own = open_chat(connection, command, chat_id)?.filter(|_| principal.user.realm == Realm::Organizer);
+    let Some(chat) = own else {
+        return no_access(chat_id, command);
+    };
+    match colleagues.0.get(&chat.agency_id) {
+        Some(Ok(known)) if known.contains(&organizer_id) && organizer_id != from => {}
+        Some(Ok(_)) => {
+            let message = format!("no colleague with id {organizer_id}");
+            return frames::error(&message, "unknown_colleague", command);
+        }
+        Some(Err(_)) | None => {
+            return frames::error("chat could not be transferred", "unavailable", command);
+        }
+    }
+    if let Some(limit) = principal.max_open_chats
+        && chats::count_open(connection, organizer_id)? >= i64::from(limit)
+    {
+        let message = format!("colleague {organizer_id} has reached the limit of {limit} open chats");
+        return frames::error(&message, "too_many_chats", command);
+    }
+    let text = "Mayday: a colleague takes over this chat.".to_owned();
+    let note = write_note(connection, &chat, text, command.received_at)?;
+    match chats::transfer(connection, chat_id, organizer_id)? {
+        Some(chat) => {
+            frames::transferred(&mut done.update, &chat, &note, from)?;
+            Ok(None)
+        }
+        None => no_access(chat_id, command),
+    }
+}
+
+/// Ends a chat. Both sides see `closed_chat` when its lock has been released.
+pub(super) fn close(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    done: &mut Done,
+) -> Result<Reply, Error> {
+    let user = command.principal.user;
+    let closed = match user.realm {
+        Realm::Organizer => chats::close(connection, chat_id, user.id)?,
+        Realm::Participant => None,
+    };
+    let Some(chat) = closed else {
+        return no_access(chat_id, command);
+    };
+    let release = Release::of(&chat);
+    lock_releases::remember(connection, &release)?;
+    done.closed.push(release);
+    Ok(None)
+}
+
+pub(super) fn typing(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    done: &mut Done,
+) -> Result<Reply, Error> {
+    let Some(chat) = open_chat(connection, command, chat_id)? else {
+        return no_access(chat_id, command);
+    };
+    frames::typing(&mut done.passing, &chat, command.principal.user)?;
+    Ok(None)
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    seq: i64,
+    done: &mut Done,
+) -> Result<Reply, Error> {
+    let Some(chat) = open_chat(connection, command, chat_id)? else {
+        return no_access(chat_id, command);
+    };
+    let (seq, side) = (seq.min(chat.last_seq), command.principal.user.realm);
+    if chats::read(connection, chat_id, side, seq)? {
+        frames::read(&mut done.update, &chat, side, seq)?;
+    }
+    Ok(None)
+}

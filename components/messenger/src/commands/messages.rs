@@ -1,0 +1,145 @@
+//! Commands that send messages.
+
+use std::collections::{HashMap, HashSet};
+
+use service::clock;
+use service::position::Position;
+use sidecar_api::{Command, Realm, Request};
+use spin_sdk::sqlite3::Connection;
+
+use crate::commands::{Done, no_access};
+use crate::error::Error;
+use crate::store::chats::{self, Chat};
+use crate::store::messages::{self, Key, Message, Saved};
+use crate::{frames, ids};
+
+/// A command that sends a message.
+pub(super) struct Sending<'a> {
+    command: &'a Command,
+    chat_id: &'a str,
+    content: &'a str,
+    client_id: Option<&'a str>,
+    lat: Option<f64>,
+    lng: Option<f64>,
+}
+
+/// A command's message, if it is one. Positions are kept for participants only (contract 5.4).
+pub(super) fn sending(command: &Command) -> Option<Sending<'_>> {
+    let Request::SendMessage {
+        chat_id,
+        message,
+        client_id,
+        lat,
+        lng,
+    } = &command.request
+    else {
+        return None;
+    };
+    let is_located = command.principal.user.realm == Realm::Participant;
+    Some(Sending {
+        command,
+        chat_id,
+        content: message,
+        client_id: client_id.as_deref(),
+        lat: lat.filter(|_| is_located),
+        lng: lng.filter(|_| is_located),
+    })
+}
+
+impl Sending<'_> {
+    /// Where the author is, if the message has it and it can be a position.
+    fn position(&self) -> Option<Position> {
+        Position::new(self.lat, self.lng).ok().flatten()
+    }
+
+    fn key(&self) -> Option<Key> {
+        let author = self.command.principal.user;
+        self.client_id
+            .map(|client_id| Key::new(self.chat_id, author, client_id))
+    }
+
+    fn message(&self, id: String, seq: i64) -> Message {
+        let author = self.command.principal.user;
+        let position = self.position();
+        Message {
+            chat_id: self.chat_id.to_owned(),
+            seq,
+            id,
+            author_id: author.id,
+            from_organizer: author.realm == Realm::Organizer,
+            content: self.content.to_owned(),
+            time_sent: self.command.received_at,
+            lat: position.map(|position| position.lat),
+            lng: position.map(|position| position.lng),
+            client_id: self.client_id.map(str::to_owned),
+            is_system: false,
+        }
+    }
+}
+
+/// A message is stored even if its position cannot be one. The log tells so once for all of an exchange.
+pub(super) fn log_impossible_positions(commands: &[Command]) {
+    let mut impossible = commands
+        .iter()
+        .filter_map(sending)
+        .filter(|sending| Position::new(sending.lat, sending.lng).is_err());
+    if let Some(first) = impossible.next() {
+        eprintln!(
+            "dropped the impossible positions of {} messages, the first by participant {} in chat {}",
+            1 + impossible.count(),
+            first.command.principal.user.id,
+            first.chat_id
+        );
+    }
+}
+
+/// Stores messages with one statement, each with its chat's next number. One whose client id is known from the same
+/// author in the same chat is not stored and not shown again, even if the chat has ended: it is answered as before.
+pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) -> Result<(), Error> {
+    let chat_ids: HashSet<&str> = run.iter().map(|sending| sending.chat_id).collect();
+    let chat_ids: Vec<&str> = chat_ids.into_iter().collect();
+    let open = chats::open_by_ids(connection, &chat_ids)?;
+    let mut chats: HashMap<String, Chat> = open.into_iter().map(|chat| (chat.id.clone(), chat)).collect();
+    let keys: Vec<Key> = run.iter().filter_map(Sending::key).collect();
+    let mut known: HashMap<Key, Saved> = if keys.is_empty() {
+        HashMap::new()
+    } else {
+        messages::saved(connection, &keys)?.into_iter().collect()
+    };
+    let mut ids = ids::several(clock::now(), run.len())?.into_iter();
+    let mut new = Vec::with_capacity(run.len());
+    for sending in run {
+        let key = sending.key();
+        if let Some(saved) = key.as_ref().and_then(|key| known.get(key)) {
+            let reply = frames::message_saved(saved, sending.chat_id, sending.command)?;
+            done.replies.push(reply);
+            continue;
+        }
+        let chat = chats
+            .get_mut(sending.chat_id)
+            .filter(|chat| chat.is_open_to(&sending.command.principal));
+        let (Some(chat), Some(id)) = (chat, ids.next()) else {
+            done.replies.push(no_access(sending.chat_id, sending.command)?);
+            continue;
+        };
+        chat.last_seq += 1;
+        let message = sending.message(id, chat.last_seq);
+        frames::said(&mut done.update, chat, &message)?;
+        let reply = match key {
+            None => None,
+            Some(key) => {
+                let saved = Saved {
+                    id: message.id.clone(),
+                    seq: message.seq,
+                    time_sent: message.time_sent,
+                };
+                let reply = frames::message_saved(&saved, sending.chat_id, sending.command)?;
+                known.insert(key, saved);
+                reply
+            }
+        };
+        done.replies.push(reply);
+        new.push(message);
+    }
+    Ok(messages::append(connection, &new)?)
+}

@@ -1,0 +1,127 @@
+//! Questions: `get_chats` and `get_chat_history`.
+
+use sidecar_api::{Command, Protocol, Realm, Request};
+use spin_sdk::sqlite3::Connection;
+
+use crate::commands::{no_access, open_chat};
+use crate::error::Error;
+use crate::frames::{self, Reply};
+use crate::store::chats;
+use crate::store::messages::{self, Range};
+
+/// The answers of an exchange have so many characters about, unless there is only one, and no history has more.
+/// Escaped and in all its copies that is far less than an instance may use, and than a sidecar reads.
+const MAX_CHARACTERS: i64 = 2 * 1024 * 1024;
+
+/// What a chat counts without its messages.
+const CHAT_CHARACTERS: i64 = 512;
+
+/// How many of the commands can be carried out: those before the question whose answer would be too much. The first
+/// one is always answered.
+pub(super) fn fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
+    let questions: Vec<(usize, &Command)> = commands
+        .iter()
+        .enumerate()
+        .filter(|(_, command)| command.request.is_question())
+        .collect();
+    if questions.len() < 2 {
+        return Ok(commands.len());
+    }
+    let ranges: Vec<Range> = questions
+        .iter()
+        .filter_map(|(_, command)| range(command))
+        .collect();
+    let organizers: Vec<i64> = questions
+        .iter()
+        .filter(|(_, command)| lists_chats_of_organizer(command))
+        .map(|(_, command)| command.principal.user.id)
+        .collect();
+    let mut histories = messages::sizes(connection, &ranges)?.into_iter();
+    let mut open_chats = chats::count_open_of_each(connection, &organizers)?.into_iter();
+    let mut characters = 0;
+    for (nth, (place, command)) in questions.into_iter().enumerate() {
+        let size = if range(command).is_some() {
+            histories.next()
+        } else if lists_chats_of_organizer(command) {
+            open_chats.next().map(|count| count * CHAT_CHARACTERS)
+        } else {
+            None
+        };
+        characters += size.unwrap_or(CHAT_CHARACTERS).min(MAX_CHARACTERS);
+        if nth > 0 && characters > MAX_CHARACTERS {
+            return Ok(place);
+        }
+    }
+    Ok(commands.len())
+}
+
+/// What of a history is asked for, if it is.
+fn range(command: &Command) -> Option<Range<'_>> {
+    let Request::GetChatHistory {
+        chat_id,
+        after_seq,
+        limit,
+    } = &command.request
+    else {
+        return None;
+    };
+    let after_seq = match command.protocol {
+        Protocol::Contract => 0,
+        Protocol::Two => *after_seq,
+    };
+    Some(Range {
+        chat_id,
+        after_seq,
+        up_to_seq: limit.map_or(i64::MAX, |limit| after_seq.saturating_add(limit)),
+    })
+}
+
+fn lists_chats_of_organizer(command: &Command) -> bool {
+    command.request == Request::GetChats && command.principal.user.realm == Realm::Organizer
+}
+
+/// Puts the answers to questions in their places. `replies` are those of the commands carried out.
+pub(crate) fn answer(
+    connection: &Connection,
+    commands: &[Command],
+    replies: &mut [Reply],
+) -> Result<(), Error> {
+    for (command, reply) in commands.iter().zip(replies) {
+        match &command.request {
+            Request::GetChats => {
+                let open = chats::open_of(connection, command.principal.user)?;
+                *reply = frames::chats(&open, command)?;
+            }
+            Request::GetChatHistory {
+                chat_id,
+                after_seq,
+                limit,
+            } => *reply = get_history(connection, command, chat_id, *after_seq, *limit)?,
+            Request::SendMessage { .. }
+            | Request::StartChat { .. }
+            | Request::CloseChat { .. }
+            | Request::TransferChat { .. }
+            | Request::Typing { .. }
+            | Request::Read { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn get_history(
+    connection: &Connection,
+    command: &Command,
+    chat_id: &str,
+    after_seq: i64,
+    limit: Option<i64>,
+) -> Result<Reply, Error> {
+    let Some(chat) = open_chat(connection, command, chat_id)? else {
+        return no_access(chat_id, command);
+    };
+    // Clients of the contract cannot ask for the rest of a long history. They see its end.
+    let messages = match command.protocol {
+        Protocol::Contract => messages::latest(connection, chat_id, MAX_CHARACTERS)?,
+        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, MAX_CHARACTERS)?,
+    };
+    frames::chat_history(&chat, &messages, command.protocol)
+}

@@ -1,0 +1,256 @@
+//! The exchange: a sidecar brings commands, tells who is here, and hears what has happened.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use service::database::{snapshot, transaction};
+use service::door::{Answer, Request};
+use sidecar_api::update::{self, Body, Cursor, Entry};
+use sidecar_api::{Command, Exchange, Outcome, Queue};
+use spin_sdk::sqlite3::Connection;
+
+use crate::commands::{self, Colleagues};
+use crate::error::Error;
+use crate::frames::{self, Reply};
+use crate::store::lock_releases::Release;
+use crate::store::sidecars::{self, Exchanged};
+use crate::store::updates::{self, Position, Update};
+use crate::store::{attendance, queue};
+use crate::{access, body, lock_releases, store};
+
+/// `POST /internal/exchange`
+pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let exchange: Exchange = body(request)?;
+    let connection = store::open()?;
+    let colleagues = Colleagues::of(&exchange.commands);
+    let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
+    // The chats are closed, whatever comes of this. The tick does what is left.
+    match lock_releases::release_closed(&connection, &carried_out.closed) {
+        Ok(announced) => carried_out.committed.extend(announced),
+        Err(error) => eprintln!("closed chats are announced at the tick: {error}"),
+    }
+    answer(&connection, &exchange, carried_out)
+}
+
+/// What an exchange has done.
+struct CarriedOut {
+    /// The replies show how things stood right after this update.
+    at: Cursor,
+    reading: Reading,
+    replies: Vec<Reply>,
+    /// The ids of the updates that it has committed.
+    committed: Vec<i64>,
+    /// What is shown once and not kept.
+    passing: Body,
+    closed: Vec<Release>,
+}
+
+/// How a sidecar goes on reading the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reading {
+    /// From its cursor, at least up to where the replies stand.
+    UpToReplies,
+    /// From its cursor, as much as one answer has room for. There are no replies.
+    FarBehind,
+    /// From the end of the log, which does not have its cursor. There are no replies but to a retry.
+    Anew,
+}
+
+impl Reading {
+    fn of(position: &Position) -> Reading {
+        match position {
+            Position { is_known: false, .. } => Reading::Anew,
+            Position {
+                is_far_behind: true, ..
+            } => Reading::FarBehind,
+            Position { .. } => Reading::UpToReplies,
+        }
+    }
+
+    /// The commands that can be carried out: the sidecar has to see what they do.
+    fn admits(self, commands: &[Command]) -> &[Command] {
+        match self {
+            Reading::UpToReplies => commands,
+            Reading::FarBehind | Reading::Anew => &[],
+        }
+    }
+}
+
+/// Carries out commands: in a transaction if there is something to change, otherwise in a snapshot.
+fn carry_out(
+    connection: &Connection,
+    exchange: &Exchange,
+    colleagues: &Colleagues,
+) -> Result<CarriedOut, Error> {
+    let in_transaction = || transaction(connection, |connection| change(connection, exchange, colleagues));
+    if exchange.present.is_some() || exchange.commands.iter().any(commands::is_change) {
+        return in_transaction();
+    }
+    let position = updates::locate(connection, exchange.cursor)?;
+    if position.can_give_out {
+        return in_transaction();
+    }
+    let reading = Reading::of(&position);
+    let commands = reading.admits(&exchange.commands);
+    let mut carried_out = CarriedOut {
+        at: position.end,
+        reading,
+        replies: Vec::new(),
+        committed: Vec::new(),
+        passing: Body::default(),
+        closed: Vec::new(),
+    };
+    if !commands.is_empty() {
+        snapshot(connection, |connection| {
+            carried_out.at = updates::end(connection)?;
+            let mut done = commands::carry_out(connection, commands, colleagues)?;
+            commands::answer_questions(connection, commands, &mut done.replies)?;
+            carried_out.replies = done.replies;
+            carried_out.passing = done.passing;
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(carried_out)
+}
+
+/// Carries out an exchange that changes something, once. A retry is answered as before.
+fn change(
+    connection: &Connection,
+    exchange: &Exchange,
+    colleagues: &Colleagues,
+) -> Result<CarriedOut, Error> {
+    let position = updates::locate(connection, exchange.cursor)?;
+    match sidecars::last_exchange(connection, &exchange.sidecar)? {
+        Some(last) if last.number > exchange.number => return Err(Error::Superseded),
+        Some(last) if last.number == exchange.number => return repeat(&last, &position),
+        Some(_) | None => {}
+    }
+    let mut before_commands = Body::default();
+    if let Some(present) = &exchange.present {
+        attendance::note(connection, &exchange.sidecar, present)?;
+        let informed = attendance::take_to_inform(connection)?;
+        frames::lost_chat(&mut before_commands, &informed)?;
+    }
+    let reading = Reading::of(&position);
+    let commands = reading.admits(&exchange.commands);
+    let mut done = commands::carry_out(connection, commands, colleagues)?;
+    if position.can_give_out || exchange.present.is_some() {
+        commands::give_out(connection, &mut done.update)?;
+    }
+    before_commands.append(&done.update);
+    updates::append(connection, &before_commands)?;
+    commands::answer_questions(connection, commands, &mut done.replies)?;
+    let first_id = position.end.id + 1;
+    let at = sidecars::note(
+        connection,
+        &exchange.sidecar,
+        exchange.number,
+        first_id,
+        &serde_json::to_string(&done.replies).map_err(Error::Frame)?,
+    )?;
+    Ok(CarriedOut {
+        at,
+        reading,
+        replies: done.replies,
+        committed: (first_id..=at.id).collect(),
+        passing: done.passing,
+        closed: done.closed,
+    })
+}
+
+/// What an exchange that was carried out before has done. Its locks are released by whoever carried it out, or by the
+/// tick.
+fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
+    let replies: Vec<Reply> = serde_json::from_str(&last.replies).map_err(Error::Frame)?;
+    let (reading, at) = match Reading::of(position) {
+        Reading::Anew => (Reading::Anew, position.end),
+        Reading::FarBehind if replies.is_empty() => (Reading::FarBehind, last.at),
+        Reading::FarBehind | Reading::UpToReplies => (Reading::UpToReplies, last.at),
+    };
+    Ok(CarriedOut {
+        at,
+        reading,
+        replies,
+        committed: (last.first_id..=last.at.id).collect(),
+        passing: Body::default(),
+        closed: Vec::new(),
+    })
+}
+
+fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut) -> Result<Answer, Error> {
+    let CarriedOut {
+        mut at,
+        reading,
+        replies,
+        mut committed,
+        passing,
+        ..
+    } = carried_out;
+    let from = match (reading, exchange.cursor) {
+        (Reading::UpToReplies | Reading::FarBehind, Some(cursor)) => cursor,
+        (Reading::Anew, _) | (_, None) => at,
+    };
+    let own = committed.last().copied().unwrap_or_default();
+    let new = match reading {
+        Reading::FarBehind => updates::after(connection, from.id, 0)?,
+        // There is nothing, or it comes with the next exchange.
+        Reading::UpToReplies | Reading::Anew if from.id >= at.id.max(own) => Vec::new(),
+        Reading::UpToReplies | Reading::Anew => updates::after(connection, from.id, at.id.max(own))?,
+    };
+    if let (Reading::FarBehind, Some(last)) = (reading, new.last()) {
+        at = last.cursor;
+    }
+    committed.retain(|id| new.iter().any(|update| update.cursor.id == *id));
+    let outcome = Outcome {
+        at,
+        starts_anew: reading == Reading::Anew,
+        replies,
+        committed,
+        queues: queues(connection, exchange, reading, &new)?,
+    };
+    let mut text = String::with_capacity(new.iter().map(|update| update.body.len() + 64).sum());
+    for update in &new {
+        update::write_update(&mut text, update.cursor, &update.body);
+    }
+    if !passing.is_empty() {
+        let not_logged = Cursor { id: 0, made_at: 0 };
+        update::write_update(&mut text, not_logged, passing.as_str());
+    }
+    let text = outcome.write(&text).map_err(Error::Frame)?;
+    Ok(Answer::written(
+        StatusCode::OK,
+        "text/plain; charset=utf-8",
+        text.into_bytes(),
+    ))
+}
+
+/// The queues that were asked for, all in which somebody waits if the sidecar starts anew, and with a beat, which has
+/// no commands, those that have changed. Where there are commands the sidecar asks for the latter when it needs them:
+/// many exchanges follow each other then, and queues may be long.
+fn queues(
+    connection: &Connection,
+    exchange: &Exchange,
+    reading: Reading,
+    new: &[Update],
+) -> Result<Vec<Queue>, Error> {
+    let mut agencies: BTreeSet<i64> = exchange.queues.iter().copied().collect();
+    if reading == Reading::Anew {
+        agencies.extend(queue::busy(connection)?);
+    }
+    if exchange.commands.is_empty() {
+        agencies.extend(new.iter().flat_map(|update| changed_queues(&update.body)));
+    }
+    let queues = agencies
+        .into_iter()
+        .map(|agency_id| queue::queue(connection, agency_id));
+    Ok(queues.collect::<Result<_, _>>()?)
+}
+
+/// The queues that an update names. They stand before all deliveries.
+fn changed_queues(body: &str) -> impl Iterator<Item = i64> {
+    update::entries(body).map_while(|entry| match entry {
+        Ok(Entry::Queue(agency_id)) => Some(agency_id),
+        Ok(Entry::Delivery { .. }) | Err(_) => None,
+    })
+}

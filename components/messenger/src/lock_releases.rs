@@ -1,0 +1,93 @@
+//! Releasing the locks of closed requests at the participant service: at once, and otherwise again and again.
+//!
+//! Both sides see `closed_chat` when the lock is released, so that the participant may ask again by then. If it
+//! cannot be released now, they see it all the same. By then the archive has the chat (contract 5.6).
+
+use service::clock::Millis;
+use service::database::transaction;
+use service::retry;
+use sidecar_api::update::Body;
+use spin_sdk::sqlite3::Connection;
+
+use crate::bindings::mayday::platform::roster::{self, ClosedRequest};
+use crate::error::Error;
+use crate::frames;
+use crate::store::chats;
+use crate::store::lock_releases::{self, Release};
+use crate::store::updates;
+
+/// While the exchange that closed a chat tries to release its lock, the tick leaves it alone. This is longer than a
+/// try may take.
+const FIRST_RETRY: Millis = 5_000;
+
+/// How many releases one round takes along.
+const ROUND: i64 = 500;
+
+/// Notes that a lock is to be released. To be called in the transaction of the closing.
+pub(crate) fn remember(connection: &Connection, release: &Release) -> Result<(), Error> {
+    Ok(lock_releases::add(connection, release, FIRST_RETRY)?)
+}
+
+/// Releases the locks of chats that have just been closed, and shows that they are closed. Once a release has failed,
+/// nobody waits for one: it is left to the tick. Returns the update that was written.
+pub(crate) fn release_closed(connection: &Connection, releases: &[Release]) -> Result<Option<i64>, Error> {
+    if releases.is_empty() {
+        return Ok(None);
+    }
+    if !lock_releases::has_failed(connection)? {
+        return release(connection, releases);
+    }
+    let ids = request_ids(releases);
+    transaction(connection, |connection| {
+        lock_releases::make_due(connection, &ids)?;
+        announce(connection, &ids)
+    })
+}
+
+/// Releases what is due. Part of the tick.
+pub(crate) fn release_due(connection: &Connection) -> Result<(), Error> {
+    let due = lock_releases::due(connection, ROUND)?;
+    if !due.is_empty() {
+        release(connection, &due)?;
+    }
+    Ok(())
+}
+
+fn release(connection: &Connection, releases: &[Release]) -> Result<Option<i64>, Error> {
+    let closed_request = |release: &Release| ClosedRequest {
+        request_id: release.request_id.clone(),
+        participant_id: release.participant_id,
+        event_id: release.event_id,
+    };
+    let requests: Vec<ClosedRequest> = releases.iter().map(closed_request).collect();
+    let outcome = roster::release_locks(&requests);
+    let ids = request_ids(releases);
+    transaction(connection, |connection| {
+        let announced = announce(connection, &ids)?;
+        match &outcome {
+            Ok(()) => lock_releases::done(connection, &ids)?,
+            Err(error) => {
+                eprintln!("{} locks could not be released, retrying: {error:?}", ids.len());
+                retry::postpone(connection, "lock_releases", "request_id", &ids)?;
+            }
+        }
+        Ok(announced)
+    })
+}
+
+fn request_ids(releases: &[Release]) -> Vec<String> {
+    releases
+        .iter()
+        .map(|release| release.request_id.clone())
+        .collect()
+}
+
+/// Shows `closed_chat` for those of the requests for which nobody has done so yet.
+fn announce(connection: &Connection, request_ids: &[String]) -> Result<Option<i64>, Error> {
+    let mut body = Body::default();
+    let taken = lock_releases::take_announcements(connection, request_ids)?;
+    for chat in chats::of_requests(connection, &taken)? {
+        frames::closed(&mut body, &chat)?;
+    }
+    Ok(updates::append(connection, &body)?)
+}

@@ -1,0 +1,116 @@
+//! Closed requests whose locks are still to be released: an outbox.
+
+use service::clock::Millis;
+use service::database::{DatabaseError, execute, query, query_one};
+use service::parameters;
+use spin_sdk::sqlite3::Connection;
+
+use crate::store::chats::Chat;
+use crate::store::json_list;
+
+/// A lock that is to be released.
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub request_id: String,
+    pub participant_id: i64,
+    pub event_id: i64,
+}
+
+impl Release {
+    /// The lock that a closed chat's request holds.
+    pub(crate) fn of(chat: &Chat) -> Release {
+        Release {
+            request_id: chat.request_id.clone(),
+            participant_id: chat.participant_id,
+            event_id: chat.event_id,
+        }
+    }
+}
+
+/// Notes a release and an announcement, due in a while. To be called in the transaction that closes the chat.
+pub(crate) fn add(connection: &Connection, release: &Release, due_in: Millis) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        concat!(
+            "INSERT INTO lock_releases (request_id, participant_id, event_id, due_at, must_announce)
+             VALUES (?1, ?2, ?3, ",
+            now!(),
+            " + ?4, 1) ON CONFLICT DO NOTHING"
+        ),
+        parameters![
+            &release.request_id,
+            release.participant_id,
+            release.event_id,
+            due_in
+        ],
+    )
+}
+
+/// What is due, the oldest first.
+pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Release>, DatabaseError> {
+    query(
+        connection,
+        concat!(
+            "SELECT request_id, participant_id, event_id FROM lock_releases WHERE due_at <= ",
+            now!(),
+            " ORDER BY due_at LIMIT ?1"
+        ),
+        parameters![limit],
+        |row| {
+            Ok(Release {
+                request_id: row.get(0)?,
+                participant_id: row.get(1)?,
+                event_id: row.get(2)?,
+            })
+        },
+    )
+}
+
+/// Whether something waits that has been tried in vain.
+pub(crate) fn has_failed(connection: &Connection) -> Result<bool, DatabaseError> {
+    let failed = query_one(
+        connection,
+        "SELECT 1 FROM lock_releases WHERE attempts > 0 LIMIT 1",
+        &[],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(failed.is_some())
+}
+
+/// Takes over the announcement of closed chats. Returns the requests whose chats nobody else announces. To be called
+/// in the transaction that announces them.
+pub(crate) fn take_announcements(
+    connection: &Connection,
+    request_ids: &[String],
+) -> Result<Vec<String>, DatabaseError> {
+    query(
+        connection,
+        "UPDATE lock_releases SET must_announce = 0
+         WHERE request_id IN (SELECT value FROM json_each(?1)) AND must_announce = 1
+         RETURNING request_id",
+        &[json_list(&request_ids)?],
+        |row| row.get(0),
+    )
+}
+
+/// Has some tried at the next tick.
+pub(crate) fn make_due(connection: &Connection, request_ids: &[String]) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        concat!(
+            "UPDATE lock_releases SET due_at = ",
+            now!(),
+            " WHERE request_id IN (SELECT value FROM json_each(?1))"
+        ),
+        &[json_list(&request_ids)?],
+    )
+}
+
+/// Forgets what has been released.
+pub(crate) fn done(connection: &Connection, request_ids: &[String]) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM lock_releases WHERE request_id IN (SELECT value FROM json_each(?1))",
+        &[json_list(&request_ids)?],
+    )
+}

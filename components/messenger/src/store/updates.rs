@@ -1,0 +1,151 @@
+//! The log of updates: all that sockets are shown because something has happened.
+
+use service::clock::Millis;
+use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::parameters;
+use sidecar_api::update::{Body, Cursor};
+use spin_sdk::sqlite3::Connection;
+
+/// How long updates are kept.
+const KEPT: Millis = 10 * 60 * 1000;
+
+/// At most so many updates go with one tick, so that no tick holds the write lock for long.
+const MOST_FORGOTTEN: i64 = 10_000;
+
+/// Answers to exchanges bring about so many updates at most, or bytes of them. They bring more if they have to.
+const MOST: i64 = 1000;
+const MOST_BYTES: i64 = 8 * 1024 * 1024;
+
+/// Appends an update in the transaction of the change that it tells of, and returns its id. An empty one is left out.
+pub(crate) fn append(connection: &Connection, body: &Body) -> Result<Option<i64>, DatabaseError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    query_one(
+        connection,
+        "INSERT INTO updates (body) VALUES (?1) RETURNING id",
+        parameters![body.as_str()],
+        |row| row.get(0),
+    )
+}
+
+/// The last update.
+pub(crate) fn end(connection: &Connection) -> Result<Cursor, DatabaseError> {
+    let end = query_one(
+        connection,
+        "SELECT id, made_at FROM updates ORDER BY id DESC LIMIT 1",
+        &[],
+        |row| cursor(&row),
+    )?;
+    end.ok_or_else(empty)
+}
+
+/// Where a sidecar stands in the log.
+pub(crate) struct Position {
+    /// The last update there is.
+    pub end: Cursor,
+    /// Whether the log has the sidecar's cursor.
+    pub is_known: bool,
+    /// Whether there are more updates behind the cursor than one answer may have.
+    pub is_far_behind: bool,
+    /// Whether somebody who waits for a request can be given one.
+    pub can_give_out: bool,
+}
+
+/// Where a cursor stands. A row with its id and another time is from before the database was restored from a copy.
+pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<Position, DatabaseError> {
+    let (id, made_at) = cursor.map(|cursor| (cursor.id, cursor.made_at)).unzip();
+    let position = query_one(
+        connection,
+        concat!(
+            "SELECT id, made_at,
+                    EXISTS (SELECT 1 FROM updates WHERE id = ?1 AND made_at = ?2),
+                    id - ?1 > ?3 OR (SELECT sum(octet_length(body)) FROM updates WHERE id > ?1) > ?4,
+                    EXISTS (SELECT 1 FROM waiting_organizers w WHERE ",
+            can_be_given_a_request!(),
+            ") FROM updates ORDER BY id DESC LIMIT 1"
+        ),
+        parameters![id, made_at, MOST, MOST_BYTES],
+        |row| {
+            let is_known = row.get(2)?;
+            Ok(Position {
+                end: self::cursor(&row)?,
+                is_known,
+                is_far_behind: is_known && row.get::<Option<bool>>(3)?.unwrap_or_default(),
+                can_give_out: row.get(4)?,
+            })
+        },
+    )?;
+    position.ok_or_else(empty)
+}
+
+/// An update of the log.
+pub(crate) struct Update {
+    pub cursor: Cursor,
+    pub body: String,
+}
+
+/// The updates after a cursor: all up to `at_least`, and more while the answer has room for them. The first is always
+/// there.
+pub(crate) fn after(
+    connection: &Connection,
+    after: i64,
+    at_least: i64,
+) -> Result<Vec<Update>, DatabaseError> {
+    query(
+        connection,
+        "WITH sized AS (
+             SELECT id, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS bytes
+             FROM (SELECT id, octet_length(body) AS size FROM updates WHERE id > ?1 ORDER BY id LIMIT ?3))
+         SELECT id, made_at, body FROM updates
+         WHERE id > ?1 AND id <= max(?1 + 1, ?2, (SELECT coalesce(max(id), 0) FROM sized WHERE bytes <= ?4))
+         ORDER BY id",
+        parameters![after, at_least, MOST, MOST_BYTES],
+        |row| {
+            Ok(Update {
+                cursor: cursor(&row)?,
+                body: row.get(2)?,
+            })
+        },
+    )
+}
+
+/// Forgets old updates. One stays until its successor is old as well: a sidecar that has asked within that time finds
+/// its cursor in the log.
+pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        concat!(
+            "DELETE FROM updates
+             WHERE id < (SELECT min(id) FROM updates) + ?2
+               AND id < coalesce((SELECT id FROM updates WHERE made_at >= ",
+            now!(),
+            " - ?1 ORDER BY id LIMIT 1) - 1,
+                                 (SELECT max(id) FROM updates))"
+        ),
+        parameters![KEPT, MOST_FORGOTTEN],
+    )
+}
+
+/// How many updates there are.
+pub(crate) fn count(connection: &Connection) -> Result<i64, DatabaseError> {
+    let count = query_one(
+        connection,
+        "SELECT (SELECT max(id) FROM updates) - (SELECT min(id) FROM updates) + 1",
+        &[],
+        |row| row.get(0),
+    )?;
+    count.ok_or_else(empty)
+}
+
+fn cursor(row: &Row) -> Result<Cursor, DatabaseError> {
+    Ok(Cursor {
+        id: row.get(0)?,
+        made_at: row.get(1)?,
+    })
+}
+
+/// A migration writes the first update, and the last one is never deleted.
+fn empty() -> DatabaseError {
+    DatabaseError("the log of updates is empty".to_owned())
+}

@@ -1,0 +1,55 @@
+//! The tick: what is done every second, whoever asks for it.
+
+use http::StatusCode;
+use service::clock::{self, Millis};
+use service::database::transaction;
+use service::door::{Answer, Request};
+use service::{maintenance, settings};
+use sidecar_api::update::Body;
+use spin_sdk::sqlite3::Connection;
+
+use crate::error::Error;
+use crate::store::{attendance, chats, queue, sidecars, updates};
+use crate::{access, commands, frames, lock_releases, store};
+
+/// `POST /internal/tick`: the dispatcher calls it.
+pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let connection = store::open()?;
+    transaction(&connection, requeue_and_forget)?;
+    lock_releases::release_due(&connection)?;
+    maintenance::truncate_log(&connection);
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+/// Gives the chats that nobody looks after back to the queue, notes which waits are estimated anew, and forgets what
+/// is old.
+fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
+    updates::forget_old(connection)?;
+    attendance::forget_old(connection)?;
+    sidecars::forget_old(connection)?;
+    queue::forget_cancelled(connection)?;
+    let mut body = Body::default();
+    for agency_id in queue::estimated_anew(connection)? {
+        body.queue_changed(agency_id);
+    }
+    let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;
+    if patience > 0 {
+        for chat_id in attendance::unattended(connection, patience)? {
+            requeue(connection, &chat_id, &mut body)?;
+        }
+    }
+    updates::append(connection, &body)?;
+    Ok(())
+}
+
+fn requeue(connection: &Connection, chat_id: &str, body: &mut Body) -> Result<(), Error> {
+    let Some(chat) = chats::find(connection, chat_id)? else {
+        return Ok(());
+    };
+    let text = "Mayday: your organizer has lost the connection. You keep your place in the queue.";
+    let note = commands::write_note(connection, &chat, text.to_owned(), clock::now())?;
+    chats::requeue(connection, chat_id)?;
+    attendance::inform_later(connection, chat.organizer_id)?;
+    frames::requeued(body, &chat, &note)
+}
