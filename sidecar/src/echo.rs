@@ -1,5 +1,5 @@
-//! The sidecar's sockets with nothing behind them: what a client says comes back. Suites that test conformance to RFC 6455 talk to it (`cargo xtask
-//! conformance`).
+//! The sidecar's sockets with nothing behind them: a message comes back as it was sent. Suites that test conformance to RFC 6455
+//! talk to it (`cargo xtask conformance`).
 
 use std::future::pending;
 
@@ -10,8 +10,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::connection::{LAST_WORD, complaint, read_to_end};
-use crate::server;
+use crate::connection::task::{LAST_WORD, read_to_end, violation};
+use crate::door;
 
 /// Suites send messages of 16 MiB.
 const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
@@ -19,8 +19,8 @@ const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Serves until dropped.
 pub async fn run(listener: TcpListener) {
     let echo =
-        any(async |upgrade: WebSocketUpgrade| server::bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(echo));
-    server::accept(listener, Router::new().route("/", echo), pending()).await;
+        any(async |upgrade: WebSocketUpgrade| door::bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(echo));
+    door::accept(listener, Router::new().route("/", echo), pending()).await;
 }
 
 async fn echo(socket: WebSocket) {
@@ -33,7 +33,7 @@ async fn echo(socket: WebSocket) {
             Ok(Message::Pong(_)) => Ok(()),
             Ok(Message::Close(_)) => return read_to_end(&mut stream).await,
             Err(error) => {
-                if let Some(frame) = complaint(error)
+                if let Some(frame) = violation(error)
                     && sink.send(Message::Close(Some(frame))).await.is_ok()
                 {
                     sleep(LAST_WORD).await;

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use relay_protocol::{Principal, Protocol, Realm, Request, User};
 use serde_json::Value;
+use sidecar_api::{Principal, Protocol, Realm, Request, User};
 use tokio::time::Instant;
 
-use crate::own_frames::error_frame;
-use crate::protocol::{Closing, Complaint, MAX_FRAME_BYTES, MAX_KEPT_FRAMES, Patience, Session, Step};
+use crate::connection::frames::{CloseReason, Refusal, error_frame};
+use crate::connection::parse::MAX_FRAME_BYTES;
+use crate::connection::session::{MAX_EARLY_FRAMES, Patience, Session, Step};
 
 const PATIENCE: Patience = Patience {
     authorization: Duration::from_secs(20),
@@ -47,7 +48,7 @@ fn introduce(first: &Bytes) -> Option<Session> {
     let mut session = Session::new(PATIENCE, now);
     let value: Option<Value> = serde_json::from_slice(first).ok();
     match session.frame(first.clone(), now) {
-        Some(Step::Authorize(authorization)) => {
+        Some(Step::Authenticate(authorization)) => {
             assert!(first.len() <= MAX_FRAME_BYTES);
             if let Some(value) = value {
                 let members = value.as_object().expect("a first frame is an object");
@@ -62,12 +63,12 @@ fn introduce(first: &Bytes) -> Option<Session> {
             assert_eq!(
                 session.deadline(),
                 now + PATIENCE.authorization,
-                "checking does not extend it"
+                "authentication does not extend it"
             );
             Some(session)
         }
         step => {
-            assert_eq!(step, Some(Step::End(Closing::BadToken)));
+            assert_eq!(step, Some(Step::End(CloseReason::BadToken)));
             assert_over(&mut session);
             None
         }
@@ -78,8 +79,7 @@ fn introduce(first: &Bytes) -> Option<Session> {
 fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
     let mut now = Instant::now();
     let principal = principal(realm);
-    session.accepted(now);
-    assert_eq!(session.open(principal), [Step::Welcome(principal)]);
+    assert_eq!(session.open(&principal, now), []);
     let steps = frames
         .iter()
         .map(|frame| {
@@ -87,7 +87,7 @@ fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<
             send(&mut session, realm, frame, now)
         })
         .collect();
-    let last = [Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)];
+    let last = [Step::Refuse(Refusal::Timeout), Step::End(CloseReason::Idle)];
     assert_eq!(session.deadline_passed(), last);
     assert_over(&mut session);
     steps
@@ -96,16 +96,14 @@ fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<
 /// Frames come before the session opens, as many as are kept; the others come afterwards.
 fn send_ahead(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
     let mut now = Instant::now();
-    let ahead = frames.len().min(MAX_KEPT_FRAMES);
+    let ahead = frames.len().min(MAX_EARLY_FRAMES);
     for frame in &frames[..ahead] {
         assert!(session.wants_frames());
         assert_eq!(session.frame(frame.clone(), now), None);
     }
-    assert_eq!(session.wants_frames(), ahead < MAX_KEPT_FRAMES);
-    session.accepted(now);
+    assert_eq!(session.wants_frames(), ahead < MAX_EARLY_FRAMES);
     let principal = principal(realm);
-    let mut steps = session.open(principal);
-    assert_eq!(steps.remove(0), Step::Welcome(principal));
+    let mut steps = session.open(&principal, now);
     for frame in &frames[ahead..] {
         now += APART;
         steps.push(send(&mut session, realm, frame, now));
@@ -126,12 +124,12 @@ fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Ste
             assert_told(request);
             true
         }
-        Step::Complain(complaint) => {
-            assert_answerable(complaint, session.protocol());
-            assert_deserved(complaint, frame);
-            matches!(complaint, Complaint::InvalidType | Complaint::InvalidPayload)
+        Step::Refuse(refusal) => {
+            assert_answerable(refusal, session.protocol());
+            assert_deserved(refusal, frame);
+            matches!(refusal, Refusal::InvalidType | Refusal::InvalidPayload)
         }
-        Step::Authorize(_) | Step::Welcome(_) | Step::End(_) => panic!("{step:?} out of turn"),
+        Step::Authenticate(_) | Step::End(_) => panic!("{step:?} out of turn"),
     };
     let expected = if is_life { now + PATIENCE.idle } else { deadline };
     assert_eq!(
@@ -255,28 +253,28 @@ fn assert_told(request: &Request) {
 }
 
 /// The client can read what is wrong, and gets nothing that it does not know of.
-fn assert_answerable(complaint: &Complaint, protocol: Protocol) {
-    let frame = error_frame(complaint, protocol);
+fn assert_answerable(refusal: &Refusal, protocol: Protocol) {
+    let frame = error_frame(refusal, protocol);
     assert!(frame.ends_with('\n'));
     let frame: Value = serde_json::from_str(&frame).expect("an error is JSON");
     assert_eq!(frame["type"], "error");
-    assert_eq!(frame["payload"]["message"], complaint.to_string());
+    assert_eq!(frame["payload"]["message"], refusal.to_string());
     assert_eq!(frame["payload"]["code"].is_string(), protocol == Protocol::Two);
 }
 
-fn assert_deserved(complaint: &Complaint, frame: &[u8]) {
+fn assert_deserved(refusal: &Refusal, frame: &[u8]) {
     let is_object =
         || serde_json::from_slice::<Value>(&lenient_json::mend(frame)).is_ok_and(|value| value.is_object());
     assert_eq!(
-        *complaint.kind() == Complaint::TooLarge,
+        *refusal.kind() == Refusal::TooLarge,
         frame.len() > MAX_FRAME_BYTES
     );
-    match complaint.kind() {
-        Complaint::TooLarge => {}
-        Complaint::Malformed => assert!(!is_object(), "an object is not malformed"),
-        Complaint::InvalidType | Complaint::InvalidPayload => assert!(std::str::from_utf8(frame).is_ok()),
-        Complaint::TooMany | Complaint::Timeout | Complaint::Unavailable(_) | Complaint::About { .. } => {
-            panic!("{complaint:?} is not about a frame")
+    match refusal.kind() {
+        Refusal::TooLarge => {}
+        Refusal::Malformed => assert!(!is_object(), "an object is not malformed"),
+        Refusal::InvalidType | Refusal::InvalidPayload => assert!(std::str::from_utf8(frame).is_ok()),
+        Refusal::TooMany | Refusal::Timeout | Refusal::Unavailable(_) | Refusal::About { .. } => {
+            panic!("{refusal:?} is not about a frame")
         }
     }
 }
@@ -296,6 +294,7 @@ fn principal(realm: Realm) -> Principal {
         agency_id: (realm == Realm::Organizer).then_some(4),
         role: (realm == Realm::Organizer).then_some(4),
         max_open_chats: None,
+        name: String::new(),
     }
 }
 

@@ -1,39 +1,23 @@
-//! The WebSocket relay of Mayday. It owns sockets and nothing else: who somebody is and what is stored is for the
-//! messenger to say, which it asks in batches; what a user sees goes to their sockets here at once, and through Redis to
-//! those at other sidecars.
+//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger decides who a client is and stores what it
+//! sends, and the messenger's log says what clients are shown.
 //!
-//! A frame's way in: `server` upgrades, `connection` reads, `request` understands, `protocol` decides, `admission` or `commands` asks
-//! the `messenger`. And out: `hub` finds the user's connections, `order` waits for what must come first, `outbox`
-//! keeps what is to be written; `relay` does the same across sidecars. `news` hears from the messenger what nobody here has asked for,
-//! `queues` what it means to those who wait, and `catch_up` what was missed while the others could not be heard. `revocation` has those asked again who they are who may not be here any more.
+//! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A frame's way
+//! out: an exchange brings updates, the `player` shows each to the connections that it is for, and `redis` passes what is new
+//! to the other sidecars.
 
-mod server;
+mod door;
 
 mod connection;
-mod frame;
-mod outbox;
-mod own_frames;
-mod protocol;
-mod rate;
-mod request;
 
-mod admission;
-mod commands;
 mod messenger;
-mod metrics;
 
-mod hub;
-mod order;
+mod player;
 
-mod catch_up;
-mod news;
-mod queues;
-
-mod relay;
-mod revocation;
-mod tick;
+mod redis;
 
 mod backoff;
+mod metrics;
+mod outage;
 
 pub mod echo;
 
@@ -51,19 +35,22 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::admission::Admissions;
-use crate::commands::{Carrier, Commands};
-use crate::connection::Shared;
-use crate::hub::Hub;
-use crate::messenger::Messenger;
-use crate::metrics::Metrics;
-pub use crate::protocol::MAX_FRAME_BYTES;
-use crate::protocol::Patience;
-use crate::queues::Queues;
-use crate::relay::Relay;
-use crate::server::App;
+use uuid::Uuid;
 
-/// What a sidecar must be told.
+pub use crate::connection::parse::MAX_FRAME_BYTES;
+use crate::connection::session::Patience;
+use crate::connection::task::Shared;
+use crate::door::App;
+use crate::messenger::authentication::{self, Authentications};
+use crate::messenger::client::Messenger;
+use crate::messenger::commands::Commands;
+use crate::messenger::exchange::Exchanger;
+use crate::messenger::revocation;
+use crate::metrics::Metrics;
+use crate::player::Player;
+use crate::redis::Redis;
+
+/// The settings of a sidecar.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the messenger is, as scheme and authority: `http://127.0.0.1:3000`.
@@ -85,12 +72,12 @@ pub struct Timings {
     pub authorization: Duration,
     /// From one valid frame of a client to the next.
     pub idle: Duration,
-    /// Between two pings.
+    /// Between two pings of a participant.
     pub ping: Duration,
+    /// Between two pings of an organizer.
+    pub ping_organizers: Duration,
     /// A command that is this old is answered with an error.
     pub give_up: Duration,
-    /// How long a frame waits for those that should precede it.
-    pub order: Duration,
     /// How long commands under way may take when the sidecar stops.
     pub drain: Duration,
 }
@@ -101,20 +88,21 @@ impl Default for Timings {
             authorization: Duration::from_secs(20),
             idle: Duration::from_secs(30 * 60),
             ping: Duration::from_secs(25),
+            ping_organizers: Duration::from_secs(10),
             give_up: Duration::from_secs(10),
-            order: Duration::from_millis(250),
             drain: Duration::from_secs(5),
         }
     }
 }
 
-/// How long connections may take to end after what they had under way.
+/// How long connections may take to end after their commands are answered.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
-/// How long the last publications may take.
+/// Time limit for the last publications.
 const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
 
-/// Serves clients on `listener` until `shutdown`, then lets go of them in good order.
+/// Serves clients on `listener` until `shutdown`, then drains: what is under way is answered, and clients are told to connect
+/// again.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -127,58 +115,53 @@ pub async fn run(
         allowed_origins,
         timings,
     } = config;
+    // Names this sidecar for as long as it runs.
+    let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
-    let relay = Relay::new(&redis, Arc::clone(&metrics)).context("the address of Redis is not understood")?;
-    let relay = Arc::new(relay);
-    let hub = Arc::new(Hub::new(timings.order));
-    let commands = Arc::new(Commands::default());
-    let (admissions, questions) = Admissions::new();
-    let queues = Arc::new(Queues::default());
+    let redis = Arc::new(Redis::new(&redis, &sidecar).context("the URL of Redis is not valid")?);
+    let player = Arc::new(Player::new());
+    let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
+    let (authentications, questions) = Authentications::new();
     let (stop, stopping) = watch::channel(false);
-    let carrier = Carrier {
+    let exchanger = Arc::new(Exchanger {
+        sidecar,
         commands: Arc::clone(&commands),
         messenger: Arc::clone(&messenger),
-        hub: Arc::clone(&hub),
-        relay: Arc::clone(&relay),
+        player: Arc::clone(&player),
+        redis: Arc::clone(&redis),
+        metrics: Arc::clone(&metrics),
         give_up_after: timings.give_up,
-        metrics: Arc::clone(&metrics),
-        refused: false.into(),
-    };
+    });
     let connections = Arc::new(Shared {
-        admissions,
+        authentications,
         commands,
-        hub: Arc::clone(&hub),
-        relay: Arc::clone(&relay),
-        queues: Arc::clone(&queues),
+        player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
+        budget: Arc::default(),
         patience: Patience {
             authorization: timings.authorization,
             idle: timings.idle,
         },
         ping_every: timings.ping,
+        ping_organizers_every: timings.ping_organizers,
         drain: timings.drain,
         stopping,
     });
-    let places = Arc::new(Semaphore::new(server::MAX_CONNECTIONS as usize));
+    let max_sockets = door::max_sockets();
+    let permits = Arc::new(Semaphore::new(max_sockets as usize));
     let app = App {
         connections,
-        places: Arc::clone(&places),
+        permits: Arc::clone(&permits),
         messenger: Arc::clone(&messenger),
-        relay: Arc::clone(&relay),
+        redis: Arc::clone(&redis),
         allowed_origins: allowed_origins.into(),
     };
 
-    let mut background = background(
-        questions,
-        Arc::clone(&messenger),
-        carrier,
-        Visible { hub, queues, metrics },
-        Arc::clone(&relay),
-    );
+    let mut background = background(questions, &messenger, &exchanger);
     let mut publishing = tokio::spawn({
-        let relay = Arc::clone(&relay);
-        async move { relay.publish().await }
+        let (redis, metrics) = (Arc::clone(&redis), Arc::clone(&metrics));
+        async move { redis.send(&metrics).await }
     });
 
     let stopped = async {
@@ -187,63 +170,40 @@ pub async fn run(
         stop.send_replace(true);
     };
     tokio::select! {
-        () = server::accept(listener, server::router(app), stopped) => {}
+        () = door::accept(listener, door::router(app), stopped) => {}
         // They end only by a panic, and without one of them clients would wait for ever.
-        Some(ended) = background.join_next() => bail!("a part of the sidecar ended: {ended:?}"),
-        ended = &mut publishing => bail!("a part of the sidecar ended: {ended:?}"),
+        Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
+        ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),
     }
-    let _ = timeout(
-        timings.drain + LAST_WORDS,
-        places.acquire_many(server::MAX_CONNECTIONS),
-    )
-    .await;
-    relay.close();
-    let published = timeout(LAST_PUBLICATIONS, publishing).await;
+    let _ = timeout(timings.drain + LAST_WORDS, permits.acquire_many(max_sockets)).await;
+    redis.close();
+    let _ = timeout(LAST_PUBLICATIONS, publishing).await;
     background.shutdown().await;
-    if let Ok(Ok(())) = published {
-        news::leave(relay.id(), &messenger).await;
-    }
+    exchanger.leave().await;
     Ok(())
 }
 
-/// Where what goes on is shown.
-struct Visible {
-    hub: Arc<Hub>,
-    queues: Arc<Queues>,
-    metrics: Arc<Metrics>,
-}
-
-/// What goes on besides the connections. Each part runs until it is aborted, unless it panics.
+/// What goes on besides the connections. Each task runs until it is aborted, unless it panics.
 fn background(
-    questions: [mpsc::Receiver<admission::Question>; 2],
-    messenger: Arc<Messenger>,
-    carrier: Carrier,
-    visible: Visible,
-    relay: Arc<Relay>,
+    questions: [mpsc::Receiver<authentication::Question>; 2],
+    messenger: &Arc<Messenger>,
+    exchanger: &Arc<Exchanger>,
 ) -> JoinSet<()> {
-    let Visible { hub, queues, metrics } = visible;
-    let mut parts = JoinSet::new();
-    parts.spawn({
-        let (messenger, hub, relay) = (Arc::clone(&messenger), Arc::clone(&hub), Arc::clone(&relay));
-        async move { news::follow(relay.id(), &messenger, &hub, &relay, &queues, &metrics).await }
-    });
-    parts.spawn({
-        let (messenger, hub) = (Arc::clone(&messenger), Arc::clone(&hub));
-        async move { revocation::watch(&messenger, &hub).await }
-    });
-    parts.spawn({
-        let (messenger, hub, relay) = (Arc::clone(&messenger), Arc::clone(&hub), Arc::clone(&relay));
-        async move { catch_up::follow(&messenger, &hub, &relay).await }
-    });
+    let mut tasks = JoinSet::new();
     for questions in questions {
-        let messenger = Arc::clone(&messenger);
-        parts.spawn(async move { admission::answer_questions(questions, &messenger).await });
+        let messenger = Arc::clone(messenger);
+        tasks.spawn(async move { authentication::answer_questions(questions, &messenger).await });
     }
-    parts.spawn(async move { carrier.carry().await });
-    parts.spawn({
-        let hub = Arc::clone(&hub);
-        async move { hub.release_held_frames().await }
+    let (watching, player) = (Arc::clone(messenger), Arc::clone(&exchanger.player));
+    tasks.spawn(async move { revocation::watch(&watching, &player).await });
+    let subscriber = Arc::clone(exchanger);
+    tasks.spawn(async move {
+        subscriber
+            .redis
+            .subscribe(&subscriber.player, &subscriber.metrics)
+            .await;
     });
-    parts.spawn(async move { relay.listen(&hub).await });
-    parts
+    let exchanger = Arc::clone(exchanger);
+    tasks.spawn(async move { exchanger.run().await });
+    tasks
 }

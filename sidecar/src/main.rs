@@ -1,7 +1,9 @@
 //! The sidecar's process: arguments, signals, and nothing else.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -42,15 +44,30 @@ struct Args {
     allowed_origin: Vec<String>,
 }
 
+/// Time limit for writing what was logged before the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    let code = match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log_writer::stderr().print(format!("Error: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    };
+    log_writer::stderr().flush_within(LAST_LINES);
+    code
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log_writer::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    listener::raise_open_file_limit();
     let messenger_key = std::env::var("MAYDAY_MESSENGER_KEY").context("MAYDAY_MESSENGER_KEY must be set")?;
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -64,9 +81,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "Listening on ws://{}/connect", listener.local_addr()?)?;
-    stdout.flush()?;
+    log_writer::stdout().print(format!("Listening on ws://{}/connect\n", listener.local_addr()?));
     let config = Config {
         messenger: args.messenger,
         messenger_key,

@@ -1,5 +1,6 @@
 //! What the sidecar counts about itself, for Prometheus (`GET /metrics`).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -9,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::connection::send_queue::Budget;
 
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,14 +24,17 @@ pub(crate) struct Metrics {
     pub(crate) ended: Family<Ended, Counter>,
     pub(crate) frames_received: Counter,
     pub(crate) frames_sent: Counter,
-    pub(crate) frames_dropped: Family<Dropped, Counter>,
-    pub(crate) commands_failed: Counter,
+    /// Frames that were dropped because the client does not read.
+    pub(crate) frames_dropped: Counter,
+    send_queue_bytes: Gauge,
+    commands_refused: Family<Refused, Counter>,
     command_seconds: Histogram,
-    batch_commands: Histogram,
-    batch_seconds: Histogram,
+    exchange_commands: Histogram,
+    exchange_seconds: Histogram,
     pub(crate) publications_sent: Counter,
     pub(crate) publications_heard: Counter,
-    pub(crate) news_heard: Counter,
+    pub(crate) publications_dropped: Counter,
+    log_lines_dropped: Counter,
 }
 
 /// How a connection ended: who began it, or the close code.
@@ -37,19 +43,21 @@ pub(crate) struct Ended {
     pub(crate) how: &'static str,
 }
 
-/// Why a frame was not shown.
+/// Why a command was answered with an error instead of being carried out.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub(crate) struct Dropped {
-    pub(crate) reason: Reason,
+struct Refused {
+    reason: RefusedBecause,
 }
 
 #[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
 #[expect(non_camel_case_types, reason = "they are the values of a label")]
-pub(crate) enum Reason {
-    /// The client does not read.
-    slow_client,
-    /// Redis does not take publications fast enough, or was away for too long.
-    publication_withheld,
+pub(crate) enum RefusedBecause {
+    /// The messenger did not answer in time.
+    messenger_unavailable,
+    /// The messenger answers, but the oldest command has waited for too long.
+    overloaded,
+    /// Too many commands wait.
+    queue_full,
 }
 
 impl Metrics {
@@ -62,14 +70,16 @@ impl Metrics {
             ended: Family::default(),
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
-            frames_dropped: Family::default(),
-            commands_failed: Counter::default(),
+            frames_dropped: Counter::default(),
+            send_queue_bytes: Gauge::default(),
+            commands_refused: Family::default(),
             command_seconds: seconds(),
-            batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
-            batch_seconds: seconds(),
+            exchange_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            exchange_seconds: seconds(),
             publications_sent: Counter::default(),
             publications_heard: Counter::default(),
-            news_heard: Counter::default(),
+            publications_dropped: Counter::default(),
+            log_lines_dropped: Counter::default(),
         };
         metrics.registered()
     }
@@ -94,13 +104,18 @@ impl Metrics {
         );
         registry.register(
             "frames_dropped",
-            "Frames that were not shown, by reason",
+            "Frames that were dropped because their client does not read",
             self.frames_dropped.clone(),
         );
         registry.register(
-            "commands_failed",
-            "Commands answered with an error because the messenger could not be asked",
-            self.commands_failed.clone(),
+            "send_queue_bytes",
+            "Bytes that wait in the send queues of all connections",
+            self.send_queue_bytes.clone(),
+        );
+        registry.register(
+            "commands_refused",
+            "Commands answered with an error instead of being carried out, by reason",
+            self.commands_refused.clone(),
         );
         registry.register_with_unit(
             "command",
@@ -109,39 +124,44 @@ impl Metrics {
             self.command_seconds.clone(),
         );
         registry.register(
-            "batch_commands",
-            "Commands in a batch that the messenger has answered",
-            self.batch_commands.clone(),
+            "exchange_commands",
+            "Commands in an exchange that the messenger has answered",
+            self.exchange_commands.clone(),
         );
         registry.register_with_unit(
-            "batch",
-            "How long the messenger took for a batch, tries included",
+            "exchange",
+            "How long the messenger took for an exchange, retries included",
             Unit::Seconds,
-            self.batch_seconds.clone(),
+            self.exchange_seconds.clone(),
         );
         registry.register(
             "publications_sent",
-            "Messages published to other sidecars",
+            "Publications to other sidecars",
             self.publications_sent.clone(),
         );
         registry.register(
             "publications_heard",
-            "Messages of other sidecars",
+            "Publications of other sidecars",
             self.publications_heard.clone(),
         );
         registry.register(
-            "news_heard",
-            "Answers of the messenger about what happens without a sidecar having asked",
-            self.news_heard.clone(),
+            "publications_dropped",
+            "Publications that were dropped because Redis did not take them; the others get the updates from the messenger",
+            self.publications_dropped.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Log lines that could not be written",
+            self.log_lines_dropped.clone(),
         );
         self
     }
 
-    /// A batch has been answered.
-    pub(crate) fn batch_answered(&self, commands: usize, took: Duration) {
-        self.batch_commands
+    /// An exchange has been answered.
+    pub(crate) fn exchange_answered(&self, commands: usize, took: Duration) {
+        self.exchange_commands
             .observe(u32::try_from(commands).map_or(f64::MAX, f64::from));
-        self.batch_seconds.observe(took.as_secs_f64());
+        self.exchange_seconds.observe(took.as_secs_f64());
     }
 
     /// A command has its outcome.
@@ -149,9 +169,9 @@ impl Metrics {
         self.command_seconds.observe(took.as_secs_f64());
     }
 
-    /// How many frames were dropped for a reason.
-    pub(crate) fn dropped(&self, reason: Reason) -> Counter {
-        self.frames_dropped.get_or_create(&Dropped { reason }).clone()
+    /// A command was refused.
+    pub(crate) fn refused(&self, reason: RefusedBecause) {
+        self.commands_refused.get_or_create(&Refused { reason }).inc();
     }
 
     /// How many connections have ended so.
@@ -160,7 +180,13 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub(crate) fn render(&self) -> String {
+    pub(crate) fn render(&self, budget: &Budget) -> String {
+        self.send_queue_bytes
+            .set(i64::try_from(budget.bytes()).unwrap_or(i64::MAX));
+        // The log counts for the whole process, before there are any metrics.
+        self.log_lines_dropped
+            .inner()
+            .store(log_writer::dropped_lines(), Ordering::Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
         text
@@ -172,21 +198,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_shown() {
+    fn all_counters_are_rendered() {
         let metrics = Metrics::new();
         metrics.connections.set(3);
-        metrics.dropped(Reason::slow_client).inc_by(2);
+        metrics.frames_dropped.inc_by(2);
+        metrics.refused(RefusedBecause::overloaded);
         metrics.ended("bad_token");
-        metrics.batch_answered(100, Duration::from_millis(5));
+        metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
-        let text = metrics.render();
+        let text = metrics.render(&Budget::default());
         for line in [
             "mayday_sidecar_connections 3",
-            "mayday_sidecar_frames_dropped_total{reason=\"slow_client\"} 2",
+            "mayday_sidecar_frames_dropped_total 2",
+            "mayday_sidecar_commands_refused_total{reason=\"overloaded\"} 1",
             "mayday_sidecar_connections_ended_total{how=\"bad_token\"} 1",
-            "mayday_sidecar_batch_commands_bucket{le=\"128.0\"} 1",
-            "mayday_sidecar_batch_commands_bucket{le=\"64.0\"} 0",
-            "mayday_sidecar_batch_seconds_count 1",
+            "mayday_sidecar_exchange_commands_bucket{le=\"128.0\"} 1",
+            "mayday_sidecar_exchange_commands_bucket{le=\"64.0\"} 0",
+            "mayday_sidecar_exchange_seconds_count 1",
             "mayday_sidecar_command_seconds_bucket{le=\"0.008\"} 1",
             "# EOF",
         ] {

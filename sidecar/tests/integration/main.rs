@@ -4,6 +4,7 @@ mod support;
 
 mod asking;
 mod ending;
+mod logging;
 mod opening;
 mod protocol_2;
 mod reading;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use mayday_sidecar::Timings;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -19,6 +22,89 @@ async fn what_is_not_a_websocket_is_a_bad_request() {
     assert!(answer.contains("content-type: text/plain"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nBad Request"), "{answer}");
     assert!(sidecar.get("/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+/// The head of the answer to a handshake with these headers.
+async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
+    let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let request = format!("GET /connect HTTP/1.1\r\nHost: sidecar\r\n{key}{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let mut lines = BufReader::new(stream);
+    while !answer.ends_with("\r\n\r\n") && soon(lines.read_line(&mut answer)).await.unwrap() > 0 {}
+    answer
+}
+
+/// RFC 9110, 5.3.
+#[tokio::test]
+async fn handshake_headers_may_be_lists_and_split_over_lines() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let version = "Sec-WebSocket-Version: 13";
+    for headers in [
+        &[
+            "Connection: keep-alive",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            version,
+        ][..],
+        &["Connection: keep-alive, Upgrade", "Upgrade: WebSocket", version],
+        &[
+            "Connection: upgrade",
+            "Upgrade: h2c",
+            "Upgrade: example/1 , websocket",
+            version,
+        ],
+    ] {
+        let answer = handshake(&sidecar, headers).await;
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{headers:?}: {answer}");
+    }
+    for headers in [
+        &["Connection: keep-alive", "Upgrade: websocket", version][..],
+        &["Connection: no-upgrade", "Upgrade: websocket", version],
+        &["Connection: Upgrade", "Upgrade: websocket2", version],
+        &["Connection: Upgrade", version],
+        &["Connection: Upgrade", "Upgrade: websocket"],
+    ] {
+        let answer = handshake(&sidecar, headers).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+            "{headers:?}: {answer}"
+        );
+    }
+}
+
+/// RFC 6455, 4.2.2 and 4.4.
+#[tokio::test]
+async fn an_unknown_websocket_version_is_told_which_one_is_served() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for version in ["8", "0", "130", "caf\u{e9}"] {
+        let version = format!("Sec-WebSocket-Version: {version}");
+        let answer = handshake(&sidecar, &["Connection: Upgrade", "Upgrade: websocket", &version]).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("sec-websocket-version: 13\r\n"), "{answer}");
+        assert!(answer.contains("upgrade: websocket\r\n"), "{answer}");
+    }
+}
+
+/// The rules are `listener`'s; this says that the sidecar goes by them.
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_an_open_websocket_is_not() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = sidecar.alice().await;
+    let mut silent = TcpStream::connect(sidecar.address).await.unwrap();
+    let closed = timeout(Duration::from_secs(60), silent.read_u8()).await;
+    let closed = closed.expect("it stays open").unwrap_err();
+    assert_eq!(closed.kind(), std::io::ErrorKind::UnexpectedEof);
+    alice.say("still here").await;
+    alice.hears("still here").await;
 }
 
 #[tokio::test]
@@ -178,7 +264,7 @@ impl<S: futures_util::Sink<Message, Error: std::fmt::Debug> + Unpin> Raw for S {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_are_counted() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut alice = sidecar.alice().await;
@@ -206,7 +292,7 @@ async fn what_happens_is_counted() {
         "mayday_sidecar_frames_received_total 5",
         "mayday_sidecar_frames_sent_total 3",
         "mayday_sidecar_command_seconds_count 3",
-        "mayday_sidecar_commands_failed_total 0",
+        "mayday_sidecar_frames_dropped_total 0",
         "mayday_sidecar_connections_ended_total{how=\"closed_by_client\"} 1",
     ] {
         assert!(shown(line).await, "{line} in {}", sidecar.get("/metrics").await);

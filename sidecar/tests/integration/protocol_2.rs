@@ -1,16 +1,16 @@
-//! What clients get who say that they speak protocol 2 (PROTOCOL.md), and what the others do not get.
+//! What clients of protocol 2 get (PROTOCOL.md), and clients of the contract do not.
 
 use std::time::Duration;
 
 use mayday_sidecar::Timings;
-use relay_protocol::{Attendance, Audience, Delivery, Queue, Revocations, User, Waiting};
 use serde_json::json;
-use serde_json::value::RawValue;
+use sidecar_api::update::{Body, Frame};
+use sidecar_api::{Queue, Revocations, Waiting};
 
 use crate::support::{ALICE, BOB, Client, Messenger, Redis, Sidecar};
 
 #[tokio::test]
-async fn messages_are_numbered_for_those_who_know_what_it_means() {
+async fn only_protocol_2_sees_the_numbers_of_messages() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -44,7 +44,7 @@ async fn ready_comes_before_the_answers_to_early_frames() {
 }
 
 #[tokio::test]
-async fn refusals_are_close_codes() {
+async fn a_bad_token_has_its_close_code() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.void(ALICE);
@@ -54,7 +54,7 @@ async fn refusals_are_close_codes() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_authorized_in_time_may_try_later() {
+async fn a_client_that_cannot_be_authenticated_in_time_may_try_later() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         authorization: Duration::from_millis(300),
@@ -69,7 +69,7 @@ async fn who_cannot_be_authorized_in_time_may_try_later() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_for_too_long_is_told_and_let_go() {
+async fn an_idle_client_is_told_and_closed() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         idle: Duration::from_millis(300),
@@ -83,7 +83,7 @@ async fn who_says_nothing_for_too_long_is_told_and_let_go() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_is_told_by_the_close_code() {
+async fn revocations_have_their_close_codes() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut alice, mut bob) = (
@@ -102,38 +102,7 @@ async fn what_is_revoked_is_told_by_the_close_code() {
 }
 
 #[tokio::test]
-async fn when_redis_is_back_clients_are_told_to_ask_for_what_they_missed() {
-    let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
-    let sidecar = Sidecar::start(&messenger, &redis).await;
-    sidecar.becomes_ready().await;
-    let mut old = sidecar.bob().await;
-    let mut new = Client::ready(&sidecar, ALICE).await;
-    redis.kill();
-    old.say("anybody?").await;
-    old.hears("anybody?").await;
-    new.hears("anybody?").await;
-    redis.restart().await;
-    assert_eq!(new.next().await, json!({ "type": "resync", "payload": {} }));
-    old.say("back").await;
-    old.hears("back").await;
-    new.hears("back").await;
-}
-
-fn unasked(to: User, audience: Audience) -> Delivery {
-    Delivery {
-        to: vec![to],
-        place: None,
-        audience,
-        frame: RawValue::from_string(r#"{"type":"unasked","payload":{}}"#.into()).unwrap(),
-        more: None,
-        instead: None,
-        again: false,
-        revision: None,
-    }
-}
-
-#[tokio::test]
-async fn news_is_shown_at_every_sidecar_also_without_redis() {
+async fn updates_are_shown_at_every_sidecar_also_without_redis() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -141,33 +110,22 @@ async fn news_is_shown_at_every_sidecar_also_without_redis() {
     );
     let mut here = Client::ready(&left, ALICE).await;
     let mut there = Client::ready(&right, ALICE).await;
-    let mut old = right.alice().await;
+    let mut contract = right.alice().await;
     redis.kill();
-    messenger.announce(
-        vec![unasked(ALICE, Audience::Two), unasked(BOB, Audience::Two)],
-        vec![],
-    );
-    messenger.announce(vec![unasked(ALICE, Audience::Everyone)], vec![]);
-    let expected = json!({ "type": "unasked", "payload": {} });
+    let frame = json!({ "type": "unasked", "payload": {} });
+    let mut body = Body::default();
+    body.deliver(&[ALICE, BOB], Frame::two(&frame.to_string()));
+    messenger.commit(&body);
+    let mut body = Body::default();
+    body.deliver(&[ALICE], Frame::both(&frame.to_string()));
+    messenger.commit(&body);
     for client in [&mut here, &mut there] {
-        assert_eq!(client.next().await, expected);
-        assert_eq!(client.next().await, expected);
+        assert_eq!(client.next().await, frame);
+        assert_eq!(client.next().await, frame);
     }
-    assert_eq!(old.next().await, expected);
-    old.say("and no more").await;
-    old.hears("and no more").await;
-}
-
-#[tokio::test]
-async fn who_may_have_missed_news_is_told() {
-    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
-    messenger.announce(vec![], vec![]);
-    let sidecar = Sidecar::start(&messenger, &redis).await;
-    let mut alice = Client::ready(&sidecar, ALICE).await;
-    messenger.announce(vec![unasked(ALICE, Audience::Two)], vec![]);
-    assert_eq!(alice.next().await["type"], "unasked");
-    messenger.forget_news();
-    assert_eq!(alice.next().await["type"], "resync");
+    assert_eq!(contract.next().await, frame);
+    contract.say("and no more").await;
+    contract.hears("and no more").await;
 }
 
 #[tokio::test]
@@ -175,11 +133,7 @@ async fn the_messenger_knows_which_organizers_are_here() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.employ(ALICE, 4);
-    let here = [Attendance {
-        organizer_id: ALICE.id,
-        agency_id: 4,
-        max_open_chats: None,
-    }];
+    let here = [(ALICE.id, 4)];
     let _bob = sidecar.bob().await;
     let desk = sidecar.alice().await;
     let phone = sidecar.alice().await;
@@ -191,7 +145,7 @@ async fn the_messenger_knows_which_organizers_are_here() {
 }
 
 #[tokio::test]
-async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
+async fn participants_see_their_position_and_organizers_the_queue() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.employ(ALICE, 4);
@@ -209,12 +163,12 @@ async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
             .map(|participant_id| Waiting {
                 participant_id: *participant_id,
                 event_id: 9,
-                pressed_at: i64::MAX,
+                waited: 0,
             })
             .collect(),
         estimate: Some(30),
     };
-    messenger.announce(vec![], vec![queue(&[77, BOB.id])]);
+    messenger.set_queue(queue(&[77, BOB.id]));
     let place = |position: i64| json!({ "eventId": 9, "position": position, "estimatedWaitSeconds": 30 });
     assert_eq!(
         bob.next().await,
@@ -225,7 +179,7 @@ async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
         alice.next().await,
         json!({ "type": "queue_status", "payload": status })
     );
-    messenger.announce(vec![], vec![queue(&[BOB.id])]);
+    messenger.set_queue(queue(&[BOB.id]));
     assert_eq!(
         bob.next().await,
         json!({ "type": "queue_position", "payload": place(1) })
@@ -237,26 +191,14 @@ async fn those_who_wait_and_those_who_are_waited_for_see_the_queue() {
     );
 }
 
-/// A sidecar that ends in good order says so, and then nobody has to look whether something is missing. One that could not pass everything on does not.
 #[tokio::test]
-async fn a_sidecar_takes_leave_if_it_has_kept_nothing_to_itself() {
-    let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
+async fn a_sidecar_that_ends_says_that_nobody_is_here() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let mut sidecar = Sidecar::start(&messenger, &redis).await;
-    sidecar.becomes_ready().await;
-    let mut bob = sidecar.bob().await;
-    bob.say("hello").await;
-    bob.hears("hello").await;
+    messenger.employ(ALICE, 4);
+    let _alice = sidecar.alice().await;
+    messenger.attended_by(&[(ALICE.id, 4)]).await;
     sidecar.stop();
+    messenger.attended_by(&[]).await;
     (&mut sidecar.running).await.unwrap().unwrap();
-    assert_eq!(messenger.farewells(), 1);
-
-    let mut sidecar = Sidecar::start(&messenger, &redis).await;
-    sidecar.becomes_ready().await;
-    let mut bob = sidecar.bob().await;
-    redis.kill();
-    bob.say("is anybody there?").await;
-    bob.hears("is anybody there?").await;
-    sidecar.stop();
-    (&mut sidecar.running).await.unwrap().unwrap();
-    assert_eq!(messenger.farewells(), 1);
 }

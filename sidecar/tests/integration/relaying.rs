@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::support::{ALICE, BOB, Client, Messenger, Redis, Sidecar, soon};
+use sidecar_api::update::{entries, read_updates};
+
+use crate::support::{BOB, Client, Messenger, Redis, Sidecar, soon};
 
 #[tokio::test]
 async fn everybody_sees_everything_once_wherever_they_are() {
@@ -56,81 +58,159 @@ async fn a_burst_from_both_sides_is_seen_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn frames_that_cross_on_their_way_are_shown_in_order() {
+async fn updates_that_cross_on_their_way_are_shown_in_order() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut alice = sidecar.alice().await;
-    redis.publish(ALICE, "c", [0]).await;
-    redis.publish(ALICE, "c", [3]).await;
-    redis.publish(ALICE, "c", [2]).await;
-    redis.publish(ALICE, "other", [7]).await;
-    redis.publish(ALICE, "c", [1]).await;
-    redis.publish(ALICE, "c", [1, 2, 3]).await;
-    // What never comes is not waited for long, and is shown if it comes after all.
-    redis.publish(ALICE, "c", [5]).await;
-    for text in ["0", "7", "1", "2", "3", "5"] {
-        alice.hears(text).await;
+    let updates: Vec<_> = (0..5)
+        .map(|number| messenger.commit_message(&number.to_string()))
+        .collect();
+    for update in [&updates[3], &updates[1], &updates[0], &updates[1], &updates[2]] {
+        redis.publish(update).await;
     }
-    redis.publish(ALICE, "c", [4]).await;
-    redis.publish(ALICE, "c", [6]).await;
-    alice.hears("4").await;
-    alice.hears("6").await;
+    for number in 0..5 {
+        alice.hears(&number.to_string()).await;
+    }
+    redis.publish(&updates.concat()).await;
+    alice.say("and nothing twice").await;
+    alice.hears("and nothing twice").await;
 }
 
 #[tokio::test]
-async fn what_is_late_is_not_shown_to_who_has_come_since() {
+async fn an_update_that_is_not_published_comes_with_an_exchange() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut alice = sidecar.alice().await;
+    messenger.commit_message("never published");
+    alice.hears("never published").await;
+    messenger.commit_message("lost");
+    let behind = messenger.commit_message("published");
+    redis.publish(&behind).await;
+    alice.hears("lost").await;
+    alice.hears("published").await;
+}
+
+#[tokio::test]
+async fn a_connection_is_not_shown_what_precedes_it() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut early = sidecar.alice().await;
-    early.say("hello").await;
-    early.hears("hello").await;
-    let before = messenger.revision();
+    let before = messenger.commit_message("before");
     let mut latecomer = sidecar.alice().await;
-    // The first is something that the latecomer could have asked for.
-    redis.publish_at(before, ALICE, "other", 0).await;
-    redis
-        .publish_at(messenger.revision() + 1, ALICE, "other", 1)
-        .await;
-    early.hears("0").await;
-    early.hears("1").await;
-    latecomer.hears("1").await;
+    redis.publish(&before).await;
+    early.hears("before").await;
+    messenger.commit_message("after");
+    early.hears("after").await;
+    latecomer.hears("after").await;
 }
 
-/// A client of the contract cannot be told to look: what it has missed is asked for, and what it was shown all the same is not shown again.
+/// A database that is restored from a copy hands out ids again that the sidecar has played.
 #[tokio::test]
-async fn who_knows_no_resync_is_brought_what_was_missed() {
+async fn after_a_restore_clients_look_again() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
-    let mut alice = sidecar.alice().await;
-    let _bob = Client::ready(&sidecar, BOB).await;
-    redis.publish(ALICE, "c", [0, 1]).await;
-    redis.publish(ALICE, "c", [3]).await;
-    for text in ["0", "1", "3"] {
-        alice.hears(text).await;
+    let (mut contract, mut two) = (sidecar.alice().await, Client::ready(&sidecar, BOB).await);
+    for text in ["one", "two", "three"] {
+        messenger.commit_message(text);
+        contract.hears(text).await;
+        two.hears(text).await;
     }
-    messenger.misses(ALICE, "c", 0..=4);
-    redis.tell_all_to_resync().await;
-    alice.hears("2").await;
-    alice.hears("4").await;
+    messenger.restore(2);
+    messenger.commit_message("another two");
+    contract.is_dropped().await;
+    assert_eq!(two.next().await, json!({ "type": "resync", "payload": {} }));
+    messenger.commit_message("another three");
+    two.hears("another three").await;
+    let mut again = sidecar.alice().await;
+    again.say("back").await;
+    again.hears("back").await;
+    two.hears("back").await;
+}
 
-    let asked: Vec<_> = messenger
-        .listeners()
-        .into_iter()
-        .map(|asked| (asked.user, asked.chats))
-        .collect();
-    let [(ALICE, chats)] = asked.as_slice() else {
-        panic!("protocol 2 looks for itself: {asked:?}");
-    };
-    assert_eq!(
-        (chats[0].chat_id.as_str(), &*chats[0].lacking),
-        ("c", &[(2, 2), (4, i64::MAX)][..])
-    );
-    redis.publish(ALICE, "c", [4, 5]).await;
-    alice.hears("5").await;
+/// A conversation between two sidecars while something happens to Redis: both see everything once, in order.
+async fn talk(turns: usize, left: &mut Client, right: &mut Client, mut fault: impl AsyncFnMut(usize)) {
+    for turn in 0..turns {
+        fault(turn).await;
+        left.say(&format!("left {turn}")).await;
+        right.say(&format!("right {turn}")).await;
+    }
+    let (mut by_left, mut by_right) = (Vec::new(), Vec::new());
+    for _ in 0..2 * turns {
+        by_left.push(left.next().await["payload"]["content"].clone());
+        by_right.push(right.next().await["payload"]["content"].clone());
+    }
+    assert_eq!(by_left, by_right);
+    for side in ["left", "right"] {
+        let own = by_left
+            .iter()
+            .filter(|text| text.as_str().unwrap().starts_with(side));
+        let expected: Vec<_> = (0..turns).map(|turn| json!(format!("{side} {turn}"))).collect();
+        assert!(own.eq(&expected), "{by_left:?}");
+    }
 }
 
 #[tokio::test]
-async fn without_redis_sockets_stay_open_and_local_delivery_goes_on() {
+async fn killed_redis_connections_lose_and_reorder_nothing() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let (left, right) = (
+        Sidecar::start(&messenger, &redis).await,
+        Sidecar::start(&messenger, &redis).await,
+    );
+    let (mut bob, mut alice) = (left.bob().await, right.alice().await);
+    talk(60, &mut bob, &mut alice, async |turn| {
+        if turn % 5 == 0 {
+            for kind in ["normal", "pubsub"] {
+                let _: i64 = redis
+                    .run(
+                        redis::cmd("CLIENT")
+                            .arg("KILL")
+                            .arg("TYPE")
+                            .arg(kind)
+                            .arg("SKIPME")
+                            .arg("yes"),
+                    )
+                    .await;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_closes_idle_connections_loses_and_reorders_nothing() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let (left, right) = (
+        Sidecar::start(&messenger, &redis).await,
+        Sidecar::start(&messenger, &redis).await,
+    );
+    let (mut bob, mut alice) = (left.bob().await, right.alice().await);
+    let _: String = redis
+        .run(redis::cmd("CONFIG").arg("SET").arg("timeout").arg(1))
+        .await;
+    talk(40, &mut bob, &mut alice, async |_| {}).await;
+}
+
+/// More turns than any bookkeeping of gaps has ever held.
+#[tokio::test]
+async fn a_redis_that_hangs_or_restarts_loses_and_reorders_nothing() {
+    let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let (left, right) = (
+        Sidecar::start(&messenger, &redis).await,
+        Sidecar::start(&messenger, &redis).await,
+    );
+    let (mut bob, mut alice) = (left.bob().await, right.alice().await);
+    redis.signal("STOP");
+    talk(50, &mut bob, &mut alice, async |_| {}).await;
+    redis.signal("CONT");
+    talk(10, &mut bob, &mut alice, async |_| {}).await;
+    redis.kill();
+    talk(50, &mut bob, &mut alice, async |_| {}).await;
+    redis.restart().await;
+    talk(10, &mut bob, &mut alice, async |_| {}).await;
+}
+
+#[tokio::test]
+async fn without_redis_everybody_is_served() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -144,18 +224,17 @@ async fn without_redis_sockets_stay_open_and_local_delivery_goes_on() {
     bob.say("anybody there?").await;
     bob.hears("anybody there?").await;
     neighbour.hears("anybody there?").await;
-    // Who comes while Redis is away is served at once, and hears others when it is back.
+    alice.hears("anybody there?").await;
+    // A client that comes while Redis is away is served at once.
     let mut latecomer = left.alice().await;
 
     redis.restart().await;
     left.becomes_ready().await;
     right.becomes_ready().await;
-    // Alice may get what was said meanwhile, if it was not too late when Redis came back.
     bob.say("now?").await;
-    for client in [&mut bob, &mut neighbour, &mut latecomer] {
+    for client in [&mut bob, &mut neighbour, &mut latecomer, &mut alice] {
         client.hears("now?").await;
     }
-    while alice.next().await["payload"]["content"] != "now?" {}
     alice.say("yes").await;
     for client in [&mut bob, &mut neighbour, &mut latecomer, &mut alice] {
         client.hears("yes").await;
@@ -163,53 +242,23 @@ async fn without_redis_sockets_stay_open_and_local_delivery_goes_on() {
 }
 
 #[tokio::test]
-async fn channels_are_left_with_the_last_connection() {
-    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
-    let sidecar = Sidecar::start(&messenger, &redis).await;
-    let (mut phone, tablet) = (sidecar.bob().await, sidecar.bob().await);
-    drop(tablet);
-    redis.publish(BOB, "c", [1]).await;
-    phone.hears("1").await;
-    drop(phone);
-    let mut connection = redis.client().get_multiplexed_async_connection().await.unwrap();
-    let mut listeners = i64::MAX;
-    while listeners > 0 {
-        let answer: (String, i64) = redis::cmd("PUBSUB")
-            .arg("NUMSUB")
-            .arg(BOB.channel())
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        listeners = answer.1;
-    }
-    let mut phone = sidecar.bob().await;
-    redis.publish(BOB, "c", [1]).await;
-    phone.hears("1").await;
-}
-
-#[tokio::test]
 async fn publications_nobody_understands_do_no_harm() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut alice = sidecar.alice().await;
-    let mut connection = redis.client().get_multiplexed_async_connection().await.unwrap();
     for payload in [
         "",
         "junk",
-        "[]",
-        r#"{"from":1}"#,
-        r#"{"from":"x","deliveries":[{"position":1}]}"#,
+        "x\njunk",
+        "x\nupdate 1 2\n",
+        "x\nupdate 1 2 9\nto both\n",
         "\u{0}",
     ] {
-        let _: () = redis::cmd("PUBLISH")
-            .arg(ALICE.channel())
-            .arg(payload)
-            .query_async(&mut connection)
-            .await
-            .unwrap();
+        redis.publish_text(payload).await;
     }
-    redis.publish(ALICE, "c", [1]).await;
-    alice.hears("1").await;
+    let update = messenger.commit_message("sound");
+    redis.publish(&update).await;
+    alice.hears("sound").await;
 }
 
 #[tokio::test]
@@ -244,12 +293,12 @@ async fn one_of_several_sidecars_ticks() {
 }
 
 #[tokio::test]
-async fn one_publication_carries_a_users_share_of_a_batch() {
+async fn an_exchange_is_published_once_for_everybody() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut bob = sidecar.bob().await;
     let mut pubsub = redis.client().get_async_pubsub().await.unwrap();
-    pubsub.subscribe(ALICE.channel()).await.unwrap();
+    pubsub.subscribe("mayday.updates").await.unwrap();
     let mut heard = pubsub.on_message();
     messenger.hold();
     bob.say("first").await;
@@ -259,16 +308,13 @@ async fn one_publication_carries_a_users_share_of_a_batch() {
     }
     bob.has_been_read().await;
     messenger.go_on();
-    let mut publications = Vec::new();
+    let mut messages = Vec::new();
     for _ in 0..2 {
         let payload: String = soon(heard.next()).await.unwrap().get_payload().unwrap();
-        let publication: serde_json::Value = serde_json::from_str(&payload).unwrap();
-        publications.push(publication["deliveries"].as_array().unwrap().clone());
+        let (_, updates) = payload.split_once('\n').unwrap();
+        let updates: Vec<_> = read_updates(updates).map(Result::unwrap).collect();
+        assert_eq!(updates.len(), 1);
+        messages.push(entries(updates[0].body).count());
     }
-    assert_eq!(publications[0].len(), 1);
-    let positions: Vec<_> = publications[1]
-        .iter()
-        .map(|delivery| delivery["place"]["position"].clone())
-        .collect();
-    assert_eq!(positions, [json!(2), json!(3), json!(4)]);
+    assert_eq!(messages, [1, 3]);
 }

@@ -14,13 +14,13 @@ use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
-use relay_protocol::{
-    Admission, Attendance, Audience, Authenticate, Authenticated, BatchOutcome, Beat, CommandBatch,
-    CommandOutcome, Delivery, Listener, Listeners, Missed, News, Place, Principal, Queue, Realm, Request,
-    RevocationCursor, Revocations, Stage, User,
-};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, entries, extend, write_update};
+use sidecar_api::{
+    Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
+    Request, RevocationCursor, Revocations, User, Verdict,
+};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
@@ -119,7 +119,7 @@ impl Redis {
         redis::Client::open(self.url()).unwrap()
     }
 
-    /// Has it hang, or go on: `STOP` or `CONT`.
+    /// Makes it hang, or go on: `STOP` or `CONT`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([format!("-{signal}"), self.process.id().to_string()])
@@ -140,45 +140,22 @@ impl Redis {
         );
     }
 
-    /// Publishes as another sidecar would.
-    pub(crate) async fn publish(&self, user: User, chat_id: &str, positions: impl IntoIterator<Item = i64>) {
-        let deliveries: Vec<_> = positions
-            .into_iter()
-            .map(|position| {
-                let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
-                json!({ "place": { "chatId": chat_id, "position": position }, "frame": frame })
-            })
-            .collect();
-        self.publish_all(user, json!(deliveries)).await;
+    /// Publishes updates as another sidecar would.
+    pub(crate) async fn publish(&self, updates: &str) {
+        self.publish_text(&format!("another\n{updates}")).await;
     }
 
-    /// The same for one frame that happened at a revision.
-    pub(crate) async fn publish_at(&self, revision: i64, user: User, chat_id: &str, position: i64) {
-        let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
-        let place = json!({ "chatId": chat_id, "position": position });
-        let delivery = json!({ "place": place, "frame": frame, "revision": revision });
-        self.publish_all(user, json!([delivery])).await;
+    /// Publishes anything on the channel of updates, to which one sidecar listens.
+    pub(crate) async fn publish_text(&self, payload: &str) {
+        let heard: i64 = self
+            .run(redis::cmd("PUBLISH").arg("mayday.updates").arg(payload))
+            .await;
+        assert_eq!(heard, 1, "exactly one sidecar listens");
     }
 
-    /// Says, as another sidecar would, that it has kept something to itself.
-    pub(crate) async fn tell_all_to_resync(&self) {
-        self.publish_text("mayday.resync", "another").await;
-    }
-
-    async fn publish_all(&self, user: User, deliveries: Value) {
-        let payload = json!({ "from": "another", "deliveries": deliveries }).to_string();
-        self.publish_text(&user.channel(), &payload).await;
-    }
-
-    async fn publish_text(&self, channel: &str, payload: &str) {
+    pub(crate) async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let mut connection = self.client().get_multiplexed_async_connection().await.unwrap();
-        let heard: i64 = redis::cmd("PUBLISH")
-            .arg(channel)
-            .arg(payload)
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        assert_eq!(heard, 1, "exactly one sidecar listens to {channel}");
+        command.query_async(&mut connection).await.unwrap()
     }
 }
 
@@ -196,36 +173,34 @@ pub(crate) struct Messenger {
     state: Arc<Mutex<Desk>>,
     /// While true, calls arrive and are not answered.
     held: watch::Sender<bool>,
-    /// Nothing is to be heard of users of this realm.
+    /// Calls about users of this realm are not answered.
     hung: watch::Sender<Option<Realm>>,
     calls: watch::Sender<usize>,
     /// How many revocations have been told of.
     told: watch::Sender<usize>,
-    /// Who was last said to be there.
-    attendance: watch::Sender<Vec<Attendance>>,
+    /// The organizers who were last said to be here, with their agencies.
+    attendance: watch::Sender<Vec<(i64, i64)>>,
 }
 
 #[derive(Default)]
 struct Desk {
-    batches: Vec<Bytes>,
+    /// The bodies of exchanges with commands.
+    exchanges: Vec<Bytes>,
     authentications: Vec<usize>,
     faults: VecDeque<Fault>,
     /// What is to be told of, in the next answers.
     revocations: VecDeque<Revocations>,
     cursors: Vec<RevocationCursor>,
-    /// What has happened without a sidecar having asked.
-    news: Vec<(Vec<Delivery>, Vec<Queue>)>,
-    /// What was missed while sidecars could not be heard, and for whom they asked.
-    missed: Vec<Delivery>,
-    listeners: Vec<Listener>,
-    /// How many sidecars have said that they end and have passed everything on.
-    farewells: usize,
+    log: Vec<(Cursor, String)>,
+    /// How often the database was restored from a copy.
+    restored: i64,
+    queues: HashMap<i64, Queue>,
+    /// The last exchange with commands of each sidecar, and its replies.
+    answered: HashMap<String, (i64, Cursor, Vec<Option<String>>)>,
     /// Whose credentials are void, and from which call for authentication on.
     void: HashMap<User, usize>,
     agencies: HashMap<User, i64>,
-    last_positions: HashMap<String, i64>,
-    answers: HashMap<uuid::Uuid, Value>,
-    revision: i64,
+    last_seqs: HashMap<String, i64>,
 }
 
 /// What goes wrong with a call.
@@ -234,9 +209,9 @@ pub(crate) enum Fault {
     /// The call is carried out and its answer is lost.
     AnswerLost,
     Status(u16),
-    /// Authentication only: the service that knows is down.
+    /// Authentication only: the service that issued the token is down.
     Unavailable,
-    /// Commands only: so many are carried out, and the rest is left.
+    /// Exchanges only: so many commands are carried out, and the rest is left.
     LeavesRest(usize),
 }
 
@@ -255,34 +230,55 @@ impl Messenger {
         let router = Router::new()
             .route("/messenger/internal/ready", get(|| async { StatusCode::OK }))
             .route("/messenger/internal/authenticate", post(authenticate))
-            .route("/messenger/internal/commands", post(commands))
+            .route("/messenger/internal/exchange", post(exchange))
             .route("/messenger/internal/revocations", post(revocations))
-            .route("/messenger/internal/beat", post(beat))
-            .route("/messenger/internal/missed", post(missed))
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
     }
 
-    /// Something happens without a sidecar having asked.
-    pub(crate) fn announce(&self, deliveries: Vec<Delivery>, queues: Vec<Queue>) {
-        self.state.lock().unwrap().news.push((deliveries, queues));
+    /// Something happens without a sidecar having asked. Returns the update as another sidecar would publish it.
+    pub(crate) fn commit(&self, body: &UpdateBody) -> String {
+        let mut desk = self.state.lock().unwrap();
+        let cursor = desk.commit(body);
+        let mut text = String::new();
+        write_update(&mut text, cursor, body.as_str());
+        text
     }
 
-    /// All news is gone, and sidecars that have read some cannot know what they missed.
-    pub(crate) fn forget_news(&self) {
-        self.state.lock().unwrap().news.clear();
+    /// Another sidecar brings a message for Alice and Bob.
+    pub(crate) fn commit_message(&self, content: &str) -> String {
+        let mut body = UpdateBody::default();
+        let frame = json!({ "type": "user_message", "payload": { "content": content } }).to_string();
+        body.deliver(&[ALICE, BOB], Frame::both(&frame));
+        self.commit(&body)
     }
 
-    /// Waits until a sidecar has said that these organizers, and no others, are there.
-    pub(crate) async fn attended_by(&self, organizers: &[Attendance]) {
+    /// The queue of an agency changes.
+    pub(crate) fn set_queue(&self, queue: Queue) {
+        let mut body = UpdateBody::default();
+        body.queue_changed(queue.agency_id);
+        self.state.lock().unwrap().queues.insert(queue.agency_id, queue);
+        self.commit(&body);
+    }
+
+    /// The database is restored from a copy that is so many updates old.
+    pub(crate) fn restore(&self, updates: usize) {
+        let mut desk = self.state.lock().unwrap();
+        let kept = desk.log.len() - updates;
+        desk.log.truncate(kept);
+        desk.restored += 1;
+    }
+
+    /// Waits until a sidecar has said that these organizers, and no others, are here.
+    pub(crate) async fn attended_by(&self, organizers: &[(i64, i64)]) {
         let mut attendance = self.attendance.subscribe();
         soon(attendance.wait_for(|there| there.as_slice() == organizers))
             .await
             .unwrap();
     }
 
-    /// From now on calls are not answered.
+    /// From now on calls are not answered, except for beats.
     pub(crate) fn hold(&self) {
         self.held.send_replace(true);
     }
@@ -307,44 +303,22 @@ impl Messenger {
             .unwrap();
     }
 
-    /// These messages of a chat, which `user` was to be shown, are what was missed.
-    pub(crate) fn misses(&self, user: User, chat_id: &str, positions: impl IntoIterator<Item = i64>) {
-        let delivery = |position: i64| {
-            let frame = json!({ "type": "user_message", "payload": { "content": position.to_string() } });
-            let place = json!({ "chatId": chat_id, "position": position, "stage": "middle" });
-            let delivery =
-                json!({ "to": [user], "place": place, "frame": frame, "revision": self.revision() + 1 });
-            serde_json::from_str(&delivery.to_string()).unwrap()
-        };
-        let missed = positions.into_iter().map(delivery).collect();
-        self.state.lock().unwrap().missed = missed;
-    }
-
-    /// For whom it was asked last what they have missed.
-    pub(crate) fn listeners(&self) -> Vec<Listener> {
-        std::mem::take(&mut self.state.lock().unwrap().listeners)
-    }
-
     pub(crate) fn calls(&self) -> usize {
         *self.calls.borrow()
     }
 
-    /// The bodies of the calls for commands.
-    pub(crate) fn batches(&self) -> Vec<Bytes> {
-        self.state.lock().unwrap().batches.clone()
+    /// The bodies of the exchanges with commands.
+    pub(crate) fn exchanges(&self) -> Vec<Bytes> {
+        self.state.lock().unwrap().exchanges.clone()
     }
 
+    /// What was asked for in each of them.
     pub(crate) fn requests(&self) -> Vec<Vec<Request>> {
-        let read = |batch: &Bytes| serde_json::from_slice::<CommandBatch>(batch).unwrap();
-        self.batches()
+        let read = |body: &Bytes| serde_json::from_slice::<Exchange>(body).unwrap();
+        let requests = |exchange: Exchange| exchange.commands.into_iter().map(|command| command.request);
+        self.exchanges()
             .iter()
-            .map(|batch| {
-                read(batch)
-                    .commands
-                    .into_iter()
-                    .map(|command| command.request)
-                    .collect()
-            })
+            .map(|body| requests(read(body)).collect())
             .collect()
     }
 
@@ -388,15 +362,6 @@ impl Messenger {
         self.state.lock().unwrap().cursors.clone()
     }
 
-    /// How many batches have been carried out.
-    pub(crate) fn revision(&self) -> i64 {
-        self.state.lock().unwrap().revision
-    }
-
-    pub(crate) fn farewells(&self) -> usize {
-        self.state.lock().unwrap().farewells
-    }
-
     async fn arrived(&self) {
         self.calls.send_modify(|calls| *calls += 1);
         let _ = self.held.subscribe().wait_for(|held| !held).await;
@@ -419,30 +384,29 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
     let _ = messenger.hung.subscribe().wait_for(|realm| !hangs(realm)).await;
     let mut desk = messenger.state.lock().unwrap();
     let fault = desk.faults.pop_front();
-    let outcomes = asked
+    let verdicts = asked
         .authorizations
         .iter()
         .map(|authorization| match (fault, user(authorization)) {
-            (Some(Fault::Unavailable), _) => Admission::Unavailable,
-            (_, Some(user)) if desk.void.get(&user).is_some_and(|from| *from <= call) => Admission::Rejected,
-            (_, Some(user)) => Admission::Accepted {
+            (Some(Fault::Unavailable), _) => Verdict::Unavailable,
+            (_, Some(user)) if desk.void.get(&user).is_some_and(|from| *from <= call) => Verdict::Rejected,
+            (_, Some(user)) => Verdict::Accepted {
                 principal: Principal {
                     user,
                     agency_id: desk.agencies.get(&user).copied(),
                     role: None,
                     max_open_chats: None,
+                    name: String::new(),
                 },
             },
-            (_, None) => Admission::Rejected,
+            (_, None) => Verdict::Rejected,
         })
         .collect();
-    answer(
-        fault,
-        &Authenticated {
-            outcomes,
-            revision: desk.revision,
-        },
-    )
+    let authenticated = Authenticated {
+        verdicts,
+        after: desk.end().id,
+    };
+    answer(fault, json!(authenticated).to_string())
 }
 
 /// `Bearer organizer:1` is Alice's token, and so on.
@@ -475,59 +439,31 @@ async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<Revo
     answer
 }
 
-async fn beat(State(messenger): State<Messenger>, Json(beat): Json<Beat>) -> Response {
-    if let Some(mut organizers) = beat.organizers {
-        organizers.sort();
+async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
+    let exchange: Exchange = serde_json::from_slice(&body).unwrap();
+    if let Some(present) = &exchange.present {
+        let mut organizers: Vec<_> = present
+            .iter()
+            .map(|attendance| (attendance.organizer_id, attendance.agency_id))
+            .collect();
+        organizers.sort_unstable();
         messenger.attendance.send_replace(organizers);
     }
-    let mut desk = messenger.state.lock().unwrap();
-    desk.farewells += usize::from(beat.leaves);
-    let next = desk.news.len();
-    let read = beat
-        .cursor
-        .map_or(next, |cursor| usize::try_from(cursor).unwrap());
-    let (deliveries, queues): (Vec<_>, Vec<_>) = desk.news.iter().skip(read).cloned().unzip();
-    Json(News {
-        next: i64::try_from(next).unwrap(),
-        complete: read <= next,
-        deliveries: deliveries.concat(),
-        queues: queues.concat(),
-    })
-    .into_response()
-}
-
-async fn missed(State(messenger): State<Messenger>, Json(asked): Json<Listeners>) -> Response {
-    let mut desk = messenger.state.lock().unwrap();
-    desk.listeners = asked.listeners;
-    let deliveries = std::mem::take(&mut desk.missed);
-    Json(Missed { deliveries }).into_response()
-}
-
-async fn commands(State(messenger): State<Messenger>, body: Bytes) -> Response {
-    messenger.state.lock().unwrap().batches.push(body.clone());
-    messenger.arrived().await;
-    let mut desk = messenger.state.lock().unwrap();
-    let fault = desk.faults.pop_front();
-    let batch: CommandBatch = serde_json::from_slice(&body).unwrap();
-    if let Some(Fault::Status(_)) = fault {
-        return answer(fault, &());
+    let is_beat = exchange.commands.is_empty();
+    if !is_beat {
+        messenger.state.lock().unwrap().exchanges.push(body);
+        messenger.arrived().await;
     }
-    let taken = match fault {
-        Some(Fault::LeavesRest(taken)) => taken,
-        _ => batch.commands.len(),
-    };
-    let outcomes = batch
-        .commands
-        .iter()
-        .take(taken)
-        .map(|command| desk.carry_out(command))
-        .collect();
-    desk.revision += 1;
-    let revision = Some(desk.revision);
-    answer(fault, &BatchOutcome { outcomes, revision })
+    let mut desk = messenger.state.lock().unwrap();
+    let fault = if is_beat { None } else { desk.faults.pop_front() };
+    match fault {
+        Some(Fault::Status(_)) => answer(fault, String::new()),
+        Some(Fault::LeavesRest(taken)) => answer(fault, desk.exchange(&exchange, taken)),
+        _ => answer(fault, desk.exchange(&exchange, usize::MAX)),
+    }
 }
 
-fn answer(fault: Option<Fault>, answer: &impl serde::Serialize) -> Response {
+fn answer(fault: Option<Fault>, text: String) -> Response {
     match fault {
         Some(Fault::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
         Some(Fault::AnswerLost) => {
@@ -537,50 +473,93 @@ fn answer(fault: Option<Fault>, answer: &impl serde::Serialize) -> Response {
             ]);
             Body::from_stream(broken).into_response()
         }
-        Some(Fault::Unavailable | Fault::LeavesRest(_)) | None => Json(answer).into_response(),
+        Some(Fault::Unavailable | Fault::LeavesRest(_)) | None => text.into_response(),
     }
 }
 
 impl Desk {
-    fn carry_out(&mut self, command: &relay_protocol::Command) -> CommandOutcome {
-        let raw = |value: Value| RawValue::from_string(value.to_string()).unwrap();
+    fn end(&self) -> Cursor {
+        let beginning = Cursor {
+            id: 0,
+            made_at: self.restored,
+        };
+        self.log.last().map_or(beginning, |(cursor, _)| *cursor)
+    }
+
+    fn commit(&mut self, body: &UpdateBody) -> Cursor {
+        let cursor = Cursor {
+            id: self.end().id + 1,
+            made_at: self.restored,
+        };
+        self.log.push((cursor, body.as_str().to_owned()));
+        cursor
+    }
+
+    fn exchange(&mut self, exchange: &Exchange, taken: usize) -> String {
+        let known = self.answered.get(&exchange.sidecar);
+        let known = known.filter(|(number, ..)| *number == exchange.number && !exchange.commands.is_empty());
+        let mut committed = Vec::new();
+        let (at, replies) = match known.cloned() {
+            Some((_, at, replies)) => (at, replies),
+            None => {
+                let mut body = UpdateBody::default();
+                let commands = exchange.commands.iter().take(taken);
+                let replies: Vec<_> = commands
+                    .map(|command| self.carry_out(command, &mut body))
+                    .collect();
+                if !body.is_empty() {
+                    committed.push(self.commit(&body).id);
+                }
+                let known = (exchange.number, self.end(), replies.clone());
+                self.answered.insert(exchange.sidecar.clone(), known);
+                (self.end(), replies)
+            }
+        };
+        let is_in_log = |cursor: &Cursor| cursor.id == 0 || self.log.iter().any(|(known, _)| known == cursor);
+        let starts_anew = !exchange.cursor.as_ref().is_some_and(is_in_log);
+        let after = if starts_anew {
+            at.id
+        } else {
+            exchange.cursor.map_or(0, |cursor| cursor.id)
+        };
+        let mut updates = String::new();
+        let mut queues = exchange.queues.clone();
+        for (cursor, body) in self.log.iter().filter(|(cursor, _)| cursor.id > after) {
+            write_update(&mut updates, *cursor, body);
+            for entry in entries(body) {
+                if let Ok(Entry::Queue(agency_id)) = entry {
+                    queues.push(agency_id);
+                }
+            }
+        }
+        let raw = |reply: String| RawValue::from_string(reply).unwrap();
+        let outcome = Outcome {
+            at,
+            starts_anew,
+            replies: replies.into_iter().map(|reply| reply.map(raw)).collect(),
+            committed,
+            queues: queues
+                .iter()
+                .filter_map(|agency_id| self.queues.get(agency_id))
+                .cloned()
+                .collect(),
+        };
+        outcome.write(&updates).unwrap()
+    }
+
+    /// A message is shown to Alice and Bob; everything else is answered with what was asked.
+    fn carry_out(&mut self, command: &SidecarCommand, body: &mut UpdateBody) -> Option<String> {
         let Request::SendMessage { message, chat_id, .. } = &command.request else {
-            let reply = json!({ "type": "reply", "payload": command.request });
-            return CommandOutcome {
-                reply: Some(raw(reply)),
-                ..CommandOutcome::default()
-            };
+            return Some(json!({ "type": "reply", "payload": command.request }).to_string());
         };
-        if !self.answers.contains_key(&command.id) {
-            let position = self.last_positions.entry(chat_id.clone()).or_default();
-            *position += 1;
-            let payload = json!({ "content": message, "position": position });
-            self.answers.insert(command.id, payload);
-        }
-        let payload = &self.answers[&command.id];
-        let delivery = Delivery {
-            to: vec![ALICE, BOB],
-            place: Some(Place {
-                chat_id: chat_id.clone(),
-                position: payload["position"].as_i64().unwrap(),
-                stage: Stage::Middle,
-            }),
-            audience: Audience::Everyone,
-            // The payload comes last, as agreed.
-            frame: RawValue::from_string(format!(
-                r#"{{"type":"user_message","payload":{}}}"#,
-                json!({ "content": message })
-            ))
-            .unwrap(),
-            more: Some(raw(json!({ "seq": payload["position"] }))),
-            instead: None,
-            again: false,
-            revision: None,
-        };
-        CommandOutcome {
-            deliveries: vec![delivery],
-            ..CommandOutcome::default()
-        }
+        let seq = self.last_seqs.entry(chat_id.clone()).or_default();
+        *seq += 1;
+        // The payload comes last, as agreed.
+        let payload = json!({ "content": message });
+        let mut frame = format!(r#"{{"type":"user_message","payload":{payload}}}"#);
+        let shared = extend(&mut frame, &json!({ "seq": seq }).to_string());
+        body.deliver(&[ALICE, BOB], Frame::extended(&frame, shared));
+        None
     }
 }
 
@@ -709,7 +688,7 @@ impl Client {
         self.send(frame.to_string()).await;
     }
 
-    /// Connects and signs in as one who speaks protocol 2.
+    /// Connects and signs in as a client of protocol 2.
     pub(crate) async fn ready(sidecar: &Sidecar, user: User) -> Client {
         let mut client = Client::connect(sidecar).await;
         client.introduce(user, json!({ "protocol": 2 })).await;

@@ -1,15 +1,14 @@
-//! Who is at a new socket. A storm of reconnecting clients costs one call to the messenger per batch, one at a time.
+//! Authenticates clients at the messenger, in batches: a storm of reconnecting clients costs one call per batch.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use relay_protocol::{Admission, Authenticated, Principal};
+use sidecar_api::{Authenticated, Principal, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
 
-use crate::backoff::Backoff;
-use crate::messenger::Messenger;
+use crate::messenger::client::Messenger;
+use crate::outage::Outage;
 
 /// The largest batch; a check is a signature and a look-up.
 const MAX_BATCH: usize = 256;
@@ -17,49 +16,51 @@ const MAX_BATCH: usize = 256;
 /// The largest batch in bytes of `Authorization` values. A token fits in a browser's cookie, so this is rarely reached.
 const MAX_BATCH_BYTES: usize = 512 * 1024;
 
-/// At most this many new sockets wait in the queue; those beyond wait for room, no longer than any first frame may take.
+/// At most this many clients wait in the queue of a lane; others wait for room, no longer than any first frame may take.
 const MAX_QUEUED: usize = 4096;
 
-/// How long one call may take. A socket's whole time for authorization has room for several.
+/// How long one call may take. The time that a client has for authorization has room for several.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where connections ask who their client is: each service about its own, so that neither has to wait for the other.
+/// Where connections have their clients authenticated. Each service is asked about its own users, so that neither has to wait
+/// for the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Admissions {
+pub(crate) struct Authentications {
     organizers: mpsc::Sender<Question>,
     participants: mpsc::Sender<Question>,
 }
 
-/// Who a client is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Admitted {
+/// A client that was authenticated.
+#[derive(Clone, Debug)]
+pub(crate) struct Identified {
     pub(crate) principal: Principal,
-    /// What was there already when it was asked.
-    pub(crate) revision: i64,
+    /// The last update before the user was looked up.
+    pub(crate) after: i64,
 }
 
-/// One socket's question. When nobody waits for the verdict any longer, it is not asked again.
+/// One connection's question. When its client has gone, it is not asked any more.
 #[derive(Debug)]
 pub(crate) struct Question {
     authorization: String,
-    verdict: oneshot::Sender<Option<Admitted>>,
+    verdict: oneshot::Sender<Option<Identified>>,
 }
 
-impl Admissions {
+impl Authentications {
     /// Also returns what is asked, for [`answer_questions`].
-    pub(crate) fn new() -> (Admissions, [mpsc::Receiver<Question>; 2]) {
+    pub(crate) fn new() -> (Authentications, [mpsc::Receiver<Question>; 2]) {
         let (organizers, about_organizers) = mpsc::channel(MAX_QUEUED);
         let (participants, about_participants) = mpsc::channel(MAX_QUEUED);
-        let admissions = Admissions {
+        let authentications = Authentications {
             organizers,
             participants,
         };
-        (admissions, [about_organizers, about_participants])
+        (authentications, [about_organizers, about_participants])
     }
 
     /// Returns once it is known, however long that takes; `None` is a refusal.
-    pub(crate) async fn ask(&self, authorization: String) -> Option<Admitted> {
-        // What stands before a token tells who issued it (contract 2.1). What has neither is refused without asking a service.
+    pub(crate) async fn ask(&self, authorization: String) -> Option<Identified> {
+        // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by either lane
+        // without asking a service.
         let lane = if authorization.contains("participant:") {
             &self.participants
         } else {
@@ -79,7 +80,7 @@ impl Admissions {
 /// Answers all questions of one lane. Runs until nobody can ask any more.
 pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, messenger: &Messenger) {
     let mut waiting = VecDeque::new();
-    let mut outage = Outage::default();
+    let mut outage = Outage::new("authentication of clients");
     loop {
         if waiting.is_empty() {
             match questions.recv().await {
@@ -102,7 +103,7 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
         let (unanswered, reason) = match messenger.authenticate(authorizations, deadline).await {
             Ok(authenticated) => (
                 give_verdicts(batch, authenticated),
-                "the service that knows them does not answer".to_owned(),
+                "the service that issued the tokens does not answer".to_owned(),
             ),
             Err(error) => (batch, error.to_string()),
         };
@@ -114,11 +115,11 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
             .into_iter()
             .rev()
             .for_each(|question| waiting.push_front(question));
-        sleep(outage.goes_on(&reason)).await;
+        sleep(outage.failed(&reason)).await;
     }
 }
 
-/// Takes what fits into one call. Who has gone meanwhile is left out.
+/// Takes what fits into one call. Clients that have gone meanwhile are left out.
 fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -138,49 +139,28 @@ fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
 
 /// Returns the questions that are to be asked again.
 fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Question> {
-    let Authenticated { outcomes, revision } = authenticated;
+    let Authenticated { verdicts, after } = authenticated;
     let mut unavailable = Vec::new();
-    for (question, outcome) in batch.into_iter().zip(outcomes) {
+    for (question, verdict) in batch.into_iter().zip(verdicts) {
         // A failed send means that the client has gone, and then there is nobody to tell.
-        match outcome {
-            Admission::Accepted { principal } => {
-                let _ = question.verdict.send(Some(Admitted { principal, revision }));
+        match verdict {
+            Verdict::Accepted { principal } => {
+                let _ = question.verdict.send(Some(Identified { principal, after }));
             }
-            Admission::Rejected => {
+            Verdict::Rejected => {
                 let _ = question.verdict.send(None);
             }
-            Admission::Unavailable => unavailable.push(question),
+            Verdict::Unavailable => unavailable.push(question),
         }
     }
     unavailable
-}
-
-/// A time in which clients cannot be authenticated; logged when it begins and when it ends.
-#[derive(Debug, Default)]
-struct Outage(Option<Backoff>);
-
-impl Outage {
-    fn goes_on(&mut self, reason: &str) -> Duration {
-        self.0
-            .get_or_insert_with(|| {
-                warn!("clients cannot be authenticated: {reason}");
-                Backoff::new()
-            })
-            .next_delay()
-    }
-
-    fn ended(&mut self) {
-        if self.0.take().is_some() {
-            info!("clients are authenticated again");
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn question(length: usize) -> (Question, oneshot::Receiver<Option<Admitted>>) {
+    fn question(length: usize) -> (Question, oneshot::Receiver<Option<Identified>>) {
         let (verdict, answer) = oneshot::channel();
         (
             Question {
@@ -211,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_gone_is_not_asked_about() {
+    fn clients_that_have_gone_are_left_out() {
         let (gone, answer) = question(1);
         drop(answer);
         let (here, _answer) = question(2);

@@ -1,4 +1,4 @@
-//! The calls to the messenger's internal routes.
+//! HTTP calls to the messenger's internal routes.
 
 use std::time::Duration;
 
@@ -8,18 +8,16 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use relay_protocol::{
-    Authenticate, Authenticated, BatchOutcome, Beat, Listeners, Missed, News, RevocationCursor, Revocations,
-};
+use sidecar_api::{Authenticate, Authenticated, Outcome, RevocationCursor, Revocations};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection to the messenger is made in this time, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Connections without use are closed after this time, before the other side does it.
+/// Unused connections are closed after this time, before the host does it.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest answer read. The messenger leaves for another batch what would make one longer by far.
+/// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long readiness may take to answer.
@@ -78,7 +76,7 @@ impl Messenger {
         })
     }
 
-    /// Who sent these `Authorization` values.
+    /// Authenticates the senders of these `Authorization` values.
     pub(crate) async fn authenticate(
         &self,
         authorizations: Vec<String>,
@@ -88,13 +86,16 @@ impl Messenger {
         let body = serde_json::to_vec(&Authenticate { authorizations }).expect("strings are JSON");
         let answer = self.post("authenticate", body.into(), deadline).await?;
         let authenticated: Authenticated = understood(&answer)?;
-        if authenticated.outcomes.len() != expected {
-            return Err(miscounted(authenticated.outcomes.len(), expected));
+        if authenticated.verdicts.len() != expected {
+            let verdicts = authenticated.verdicts.len();
+            return Err(CallError::NotUnderstood(format!(
+                "{verdicts} verdicts for {expected} clients"
+            )));
         }
         Ok(authenticated)
     }
 
-    /// Whose sockets have to be authorized again since the cursor.
+    /// Whose credentials may have been revoked since the cursor.
     pub(crate) async fn revoked_since(
         &self,
         cursor: RevocationCursor,
@@ -104,32 +105,18 @@ impl Messenger {
         understood(&self.post("revocations", body.into(), deadline).await?)
     }
 
-    /// Says that the sidecar is there, and hears what has happened.
-    pub(crate) async fn beat(&self, beat: &Beat, deadline: Instant) -> Result<News, CallError> {
-        let body = serde_json::to_vec(beat).expect("texts and numbers are JSON");
-        understood(&self.post("beat", body.into(), deadline).await?)
-    }
-
-    /// What these users have been shown elsewhere.
-    pub(crate) async fn missed(&self, listeners: &Listeners, deadline: Instant) -> Result<Missed, CallError> {
-        let body = serde_json::to_vec(listeners).expect("texts and numbers are JSON");
-        understood(&self.post("missed", body.into(), deadline).await?)
-    }
-
-    /// Carries out a batch of `expected` commands, rendered before so that it can be sent again unchanged. The last ones may be left undone.
-    pub(crate) async fn carry_out(
+    /// Sends an exchange, rendered before so that it can be sent again unchanged. Returns the outcome and the updates behind it.
+    pub(crate) async fn exchange(
         &self,
-        batch: Bytes,
-        expected: usize,
+        exchange: Bytes,
         deadline: Instant,
-    ) -> Result<BatchOutcome, CallError> {
-        let answer = self.post("commands", batch, deadline).await?;
-        let outcome: BatchOutcome = understood(&answer)?;
-        // Some may be left for another batch, but not all.
-        if (1..=expected).contains(&outcome.outcomes.len()) {
-            return Ok(outcome);
-        }
-        Err(miscounted(outcome.outcomes.len(), expected))
+    ) -> Result<(Outcome, String), CallError> {
+        let answer = self.post("exchange", exchange, deadline).await?;
+        let not_understood = |error: &dyn std::fmt::Display| CallError::NotUnderstood(error.to_string());
+        let text = std::str::from_utf8(&answer).map_err(|error| not_understood(&error))?;
+        let (outcome, updates) = Outcome::read(text).map_err(|error| not_understood(&error))?;
+        let updates = updates.to_owned();
+        Ok((outcome, updates))
     }
 
     /// Whether the messenger can serve.
@@ -185,10 +172,6 @@ fn failure(status: StatusCode) -> CallError {
 
 fn understood<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(answer).map_err(|error| CallError::NotUnderstood(error.to_string()))
-}
-
-fn miscounted(outcomes: usize, expected: usize) -> CallError {
-    CallError::NotUnderstood(format!("{outcomes} outcomes for {expected} questions"))
 }
 
 /// hyper's own text says only which step failed; the reason is in its sources.

@@ -1,178 +1,47 @@
-//! What follows from a client's frames, and from their absence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a socket, a clock or
-//! the network: a [`Session`] is told what happened and says what to do.
+//! What follows from a client's frames, and from their absence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a socket,
+//! a clock or the network: a [`Session`] is told what happened and says what to do.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use relay_protocol::{Principal, Protocol, Request};
+use sidecar_api::{Principal, Protocol, Request};
 use tokio::time::Instant;
 
-use crate::rate::{Rate, Verdict};
-use crate::request::{introduction, understand};
+use crate::connection::frames::{CloseReason, Refusal};
+use crate::connection::parse::{MAX_FRAME_BYTES, parse_first_frame, parse_frame};
+use crate::connection::rate::{Rate, Verdict};
 
-/// A frame may be this long; the contract's longest message fits several times. A longer one is answered with an error.
-pub const MAX_FRAME_BYTES: usize = 16 * 1024;
+/// At most this many frames are kept while the client is authenticated. Clients send two or three; what exceeds this stays in
+/// the socket until there is room.
+pub(crate) const MAX_EARLY_FRAMES: usize = 32;
 
-/// At most this many frames are kept while the first one is being checked. Clients send two or three; what exceeds this stays in the
-/// socket until there is room.
-pub(crate) const MAX_KEPT_FRAMES: usize = 32;
-
-/// That somebody types is told so often, however often it is said.
-const TYPING_AGAIN: Duration = Duration::from_secs(1);
+/// Others are told at most so often that a client is typing.
+const TYPING_EVERY: Duration = Duration::from_secs(1);
 
 /// What to do about something that happened, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
-    /// Ask the messenger who sends this `Authorization`, then call [`Session::accepted`] or drop the connection.
-    Authorize(String),
-    /// Tell the client that it is in, if it speaks protocol 2.
-    Welcome(Principal),
+    /// Ask the messenger who sends this `Authorization`, then call [`Session::open`] or end the connection.
+    Authenticate(String),
     /// Ask the messenger to carry this out.
     Ask(Request),
-    /// Tell the client that its frame, or its silence, is not right.
-    Complain(Complaint),
-    /// End the connection, after what was said before has been written.
-    End(Closing),
-}
-
-/// What the sidecar itself has to say against a frame. The texts are the contract's catalogue (5.5).
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Complaint {
-    #[error("malformed message")]
-    Malformed,
-    #[error("invalid message type")]
-    InvalidType,
-    #[error("invalid message payload")]
-    InvalidPayload,
-    #[error("message too large")]
-    TooLarge,
-    /// The request will not be carried out; it may be sent again.
-    #[error("too many messages")]
-    TooMany,
-    #[error("timeout")]
-    Timeout,
-    /// The messenger could not be asked in time, or there is no room for more questions.
-    #[error("{}", failure_text(.0))]
-    Unavailable(Request),
-    /// The same of a message that the client has given an id.
-    #[error("{complaint}")]
-    About {
-        complaint: Box<Complaint>,
-        client_id: String,
-    },
-}
-
-impl Complaint {
-    /// The same about a message, if it has an id.
-    pub(crate) fn about(self, client_id: Option<String>) -> Complaint {
-        match client_id {
-            Some(client_id) => Complaint::About {
-                complaint: Box::new(self),
-                client_id,
-            },
-            None => self,
-        }
-    }
-
-    /// What is wrong, whatever it is about.
-    pub(crate) fn kind(&self) -> &Complaint {
-        match self {
-            Complaint::About { complaint, .. } => complaint.kind(),
-            complaint => complaint,
-        }
-    }
-
-    /// What it means to a program.
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Complaint::Malformed => "malformed_message",
-            Complaint::InvalidType => "invalid_type",
-            Complaint::InvalidPayload => "invalid_payload",
-            Complaint::TooLarge => "message_too_large",
-            Complaint::TooMany => "rate_limited",
-            Complaint::Timeout => "timeout",
-            Complaint::Unavailable(_) => "unavailable",
-            Complaint::About { complaint, .. } => complaint.code(),
-        }
-    }
-
-    /// The client's own id of the message it is about.
-    pub(crate) fn client_id(&self) -> Option<&str> {
-        match self {
-            Complaint::Unavailable(request) => request.client_id(),
-            Complaint::About { client_id, .. } => Some(client_id),
-            Complaint::Malformed
-            | Complaint::InvalidType
-            | Complaint::InvalidPayload
-            | Complaint::TooLarge
-            | Complaint::TooMany
-            | Complaint::Timeout => None,
-        }
-    }
-}
-
-/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a restart.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum Closing {
-    #[error("far too many messages")]
-    Flood,
-    #[error("the server restarts")]
-    Restart,
-    #[error("try again later")]
-    TryLater,
-    #[error("no message for too long")]
-    Idle,
-    #[error("role or agency have changed")]
-    Changed,
-    #[error("the token is not valid")]
-    BadToken,
-    #[error("signed out")]
-    SignedOut,
-    #[error("too many connections")]
-    TooManyConnections,
-}
-
-impl Closing {
-    /// The code of the close frame, as published in PROTOCOL.md.
-    pub(crate) fn code(self) -> u16 {
-        match self {
-            Closing::Flood => 1008,
-            Closing::Restart => 1012,
-            Closing::TryLater => 1013,
-            Closing::Idle => 4000,
-            Closing::Changed => 4001,
-            Closing::BadToken => 4500,
-            Closing::SignedOut => 4501,
-            Closing::TooManyConnections => 4502,
-        }
-    }
-
-    /// As it is counted, whether or not the client knows close codes.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Closing::Flood => "flood",
-            Closing::Restart => "restart",
-            Closing::TryLater => "try_later",
-            Closing::Idle => "idle",
-            Closing::Changed => "changed",
-            Closing::BadToken => "bad_token",
-            Closing::SignedOut => "signed_out",
-            Closing::TooManyConnections => "too_many_connections",
-        }
-    }
+    /// Answer with an error.
+    Refuse(Refusal),
+    /// End the connection, after what is queued has been written.
+    End(CloseReason),
 }
 
 /// How long a session waits for its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// From the upgrade until the first frame has been sent and checked.
+    /// From the upgrade until the client is authenticated.
     pub(crate) authorization: Duration,
     /// From one JSON object to the next.
     pub(crate) idle: Duration,
 }
 
-/// One connection's side of the conversation.
+/// The protocol's state of one connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     state: State,
@@ -181,7 +50,7 @@ pub(crate) struct Session {
     deadline: Instant,
     /// How many frames the client may send.
     rate: Rate,
-    /// When it said last that somebody is typing.
+    /// When others were last told that the client is typing.
     typed: Option<Instant>,
 }
 
@@ -189,18 +58,18 @@ pub(crate) struct Session {
 enum State {
     /// The first frame has not come.
     Silent,
-    /// The first frame is being checked, or what must precede the first answer is being prepared.
-    Opening {
-        kept: VecDeque<Kept>,
+    /// The client is being authenticated. Frames that come meanwhile are kept.
+    Authenticating {
+        early: VecDeque<Early>,
     },
     Open(Principal),
-    /// Dropped; whatever else happens has no effect.
+    /// The connection ends; whatever else happens has no effect.
     Over,
 }
 
-/// A frame that waits for the session to open. Of one that is too long only that is remembered.
+/// A frame that came before the session opened. The text of one that is too long is not kept.
 #[derive(Debug)]
-enum Kept {
+enum Early {
     Frame(Bytes),
     TooLarge,
 }
@@ -226,7 +95,7 @@ impl Session {
     pub(crate) fn wants_frames(&self) -> bool {
         match &self.state {
             State::Silent | State::Open(_) => true,
-            State::Opening { kept } => kept.len() < MAX_KEPT_FRAMES,
+            State::Authenticating { early } => early.len() < MAX_EARLY_FRAMES,
             State::Over => false,
         }
     }
@@ -235,23 +104,22 @@ impl Session {
     pub(crate) fn frame(&mut self, frame: Bytes, now: Instant) -> Option<Step> {
         match &mut self.state {
             State::Silent => Some(self.first_frame(&frame)),
-            State::Opening { kept } => {
-                kept.push_back(if frame.len() > MAX_FRAME_BYTES {
-                    Kept::TooLarge
+            State::Authenticating { early } => {
+                early.push_back(if frame.len() > MAX_FRAME_BYTES {
+                    Early::TooLarge
                 } else {
-                    Kept::Frame(frame)
+                    Early::Frame(frame)
                 });
                 None
             }
             State::Open(principal) => {
-                let step = understand(&frame, principal.user.realm, self.protocol);
+                let step = step(parse_frame(&frame, principal.user.realm, self.protocol));
                 if is_valid(&step) {
                     self.deadline = now + self.patience.idle;
                 }
                 let step = limited(step, &mut self.rate, now);
                 if matches!(step, Step::Ask(Request::Typing { .. })) {
-                    let is_old_news = self.typed.is_some_and(|typed| now < typed + TYPING_AGAIN);
-                    if is_old_news {
+                    if self.typed.is_some_and(|typed| now < typed + TYPING_EVERY) {
                         return None;
                     }
                     self.typed = Some(now);
@@ -262,36 +130,34 @@ impl Session {
         }
     }
 
-    /// The first frame is good. The session opens with [`Session::open`], and is not hurried any more.
-    pub(crate) fn accepted(&mut self, now: Instant) {
-        self.deadline = now + self.patience.idle;
-    }
-
-    /// Everything is ready for the first answer: what the frames kept so far ask for.
-    pub(crate) fn open(&mut self, principal: Principal) -> Vec<Step> {
-        let State::Opening { kept } = std::mem::replace(&mut self.state, State::Open(principal)) else {
+    /// The client is authenticated: the session opens. Returns what follows from the frames that came early.
+    pub(crate) fn open(&mut self, principal: &Principal, now: Instant) -> Vec<Step> {
+        let State::Authenticating { early } =
+            std::mem::replace(&mut self.state, State::Open(principal.clone()))
+        else {
             self.state = State::Over;
             return Vec::new();
         };
-        let asked = kept.into_iter().map(|kept| match kept {
-            Kept::Frame(frame) => understand(&frame, principal.user.realm, self.protocol),
-            Kept::TooLarge => Step::Complain(Complaint::TooLarge),
-        });
-        std::iter::once(Step::Welcome(principal)).chain(asked).collect()
+        self.deadline = now + self.patience.idle;
+        let follow = |early| match early {
+            Early::Frame(frame) => step(parse_frame(&frame, principal.user.realm, self.protocol)),
+            Early::TooLarge => Step::Refuse(Refusal::TooLarge),
+        };
+        early.into_iter().map(follow).collect()
     }
 
-    /// It is still the same user, whose limits may have changed.
+    /// The client was authenticated again: it is the same user, whose limits or name may have changed.
     pub(crate) fn confirmed(&mut self, principal: Principal) {
         if let State::Open(known) = &mut self.state {
             *known = principal;
         }
     }
 
-    /// Who is at the socket, once it is open.
-    pub(crate) fn principal(&self) -> Option<Principal> {
+    /// The user at the socket, once the session is open.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
         match &self.state {
-            State::Open(principal) => Some(*principal),
-            State::Silent | State::Opening { .. } | State::Over => None,
+            State::Open(principal) => Some(principal),
+            State::Silent | State::Authenticating { .. } | State::Over => None,
         }
     }
 
@@ -303,56 +169,48 @@ impl Session {
     /// The client was silent for too long (contract 5.2 and 5.3).
     pub(crate) fn deadline_passed(&mut self) -> Vec<Step> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Silent | State::Opening { .. } => vec![Step::End(Closing::TryLater)],
-            State::Open(_) => vec![Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)],
+            State::Silent | State::Authenticating { .. } => vec![Step::End(CloseReason::TryLater)],
+            State::Open(_) => vec![Step::Refuse(Refusal::Timeout), Step::End(CloseReason::Idle)],
             State::Over => Vec::new(),
         }
     }
 
     fn first_frame(&mut self, frame: &[u8]) -> Step {
-        let introduction = introduction(frame);
-        if let Some(introduction) = &introduction {
-            self.protocol = introduction.protocol;
+        let first = parse_first_frame(frame);
+        if let Some(first) = &first {
+            self.protocol = first.protocol;
         }
-        match introduction.and_then(|introduction| introduction.authorization) {
+        match first.and_then(|first| first.authorization) {
             Some(authorization) => {
-                self.state = State::Opening {
-                    kept: VecDeque::new(),
+                self.state = State::Authenticating {
+                    early: VecDeque::new(),
                 };
-                Step::Authorize(authorization)
+                Step::Authenticate(authorization)
             }
             None => {
                 self.state = State::Over;
-                Step::End(Closing::BadToken)
+                Step::End(CloseReason::BadToken)
             }
         }
     }
 }
 
-/// What the client is told when the messenger could not be asked in time (contract 5.4).
-fn failure_text(request: &Request) -> &'static str {
-    match request {
-        Request::GetChats => "could not get chats",
-        Request::GetChatHistory { .. } => "could not get messages",
-        Request::SendMessage { .. } => "message could not be saved",
-        Request::StartChat { .. } => "could not get chat from queue",
-        Request::CloseChat { .. } | Request::Typing { .. } | Request::Read { .. } => "internal server error",
-        Request::TransferChat { .. } => "chat could not be transferred",
+fn step(parsed: Result<Request, Refusal>) -> Step {
+    match parsed {
+        Ok(request) => Step::Ask(request),
+        Err(refusal) => Step::Refuse(refusal),
     }
 }
 
 /// Whether a frame counts as life: the contract's clock restarts on any JSON object, whatever it asks for.
 fn is_valid(step: &Step) -> bool {
     match step {
-        Step::Authorize(_) | Step::Welcome(_) | Step::Ask(_) => true,
-        Step::Complain(complaint) => match complaint.kind() {
-            Complaint::InvalidType
-            | Complaint::InvalidPayload
-            | Complaint::TooMany
-            | Complaint::Unavailable(_) => true,
-            Complaint::Malformed | Complaint::TooLarge | Complaint::Timeout | Complaint::About { .. } => {
-                false
+        Step::Authenticate(_) | Step::Ask(_) => true,
+        Step::Refuse(refusal) => match refusal.kind() {
+            Refusal::InvalidType | Refusal::InvalidPayload | Refusal::TooMany | Refusal::Unavailable(_) => {
+                true
             }
+            Refusal::Malformed | Refusal::TooLarge | Refusal::Timeout | Refusal::About { .. } => false,
         },
         Step::End(_) => false,
     }
@@ -363,17 +221,17 @@ fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
     match (rate.spend(now), step) {
         (Verdict::Fine, step) => step,
         (Verdict::TooMany, Step::Ask(request)) => {
-            Step::Complain(Complaint::TooMany.about(request.client_id().map(str::to_owned)))
+            Step::Refuse(Refusal::TooMany.about(request.client_id().map(str::to_owned)))
         }
         (Verdict::TooMany, step) => step,
-        (Verdict::Flood, _) => Step::End(Closing::Flood),
+        (Verdict::Flood, _) => Step::End(CloseReason::Flood),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use relay_protocol::{Realm, User};
+    use sidecar_api::{Realm, User};
 
     const PATIENCE: Patience = Patience {
         authorization: Duration::from_secs(20),
@@ -386,19 +244,19 @@ mod tests {
             agency_id: None,
             role: None,
             max_open_chats: None,
+            name: String::new(),
         }
     }
 
     fn opened(realm: Realm, now: Instant) -> Session {
         let mut session = Session::new(PATIENCE, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
-        session.accepted(now);
-        assert_eq!(session.open(principal(realm)), [Step::Welcome(principal(realm))]);
+        assert_eq!(session.open(&principal(realm), now), []);
         session
     }
 
     #[test]
-    fn the_first_frame_is_recognized() {
+    fn the_first_frame_authenticates() {
         for frame in [
             r#"{"Authorization":"Bearer t"}"#,
             r#"{"authorization":"Bearer t"}"#,
@@ -409,7 +267,7 @@ mod tests {
             let now = Instant::now();
             let mut session = Session::new(PATIENCE, now);
             let step = session.frame(Bytes::from(frame), now);
-            assert_eq!(step, Some(Step::Authorize("Bearer t".into())), "{frame}");
+            assert_eq!(step, Some(Step::Authenticate("Bearer t".into())), "{frame}");
         }
     }
 
@@ -435,7 +293,7 @@ mod tests {
             let mut session = Session::new(PATIENCE, now);
             assert_eq!(
                 session.frame(Bytes::copy_from_slice(frame.as_bytes()), now),
-                Some(Step::End(Closing::BadToken)),
+                Some(Step::End(CloseReason::BadToken)),
                 "{frame}"
             );
             assert!(!session.wants_frames());
@@ -447,18 +305,18 @@ mod tests {
     }
 
     #[test]
-    fn who_speaks_protocol_2_is_told_that_the_first_frame_is_no_good() {
+    fn a_bad_first_frame_may_still_announce_protocol_2() {
         for frame in [r#"{"protocol":2}"#, r#"{"protocol":2,"Authorization":7}"#] {
             let now = Instant::now();
             let mut session = Session::new(PATIENCE, now);
             let step = session.frame(Bytes::copy_from_slice(frame.as_bytes()), now);
-            assert_eq!(step, Some(Step::End(Closing::BadToken)));
+            assert_eq!(step, Some(Step::End(CloseReason::BadToken)));
             assert_eq!(session.protocol(), Protocol::Two);
         }
     }
 
     #[test]
-    fn frames_that_come_early_are_kept_in_order() {
+    fn early_frames_are_kept_in_order() {
         let now = Instant::now();
         let mut session = Session::new(PATIENCE, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
@@ -471,33 +329,31 @@ mod tests {
             assert_eq!(session.frame(Bytes::from(early), now), None);
         }
         assert_eq!(session.principal(), None);
-        session.accepted(now);
         assert_eq!(
-            session.open(principal(Realm::Organizer)),
+            session.open(&principal(Realm::Organizer), now),
             [
-                Step::Welcome(principal(Realm::Organizer)),
                 Step::Ask(Request::GetChats),
-                Step::Complain(Complaint::Malformed),
-                Step::Complain(Complaint::TooLarge),
+                Step::Refuse(Refusal::Malformed),
+                Step::Refuse(Refusal::TooLarge),
                 Step::Ask(Request::CloseChat { chat_id: "c".into() }),
             ]
         );
-        assert_eq!(session.principal(), Some(principal(Realm::Organizer)));
+        assert_eq!(session.principal(), Some(&principal(Realm::Organizer)));
     }
 
     #[test]
-    fn only_so_many_frames_are_kept() {
+    fn the_number_of_early_frames_is_bounded() {
         let now = Instant::now();
         let mut session = Session::new(PATIENCE, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
-        for _ in 0..MAX_KEPT_FRAMES {
+        for _ in 0..MAX_EARLY_FRAMES {
             assert!(session.wants_frames());
             session.frame(Bytes::from_static(br#"{"type":"get_chats"}"#), now);
         }
         assert!(!session.wants_frames());
         assert_eq!(
-            session.open(principal(Realm::Participant)).len(),
-            MAX_KEPT_FRAMES + 1
+            session.open(&principal(Realm::Participant), now).len(),
+            MAX_EARLY_FRAMES
         );
         assert!(session.wants_frames());
     }
@@ -514,9 +370,9 @@ mod tests {
         assert_eq!(
             session.deadline(),
             now + PATIENCE.authorization,
-            "checking does not extend it"
+            "authentication does not extend it"
         );
-        assert_eq!(session.deadline_passed(), [Step::End(Closing::TryLater)]);
+        assert_eq!(session.deadline_passed(), [Step::End(CloseReason::TryLater)]);
         assert_eq!(session.deadline_passed(), []);
     }
 
@@ -539,7 +395,7 @@ mod tests {
         let steps = opened(Realm::Participant, now).deadline_passed();
         assert_eq!(
             steps,
-            [Step::Complain(Complaint::Timeout), Step::End(Closing::Idle)]
+            [Step::Refuse(Refusal::Timeout), Step::End(CloseReason::Idle)]
         );
     }
 
@@ -550,13 +406,12 @@ mod tests {
             Bytes::from_static(br#"{"Authorization":"Bearer t","protocol":2}"#),
             now,
         );
-        session.accepted(now);
-        session.open(principal(realm));
+        session.open(&principal(realm), now);
         session
     }
 
     #[test]
-    fn a_client_says_what_it_understands() {
+    fn the_first_frame_chooses_the_protocol() {
         for (members, protocol) in [
             ("", Protocol::Contract),
             (r#","protocol":1"#, Protocol::Contract),
@@ -575,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn that_somebody_types_is_told_once_in_a_second() {
+    fn typing_is_passed_on_once_in_a_second() {
         let mut session = opened_with_protocol_2(Realm::Participant);
         let now = Instant::now();
         let mut type_at = |millis| {
@@ -589,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_too_much_is_told_which_message_was_not_taken() {
+    fn a_refusal_for_the_rate_names_the_message() {
         const CLIENT_ID: &str = "0198C0de-0000-7000-8000-00000000000f";
         let mut session = opened_with_protocol_2(Realm::Participant);
         let now = Instant::now();
@@ -600,13 +455,11 @@ mod tests {
         let taken = (0..).take_while(|_| matches!(send(), Step::Ask(_))).count();
         assert!(taken > 1000, "{taken}");
         let client_id = Some(CLIENT_ID.to_owned());
-        assert_eq!(send(), Step::Complain(Complaint::TooMany.about(client_id)));
+        assert_eq!(send(), Step::Refuse(Refusal::TooMany.about(client_id)));
         let refused = (0..)
-            .take_while(
-                |_| matches!(send(), Step::Complain(complaint) if *complaint.kind() == Complaint::TooMany),
-            )
+            .take_while(|_| matches!(send(), Step::Refuse(refusal) if *refusal.kind() == Refusal::TooMany))
             .count();
         assert!(refused > 1000, "{refused}");
-        assert_eq!(send(), Step::End(Closing::Flood));
+        assert_eq!(send(), Step::End(CloseReason::Flood));
     }
 }

@@ -1,27 +1,30 @@
-//! What a client's frame asks for (contract 5.2, 5.4, PROTOCOL.md).
+//! Parses what a client sends (contract 5.2, 5.4, PROTOCOL.md).
 
 use std::ops::RangeInclusive;
 
-use relay_protocol::{Protocol, Realm, Request};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use sidecar_api::{Protocol, Realm, Request};
 use uuid::Uuid;
 
-use crate::protocol::{Complaint, MAX_FRAME_BYTES, Step};
+use crate::connection::frames::Refusal;
+
+/// A frame may be this long; the contract's longest message fits several times. A longer one is answered with an error.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 
 /// At most this many messages of a history may be asked for by number.
 const MAX_HISTORY: i64 = 1000;
 
-/// What a client says with its first frame.
-pub(crate) struct Introduction {
-    /// Whether it is any good is for the messenger to say.
+/// A client's first frame.
+pub(crate) struct FirstFrame {
+    /// The messenger says whether it is valid.
     pub(crate) authorization: Option<String>,
     /// What the client understands. One that knows a later protocol than ours knows ours as well.
     pub(crate) protocol: Protocol,
 }
 
-/// Reads a first frame; `None` for what is not an object.
-pub(crate) fn introduction(frame: &[u8]) -> Option<Introduction> {
+/// Parses a first frame; `None` if it is not an object.
+pub(crate) fn parse_first_frame(frame: &[u8]) -> Option<FirstFrame> {
     if frame.len() > MAX_FRAME_BYTES {
         return None;
     }
@@ -39,21 +42,18 @@ pub(crate) fn introduction(frame: &[u8]) -> Option<Introduction> {
         Some(2..) => Protocol::Two,
         Some(0..=1) | None => Protocol::Contract,
     };
-    Some(Introduction {
+    Some(FirstFrame {
         authorization,
         protocol,
     })
 }
 
-/// What follows from a frame that is not the first.
-pub(crate) fn understand(frame: &[u8], realm: Realm, protocol: Protocol) -> Step {
+/// What a frame that is not the first asks for.
+pub(crate) fn parse_frame(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Refusal> {
     if frame.len() > MAX_FRAME_BYTES {
-        return Step::Complain(Complaint::TooLarge.about(client_id(frame, protocol)));
+        return Err(Refusal::TooLarge.about(client_id(frame, protocol)));
     }
-    match request(frame, realm, protocol) {
-        Ok(request) => Step::Ask(request),
-        Err(complaint) => Step::Complain(complaint.about(client_id(frame, protocol))),
-    }
+    request(frame, realm, protocol).map_err(|refusal| refusal.about(client_id(frame, protocol)))
 }
 
 /// The client's own id of the message that a frame says, if it has one, whatever else may be wrong with the frame.
@@ -69,10 +69,10 @@ fn client_id(frame: &[u8], protocol: Protocol) -> Option<String> {
 }
 
 /// What a frame asks for (contract 5.4). What protocol 2 adds is ignored where it is not spoken.
-fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
+fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Refusal> {
     let frame = lenient_json::mend(frame);
-    let text = std::str::from_utf8(&frame).map_err(|_| Complaint::Malformed)?;
-    let members = Members::parse(text).ok_or(Complaint::Malformed)?;
+    let text = std::str::from_utf8(&frame).map_err(|_| Refusal::Malformed)?;
+    let members = Members::parse(text).ok_or(Refusal::Malformed)?;
     let kind = members
         .get("type")
         .and_then(|kind| serde_json::from_str::<String>(kind).ok());
@@ -103,12 +103,12 @@ fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Co
                 seq: payload.id("seq")?,
             })
         }
-        _ => Err(Complaint::InvalidType),
+        _ => Err(Refusal::InvalidType),
     }
 }
 
 /// The contract's clients send an empty text as payload, and any other means as little.
-fn start_chat(payload: Option<&str>) -> Result<Request, Complaint> {
+fn start_chat(payload: Option<&str>) -> Result<Request, Refusal> {
     let wait = match Payload::parse(payload) {
         Ok(payload) => payload.field("wait")?,
         Err(_) => None,
@@ -116,7 +116,7 @@ fn start_chat(payload: Option<&str>) -> Result<Request, Complaint> {
     Ok(Request::StartChat { wait })
 }
 
-fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request, Complaint> {
+fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request, Refusal> {
     let chat_id = payload.text("chatId")?;
     let (after_seq, limit) = match protocol {
         Protocol::Contract => (None, None),
@@ -132,7 +132,7 @@ fn get_chat_history(payload: &Payload<'_>, protocol: Protocol) -> Result<Request
     })
 }
 
-fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Result<Request, Complaint> {
+fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Result<Request, Refusal> {
     let (lat, lng) = (payload.number("lat")?, payload.number("lng")?);
     let (lat, lng) = match realm {
         Realm::Participant => (lat, lng),
@@ -156,55 +156,55 @@ fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Resu
 struct Payload<'a>(Members<'a>);
 
 impl<'a> Payload<'a> {
-    fn parse(payload: Option<&'a str>) -> Result<Payload<'a>, Complaint> {
+    fn parse(payload: Option<&'a str>) -> Result<Payload<'a>, Refusal> {
         match payload {
-            None => Err(Complaint::InvalidPayload),
+            None => Err(Refusal::InvalidPayload),
             Some("null") => Ok(Payload(Members(Vec::new()))),
-            Some(text) => Members::parse(text).map(Payload).ok_or(Complaint::InvalidPayload),
+            Some(text) => Members::parse(text).map(Payload).ok_or(Refusal::InvalidPayload),
         }
     }
 
     /// A text; missing and `null` count as empty.
-    fn text(&self, name: &str) -> Result<String, Complaint> {
+    fn text(&self, name: &str) -> Result<String, Refusal> {
         Ok(self.field(name)?.unwrap_or_default())
     }
 
     /// A number; missing and `null` count as none.
-    fn number(&self, name: &str) -> Result<Option<f64>, Complaint> {
+    fn number(&self, name: &str) -> Result<Option<f64>, Refusal> {
         self.field(name)
     }
 
     /// A number without a fraction, within a range; missing and `null` count as none.
-    fn whole_number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Complaint> {
+    fn whole_number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Refusal> {
         let number: Option<i64> = self.field(name)?;
         match number {
-            Some(number) if !range.contains(&number) => Err(Complaint::InvalidPayload),
+            Some(number) if !range.contains(&number) => Err(Refusal::InvalidPayload),
             _ => Ok(number),
         }
     }
 
     /// A number from 0 that must be there.
-    fn id(&self, name: &str) -> Result<i64, Complaint> {
+    fn id(&self, name: &str) -> Result<i64, Refusal> {
         self.whole_number(name, 0..=i64::MAX)?
-            .ok_or(Complaint::InvalidPayload)
+            .ok_or(Refusal::InvalidPayload)
     }
 
     /// A UUID in its usual form, as it was written; missing and `null` count as none.
-    fn uuid(&self, name: &str) -> Result<Option<String>, Complaint> {
+    fn uuid(&self, name: &str) -> Result<Option<String>, Refusal> {
         const USUAL_LENGTH: usize = 36;
         let text: Option<String> = self.field(name)?;
         match text {
             Some(text) if text.len() != USUAL_LENGTH || Uuid::try_parse(&text).is_err() => {
-                Err(Complaint::InvalidPayload)
+                Err(Refusal::InvalidPayload)
             }
             text => Ok(text),
         }
     }
 
-    fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Complaint> {
+    fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Refusal> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => serde_json::from_str(value).map_err(|_| Complaint::InvalidPayload),
+            Some(value) => serde_json::from_str(value).map_err(|_| Refusal::InvalidPayload),
         }
     }
 }
@@ -254,12 +254,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(realm: Realm, frame: impl AsRef<[u8]>, expected: Step) {
-        assert_eq!(understand(frame.as_ref(), realm, Protocol::Contract), expected);
+    fn check(realm: Realm, frame: impl AsRef<[u8]>, expected: Result<Request, Refusal>) {
+        assert_eq!(parse_frame(frame.as_ref(), realm, Protocol::Contract), expected);
     }
 
-    fn message(chat_id: &str, message: &str, lat: Option<f64>, lng: Option<f64>) -> Step {
-        Step::Ask(Request::SendMessage {
+    fn message(chat_id: &str, message: &str, lat: Option<f64>, lng: Option<f64>) -> Result<Request, Refusal> {
+        Ok(Request::SendMessage {
             chat_id: chat_id.into(),
             message: message.into(),
             client_id: None,
@@ -288,17 +288,13 @@ mod tests {
             r#"{"type":"get_chats","payload":NaN}"#,
             "\u{feff}{}",
         ] {
-            check(Realm::Participant, frame, Step::Complain(Complaint::Malformed));
+            check(Realm::Participant, frame, Err(Refusal::Malformed));
         }
-        check(
-            Realm::Participant,
-            b"\xff\xfe",
-            Step::Complain(Complaint::Malformed),
-        );
+        check(Realm::Participant, b"\xff\xfe", Err(Refusal::Malformed));
         check(
             Realm::Participant,
             b"{\"type\":\"get_chats\xc3\"}",
-            Step::Complain(Complaint::Malformed),
+            Err(Refusal::Malformed),
         );
     }
 
@@ -317,14 +313,14 @@ mod tests {
             r#"{"Authorization":"Bearer t"}"#,
             r#"{"type":"get_chats","type":"x"}"#,
         ] {
-            check(Realm::Organizer, frame, Step::Complain(Complaint::InvalidType));
+            check(Realm::Organizer, frame, Err(Refusal::InvalidType));
         }
         for frame in [
             r#"{"type":"start_chat","payload":""}"#,
             r#"{"type":"close_chat","payload":{"chatId":"c"}}"#,
             r#"{"type":"close_chat"}"#,
         ] {
-            check(Realm::Participant, frame, Step::Complain(Complaint::InvalidType));
+            check(Realm::Participant, frame, Err(Refusal::InvalidType));
         }
     }
 
@@ -338,13 +334,9 @@ mod tests {
             &format!(r#","payload":{deep}"#),
         ] {
             let frame = format!(r#"{{"type":"get_chats"{payload}}}"#);
-            check(Realm::Participant, &frame, Step::Ask(Request::GetChats));
+            check(Realm::Participant, &frame, Ok(Request::GetChats));
             let frame = format!(r#"{{"type":"start_chat"{payload},"more":{{}}}}"#);
-            check(
-                Realm::Organizer,
-                &frame,
-                Step::Ask(Request::StartChat { wait: None }),
-            );
+            check(Realm::Organizer, &frame, Ok(Request::StartChat { wait: None }));
         }
     }
 
@@ -366,11 +358,7 @@ mod tests {
         ] {
             for kind in ["get_chat_history", "send_message", "close_chat"] {
                 let frame = format!(r#"{{"type":"{kind}"{payload}}}"#);
-                check(
-                    Realm::Organizer,
-                    &frame,
-                    Step::Complain(Complaint::InvalidPayload),
-                );
+                check(Realm::Organizer, &frame, Err(Refusal::InvalidPayload));
             }
         }
         for fields in [
@@ -383,17 +371,17 @@ mod tests {
         ] {
             let frame = format!(r#"{{"type":"send_message","payload":{{"chatId":"c",{fields}}}}}"#);
             for realm in [Realm::Organizer, Realm::Participant] {
-                check(realm, &frame, Step::Complain(Complaint::InvalidPayload));
+                check(realm, &frame, Err(Refusal::InvalidPayload));
             }
         }
         let frame = format!(r#"{{"type":"send_message","payload":{deep}}}"#);
-        check(Realm::Participant, frame, Step::Complain(Complaint::Malformed));
+        check(Realm::Participant, frame, Err(Refusal::Malformed));
     }
 
     #[test]
     fn payloads_that_are_understood() {
         let history = |chat_id: &str| {
-            Step::Ask(Request::GetChatHistory {
+            Ok(Request::GetChatHistory {
                 chat_id: chat_id.into(),
                 after_seq: 0,
                 limit: None,
@@ -458,15 +446,11 @@ mod tests {
             let head = r#"{"type":"get_chats","payload":""#;
             format!("{head}{}\"}}", "x".repeat(length - head.len() - 2))
         };
-        check(
-            Realm::Participant,
-            frame(MAX_FRAME_BYTES),
-            Step::Ask(Request::GetChats),
-        );
+        check(Realm::Participant, frame(MAX_FRAME_BYTES), Ok(Request::GetChats));
         check(
             Realm::Participant,
             frame(MAX_FRAME_BYTES + 1),
-            Step::Complain(Complaint::TooLarge),
+            Err(Refusal::TooLarge),
         );
     }
 
@@ -475,14 +459,14 @@ mod tests {
     #[test]
     fn what_protocol_2_adds_to_requests() {
         let history = |after_seq, limit| {
-            Step::Ask(Request::GetChatHistory {
+            Ok(Request::GetChatHistory {
                 chat_id: "c".into(),
                 after_seq,
                 limit,
             })
         };
         let said = |client_id: Option<&str>| {
-            Step::Ask(Request::SendMessage {
+            Ok(Request::SendMessage {
                 chat_id: "c".into(),
                 message: "m".into(),
                 client_id: client_id.map(str::to_owned),
@@ -505,26 +489,26 @@ mod tests {
             ),
             ("send_message", r#""chatId":"c","message":"m""#, said(None)),
             ("send_message", with_id.as_str(), said(Some(CLIENT_ID))),
-            ("start_chat", "", Step::Ask(Request::StartChat { wait: None })),
+            ("start_chat", "", Ok(Request::StartChat { wait: None })),
             (
                 "start_chat",
                 r#""wait":null"#,
-                Step::Ask(Request::StartChat { wait: None }),
+                Ok(Request::StartChat { wait: None }),
             ),
             (
                 "start_chat",
                 r#""wait":true"#,
-                Step::Ask(Request::StartChat { wait: Some(true) }),
+                Ok(Request::StartChat { wait: Some(true) }),
             ),
             (
                 "start_chat",
                 r#""wait":false"#,
-                Step::Ask(Request::StartChat { wait: Some(false) }),
+                Ok(Request::StartChat { wait: Some(false) }),
             ),
             (
                 "transfer_chat",
                 r#""chatId":"c","organizerId":7"#,
-                Step::Ask(Request::TransferChat {
+                Ok(Request::TransferChat {
                     chat_id: "c".into(),
                     organizer_id: 7,
                 }),
@@ -532,19 +516,19 @@ mod tests {
             (
                 "typing",
                 r#""chatId":"c""#,
-                Step::Ask(Request::Typing { chat_id: "c".into() }),
+                Ok(Request::Typing { chat_id: "c".into() }),
             ),
             (
                 "read",
                 r#""chatId":"c","seq":7"#,
-                Step::Ask(Request::Read {
+                Ok(Request::Read {
                     chat_id: "c".into(),
                     seq: 7,
                 }),
             ),
         ] {
             let frame = format!(r#"{{"type":"{kind}","payload":{{{payload}}}}}"#);
-            let step = understand(frame.as_bytes(), Realm::Organizer, Protocol::Two);
+            let step = parse_frame(frame.as_bytes(), Realm::Organizer, Protocol::Two);
             assert_eq!(step, expected, "{frame}");
         }
         for (kind, field) in [
@@ -562,10 +546,10 @@ mod tests {
             ),
         ] {
             let frame = format!(r#"{{"type":"{kind}","payload":{{"chatId":"c",{field}}}}}"#);
-            let invalid = Step::Complain(Complaint::InvalidPayload);
-            let step = understand(frame.as_bytes(), Realm::Organizer, Protocol::Two);
+            let invalid = Err(Refusal::InvalidPayload);
+            let step = parse_frame(frame.as_bytes(), Realm::Organizer, Protocol::Two);
             assert_eq!(step, invalid, "{frame}");
-            let Step::Ask(_) = understand(frame.as_bytes(), Realm::Organizer, Protocol::Contract) else {
+            let Ok(_) = parse_frame(frame.as_bytes(), Realm::Organizer, Protocol::Contract) else {
                 panic!("{kind} with {field} means nothing where protocol 2 is not spoken");
             };
         }
@@ -579,16 +563,12 @@ mod tests {
             ("read", r#"{"chatId":"c","seq":7}"#),
         ] {
             let frame = format!(r#"{{"type":"{kind}","payload":{payload}}}"#);
-            check(Realm::Organizer, frame, Step::Complain(Complaint::InvalidType));
+            check(Realm::Organizer, frame, Err(Refusal::InvalidType));
         }
         let wait = r#"{"type":"start_chat","payload":{"wait":7}}"#;
-        check(
-            Realm::Organizer,
-            wait,
-            Step::Ask(Request::StartChat { wait: None }),
-        );
-        let invalid = |realm, frame: &str| match understand(frame.as_bytes(), realm, Protocol::Two) {
-            Step::Complain(complaint) => complaint,
+        check(Realm::Organizer, wait, Ok(Request::StartChat { wait: None }));
+        let invalid = |realm, frame: &str| match parse_frame(frame.as_bytes(), realm, Protocol::Two) {
+            Err(refusal) => refusal,
             step => panic!("{frame}: {step:?}"),
         };
         for frame in [
@@ -601,32 +581,32 @@ mod tests {
         ] {
             assert_eq!(
                 invalid(Realm::Organizer, frame),
-                Complaint::InvalidPayload,
+                Refusal::InvalidPayload,
                 "{frame}"
             );
         }
         let transfer = r#"{"type":"transfer_chat","payload":{"chatId":"c","organizerId":7}}"#;
-        assert_eq!(invalid(Realm::Participant, transfer), Complaint::InvalidType);
+        assert_eq!(invalid(Realm::Participant, transfer), Refusal::InvalidType);
     }
 
     /// Where protocol 2 is spoken an error says which message it is about, also when the rest of the frame is no good.
     #[test]
     fn what_is_wrong_with_a_message_is_said_of_that_message() {
         let long = "m".repeat(MAX_FRAME_BYTES);
-        for (message, complaint) in [
-            ("7", Complaint::InvalidPayload),
-            (&*format!("\"{long}\""), Complaint::TooLarge),
+        for (message, refusal) in [
+            ("7", Refusal::InvalidPayload),
+            (&*format!("\"{long}\""), Refusal::TooLarge),
         ] {
             let fields = format!(r#""chatId":"c","message":{message},"clientId":"{CLIENT_ID}""#);
             let frame = format!(r#"{{"type":"send_message","payload":{{{fields}}}}}"#);
-            let about = complaint.clone().about(Some(CLIENT_ID.to_owned()));
+            let about = refusal.clone().about(Some(CLIENT_ID.to_owned()));
             assert_eq!(
                 (about.code(), about.client_id()),
-                (complaint.code(), Some(CLIENT_ID))
+                (refusal.code(), Some(CLIENT_ID))
             );
-            let said = understand(frame.as_bytes(), Realm::Participant, Protocol::Two);
-            assert_eq!(said, Step::Complain(about));
-            check(Realm::Participant, frame, Step::Complain(complaint));
+            let said = parse_frame(frame.as_bytes(), Realm::Participant, Protocol::Two);
+            assert_eq!(said, Err(about));
+            check(Realm::Participant, frame, Err(refusal));
         }
     }
 }

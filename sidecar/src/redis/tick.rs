@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use ::redis::aio::MultiplexedConnection;
 
 /// How often the tick is published.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -28,8 +28,8 @@ const RELEASE_AS_OWNER: &str = "
     return 0";
 
 /// Publishes a tick, unless another sidecar does.
-pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: &str) -> redis::RedisResult<()> {
-    redis::cmd("EVAL")
+pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: &str) -> ::redis::RedisResult<()> {
+    ::redis::cmd("EVAL")
         .arg(PUBLISH_AS_OWNER)
         .arg(1)
         .arg(LEASE_KEY)
@@ -42,8 +42,8 @@ pub(crate) async fn publish(connection: &mut MultiplexedConnection, id: &str) ->
 }
 
 /// Lets another sidecar take over at once.
-pub(crate) async fn release(connection: &mut MultiplexedConnection, id: &str) -> redis::RedisResult<()> {
-    redis::cmd("EVAL")
+pub(crate) async fn release(connection: &mut MultiplexedConnection, id: &str) -> ::redis::RedisResult<()> {
+    ::redis::cmd("EVAL")
         .arg(RELEASE_AS_OWNER)
         .arg(1)
         .arg(LEASE_KEY)

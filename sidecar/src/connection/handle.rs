@@ -1,0 +1,99 @@
+//! What the rest of the sidecar may do to a connection. Its task does everything else.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::connection::frames::CloseReason;
+use crate::connection::send_queue::{Budget, SendQueue};
+
+/// A connection, as seen by others.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    /// Tells the connection from the others of this sidecar.
+    id: u64,
+    pub(crate) queue: SendQueue,
+    opened: Instant,
+    /// When the client was heard last, in milliseconds after `opened`.
+    heard: AtomicU64,
+    is_organizer: AtomicBool,
+    reauthenticate: Notify,
+    close_reason: OnceLock<CloseReason>,
+    end: Notify,
+}
+
+impl Handle {
+    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> Handle {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Handle {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            queue: SendQueue::new(budget, drops),
+            opened: Instant::now(),
+            heard: AtomicU64::new(0),
+            is_organizer: AtomicBool::new(false),
+            reauthenticate: Notify::new(),
+            close_reason: OnceLock::new(),
+            end: Notify::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The client has sent a frame, a ping or a pong.
+    pub(crate) fn heard(&self) {
+        let millis = self.opened.elapsed().as_millis();
+        self.heard
+            .store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long the client has not been heard.
+    pub(crate) fn silent_for(&self) -> Duration {
+        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(heard)
+    }
+
+    /// The client is an organizer, whose presence matters: the connection is pinged more often.
+    pub(crate) fn set_organizer(&self) {
+        self.is_organizer.store(true, Ordering::Relaxed);
+        self.queue.wake();
+    }
+
+    pub(crate) fn is_organizer(&self) -> bool {
+        self.is_organizer.load(Ordering::Relaxed)
+    }
+
+    /// The client's credentials may have been revoked: the connection neither receives nor sends until it is authenticated
+    /// again.
+    pub(crate) fn reauthenticate(&self) {
+        self.queue.hold();
+        self.reauthenticate.notify_one();
+    }
+
+    /// Waits for [`Handle::reauthenticate`].
+    pub(crate) async fn reauthentication(&self) {
+        self.reauthenticate.notified().await;
+    }
+
+    /// Ends the connection. Only the first reason counts.
+    pub(crate) fn end(&self, close_reason: CloseReason) {
+        // A reason that came before stands.
+        let _ = self.close_reason.set(close_reason);
+        self.end.notify_one();
+    }
+
+    /// Waits for [`Handle::end`].
+    pub(crate) async fn ended(&self) -> CloseReason {
+        loop {
+            if let Some(close_reason) = self.close_reason.get() {
+                return *close_reason;
+            }
+            self.end.notified().await;
+        }
+    }
+}

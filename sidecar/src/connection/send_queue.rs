@@ -1,0 +1,462 @@
+//! The frames that wait to be written to one socket.
+//!
+//! The queue is bounded. A client that reads, however late, loses nothing in a burst. A client that reads nothing loses the
+//! oldest frames, and if it speaks protocol 2 it is told so with one `resync` when it reads again.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use prometheus_client::metrics::counter::Counter;
+use sidecar_api::Protocol;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+
+use crate::connection::frames::resync_frame;
+
+/// A client that has read nothing for this long counts as one that does not read.
+const READS_NOTHING_AFTER: Duration = Duration::from_secs(5);
+
+/// So many bytes are kept for a client that does not read.
+const MAX_BYTES_UNREAD: usize = 1024 * 1024;
+
+/// So many bytes are kept for any client.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// While the queues of all connections together hold more than this, each is treated as if its client did not read.
+const MAX_BYTES_TOGETHER: usize = 512 * 1024 * 1024;
+
+/// What a queued frame costs besides its text.
+const FRAME_OVERHEAD: usize = 64;
+
+/// At most this many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
+/// WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
+const MAX_UNSENT_PONGS: usize = 16;
+
+/// The bytes that wait in all send queues of a sidecar.
+#[derive(Debug, Default)]
+pub(crate) struct Budget(AtomicUsize);
+
+/// The queue of one connection. Anybody may push; the connection's task takes.
+#[derive(Debug)]
+pub(crate) struct SendQueue {
+    state: Mutex<State>,
+    /// There is something to take, or pongs are to be flushed.
+    filled: Notify,
+    pongs_sent: Notify,
+    budget: Arc<Budget>,
+    /// Counts frames that are dropped because the client does not read.
+    drops: Counter,
+}
+
+#[derive(Debug)]
+struct State {
+    frames: VecDeque<Queued>,
+    /// The cost of the frames that may be dropped.
+    bytes: usize,
+    dropped: u64,
+    /// When a frame was last written, or the queue last began to fill.
+    read_at: Instant,
+    protocol: Protocol,
+    /// Nothing is written while the connection is re-authenticated.
+    held: bool,
+    /// Frames were lost that the client has not been told of yet.
+    missed: bool,
+    unsent_pongs: usize,
+    end: Option<End>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    frame: Utf8Bytes,
+    /// The answer to a question holds one of the connection's few permits for unread answers. It is never dropped.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Queued {
+    fn cost(&self) -> usize {
+        match self.permit {
+            Some(_) => 0,
+            None => self.frame.len() + FRAME_OVERHEAD,
+        }
+    }
+}
+
+/// How a connection ends once everything before has been written.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// The TCP connection is dropped, as the contract has it.
+    Drop,
+    /// The closing handshake begins.
+    Close(CloseFrame),
+}
+
+/// What the task that writes is to do next.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Write(Utf8Bytes),
+    End(End),
+}
+
+impl SendQueue {
+    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> SendQueue {
+        SendQueue {
+            state: Mutex::new(State {
+                frames: VecDeque::new(),
+                bytes: 0,
+                dropped: 0,
+                read_at: Instant::now(),
+                protocol: Protocol::Contract,
+                held: false,
+                missed: false,
+                unsent_pongs: 0,
+                end: None,
+            }),
+            filled: Notify::new(),
+            pongs_sent: Notify::new(),
+            budget,
+            drops,
+        }
+    }
+
+    /// Adds a frame. Drops the oldest frames if there is no room. After the end nothing is added.
+    pub(crate) fn push(&self, frame: Utf8Bytes) {
+        self.add(Queued { frame, permit: None });
+    }
+
+    /// Adds the answer to a question, and gives the permit back when it has been written.
+    pub(crate) fn answer(&self, frame: Utf8Bytes, permit: OwnedSemaphorePermit) {
+        self.add(Queued {
+            frame,
+            permit: Some(permit),
+        });
+    }
+
+    fn add(&self, queued: Queued) {
+        let mut state = self.state.lock().expect("no panic while locked");
+        if state.end.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        if state.frames.is_empty() {
+            state.read_at = now;
+        }
+        self.budget.add(queued.cost());
+        state.bytes += queued.cost();
+        state.frames.push_back(queued);
+        let limit = if now >= state.read_at + READS_NOTHING_AFTER || self.budget.is_exceeded() {
+            MAX_BYTES_UNREAD
+        } else {
+            MAX_BYTES
+        };
+        while state.bytes > limit && state.frames.len() > 1 {
+            let Some(cost) = state.drop_oldest() else {
+                break;
+            };
+            self.budget.subtract(cost);
+            self.drops.inc();
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// The connection ends after what is in the queue now has been written.
+    pub(crate) fn finish(&self, end: End) {
+        self.state
+            .lock()
+            .expect("no panic while locked")
+            .end
+            .get_or_insert(end);
+        self.filled.notify_one();
+    }
+
+    /// The connection ends, and nothing in the queue is written any more.
+    pub(crate) fn finish_at_once(&self, end: End) {
+        let mut state = self.state.lock().expect("no panic while locked");
+        self.budget.subtract(state.bytes);
+        state.held = false;
+        state.frames.clear();
+        state.bytes = 0;
+        state.missed = false;
+        state.end = Some(end);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// The client has said what it understands.
+    pub(crate) fn set_protocol(&self, protocol: Protocol) {
+        self.state.lock().expect("no panic while locked").protocol = protocol;
+    }
+
+    /// Frames were lost before they came here. A client of protocol 2 is told to look (`resync`).
+    pub(crate) fn miss(&self) {
+        self.state.lock().expect("no panic while locked").missed = true;
+        self.filled.notify_one();
+    }
+
+    /// Nothing is written until [`SendQueue::release`].
+    pub(crate) fn hold(&self) {
+        self.state.lock().expect("no panic while locked").held = true;
+    }
+
+    /// The client may see what waits.
+    pub(crate) fn release(&self) {
+        self.state.lock().expect("no panic while locked").held = false;
+        self.filled.notify_one();
+    }
+
+    /// Waits until [`SendQueue::take`] has something or pongs are to be flushed.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// The next thing to do, if there is any.
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut state = self.state.lock().expect("no panic while locked");
+        if state.held {
+            return None;
+        }
+        // Before what is left: a client that asks for the history then misses nothing of it.
+        if std::mem::take(&mut state.missed) && state.protocol == Protocol::Two {
+            return Some(Work::Write(resync_frame()));
+        }
+        match state.frames.pop_front() {
+            Some(queued) => {
+                state.bytes -= queued.cost();
+                self.budget.subtract(queued.cost());
+                Some(Work::Write(queued.frame))
+            }
+            None => state.end.clone().map(Work::End),
+        }
+    }
+
+    /// What was taken last has been given to the socket: the client reads.
+    pub(crate) fn written(&self) {
+        self.state.lock().expect("no panic while locked").read_at = Instant::now();
+    }
+
+    /// A ping has come, and its answer waits in the WebSocket's buffer.
+    pub(crate) fn pinged(&self) {
+        self.state.lock().expect("no panic while locked").unsent_pongs += 1;
+        self.filled.notify_one();
+    }
+
+    /// All that was given to the WebSocket has been written.
+    pub(crate) fn flushed(&self) {
+        self.state.lock().expect("no panic while locked").unsent_pongs = 0;
+        self.pongs_sent.notify_one();
+    }
+
+    /// Whether the client has sent more pings than it takes answers.
+    pub(crate) fn owes_too_many_pongs(&self) -> bool {
+        self.state.lock().expect("no panic while locked").unsent_pongs >= MAX_UNSENT_PONGS
+    }
+
+    /// Waits until pongs have been written.
+    pub(crate) async fn pongs_sent(&self) {
+        self.pongs_sent.notified().await;
+    }
+
+    /// How many frames were dropped because the client did not read.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.state.lock().expect("no panic while locked").dropped
+    }
+
+    /// Wakes the task that writes.
+    pub(crate) fn wake(&self) {
+        self.filled.notify_one();
+    }
+}
+
+impl State {
+    /// Drops the oldest frame that may be dropped, and returns what it cost.
+    fn drop_oldest(&mut self) -> Option<usize> {
+        let oldest = self.frames.iter().position(|queued| queued.permit.is_none())?;
+        let cost = self.frames.remove(oldest)?.cost();
+        self.bytes -= cost;
+        self.dropped += 1;
+        self.missed = true;
+        Some(cost)
+    }
+}
+
+impl Drop for SendQueue {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().expect("no panic while locked");
+        self.budget.subtract(state.bytes);
+    }
+}
+
+impl Budget {
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn subtract(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > MAX_BYTES_TOGETHER
+    }
+
+    /// The bytes that wait, frame overheads included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use tokio::sync::Semaphore;
+    use tokio::time::advance;
+
+    fn queue() -> SendQueue {
+        SendQueue::new(Arc::default(), Counter::default())
+    }
+
+    /// All frames that wait.
+    pub(crate) fn taken(queue: &SendQueue) -> Vec<String> {
+        let mut frames = Vec::new();
+        while let Some(Work::Write(frame)) = queue.take() {
+            frames.push(frame.as_str().to_owned());
+        }
+        frames
+    }
+
+    /// So many frames of 50 KB.
+    fn fill(queue: &SendQueue, frames: usize) {
+        let frame = Utf8Bytes::from("x".repeat(50_000));
+        for _ in 0..frames {
+            queue.push(frame.clone());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_late_loses_nothing_in_a_burst() {
+        let queue = queue();
+        fill(&queue, 100);
+        advance(READS_NOTHING_AFTER - Duration::from_millis(1)).await;
+        fill(&queue, 100);
+        assert_eq!((taken(&queue).len(), queue.dropped()), (200, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_loses_the_oldest_frames() {
+        let queue = queue();
+        queue.set_protocol(Protocol::Two);
+        fill(&queue, 100);
+        advance(READS_NOTHING_AFTER).await;
+        queue.push("last".into());
+        let frames = taken(&queue);
+        assert_eq!(
+            frames[0],
+            resync_frame().as_str(),
+            "it is told once, before the rest"
+        );
+        assert_eq!(frames.len(), 1 + 20 + 1);
+        assert_eq!(frames.last().unwrap(), "last");
+        assert_eq!(queue.dropped(), 80);
+        assert_eq!(queue.budget.bytes(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_a_little_keeps_its_frames() {
+        let queue = queue();
+        fill(&queue, 50);
+        for _ in 0..4 {
+            advance(READS_NOTHING_AFTER / 2).await;
+            queue.take();
+            queue.written();
+        }
+        fill(&queue, 50);
+        assert_eq!(queue.dropped(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_queue_grows_without_end() {
+        let queue = queue();
+        fill(&queue, MAX_BYTES / 50_000 + 10);
+        assert!(queue.budget.bytes() <= MAX_BYTES);
+        let long = Utf8Bytes::from("x".repeat(2 * MAX_BYTES));
+        queue.push(long.clone());
+        assert_eq!(
+            taken(&queue),
+            [long.as_str()],
+            "one frame is kept however long it is"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_queues_together_are_bounded() {
+        let budget = Arc::new(Budget::default());
+        let queues: Vec<_> = (0..20)
+            .map(|_| SendQueue::new(Arc::clone(&budget), Counter::default()))
+            .collect();
+        for queue in &queues {
+            fill(queue, 700);
+        }
+        assert!(budget.bytes() <= MAX_BYTES_TOGETHER + queues.len() * MAX_BYTES_UNREAD);
+        drop(queues);
+        assert_eq!(budget.bytes(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_never_dropped() {
+        let permits = Arc::new(Semaphore::new(1));
+        let queue = queue();
+        queue.push("0".into());
+        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+        queue.answer(Utf8Bytes::from("h".repeat(2 * MAX_BYTES)), permit);
+        advance(READS_NOTHING_AFTER).await;
+        fill(&queue, 21);
+        assert_eq!(queue.dropped(), 2, "the first one, and one for the room");
+        assert_eq!(permits.available_permits(), 0);
+        assert_eq!(taken(&queue)[0].len(), 2 * MAX_BYTES);
+        assert_eq!(permits.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_during_re_authentication() {
+        let queue = queue();
+        queue.push("a".into());
+        queue.hold();
+        queue.push("b".into());
+        assert!(queue.take().is_none());
+        queue.release();
+        assert_eq!(taken(&queue), ["a", "b"]);
+        queue.push("c".into());
+        queue.hold();
+        queue.finish_at_once(End::Drop);
+        assert!(matches!(queue.take(), Some(Work::End(End::Drop))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_comes_after_what_was_there_and_before_anything_else() {
+        let queue = queue();
+        queue.push("a".into());
+        queue.finish(End::Drop);
+        queue.push("b".into());
+        queue.finish(End::Close(CloseFrame {
+            code: 1012,
+            reason: "".into(),
+        }));
+        assert_eq!(taken(&queue), ["a"]);
+        assert!(matches!(queue.take(), Some(Work::End(End::Drop))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_pings_and_does_not_read_is_noticed() {
+        let queue = queue();
+        for _ in 0..MAX_UNSENT_PONGS {
+            assert!(!queue.owes_too_many_pongs());
+            queue.pinged();
+        }
+        assert!(queue.owes_too_many_pongs());
+        queue.flushed();
+        assert!(!queue.owes_too_many_pongs());
+    }
+}

@@ -1,0 +1,582 @@
+//! The task that owns one client's socket, from the upgrade to the end.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use sidecar_api::{Command, Principal, Protocol, Request, User};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::connection::frames::{CloseReason, Refusal, error_frame, ready_frame};
+use crate::connection::handle::Handle;
+use crate::connection::send_queue::{Budget, End, Work};
+use crate::connection::session::{Patience, Session, Step};
+use crate::messenger::authentication::{Authentications, Identified};
+use crate::messenger::commands::{Commands, Pending};
+use crate::metrics::{Metrics, RefusedBecause};
+use crate::player::{Player, Ticket};
+
+/// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
+/// end. There is room for all early frames.
+const MAX_UNDER_WAY: usize = 64;
+
+/// A connection may have so many answers to questions that it has not read. With more its socket is not read either.
+const MAX_UNREAD: usize = 4;
+
+/// A client that leaves all of that unread for this long counts as one that does not read: it is heard, but gets no answers to
+/// questions that are more than the queue holds.
+const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time limit for flushing a closing connection.
+const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// The same where the client's credentials were revoked.
+const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
+
+/// How long the client may take to answer a close frame.
+const CLOSE_ANSWER: Duration = Duration::from_secs(1);
+
+/// How long a socket stays open after the client broke the protocol and was told so. To close a socket with unread bytes resets
+/// it, and the close frame could be lost.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
+
+/// An organizer who was sent something and has not been heard for this long is pinged at once, so that it is soon known whether
+/// they are still there.
+const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
+
+/// What connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) authentications: Authentications,
+    pub(crate) commands: Arc<Commands>,
+    pub(crate) player: Arc<Player>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) patience: Patience,
+    /// How often participants are pinged, and connections that are not authenticated yet.
+    pub(crate) ping_every: Duration,
+    /// How often organizers are pinged, whose presence matters.
+    pub(crate) ping_organizers_every: Duration,
+    /// How long commands under way may take when the sidecar stops.
+    pub(crate) drain: Duration,
+    /// Becomes true when the sidecar stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// How a connection ends.
+#[derive(Debug)]
+enum Ending {
+    /// There is nobody to tell.
+    Gone,
+    /// The client has sent a close frame.
+    ClosedByClient,
+    /// The sidecar ends the connection after what is queued has been written.
+    Flushed(CloseReason),
+    /// The sidecar ends the connection, and the client may not see what is queued.
+    AtOnce(CloseReason),
+    /// The client broke the protocol; nothing more can be read from its socket.
+    Broken(CloseFrame),
+}
+
+impl Ending {
+    /// The label under which it is counted.
+    fn name(&self) -> &'static str {
+        match self {
+            Ending::Gone => "gone",
+            Ending::ClosedByClient => "closed_by_client",
+            Ending::Flushed(reason) | Ending::AtOnce(reason) => reason.name(),
+            Ending::Broken(_) => "protocol_error",
+        }
+    }
+}
+
+/// Serves a client from the upgrade to the end.
+pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
+    let (sink, mut stream) = socket.split();
+    let metrics = Arc::clone(&shared.metrics);
+    let handle = Arc::new(Handle::new(
+        Arc::clone(&shared.budget),
+        metrics.frames_dropped.clone(),
+    ));
+    metrics.connections.inc();
+    // Writing goes on beside reading in the same task, so that a client that does not read can still be heard.
+    let mut writing = pin!(write(sink, &handle, &shared));
+    let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle));
+    let ending = tokio::select! {
+        _ = &mut writing => Ending::Gone,
+        ending = connection.converse(&mut stream) => ending,
+    };
+    let protocol = connection.session.protocol();
+    // The player shows it nothing more.
+    drop(connection);
+    metrics.connections.dec();
+    metrics.ended(ending.name());
+    debug!(?ending, dropped = handle.queue.dropped(), "connection ended");
+    match ending {
+        Ending::Gone => {}
+        // Reading to the end sends the answer.
+        Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
+        // Clients of the contract do not know close codes, except for a restart.
+        Ending::Flushed(reason) if protocol == Protocol::Contract && reason != CloseReason::Restart => {
+            handle.queue.finish(End::Drop);
+            let _ = timeout(LAST_WRITE, writing).await;
+        }
+        Ending::Flushed(reason) => {
+            handle.queue.finish(End::Close(close_frame(reason)));
+            let _ = timeout(LAST_WRITE, writing).await;
+            let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
+        }
+        Ending::AtOnce(_) if protocol == Protocol::Contract => {}
+        Ending::AtOnce(reason) => {
+            handle.queue.finish_at_once(End::Close(close_frame(reason)));
+            let _ = timeout(LAST_WRITE_AT_ONCE, writing).await;
+        }
+        Ending::Broken(frame) => {
+            handle.queue.finish(End::Close(frame));
+            let _ = timeout(LAST_WRITE, writing).await;
+            sleep(LAST_WORD).await;
+        }
+    }
+}
+
+/// Writes what is in the send queue, and pings in between, until the queue ends or the socket does.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    handle: &Handle,
+    shared: &Shared,
+) -> Result<(), axum::Error> {
+    let queue = &handle.queue;
+    let mut pinged = Instant::now();
+    loop {
+        let ping_every = if handle.is_organizer() {
+            shared.ping_organizers_every
+        } else {
+            shared.ping_every
+        };
+        let is_time_to_ping = tokio::select! {
+            () = queue.filled() => false,
+            () = sleep_until(pinged + ping_every) => true,
+        };
+        let mut has_written = false;
+        while let Some(work) = queue.take() {
+            match work {
+                Work::Write(frame) => {
+                    sink.feed(Message::Text(frame)).await?;
+                    queue.written();
+                    shared.metrics.frames_sent.inc();
+                    has_written = true;
+                }
+                Work::End(End::Drop) => return sink.flush().await,
+                Work::End(End::Close(frame)) => return sink.send(Message::Close(Some(frame))).await,
+            }
+        }
+        let is_in_doubt = has_written
+            && handle.is_organizer()
+            && handle.silent_for() > PING_AFTER_SILENCE
+            && pinged.elapsed() > PING_AFTER_SILENCE;
+        if is_time_to_ping || is_in_doubt {
+            sink.feed(Message::Ping(Default::default())).await?;
+            pinged = Instant::now();
+        }
+        sink.flush().await?;
+        queue.flushed();
+    }
+}
+
+pub(crate) async fn read_to_end(stream: &mut SplitStream<WebSocket>) {
+    while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// The reading half of a connection.
+struct Connection {
+    shared: Arc<Shared>,
+    session: Session,
+    handle: Arc<Handle>,
+    /// Permits for commands under way.
+    under_way: Arc<Semaphore>,
+    /// Permits for answers to questions until they have been read.
+    unread: Arc<Semaphore>,
+    phase: Phase,
+    /// The client has gone while it was being authenticated: what it sent before is still to be carried out.
+    leaving: Option<Ending>,
+    /// The client has left its answers unread for so long that it may lose some.
+    reads_nothing: bool,
+    /// Steps behind a refusal that waits for its turn. Nothing is read meanwhile.
+    deferred: VecDeque<Step>,
+}
+
+/// What the connection waits for besides frames.
+enum Phase {
+    /// The first frame.
+    Silent,
+    /// The messenger's word on who the client is.
+    Authenticating { authorization: String, asked: Asked },
+    /// Nothing.
+    Open { membership: Membership },
+    /// The messenger's word on whether the client is still who it was. Nothing is read or written until then.
+    Reauthenticating { membership: Membership, asked: Asked },
+}
+
+/// A question to the messenger, and what the player knew when it was asked.
+struct Asked {
+    ticket: Ticket,
+    answer: Pin<Box<dyn Future<Output = Option<Identified>> + Send>>,
+}
+
+/// A connection's place among those of its user. Dropping it gives the place up.
+struct Membership {
+    player: Arc<Player>,
+    handle: Arc<Handle>,
+    user: User,
+    /// What the first frame said, for a later authentication.
+    authorization: String,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.player.leave(self.user, &self.handle);
+    }
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>, handle: Arc<Handle>) -> Connection {
+        Connection {
+            session: Session::new(shared.patience, Instant::now()),
+            shared,
+            handle,
+            under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+            unread: Arc::new(Semaphore::new(MAX_UNREAD)),
+            phase: Phase::Silent,
+            leaving: None,
+            reads_nothing: false,
+            deferred: VecDeque::new(),
+        }
+    }
+
+    /// Everything that can happen to a connection, until it ends.
+    async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
+        let mut stopping = self.shared.stopping.clone();
+        loop {
+            let may_go_on = self.deferred.is_empty();
+            if may_go_on
+                && !matches!(self.phase, Phase::Authenticating { .. })
+                && let Some(ending) = self.leaving.take()
+            {
+                return ending;
+            }
+            let may_read = may_go_on && self.may_read();
+            let ending = tokio::select! {
+                message = stream.next(), if may_read => self.receive(message),
+                has_come = room(&self.under_way, &self.unread, &self.handle), if may_go_on && !may_read => {
+                    self.reads_nothing = !has_come;
+                    None
+                }
+                () = nothing_under_way(&self.under_way), if !may_go_on => self.go_on(),
+                identified = self.phase.answered() => self.identified(identified),
+                () = self.handle.reauthentication() => self.reauthenticate(),
+                reason = self.handle.ended() => Some(Ending::Flushed(reason)),
+                () = sleep_until(self.session.deadline()), if may_go_on => {
+                    let steps = self.session.deadline_passed();
+                    self.follow(steps)
+                }
+                () = stopped(&mut stopping) => Some(self.drain().await),
+            };
+            if let Some(ending) = ending {
+                return ending;
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.session.wants_frames()
+            // What a client sends whose credentials may be void counts only when it is known that they are not.
+            && !matches!(self.phase, Phase::Reauthenticating { .. })
+            && self.under_way.available_permits() > 0
+            && (self.unread.available_permits() > 0 || self.reads_nothing)
+            && self.leaving.is_none()
+            && !self.handle.queue.owes_too_many_pongs()
+    }
+
+    fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
+        let frame = match message {
+            None => return self.leave(Ending::Gone),
+            Some(Err(error)) => return self.leave(violation(error).map_or(Ending::Gone, Ending::Broken)),
+            Some(Ok(message)) => {
+                self.handle.heard();
+                match message {
+                    Message::Text(text) => text.into(),
+                    Message::Binary(bytes) => bytes,
+                    Message::Ping(_) => {
+                        self.handle.queue.pinged();
+                        return None;
+                    }
+                    Message::Pong(_) => return None,
+                    Message::Close(_) => return self.leave(Ending::ClosedByClient),
+                }
+            }
+        };
+        self.shared.metrics.frames_received.inc();
+        let step = self.session.frame(frame, Instant::now());
+        self.follow(step)
+    }
+
+    /// The client ends the connection. What it sent while it was being authenticated counts all the same (contract 5.2).
+    fn leave(&mut self, ending: Ending) -> Option<Ending> {
+        if !matches!(self.phase, Phase::Authenticating { .. }) {
+            return Some(ending);
+        }
+        self.leaving = Some(ending);
+        None
+    }
+
+    fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
+        self.deferred.extend(steps);
+        self.go_on()
+    }
+
+    /// Takes steps in order. A refusal waits until the commands before it are answered, and everything behind it waits too.
+    fn go_on(&mut self) -> Option<Ending> {
+        while let Some(step) = self.deferred.pop_front() {
+            match step {
+                Step::Authenticate(authorization) => {
+                    self.handle.queue.set_protocol(self.session.protocol());
+                    let asked = self.ask_who(authorization.clone());
+                    self.phase = Phase::Authenticating { authorization, asked };
+                }
+                Step::Ask(request) => self.ask(request),
+                Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
+                    self.deferred.push_front(Step::Refuse(refusal));
+                    return None;
+                }
+                Step::Refuse(refusal) => self.refuse(&refusal),
+                Step::End(reason) => return Some(Ending::Flushed(reason)),
+            }
+        }
+        None
+    }
+
+    fn refuse(&self, refusal: &Refusal) {
+        self.handle
+            .queue
+            .push(error_frame(refusal, self.session.protocol()));
+    }
+
+    fn ask_who(&self, authorization: String) -> Asked {
+        let authentications = self.shared.authentications.clone();
+        Asked {
+            ticket: self.shared.player.ticket(),
+            answer: Box::pin(async move { authentications.ask(authorization).await }),
+        }
+    }
+
+    /// The messenger has said who the client is.
+    fn identified(&mut self, answer: Option<Identified>) -> Option<Ending> {
+        match std::mem::replace(&mut self.phase, Phase::Silent) {
+            Phase::Authenticating { authorization, asked } => match answer {
+                Some(identified) => self.open(authorization, asked.ticket, identified),
+                None => Some(Ending::Flushed(CloseReason::BadToken)),
+            },
+            Phase::Reauthenticating { membership, .. } => {
+                self.confirm(membership, answer.map(|identified| identified.principal))
+            }
+            phase @ (Phase::Silent | Phase::Open { .. }) => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    /// The client is authenticated: the session opens.
+    fn open(&mut self, authorization: String, ticket: Ticket, identified: Identified) -> Option<Ending> {
+        let Identified { principal, after } = identified;
+        let protocol = self.session.protocol();
+        if protocol == Protocol::Two {
+            self.handle.queue.push(ready_frame(Uuid::now_v7(), &principal));
+        }
+        let is_current = self.shared.player.join(
+            ticket,
+            principal.clone(),
+            after,
+            protocol,
+            Arc::clone(&self.handle),
+        );
+        self.phase = Phase::Open {
+            membership: Membership {
+                player: Arc::clone(&self.shared.player),
+                handle: Arc::clone(&self.handle),
+                user: principal.user,
+                authorization,
+            },
+        };
+        if !is_current {
+            self.reauthenticate();
+        }
+        let steps = self.session.open(&principal, Instant::now());
+        self.follow(steps)
+    }
+
+    /// Asks again who the client is. A question under way is given up, since its answer may be older than the revocation.
+    fn reauthenticate(&mut self) -> Option<Ending> {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Silent) {
+            Phase::Open { membership } | Phase::Reauthenticating { membership, .. } => {
+                self.handle.queue.hold();
+                let asked = self.ask_who(membership.authorization.clone());
+                Phase::Reauthenticating { membership, asked }
+            }
+            phase @ (Phase::Silent | Phase::Authenticating { .. }) => phase,
+        };
+        None
+    }
+
+    /// The client goes on as the same user with the same rights, or the connection ends at once: the client may not see what is
+    /// queued. What it may still do, it does over a new connection.
+    fn confirm(&mut self, membership: Membership, found: Option<Principal>) -> Option<Ending> {
+        let Some(found) = found else {
+            return Some(Ending::AtOnce(CloseReason::SignedOut));
+        };
+        let is_same = self
+            .session
+            .principal()
+            .is_some_and(|known| found.has_rights_of(known));
+        if !is_same {
+            return Some(Ending::AtOnce(CloseReason::Changed));
+        }
+        self.shared.player.confirm(&found, &self.handle);
+        self.session.confirmed(found);
+        self.phase = Phase::Open { membership };
+        self.handle.queue.release();
+        None
+    }
+
+    fn ask(&mut self, request: Request) {
+        let permit = Arc::clone(&self.under_way).try_acquire_owned();
+        let (Some(principal), Ok(permit)) = (self.session.principal(), permit) else {
+            // Frames are read only while there is a permit, and asked only when the session is open.
+            self.shared.metrics.refused(RefusedBecause::queue_full);
+            return self.refuse(&Refusal::Unavailable(request));
+        };
+        let unread = if request.is_question() {
+            let permit = Arc::clone(&self.unread).try_acquire_owned().ok();
+            self.reads_nothing = permit.is_none();
+            permit
+        } else {
+            None
+        };
+        let bytes = size_of_text(&request);
+        let command = Command {
+            principal: principal.clone(),
+            received_at: epoch_millis(),
+            protocol: self.session.protocol(),
+            request,
+        };
+        self.shared.commands.push(Pending {
+            command,
+            since: Instant::now(),
+            bytes,
+            asker: Arc::clone(&self.handle),
+            unread,
+            _permit: permit,
+        });
+    }
+
+    /// Waits for the answers to what is under way; nothing more is read.
+    async fn drain(&mut self) -> Ending {
+        let _ = timeout(self.shared.drain, nothing_under_way(&self.under_way)).await;
+        Ending::Flushed(CloseReason::Restart)
+    }
+}
+
+impl Phase {
+    /// Waits for the messenger's answer, for ever if nothing was asked.
+    async fn answered(&mut self) -> Option<Identified> {
+        match self {
+            Phase::Authenticating { asked, .. } | Phase::Reauthenticating { asked, .. } => {
+                asked.answer.as_mut().await
+            }
+            Phase::Silent | Phase::Open { .. } => pending().await,
+        }
+    }
+}
+
+/// Waits until everything that was asked is answered.
+async fn nothing_under_way(under_way: &Semaphore) {
+    let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
+    // The semaphore is never closed, and the permits are not kept.
+    drop(under_way.acquire_many(all).await);
+}
+
+/// Waits for what made the connection stop reading. While the client is being authenticated that is an event of its own. Returns
+/// whether there is room now; a client that does not read at all is heard again all the same (contract 9).
+async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
+    // The semaphores are never closed, and the permits are not kept.
+    if under_way.available_permits() == 0 {
+        drop(under_way.acquire().await);
+    } else if unread.available_permits() == 0 {
+        return timeout(UNREAD_PATIENCE, unread.acquire()).await.is_ok();
+    } else if handle.queue.owes_too_many_pongs() {
+        handle.queue.pongs_sent().await;
+    } else {
+        pending().await
+    }
+    true
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sidecar is gone, which is a stop as well.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+fn close_frame(reason: CloseReason) -> CloseFrame {
+    CloseFrame {
+        code: reason.code(),
+        reason: reason.to_string().into(),
+    }
+}
+
+/// What a client is told whose socket failed, if it broke the WebSocket protocol.
+pub(crate) fn violation(error: axum::Error) -> Option<CloseFrame> {
+    let error = error.into_inner();
+    let close = |code, reason: &'static str| {
+        Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })
+    };
+    match error.downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Capacity(_)) => close(close_code::SIZE, "message too large"),
+        Some(tungstenite::Error::Utf8(_)) => close(close_code::INVALID, "not UTF-8"),
+        Some(tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        )) => None,
+        Some(tungstenite::Error::Protocol(_)) => close(close_code::PROTOCOL, "not the WebSocket protocol"),
+        _ => None,
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn epoch_millis() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How much text a request carries; the rest of it has a fixed size.
+fn size_of_text(request: &Request) -> usize {
+    match request {
+        Request::GetChats | Request::StartChat { .. } => 0,
+        Request::GetChatHistory { chat_id, .. }
+        | Request::CloseChat { chat_id }
+        | Request::TransferChat { chat_id, .. }
+        | Request::Typing { chat_id }
+        | Request::Read { chat_id, .. } => chat_id.len(),
+        Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
+    }
+}

@@ -1,0 +1,234 @@
+//! The HTTP side: upgrades, health, and accepting connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hyper::service::Service;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use listener::{Exchange, Limits, open_file_limit};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::connection::task::{self, Shared};
+use crate::messenger::client::Messenger;
+use crate::metrics;
+use crate::redis::Redis;
+
+/// At most this many WebSockets at once, fewer where the limit of open files is lower; more are told to try later.
+const MAX_SOCKETS: usize = 65_536;
+
+/// At most this many HTTP connections at once, or an eighth of the limit of open files. A WebSocket is none any more.
+const MAX_HTTP_CONNECTIONS: usize = 4096;
+
+/// Open files left to Redis, the messenger and everything else.
+const OTHER_FILES: usize = 64;
+
+/// Above this the WebSocket library gives up on a message; between the limit of a frame and this the client gets an
+/// error and stays connected.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Frames are short. The library allocates this much for each socket at once.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Frames are written together up to this size.
+const WRITE_BUFFER_BYTES: usize = 32 * 1024;
+
+/// How much memory an HTTP connection may take for a head. A longer one is answered 431.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// How long a request may take, from its head to the last byte of the response.
+const EXCHANGE_TIME: Duration = Duration::from_secs(60);
+
+/// How long plain HTTP requests may take when the server stops.
+const HTTP_DRAIN: Duration = Duration::from_secs(1);
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) connections: Arc<Shared>,
+    /// One permit for each socket.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) messenger: Arc<Messenger>,
+    pub(crate) redis: Arc<Redis>,
+    /// From which pages browsers may connect; empty is from all.
+    pub(crate) allowed_origins: Arc<[String]>,
+}
+
+/// All routes.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/connect", any(connect))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
+        .with_state(app)
+}
+
+/// How many HTTP connections may be open.
+fn max_http_connections() -> usize {
+    MAX_HTTP_CONNECTIONS.min(open_file_limit() / 8)
+}
+
+/// How many WebSockets may be open.
+pub(crate) fn max_sockets() -> u32 {
+    let sockets = open_file_limit().saturating_sub(max_http_connections() + OTHER_FILES);
+    u32::try_from(sockets.min(MAX_SOCKETS)).expect("the maximum is a u32")
+}
+
+/// Accepts connections until `shutdown`.
+pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    http.http1().max_buf_size(HEAD_BYTES);
+    let limits = Limits {
+        connections: max_http_connections(),
+        exchange: EXCHANGE_TIME,
+    };
+    let service = TowerToHyperService::new(router);
+    let answer = move |request, _, exchange: Exchange| {
+        // No route here reads a body.
+        exchange.received();
+        let response = service.call(request);
+        async move { response.await.unwrap_or_else(|never| match never {}) }
+    };
+    let connections = listener::serve(listener, limits, http, answer, shutdown).await;
+    let _ = timeout(HTTP_DRAIN, connections.shutdown()).await;
+}
+
+/// Contract 5.2: `GET /connect`.
+async fn connect(State(app): State<App>, request: Request) -> Response {
+    let (mut head, _) = request.into_parts();
+    join_handshake_headers(&mut head.headers);
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_))
+            if head.headers.contains_key(header::SEC_WEBSOCKET_VERSION) =>
+        {
+            return unknown_version();
+        }
+        Err(_) => return (StatusCode::BAD_REQUEST, "Bad Request").into_response(),
+    };
+    if !may_come_from(head.headers.get(header::ORIGIN), &app.allowed_origins) {
+        return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
+    }
+    let Ok(permit) = Arc::clone(&app.permits).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
+    };
+    bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+        task::serve(socket, app.connections).await;
+        drop(permit);
+    })
+}
+
+/// Makes one line with one member of each list that the handshake looks for. These headers may be split over several
+/// lines and hold other members as well (RFC 9110, 5.3), but axum reads the first line only.
+fn join_handshake_headers(headers: &mut HeaderMap) {
+    for (name, member) in [(header::CONNECTION, "upgrade"), (header::UPGRADE, "websocket")] {
+        if has_member(headers, &name, member) {
+            headers.insert(name, HeaderValue::from_static(member));
+        } else {
+            // To axum, `Connection: no-upgrade` is one.
+            headers.remove(name);
+        }
+    }
+    if has_member(headers, &header::SEC_WEBSOCKET_VERSION, "13") {
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+}
+
+/// Whether a list header has this member, on whichever line.
+fn has_member(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|found| found.trim_ascii().eq_ignore_ascii_case(member.as_bytes()))
+}
+
+/// RFC 6455, 4.4: the client learns which version it should speak. RFC 9110, 15.5.22 wants the other two headers.
+fn unknown_version() -> Response {
+    let headers = [
+        (header::SEC_WEBSOCKET_VERSION, "13"),
+        (header::UPGRADE, "websocket"),
+        (header::CONNECTION, "upgrade"),
+    ];
+    (StatusCode::UPGRADE_REQUIRED, headers, "Upgrade Required").into_response()
+}
+
+/// What every socket has in common.
+pub(crate) fn bounded(upgrade: WebSocketUpgrade, max_message_bytes: usize) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(max_message_bytes)
+        .max_frame_size(max_message_bytes)
+}
+
+/// Whether a browser's page may connect. Whoever sends no origin is no browser.
+fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
+    let Some(origin) = origin else {
+        return true;
+    };
+    allowed.is_empty()
+        || allowed
+            .iter()
+            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}
+
+/// What the sidecar counts.
+async fn show_metrics(State(app): State<App>) -> Response {
+    let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
+    (
+        content_type,
+        app.connections.metrics.render(&app.connections.budget),
+    )
+        .into_response()
+}
+
+/// Whether a client that connects now would be served.
+async fn ready(State(app): State<App>) -> Response {
+    let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready());
+    let line = |name, ready| format!("{name}: {}\n", if ready { "ok" } else { "unavailable" });
+    let status = if redis && messenger {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, line("redis", redis) + &line("messenger", messenger)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_come_from_allowed_pages_and_others_from_anywhere() {
+        let allowed = ["https://help.example.org".to_owned()];
+        let may_come = |origin: Option<&'static str>, allowed: &[String]| {
+            may_come_from(origin.map(HeaderValue::from_static).as_ref(), allowed)
+        };
+        assert!(may_come(None, &allowed));
+        assert!(may_come(Some("https://help.example.org"), &allowed));
+        assert!(may_come(Some("HTTPS://HELP.EXAMPLE.ORG"), &allowed));
+        for other in [
+            "https://example.org",
+            "http://help.example.org",
+            "https://help.example.org.evil.org",
+            "null",
+            "",
+        ] {
+            assert!(!may_come(Some(other), &allowed), "{other}");
+            assert!(may_come(Some(other), &[]), "{other}");
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The commands of all connections on their way to the messenger.
+//!
+//! Connections take turns, so that one that sends a lot delays only itself. The commands of a connection keep their order.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sidecar_api::Command;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+
+use crate::connection::frames::{Refusal, error_frame};
+use crate::connection::handle::Handle;
+use crate::metrics::{Metrics, RefusedBecause};
+
+/// The most commands in one exchange. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.
+const MAX_BATCH: usize = 512;
+
+/// The most bytes of commands in one exchange.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// At most this many commands wait for the messenger while it does not answer.
+const MAX_QUEUED: usize = 16 * 1024;
+
+/// The same in bytes.
+const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
+
+/// While the messenger answers, no more commands are taken if the oldest has waited this long: the messenger is overloaded, and
+/// a client that is told so at once can try again.
+const MAX_WAIT: Duration = Duration::from_millis(500);
+
+/// What a command adds to its client's text when it is sent: ids, names of fields, punctuation.
+const COMMAND_OVERHEAD: usize = 256;
+
+/// A command whose client waits for the outcome.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) command: Command,
+    /// When it was read.
+    pub(crate) since: Instant,
+    /// How long the client's text is.
+    pub(crate) bytes: usize,
+    pub(crate) asker: Arc<Handle>,
+    /// For a question: the permit that its answer holds until it has been read.
+    pub(crate) unread: Option<OwnedSemaphorePermit>,
+    /// One of the connection's permits for commands under way, given back when this is answered.
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+impl Pending {
+    /// Answers with an error, without the messenger.
+    pub(crate) fn refuse(self, because: RefusedBecause, metrics: &Metrics) {
+        let Command {
+            protocol, request, ..
+        } = self.command;
+        metrics.refused(because);
+        self.asker
+            .queue
+            .push(error_frame(&Refusal::Unavailable(request), protocol));
+    }
+
+    fn cost(&self) -> usize {
+        self.bytes + COMMAND_OVERHEAD
+    }
+}
+
+/// Where connections put their commands.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// The connections with pending commands, in the order of their turns.
+    turns: VecDeque<u64>,
+    /// By connection.
+    pending: HashMap<u64, VecDeque<Pending>>,
+    count: usize,
+    bytes: usize,
+    is_overloaded: bool,
+}
+
+impl Commands {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Commands {
+        Commands {
+            queue: Mutex::default(),
+            arrived: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// Adds a command, or refuses it at once if it would wait for too long.
+    pub(crate) fn push(&self, pending: Pending) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        let because = if queue.count >= MAX_QUEUED || queue.bytes + pending.cost() > MAX_QUEUED_BYTES {
+            Some(RefusedBecause::queue_full)
+        } else if queue.is_overloaded && !pending.command.request.is_question() {
+            Some(RefusedBecause::overloaded)
+        } else {
+            None
+        };
+        if let Some(because) = because {
+            drop(queue);
+            return pending.refuse(because, &self.metrics);
+        }
+        queue.push_back(pending);
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// Waits until there are commands.
+    pub(crate) async fn arrived(&self) {
+        while self.queue.lock().expect("no panic while locked").count == 0 {
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Takes what fits into one exchange.
+    pub(crate) fn take_batch(&self) -> Vec<Pending> {
+        self.queue.lock().expect("no panic while locked").take_batch()
+    }
+
+    /// An exchange was answered, and these commands were left for the next one, before all others of their connections.
+    pub(crate) fn settle(&self, left: Vec<Pending>) {
+        let mut queue = self.queue.lock().expect("no panic while locked");
+        left.into_iter()
+            .rev()
+            .for_each(|pending| queue.push_front(pending));
+        let oldest = queue
+            .pending
+            .values()
+            .filter_map(VecDeque::front)
+            .map(|pending| pending.since)
+            .min();
+        queue.is_overloaded = oldest.is_some_and(|oldest| oldest.elapsed() > MAX_WAIT);
+    }
+}
+
+impl Queue {
+    fn push_back(&mut self, pending: Pending) {
+        self.count += 1;
+        self.bytes += pending.cost();
+        let connection = pending.asker.id();
+        let own = self.pending.entry(connection).or_default();
+        if own.is_empty() {
+            self.turns.push_back(connection);
+        }
+        own.push_back(pending);
+    }
+
+    fn push_front(&mut self, pending: Pending) {
+        self.count += 1;
+        self.bytes += pending.cost();
+        let connection = pending.asker.id();
+        let own = self.pending.entry(connection).or_default();
+        if own.is_empty() {
+            self.turns.push_front(connection);
+        }
+        own.push_front(pending);
+    }
+
+    /// One command of each connection in turn. What follows a question of the same connection waits for the next exchange: the
+    /// messenger answers questions after all changes.
+    fn take_batch(&mut self) -> Vec<Pending> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let mut have_asked = HashSet::new();
+        let mut waiting = Vec::new();
+        while batch.len() < MAX_BATCH
+            && let Some(connection) = self.turns.pop_front()
+        {
+            if have_asked.contains(&connection) {
+                waiting.push(connection);
+                continue;
+            }
+            let own = self
+                .pending
+                .get_mut(&connection)
+                .expect("a connection with a turn has commands");
+            let next = own.front().expect("a connection with a turn has commands");
+            bytes += next.cost();
+            if bytes > MAX_BATCH_BYTES && !batch.is_empty() {
+                self.turns.push_front(connection);
+                break;
+            }
+            if next.command.request.is_question() {
+                have_asked.insert(connection);
+            }
+            self.count -= 1;
+            self.bytes -= next.cost();
+            batch.extend(own.pop_front());
+            if own.is_empty() {
+                self.pending.remove(&connection);
+            } else {
+                self.turns.push_back(connection);
+            }
+        }
+        waiting
+            .into_iter()
+            .rev()
+            .for_each(|connection| self.turns.push_front(connection));
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::send_queue::tests::taken;
+    use prometheus_client::metrics::counter::Counter;
+    use sidecar_api::{Principal, Protocol, Realm, Request, User};
+    use tokio::sync::Semaphore;
+    use tokio::time::advance;
+
+    /// What a client does: it sends messages, each with its number, and asks.
+    struct Client {
+        handle: Arc<Handle>,
+        permits: Arc<Semaphore>,
+    }
+
+    impl Client {
+        fn new() -> Client {
+            Client {
+                handle: Arc::new(Handle::new(Arc::default(), Counter::default())),
+                permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            }
+        }
+
+        fn pending(&self, request: Request, bytes: usize) -> Pending {
+            let user = User {
+                realm: Realm::Participant,
+                id: 1,
+            };
+            let principal = Principal {
+                user,
+                agency_id: None,
+                role: None,
+                max_open_chats: None,
+                name: String::new(),
+            };
+            Pending {
+                command: Command {
+                    principal,
+                    received_at: 0,
+                    protocol: Protocol::Contract,
+                    request,
+                },
+                since: Instant::now(),
+                bytes,
+                asker: Arc::clone(&self.handle),
+                unread: None,
+                _permit: Arc::clone(&self.permits).try_acquire_owned().unwrap(),
+            }
+        }
+
+        fn message(&self, text: &str) -> Pending {
+            let request = Request::SendMessage {
+                chat_id: "c".to_owned(),
+                message: text.to_owned(),
+                client_id: None,
+                lat: None,
+                lng: None,
+            };
+            self.pending(request, text.len())
+        }
+
+        fn question(&self) -> Pending {
+            self.pending(Request::GetChats, 0)
+        }
+    }
+
+    fn commands() -> Commands {
+        Commands::new(Arc::new(Metrics::new()))
+    }
+
+    fn names(batch: &[Pending]) -> Vec<&str> {
+        batch
+            .iter()
+            .map(|pending| match &pending.command.request {
+                Request::SendMessage { message, .. } => message.as_str(),
+                _ => "?",
+            })
+            .collect()
+    }
+
+    #[test]
+    fn connections_take_turns_and_keep_their_order() {
+        let (commands, a, b) = (commands(), Client::new(), Client::new());
+        for text in ["a1", "a2", "a3"] {
+            commands.push(a.message(text));
+        }
+        commands.push(b.message("b1"));
+        assert_eq!(names(&commands.take_batch()), ["a1", "b1", "a2", "a3"]);
+        assert_eq!(commands.queue.lock().unwrap().bytes, 0);
+        assert!(commands.take_batch().is_empty());
+    }
+
+    #[test]
+    fn what_follows_a_question_of_the_same_connection_waits() {
+        let (commands, a, b) = (commands(), Client::new(), Client::new());
+        commands.push(a.message("a1"));
+        commands.push(a.question());
+        commands.push(a.message("a2"));
+        commands.push(b.message("b1"));
+        commands.push(b.message("b2"));
+        let first = commands.take_batch();
+        assert_eq!(names(&first), ["a1", "b1", "?", "b2"]);
+        assert_eq!(names(&commands.take_batch()), ["a2"]);
+    }
+
+    #[test]
+    fn what_an_exchange_leaves_is_in_the_next() {
+        let (commands, a, b) = (commands(), Client::new(), Client::new());
+        for text in ["a1", "a2"] {
+            commands.push(a.message(text));
+        }
+        commands.push(b.message("b1"));
+        let mut batch = commands.take_batch();
+        commands.push(b.message("b2"));
+        commands.settle(batch.split_off(1));
+        assert_eq!(names(&commands.take_batch()), ["a2", "b1", "b2"]);
+    }
+
+    #[test]
+    fn batches_are_bounded() {
+        let (commands, a) = (commands(), Client::new());
+        for _ in 0..MAX_BATCH + 3 {
+            commands.push(a.message("x"));
+        }
+        assert_eq!(commands.take_batch().len(), MAX_BATCH);
+        assert_eq!(commands.take_batch().len(), 3);
+        for _ in 0..3 {
+            commands.push(a.pending(Request::GetChats, MAX_BATCH_BYTES / 2));
+        }
+        assert_eq!(commands.take_batch().len(), 1);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once() {
+        let (commands, a) = (commands(), Client::new());
+        for _ in 0..MAX_QUEUED_BYTES / (MAX_BATCH_BYTES + COMMAND_OVERHEAD) {
+            commands.push(a.pending(Request::GetChats, MAX_BATCH_BYTES));
+        }
+        let free = a.permits.available_permits();
+        commands.push(a.pending(Request::GetChats, MAX_BATCH_BYTES));
+        assert!(taken(&a.handle.queue)[0].contains("could not get chats"));
+        assert_eq!(a.permits.available_permits(), free, "its permit is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_overloaded_messenger_gets_questions_only() {
+        let (commands, a) = (commands(), Client::new());
+        commands.push(a.message("a1"));
+        commands.push(a.message("a2"));
+        advance(MAX_WAIT * 2).await;
+        commands.push(a.message("while the messenger does not answer, commands wait"));
+        let mut batch = commands.take_batch();
+        commands.settle(batch.split_off(1));
+        commands.push(a.message("refused"));
+        commands.push(a.question());
+        assert!(taken(&a.handle.queue)[0].contains("message could not be saved"));
+        assert_eq!(commands.take_batch().len(), 3);
+        commands.settle(Vec::new());
+        commands.push(a.message("taken"));
+        assert_eq!(names(&commands.take_batch()), ["taken"]);
+        assert!(taken(&a.handle.queue).is_empty());
+    }
+}

@@ -1,0 +1,299 @@
+//! Exchanges with the messenger, one at a time: each brings the commands that have gathered meanwhile, and the updates that have
+//! happened. Under load batches grow by themselves, which is group commit. Without commands an exchange is the beat that
+//! finds what happened elsewhere.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
+use serde::Serialize;
+use sidecar_api::update::{Cursor, read_updates, write_update};
+use sidecar_api::{Attendance, Command, Outcome};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tracing::{debug, warn};
+
+use crate::backoff::Backoff;
+use crate::messenger::client::{CallError, Messenger};
+use crate::messenger::commands::{Commands, Pending};
+use crate::metrics::{Metrics, RefusedBecause};
+use crate::outage::Outage;
+use crate::player::Player;
+use crate::redis::Redis;
+
+/// From one exchange to the next there is at least this time. A message that comes alone is sent at once; under load what an
+/// exchange costs by itself, an instance and a transaction, is shared by more messages.
+const AT_MOST_EVERY: Duration = Duration::from_millis(10);
+
+/// Without commands there is an exchange this often while somebody is connected, ...
+const BEAT_EVERY: Duration = Duration::from_millis(250);
+
+/// ... and this often while nobody is.
+const IDLE_BEAT_EVERY: Duration = Duration::from_secs(2);
+
+/// How long an update that is missing may be on its way from another sidecar.
+const GAP_PATIENCE: Duration = Duration::from_millis(20);
+
+/// How often the messenger is told which organizers are here.
+const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one call may take before the exchange is sent again.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An exchange with commands is tried for at least this long, even if its oldest command has waited too long meanwhile.
+const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
+
+/// How long the last exchange may take.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Carries commands to the messenger, and what has happened to the player.
+#[derive(Debug)]
+pub(crate) struct Exchanger {
+    pub(crate) sidecar: String,
+    pub(crate) commands: Arc<Commands>,
+    pub(crate) messenger: Arc<Messenger>,
+    pub(crate) player: Arc<Player>,
+    pub(crate) redis: Arc<Redis>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// A command that is this old is answered with an error.
+    pub(crate) give_up_after: Duration,
+}
+
+/// A [`sidecar_api::Exchange`], written without moving the commands.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    sidecar: &'a str,
+    number: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<&'a Command>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<Cow<'a, [Attendance]>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queues: Vec<i64>,
+}
+
+impl Exchanger {
+    /// Runs until dropped.
+    pub(crate) async fn run(&self) {
+        let mut number = 0;
+        let mut last = None;
+        let mut told_at = None;
+        let mut outage = Outage::new("exchange with the messenger");
+        loop {
+            let has_presence_changed = self.next(last).await;
+            let batch = self.commands.take_batch();
+            let batch = self.refuse_old(batch);
+            let now = Instant::now();
+            let is_due = told_at.is_none_or(|told_at| now >= told_at + self.attendance_every());
+            let present = (has_presence_changed || is_due).then(|| self.player.attendance());
+            let has_told = present.is_some();
+            last = Some(now);
+            number += 1;
+            match self.exchange(number, &batch, present).await {
+                Ok((outcome, updates)) => {
+                    outage.ended();
+                    self.metrics
+                        .exchange_answered(outcome.replies.len(), now.elapsed());
+                    let left = self.hand_out(batch, outcome, &updates);
+                    self.commands.settle(left);
+                    if has_told {
+                        told_at = Some(now);
+                    }
+                }
+                Err(error) => {
+                    self.player.abandoned();
+                    let pause = outage.failed(&error);
+                    let because = RefusedBecause::messenger_unavailable;
+                    let is_beat = batch.is_empty();
+                    batch
+                        .into_iter()
+                        .for_each(|pending| pending.refuse(because, &self.metrics));
+                    told_at = None;
+                    // Commands have had their pauses.
+                    if is_beat {
+                        let _ = timeout_at(Instant::now() + pause, self.commands.arrived()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says that this sidecar ends, so that nobody who waits here is given a chat.
+    pub(crate) async fn leave(&self) {
+        let body = Body {
+            sidecar: &self.sidecar,
+            number: i64::MAX,
+            cursor: None,
+            commands: Vec::new(),
+            present: Some(Cow::Borrowed(&[])),
+            queues: Vec::new(),
+        };
+        let deadline = Instant::now() + FAREWELL_TIMEOUT;
+        if let Err(error) = self.messenger.exchange(bytes(&body), deadline).await {
+            warn!(%error, "the messenger does not know that this sidecar ends: {error}");
+        }
+    }
+
+    /// Waits until it is time for an exchange; the first is at once. Returns whether somebody has come or gone.
+    async fn next(&self, last: Option<Instant>) -> bool {
+        let Some(last) = last else {
+            return false;
+        };
+        let every = if self.player.is_empty() {
+            IDLE_BEAT_EVERY
+        } else {
+            BEAT_EVERY
+        };
+        let has_presence_changed = tokio::select! {
+            () = self.commands.arrived() => false,
+            () = self.player.presence_changed() => true,
+            () = self.stays_a_gap() => false,
+            () = sleep_until(last + every) => false,
+        };
+        sleep_until(last + AT_MOST_EVERY).await;
+        has_presence_changed
+    }
+
+    /// Waits until an update is missing and does not come by itself.
+    async fn stays_a_gap(&self) {
+        loop {
+            self.player.gap().await;
+            sleep(GAP_PATIENCE).await;
+            if self.player.has_gap() {
+                return;
+            }
+        }
+    }
+
+    fn attendance_every(&self) -> Duration {
+        if self.player.is_empty() {
+            IDLE_BEAT_EVERY
+        } else {
+            ATTENDANCE_EVERY
+        }
+    }
+
+    /// Refuses what has waited too long behind earlier exchanges, and returns the rest.
+    fn refuse_old(&self, batch: Vec<Pending>) -> Vec<Pending> {
+        let now = Instant::now();
+        let (old, rest): (Vec<_>, _) = batch
+            .into_iter()
+            .partition(|pending| now > pending.since + self.give_up_after);
+        for pending in old {
+            pending.refuse(RefusedBecause::messenger_unavailable, &self.metrics);
+        }
+        rest
+    }
+
+    /// Sends an exchange until it is answered, or until its oldest command is too old. An answer may have been lost after
+    /// everything was stored; the number keeps it from being stored again.
+    async fn exchange(
+        &self,
+        number: i64,
+        batch: &[Pending],
+        present: Option<Vec<Attendance>>,
+    ) -> Result<(Outcome, String), CallError> {
+        let has_questions = batch.iter().any(|pending| pending.command.request.is_question());
+        let begun = self.player.begin(has_questions);
+        let body = bytes(&Body {
+            sidecar: &self.sidecar,
+            number,
+            cursor: begun.cursor,
+            commands: batch.iter().map(|pending| &pending.command).collect(),
+            present: present.map(Cow::Owned),
+            queues: begun.queues,
+        });
+        let now = Instant::now();
+        let oldest = batch.iter().map(|pending| pending.since).min();
+        let give_up_at = oldest
+            .map(|oldest| (oldest + self.give_up_after).max(now + SHORTEST_TRIAL.min(self.give_up_after)));
+        let mut backoff = Backoff::new();
+        loop {
+            let call_timeout = Instant::now() + CALL_TIMEOUT;
+            let deadline = give_up_at.map_or(call_timeout, |give_up_at| give_up_at.min(call_timeout));
+            let error = match self.messenger.exchange(body.clone(), deadline).await {
+                Ok((outcome, _)) if outcome.replies.len() > batch.len() => {
+                    let (replies, commands) = (outcome.replies.len(), batch.len());
+                    CallError::NotUnderstood(format!("{replies} replies to {commands} commands"))
+                }
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let delay = backoff.next_delay();
+            let is_last = give_up_at.is_none_or(|give_up_at| Instant::now() + delay >= give_up_at);
+            if !error.is_passing() || is_last {
+                return Err(error);
+            }
+            debug!(%error, "an exchange with {} commands is sent again: {error}", batch.len());
+            sleep(delay).await;
+        }
+    }
+
+    /// Answers the askers and plays the updates. Returns the commands that the messenger has left for the next exchange.
+    fn hand_out(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
+        let mut batch = batch.into_iter();
+        let mut answers = Vec::new();
+        for (reply, pending) in outcome.replies.iter().zip(&mut batch) {
+            self.metrics.command_answered(pending.since.elapsed());
+            let Some(reply) = reply else {
+                continue;
+            };
+            let line = Utf8Bytes::from(format!("{}\n", reply.get()));
+            match pending.unread {
+                Some(permit) => answers.push((pending.asker, line, permit)),
+                None => pending.asker.queue.push(line),
+            }
+        }
+        self.player.answered(&outcome, updates, || {
+            for (asker, line, permit) in answers {
+                asker.queue.answer(line, permit);
+            }
+        });
+        self.publish(&outcome, updates);
+        batch.collect()
+    }
+
+    /// Passes on what this exchange has committed, and what is not in the log.
+    fn publish(&self, outcome: &Outcome, updates: &str) {
+        let mut text = String::new();
+        for update in read_updates(updates).map_while(Result::ok) {
+            if update.cursor.id == 0 || outcome.committed.contains(&update.cursor.id) {
+                write_update(&mut text, update.cursor, update.body);
+            }
+        }
+        if !text.is_empty() {
+            self.redis.publish(&text, &self.metrics);
+        }
+    }
+}
+
+fn bytes(body: &Body<'_>) -> Bytes {
+    serde_json::to_vec(body).expect("commands are JSON").into()
+}
+
+/// Keeps [`Body`] and [`Exchange`] the same.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidecar_api::Exchange;
+
+    #[test]
+    fn the_body_is_an_exchange() {
+        let body = Body {
+            sidecar: "me",
+            number: 7,
+            cursor: Some(Cursor { id: 3, made_at: 5 }),
+            commands: Vec::new(),
+            present: Some(Cow::Borrowed(&[])),
+            queues: vec![4],
+        };
+        let read: Exchange = serde_json::from_slice(&bytes(&body)).unwrap();
+        assert_eq!((read.sidecar.as_str(), read.number), ("me", 7));
+        assert_eq!(read.cursor, body.cursor);
+        assert_eq!((read.present, read.queues), (Some(Vec::new()), vec![4]));
+    }
+}

@@ -1,0 +1,42 @@
+//! Watches what is revoked: after a sign-out, a change of password or of role, the end of an account or of an agency's approval,
+//! the user's sockets end within a second.
+
+use std::time::Duration;
+
+use sidecar_api::RevocationCursor;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::messenger::client::Messenger;
+use crate::outage::Outage;
+use crate::player::Player;
+
+/// How often the messenger is asked. Sockets are to end within a second.
+const EVERY: Duration = Duration::from_millis(400);
+
+/// How long it may take to answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Has connections authenticated again whose credentials may have been revoked. Runs until dropped. While the messenger does
+/// not answer connections stay as they are, and while nobody is connected nothing is asked.
+pub(crate) async fn watch(messenger: &Messenger, player: &Player) {
+    let mut cursor = RevocationCursor::default();
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut outage = Outage::new("watching for revoked credentials");
+    loop {
+        ticks.tick().await;
+        // The first answer tells where to begin.
+        if player.is_empty() && cursor != RevocationCursor::default() {
+            continue;
+        }
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        match messenger.revoked_since(cursor, deadline).await {
+            Ok(revocations) => {
+                outage.ended();
+                cursor = revocations.next;
+                player.reauthenticate(&revocations);
+            }
+            Err(error) => sleep(outage.failed(&error)).await,
+        }
+    }
+}

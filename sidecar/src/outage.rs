@@ -1,0 +1,44 @@
+//! Something the sidecar needs is down: says so once when it begins and once when it ends, with growing pauses in between.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::backoff::Backoff;
+
+/// An outage of one thing, if there is one.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    what: &'static str,
+    since: Option<(Instant, Backoff)>,
+}
+
+impl Outage {
+    /// `what` stands in front of the log lines.
+    pub(crate) fn new(what: &'static str) -> Outage {
+        Outage { what, since: None }
+    }
+
+    /// A try has failed. Returns how long to wait before the next one.
+    pub(crate) fn failed(&mut self, error: &impl Display) -> Duration {
+        let what = self.what;
+        let (_, backoff) = self.since.get_or_insert_with(|| {
+            warn!("{what}: {error}; retrying");
+            (Instant::now(), Backoff::new())
+        });
+        backoff.next_delay()
+    }
+
+    /// A try has succeeded.
+    pub(crate) fn ended(&mut self) {
+        if let Some((since, _)) = self.since.take() {
+            info!(
+                "{}: works again after {} ms",
+                self.what,
+                since.elapsed().as_millis()
+            );
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! Plays updates: shows each to the local connections that it is for, in the order of the log (ARCHITECTURE.md, "One log").
+//!
+//! A sidecar has one cursor, the last update it has played. An update up to the cursor is ignored, one that is not the next
+//! waits until those before it are there. So no connection is shown an update twice, out of order, or not at all.
+//!
+//! Nothing here touches a socket or the network.
+
+mod queues;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use sidecar_api::update::{Cursor, Entry, Frame, Update, entries, read_updates};
+use sidecar_api::{Attendance, Outcome, Principal, Protocol, Queue, Realm, Revocations, User};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::error;
+
+use crate::connection::frames::CloseReason;
+use crate::connection::handle::Handle;
+use crate::player::queues::Queues;
+
+/// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet; the
+/// oldest go.
+const MAX_CONNECTIONS_PER_USER: usize = 64;
+
+/// Updates that are not the next are kept up to this size. What does not fit comes with an exchange.
+const MAX_EARLY_BYTES: usize = 16 * 1024 * 1024;
+
+/// The last updates are kept up to this size, for connections that were authenticated before they were played.
+const MAX_RECENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// An organizer who has not been heard for this long is not here any more, although the socket may still be open: TCP does not
+/// notice a network that swallows packets. Organizers are pinged often enough for two pongs to get lost.
+const HERE: Duration = Duration::from_secs(25);
+
+/// The updates of the log as this sidecar plays them, and the connections it plays them to.
+#[derive(Debug)]
+pub(crate) struct Player {
+    state: Mutex<State>,
+    /// An update has come before those that precede it.
+    gap: Notify,
+    /// The first connection has come, an organizer has, or the last connection of one has gone.
+    presence_changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last update that was played; absent before the first exchange.
+    cursor: Option<Cursor>,
+    /// How often the sidecar has started anew. Ids of different epochs mean nothing to each other.
+    epoch: u64,
+    /// Updates that wait for those before them, by id.
+    early: Kept<BTreeMap<i64, (Cursor, Arc<str>)>>,
+    /// The updates that were played last.
+    recent: Kept<VecDeque<(i64, Arc<str>)>>,
+    /// An exchange with questions is under way. Its answers show how things stood at some update; until that is known no later
+    /// one is played, or the answer could bring back what that took away.
+    held: bool,
+    members: HashMap<User, Vec<Member>>,
+    connections: usize,
+    queues: Queues,
+    /// Agencies whose queues have changed since they were last told.
+    stale_queues: BTreeSet<i64>,
+    revocations_seen: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept<Updates> {
+    updates: Updates,
+    bytes: usize,
+}
+
+/// A connection whose client is authenticated.
+#[derive(Debug)]
+struct Member {
+    principal: Principal,
+    protocol: Protocol,
+    /// Updates up to this one precede the connection. The client finds what they changed when it asks.
+    after: i64,
+    handle: Arc<Handle>,
+}
+
+/// What a connection is told before it is authenticated, and tells when it joins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    epoch: u64,
+    revocations_seen: u64,
+}
+
+/// What an exchange begins with.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) cursor: Option<Cursor>,
+    /// The agencies whose queues are to be asked for.
+    pub(crate) queues: Vec<i64>,
+}
+
+impl Player {
+    pub(crate) fn new() -> Player {
+        Player {
+            state: Mutex::default(),
+            gap: Notify::new(),
+            presence_changed: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while locked")
+    }
+
+    /// To be taken before a client is authenticated.
+    pub(crate) fn ticket(&self) -> Ticket {
+        let state = self.state();
+        Ticket {
+            epoch: state.epoch,
+            revocations_seen: state.revocations_seen,
+        }
+    }
+
+    /// Plays updates to a connection from now on, beginning with the update behind `after`, at which the messenger looked its
+    /// user up. Returns false if something was revoked since the ticket was taken: then the client has to be authenticated
+    /// again.
+    pub(crate) fn join(
+        &self,
+        ticket: Ticket,
+        principal: Principal,
+        after: i64,
+        protocol: Protocol,
+        handle: Arc<Handle>,
+    ) -> bool {
+        let mut state = self.state();
+        let user = principal.user;
+        let is_organizer = user.realm == Realm::Organizer;
+        if is_organizer {
+            handle.set_organizer();
+        }
+        if protocol == Protocol::Two {
+            for frame in state.queues.greeting(&principal, Instant::now()) {
+                handle.queue.push(frame);
+            }
+        }
+        let mut member = Member {
+            principal,
+            protocol,
+            after,
+            handle,
+        };
+        if ticket.epoch == state.epoch {
+            state.catch_up(&mut member);
+        } else {
+            member.start_anew();
+        }
+        let members = state.members.entry(user).or_default();
+        let crowded_out = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
+        members.push(member);
+        let is_first_of_organizer = members.len() == 1 && is_organizer;
+        match crowded_out {
+            Some(oldest) => oldest.handle.end(CloseReason::TooManyConnections),
+            None => state.connections += 1,
+        }
+        let is_first = state.connections == 1;
+        let is_current = ticket.revocations_seen == state.revocations_seen;
+        drop(state);
+        if is_first || is_first_of_organizer {
+            self.presence_changed.notify_one();
+        }
+        is_current
+    }
+
+    /// A connection of `user` is over.
+    pub(crate) fn leave(&self, user: User, handle: &Arc<Handle>) {
+        let mut state = self.state();
+        let Some(members) = state.members.get_mut(&user) else {
+            return;
+        };
+        let before = members.len();
+        members.retain(|member| !Arc::ptr_eq(&member.handle, handle));
+        let left = before - members.len();
+        let is_last = members.is_empty();
+        if is_last {
+            state.members.remove(&user);
+        }
+        state.connections -= left;
+        drop(state);
+        if is_last && user.realm == Realm::Organizer {
+            self.presence_changed.notify_one();
+        }
+    }
+
+    /// The client of a connection was authenticated again. It is the same user, whose limits or name may have changed.
+    pub(crate) fn confirm(&self, principal: &Principal, handle: &Arc<Handle>) {
+        let mut state = self.state();
+        let members = state.members.get_mut(&principal.user).into_iter().flatten();
+        for member in members.filter(|member| Arc::ptr_eq(&member.handle, handle)) {
+            member.principal = principal.clone();
+        }
+    }
+
+    /// Has the connections authenticated again whose credentials may have been revoked.
+    pub(crate) fn reauthenticate(&self, revocations: &Revocations) {
+        if revocations.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        // A connection that joins after this sees that something was revoked while it was being authenticated.
+        state.revocations_seen += 1;
+        let named = revocations
+            .users
+            .iter()
+            .filter_map(|user| state.members.get(user));
+        named.flatten().for_each(|member| member.handle.reauthenticate());
+        if revocations.agencies.is_empty() && revocations.unknown.is_empty() {
+            return;
+        }
+        state
+            .all()
+            .filter(|member| revocations.concern_kind_of(&member.principal))
+            .for_each(|member| member.handle.reauthenticate());
+    }
+
+    /// Whether anybody is connected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().connections == 0
+    }
+
+    /// All organizers who are here: who have been heard lately.
+    pub(crate) fn attendance(&self) -> Vec<Attendance> {
+        let state = self.state();
+        let organizers = state
+            .members
+            .iter()
+            .filter(|(user, _)| user.realm == Realm::Organizer);
+        let attendance = |(user, members): (&User, &Vec<Member>)| {
+            let silent_for = members.iter().map(|member| member.handle.silent_for()).min()?;
+            let principal = &members.last()?.principal;
+            (silent_for < HERE).then_some(Attendance {
+                organizer_id: user.id,
+                agency_id: principal.agency_id?,
+                max_open_chats: principal.max_open_chats,
+                silent_for: i64::try_from(silent_for.as_millis()).unwrap_or(i64::MAX),
+            })
+        };
+        organizers.filter_map(attendance).collect()
+    }
+
+    /// Waits until the first connection has come, or an organizer has come or gone, since the last time.
+    pub(crate) async fn presence_changed(&self) {
+        self.presence_changed.notified().await;
+    }
+
+    /// Begins an exchange. One with questions holds back what comes from elsewhere until it is answered or given up.
+    pub(crate) fn begin(&self, has_questions: bool) -> Begun {
+        let mut state = self.state();
+        state.held = has_questions;
+        Begun {
+            cursor: state.cursor,
+            queues: state.stale_queues.iter().copied().collect(),
+        }
+    }
+
+    /// An exchange is answered: plays its updates. `answer` is called where the answers to questions belong: behind the update
+    /// that they show and before the next.
+    pub(crate) fn answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
+        let mut state = self.state();
+        if outcome.starts_anew {
+            state.start_anew(outcome);
+        }
+        let mut answer = Some(answer);
+        for update in read_updates(updates) {
+            let Ok(update) = update else {
+                error!(
+                    "the messenger's updates after {:?} are not understood",
+                    state.cursor
+                );
+                break;
+            };
+            if update.cursor.id > outcome.at.id || update.cursor.id == 0 {
+                answer.take().into_iter().for_each(|answer| answer());
+            }
+            state.accept(update);
+        }
+        answer.into_iter().for_each(|answer| answer());
+        for queue in &outcome.queues {
+            state.stale_queues.remove(&queue.agency_id);
+            state.update_queue(queue.clone());
+        }
+        state.held = false;
+        state.play_early();
+    }
+
+    /// An exchange is given up.
+    pub(crate) fn abandoned(&self) {
+        let mut state = self.state();
+        state.held = false;
+        state.play_early();
+    }
+
+    /// Plays updates that another sidecar has published, if it is their turn.
+    pub(crate) fn hear(&self, updates: &str) {
+        let mut state = self.state();
+        for update in read_updates(updates) {
+            let Ok(update) = update else {
+                error!("a publication of another sidecar is not understood");
+                break;
+            };
+            state.hear(update);
+        }
+        let has_gap = state.has_gap();
+        drop(state);
+        if has_gap {
+            self.gap.notify_one();
+        }
+    }
+
+    /// Waits until an update comes before those that precede it.
+    pub(crate) async fn gap(&self) {
+        self.gap.notified().await;
+    }
+
+    /// Whether an update waits for one that has not come.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.state().has_gap()
+    }
+}
+
+impl State {
+    fn all(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().flatten()
+    }
+
+    /// Takes an update of another sidecar.
+    fn hear(&mut self, update: Update<'_>) {
+        if self.held && update.cursor.id != 0 {
+            return self.early.insert(update);
+        }
+        self.accept(update);
+        self.play_early();
+    }
+
+    /// Plays an update if it is the next, keeps it if it is early, and ignores it if it was played before.
+    fn accept(&mut self, update: Update<'_>) {
+        // Before the first exchange nobody knows where to begin.
+        let Some(cursor) = self.cursor else {
+            return;
+        };
+        match update.cursor.id {
+            0 => self.show(update),
+            id if id <= cursor.id => {}
+            id if id == cursor.id + 1 => self.play(update.cursor, update.body, None),
+            _ => self.early.insert(update),
+        }
+    }
+
+    /// Plays what has waited for its turn.
+    fn play_early(&mut self) {
+        while !self.held
+            && let Some(cursor) = self.cursor
+            && let Some(first) = self.early.updates.first_entry()
+            && *first.key() <= cursor.id + 1
+        {
+            let (next, body) = first.remove();
+            self.early.bytes -= body.len();
+            if next.id == cursor.id + 1 {
+                let text = Arc::clone(&body);
+                self.play(next, &text, Some(body));
+            }
+        }
+    }
+
+    fn play(&mut self, cursor: Cursor, body: &str, kept: Option<Arc<str>>) {
+        self.show(Update { cursor, body });
+        self.cursor = Some(cursor);
+        self.recent.push(cursor.id, kept.unwrap_or_else(|| body.into()));
+    }
+
+    /// Shows the frames of an update to the connections that they are for.
+    fn show(&mut self, update: Update<'_>) {
+        let id = update.cursor.id;
+        for entry in entries(update.body) {
+            match entry {
+                Ok(Entry::Queue(agency_id)) => {
+                    self.stale_queues.insert(agency_id);
+                }
+                Ok(Entry::Delivery { to, frame }) => {
+                    let mut lines = Lines::new(frame);
+                    let members = to.iter().filter_map(|user| self.members.get(&user)).flatten();
+                    for member in members.filter(|member| id == 0 || id > member.after) {
+                        member.show(&mut lines);
+                    }
+                }
+                Err(error) => {
+                    error!(id, %error, "update {id} is not understood: {error}");
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Shows a connection the updates that were played since it was authenticated.
+    fn catch_up(&self, member: &mut Member) {
+        let Some(cursor) = self.cursor else {
+            return;
+        };
+        if member.after >= cursor.id {
+            return;
+        }
+        let missing = usize::try_from(cursor.id - member.after).unwrap_or(usize::MAX);
+        let Some(first) = self.recent.updates.len().checked_sub(missing) else {
+            return member.start_anew();
+        };
+        for (_, body) in self.recent.updates.range(first..) {
+            for entry in entries(body) {
+                if let Ok(Entry::Delivery { to, frame }) = entry
+                    && to.iter().any(|user| user == member.principal.user)
+                {
+                    member.show(&mut Lines::new(frame));
+                }
+            }
+        }
+    }
+
+    /// Begins at another place of the log, or of another log. What happened before it is not known here.
+    fn start_anew(&mut self, outcome: &Outcome) {
+        let before = self.cursor.replace(outcome.at);
+        self.early = Kept::default();
+        self.recent = Kept::default();
+        for agency_id in self.queues.others(&outcome.queues) {
+            self.update_queue(Queue {
+                agency_id,
+                waiting: Vec::new(),
+                estimate: None,
+            });
+        }
+        self.stale_queues.clear();
+        if before.is_some() {
+            self.epoch += 1;
+        }
+        for member in self.members.values_mut().flatten() {
+            // At the first exchange ids still mean something to each other.
+            if before.is_some() || member.after < outcome.at.id {
+                member.start_anew();
+            }
+        }
+    }
+
+    fn has_gap(&self) -> bool {
+        !self.held && !self.early.updates.is_empty()
+    }
+
+    /// An agency's queue is told: shows it to those for whom it has changed.
+    fn update_queue(&mut self, queue: Queue) {
+        let agency_id = queue.agency_id;
+        let news = self.queues.update(queue, Instant::now());
+        for (participant, frame) in news.positions {
+            let members = self.members.get(&participant).into_iter().flatten();
+            for member in members.filter(|member| member.protocol == Protocol::Two) {
+                member.handle.queue.push(frame.clone());
+            }
+        }
+        if let Some(frame) = news.status {
+            let is_colleague = |member: &&Member| {
+                member.protocol == Protocol::Two && member.principal.agency_id == Some(agency_id)
+            };
+            for member in self.all().filter(is_colleague) {
+                member.handle.queue.push(frame.clone());
+            }
+        }
+    }
+}
+
+impl Member {
+    fn show(&self, lines: &mut Lines<'_>) {
+        if let Some(line) = lines.get(self.protocol) {
+            self.handle.queue.push(line);
+        }
+    }
+
+    /// Updates were missed. A client of protocol 2 is told to look; one of the contract does so when it comes back.
+    fn start_anew(&mut self) {
+        self.after = 0;
+        match self.protocol {
+            Protocol::Contract => self.handle.end(CloseReason::MissedUpdates),
+            Protocol::Two => self.handle.queue.miss(),
+        }
+    }
+}
+
+/// A frame's lines, made when the first client needs them and shared by all.
+struct Lines<'a> {
+    frame: Frame<'a>,
+    made: HashMap<Protocol, Option<Utf8Bytes>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(frame: Frame<'a>) -> Lines<'a> {
+        Lines {
+            frame,
+            made: HashMap::new(),
+        }
+    }
+
+    fn get(&mut self, protocol: Protocol) -> Option<Utf8Bytes> {
+        let frame = self.frame;
+        // A frame that is the same for both is made once.
+        let form = if frame.is_same_for_both() {
+            Protocol::Contract
+        } else {
+            protocol
+        };
+        self.made
+            .entry(form)
+            .or_insert_with(|| frame.line_for(form).map(Utf8Bytes::from))
+            .clone()
+    }
+}
+
+impl Kept<BTreeMap<i64, (Cursor, Arc<str>)>> {
+    /// Keeps an update that is early. When there is no room the latest goes: it will come again with an exchange.
+    fn insert(&mut self, update: Update<'_>) {
+        let entry = (update.cursor, Arc::from(update.body));
+        self.bytes += update.body.len();
+        if let Some((_, replaced)) = self.updates.insert(update.cursor.id, entry) {
+            self.bytes -= replaced.len();
+        }
+        while self.bytes > MAX_EARLY_BYTES
+            && let Some((_, (_, latest))) = self.updates.pop_last()
+        {
+            self.bytes -= latest.len();
+        }
+    }
+}
+
+impl Kept<VecDeque<(i64, Arc<str>)>> {
+    fn push(&mut self, id: i64, body: Arc<str>) {
+        /// What an update costs besides its body.
+        const OVERHEAD: usize = 64;
+        self.bytes += body.len() + OVERHEAD;
+        self.updates.push_back((id, body));
+        while self.bytes > MAX_RECENT_BYTES
+            && let Some((_, oldest)) = self.updates.pop_front()
+        {
+            self.bytes -= oldest.len() + OVERHEAD;
+        }
+    }
+}

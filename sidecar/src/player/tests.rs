@@ -1,0 +1,471 @@
+use std::ops::RangeInclusive;
+
+use prometheus_client::metrics::counter::Counter;
+use proptest::prelude::*;
+use sidecar_api::update::{Body, write_update};
+use sidecar_api::{Protocol, RevocationCursor};
+
+use super::*;
+use crate::connection::send_queue::tests::taken;
+use crate::connection::send_queue::{End, Work};
+
+fn user(number: u8) -> User {
+    let realm = if number.is_multiple_of(2) {
+        Realm::Organizer
+    } else {
+        Realm::Participant
+    };
+    User {
+        realm,
+        id: i64::from(number / 2),
+    }
+}
+
+fn principal(user: User) -> Principal {
+    Principal {
+        user,
+        agency_id: (user.realm == Realm::Organizer).then_some(4),
+        role: None,
+        max_open_chats: None,
+        name: String::new(),
+    }
+}
+
+fn handle() -> Arc<Handle> {
+    Arc::new(Handle::new(Arc::default(), Counter::default()))
+}
+
+fn cursor(id: i64) -> Cursor {
+    Cursor { id, made_at: 1 }
+}
+
+fn outcome(at: i64) -> Outcome {
+    Outcome {
+        at: cursor(at),
+        starts_anew: false,
+        replies: Vec::new(),
+        committed: Vec::new(),
+        queues: Vec::new(),
+    }
+}
+
+/// The messenger's log: who each update is for. Ids begin with 1.
+#[derive(Debug, Default)]
+struct Log(Vec<Vec<User>>);
+
+impl Log {
+    fn end(&self) -> i64 {
+        i64::try_from(self.0.len()).unwrap()
+    }
+
+    fn commit(&mut self, to: impl IntoIterator<Item = User>) {
+        self.0.push(to.into_iter().collect());
+    }
+
+    fn text(&self, ids: RangeInclusive<i64>) -> String {
+        let mut text = String::new();
+        for id in ids {
+            let mut body = Body::default();
+            let frame = id.to_string();
+            body.deliver(&self.0[usize::try_from(id - 1).unwrap()], Frame::both(&frame));
+            write_update(&mut text, cursor(id), body.as_str());
+        }
+        text
+    }
+
+    /// What a user is shown of the updates with these ids.
+    fn frames(&self, user: User, ids: RangeInclusive<i64>) -> Vec<String> {
+        ids.filter(|id| self.0[usize::try_from(id - 1).unwrap()].contains(&user))
+            .map(|id| format!("{id}\n"))
+            .collect()
+    }
+}
+
+/// A player that has begun at the end of an empty log.
+fn started() -> Player {
+    let player = Player::new();
+    let outcome = Outcome {
+        starts_anew: true,
+        ..outcome(0)
+    };
+    player.answered(&outcome, "", || {});
+    player
+}
+
+fn join(player: &Player, user: User, after: i64, protocol: Protocol) -> Arc<Handle> {
+    let handle = handle();
+    player.join(
+        player.ticket(),
+        principal(user),
+        after,
+        protocol,
+        Arc::clone(&handle),
+    );
+    handle
+}
+
+/// Something that happens while a sidecar runs.
+#[derive(Clone, Debug)]
+enum Event {
+    /// Another sidecar's exchange commits an update for these users.
+    Commit(BTreeSet<u8>),
+    /// Updates arrive over Redis: so many, ending so far before the end of the log. What nobody publishes is lost.
+    Publish { count: u8, before_end: u8 },
+    /// An exchange is sent, with a question of the oldest connection or without.
+    Ask { question: bool },
+    /// The exchange under way is carried out, and commits an update for these users, or none.
+    CarryOut(Option<BTreeSet<u8>>),
+    /// The answer to the exchange arrives, with updates that were committed since.
+    Answer,
+    /// The exchange is given up.
+    GiveUp,
+    /// A client's first frame arrives.
+    Authenticate(u8),
+    /// The messenger looks up the users of all clients that have sent their first frame.
+    LookUp,
+    /// The oldest client that was looked up joins.
+    Join,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let users = || prop::collection::btree_set(0u8..4, 0..3);
+    prop_oneof![
+        3 => users().prop_map(Event::Commit),
+        4 => (1u8..4, 0u8..4).prop_map(|(count, before_end)| Event::Publish { count, before_end }),
+        3 => any::<bool>().prop_map(|question| Event::Ask { question }),
+        3 => prop::option::of(users()).prop_map(Event::CarryOut),
+        3 => Just(Event::Answer),
+        1 => Just(Event::GiveUp),
+        2 => (0u8..4).prop_map(Event::Authenticate),
+        2 => Just(Event::LookUp),
+        2 => Just(Event::Join),
+    ]
+}
+
+/// An exchange under way.
+struct UnderWay {
+    asked_from: i64,
+    /// The end of the log when it was carried out, if it was.
+    at: Option<i64>,
+    asker: Option<Arc<Handle>>,
+}
+
+struct Client {
+    user: User,
+    after: i64,
+    handle: Arc<Handle>,
+}
+
+const ANSWER: &str = "answer at ";
+
+struct Run {
+    player: Player,
+    log: Log,
+    under_way: Option<UnderWay>,
+    silent: Vec<(User, Ticket)>,
+    looked_up: VecDeque<(User, Ticket, i64)>,
+    clients: Vec<Client>,
+}
+
+impl Run {
+    fn new() -> Run {
+        Run {
+            player: started(),
+            log: Log::default(),
+            under_way: None,
+            silent: Vec::new(),
+            looked_up: VecDeque::new(),
+            clients: Vec::new(),
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Commit(users) => self.log.commit(users.into_iter().map(user)),
+            Event::Publish { count, before_end } => {
+                let last = self.log.end() - i64::from(before_end);
+                let first = (last - i64::from(count) + 1).max(1);
+                // The update of an exchange under way is published by this sidecar alone, after its answer.
+                let own = self.under_way.as_ref().and_then(|under_way| under_way.at);
+                if own.is_none_or(|own| !(first..=last).contains(&own)) {
+                    self.player.hear(&self.log.text(first..=last));
+                }
+            }
+            Event::Ask { question } if self.under_way.is_none() => {
+                let asker = self.clients.first().filter(|_| question);
+                let begun = self.player.begin(asker.is_some());
+                self.under_way = Some(UnderWay {
+                    asked_from: begun.cursor.unwrap().id,
+                    at: None,
+                    asker: asker.map(|client| Arc::clone(&client.handle)),
+                });
+            }
+            Event::CarryOut(users) => {
+                if let Some(under_way) = &mut self.under_way
+                    && under_way.at.is_none()
+                {
+                    if let Some(users) = users {
+                        self.log.commit(users.into_iter().map(user));
+                    }
+                    under_way.at = Some(self.log.end());
+                }
+            }
+            Event::Answer => self.answer(),
+            Event::GiveUp => {
+                if self.under_way.take().is_some() {
+                    self.player.abandoned();
+                }
+            }
+            Event::Authenticate(number) => self.silent.push((user(number), self.player.ticket())),
+            Event::LookUp => {
+                let end = self.log.end();
+                let found = self.silent.drain(..).map(|(user, ticket)| (user, ticket, end));
+                self.looked_up.extend(found);
+            }
+            Event::Join => {
+                if let Some((user, ticket, after)) = self.looked_up.pop_front() {
+                    let handle = handle();
+                    self.player.join(
+                        ticket,
+                        principal(user),
+                        after,
+                        Protocol::Contract,
+                        Arc::clone(&handle),
+                    );
+                    self.clients.push(Client { user, after, handle });
+                }
+            }
+            Event::Ask { .. } => {}
+        }
+    }
+
+    fn answer(&mut self) {
+        let Some(UnderWay {
+            asked_from,
+            at: Some(at),
+            asker,
+        }) = self.under_way.take_if(|under_way| under_way.at.is_some())
+        else {
+            return;
+        };
+        let updates = self.log.text(asked_from + 1..=self.log.end());
+        self.player.answered(&outcome(at), &updates, || {
+            if let Some(asker) = &asker {
+                asker.queue.push(format!("{ANSWER}{at}").into());
+            }
+        });
+    }
+
+    /// Everything comes to rest: an exchange without faults.
+    fn finish(&mut self) {
+        if self.under_way.take().is_some() {
+            self.player.abandoned();
+        }
+        self.happen(Event::Ask { question: false });
+        self.happen(Event::CarryOut(None));
+        self.happen(Event::Answer);
+    }
+
+    /// Every connection was shown each update behind its authentication once, in order, and each answer in its place.
+    fn check(&self) {
+        for client in &self.clients {
+            let shown = taken(&client.handle.queue);
+            let (answers, frames): (Vec<_>, Vec<_>) =
+                shown.iter().cloned().partition(|frame| frame.starts_with(ANSWER));
+            let end = self.log.end();
+            assert_eq!(frames, self.log.frames(client.user, client.after + 1..=end));
+            for answer in answers {
+                let at: i64 = answer[ANSWER.len()..].parse().unwrap();
+                let place = shown.iter().position(|frame| *frame == answer).unwrap();
+                let id = |frame: &String| frame.trim().parse::<i64>().ok();
+                assert!(
+                    shown[..place].iter().filter_map(id).all(|id| id <= at),
+                    "{shown:?}"
+                );
+                assert!(
+                    shown[place..].iter().filter_map(id).all(|id| id > at),
+                    "{shown:?}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever is lost, doubled or late: every connection is shown the same updates, in order, once.
+    #[test]
+    fn every_connection_is_shown_every_update_once_in_order(events in prop::collection::vec(event(), 0..200)) {
+        let mut run = Run::new();
+        for event in events {
+            run.happen(event);
+        }
+        run.finish();
+        run.check();
+    }
+}
+
+#[test]
+fn an_early_update_waits_for_those_before_it() {
+    let (player, mut log) = (started(), Log::default());
+    let alice = join(&player, user(0), 0, Protocol::Contract);
+    (0..3).for_each(|_| log.commit([user(0)]));
+    player.hear(&log.text(3..=3));
+    player.hear(&log.text(2..=2));
+    assert!(player.has_gap());
+    assert!(taken(&alice.queue).is_empty());
+    player.hear(&log.text(1..=1));
+    assert!(!player.has_gap());
+    assert_eq!(taken(&alice.queue), ["1\n", "2\n", "3\n"]);
+}
+
+#[test]
+fn each_protocol_sees_its_own_form() {
+    let player = started();
+    let contract = join(&player, user(1), 0, Protocol::Contract);
+    let two = join(&player, user(1), 0, Protocol::Two);
+    let mut body = Body::default();
+    body.deliver(&[user(1)], Frame::extended(r#"{"payload":{"a":1,"b":2}}"#, 17));
+    body.deliver(&[user(1)], Frame::two("{}"));
+    let mut text = String::new();
+    write_update(&mut text, cursor(1), body.as_str());
+    player.hear(&text);
+    assert_eq!(taken(&contract.queue), ["{\"payload\":{\"a\":1}}\n"]);
+    assert_eq!(taken(&two.queue), ["{\"payload\":{\"a\":1,\"b\":2}}\n", "{}\n"]);
+}
+
+#[test]
+fn what_is_not_in_the_log_is_shown_at_once() {
+    let player = started();
+    let bob = join(&player, user(1), 5, Protocol::Two);
+    let mut body = Body::default();
+    body.deliver(&[user(1)], Frame::two("typing"));
+    let mut text = String::new();
+    write_update(&mut text, cursor(0), body.as_str());
+    player.hear(&text);
+    assert_eq!(taken(&bob.queue), ["typing\n"]);
+}
+
+fn starts_anew(player: &Player, at: i64) {
+    let outcome = Outcome {
+        starts_anew: true,
+        ..outcome(at)
+    };
+    player.answered(&outcome, "", || {});
+}
+
+/// Whether a connection is to end, and why.
+fn ended(handle: &Handle) -> Option<CloseReason> {
+    futures_util::FutureExt::now_or_never(handle.ended())
+}
+
+#[test]
+fn a_player_that_starts_anew_tells_its_clients_to_look() {
+    let (player, mut log) = (started(), Log::default());
+    (0..9).for_each(|_| log.commit([user(1)]));
+    player.hear(&log.text(1..=9));
+    let ticket = player.ticket();
+    let contract = join(&player, user(1), 9, Protocol::Contract);
+    let two = join(&player, user(1), 9, Protocol::Two);
+    two.queue.set_protocol(Protocol::Two);
+
+    starts_anew(&player, 3);
+    assert_eq!(ended(&contract), Some(CloseReason::MissedUpdates));
+    assert_eq!(ended(&two), None);
+    assert!(matches!(two.queue.take(), Some(Work::Write(frame)) if frame.contains("resync")));
+    player.hear(&log.text(4..=4));
+    assert_eq!(
+        taken(&two.queue),
+        ["4\n"],
+        "ids begin again before those that were played"
+    );
+
+    let late = handle();
+    player.join(
+        ticket,
+        principal(user(1)),
+        9,
+        Protocol::Contract,
+        Arc::clone(&late),
+    );
+    assert_eq!(
+        ended(&late),
+        Some(CloseReason::MissedUpdates),
+        "its id is of the old log"
+    );
+}
+
+#[test]
+fn the_first_start_concerns_only_clients_that_came_before_its_end() {
+    let player = Player::new();
+    let before = join(&player, user(1), 2, Protocol::Contract);
+    let after = join(&player, user(1), 7, Protocol::Contract);
+    starts_anew(&player, 5);
+    assert_eq!(ended(&before), Some(CloseReason::MissedUpdates));
+    assert_eq!(ended(&after), None);
+}
+
+#[test]
+fn the_oldest_connection_of_a_user_makes_room() {
+    let player = started();
+    let handles: Vec<_> = (0..=MAX_CONNECTIONS_PER_USER)
+        .map(|_| join(&player, user(1), 0, Protocol::Contract))
+        .collect();
+    assert_eq!(ended(&handles[0]), Some(CloseReason::TooManyConnections));
+    assert!(handles[1..].iter().all(|handle| ended(handle).is_none()));
+    player.leave(user(1), &handles[0]);
+    handles[1..]
+        .iter()
+        .for_each(|handle| player.leave(user(1), handle));
+    assert!(player.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organizer_who_is_not_heard_is_not_here() {
+    let player = started();
+    let dark = join(&player, user(0), 0, Protocol::Contract);
+    let second = join(&player, user(0), 0, Protocol::Two);
+    join(&player, user(1), 0, Protocol::Contract);
+    tokio::time::advance(HERE - Duration::from_secs(1)).await;
+    second.heard();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let attendance = player.attendance();
+    assert_eq!((attendance.len(), attendance[0].silent_for), (1, 2000));
+    player.leave(user(0), &second);
+    assert_eq!(player.attendance(), [], "the other one is dark");
+    dark.heard();
+    assert_eq!(player.attendance().len(), 1);
+}
+
+#[test]
+fn a_revocation_during_authentication_is_noticed() {
+    let player = started();
+    let ticket = player.ticket();
+    let revocations = Revocations {
+        next: RevocationCursor::default(),
+        users: vec![user(1)],
+        agencies: Vec::new(),
+        unknown: Vec::new(),
+    };
+    player.reauthenticate(&revocations);
+    let join = |ticket| player.join(ticket, principal(user(1)), 0, Protocol::Contract, handle());
+    assert!(!join(ticket));
+    assert!(join(player.ticket()));
+}
+
+#[test]
+fn a_connection_under_re_authentication_receives_nothing() {
+    let (player, mut log) = (started(), Log::default());
+    let (alice, bob) = (
+        join(&player, user(0), 0, Protocol::Contract),
+        join(&player, user(1), 0, Protocol::Contract),
+    );
+    player.reauthenticate(&Revocations {
+        agencies: vec![4],
+        ..Revocations::default()
+    });
+    log.commit([user(0), user(1)]);
+    player.hear(&log.text(1..=1));
+    assert!(alice.queue.take().is_none());
+    assert_eq!(taken(&bob.queue), ["1\n"]);
+    alice.queue.finish_at_once(End::Drop);
+}
