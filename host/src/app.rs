@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use log_writer::LogWriter;
 use tokio::sync::Semaphore;
 use wasmtime::{Engine, component::Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -18,6 +19,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::{
     allowed_hosts::AllowedHosts,
     bindings::RedisHandlerPre,
+    body::BodyMemory,
     compose, engine,
     instance::State,
     key_value::Store,
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) max_memory: usize,
     pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
+    /// Memory for requests that arrive.
+    pub(crate) body_memory: Arc<BodyMemory>,
     /// Room for requests from outside and messages; what finds none waits for a while.
     pub(crate) admitted: Arc<Semaphore>,
     /// Room to wait; what finds none is refused.
@@ -75,6 +79,8 @@ pub(crate) struct Component {
     pub(crate) databases: HashMap<String, Arc<Database>>,
     pub(crate) stores: HashMap<String, Arc<Store>>,
     pub(crate) environment: Vec<(String, String)>,
+    /// How many milliseconds its clock is ahead of this machine's.
+    pub(crate) clock_offset_ms: i64,
     pub(crate) stdout: Log,
     pub(crate) stderr: Log,
 }
@@ -94,7 +100,11 @@ impl App {
         if let Some(dir) = &runtime.log_dir {
             fs::create_dir_all(dir).with_context(|| format!("could not create the directory {dir:?}"))?;
         }
+        // Without a log file there is no other place for it.
+        let is_shown = !options.quiet || runtime.log_dir.is_none();
+        let echo = is_shown.then(log_writer::stderr);
         Loader {
+            echo,
             options,
             app_dir,
             manifest,
@@ -142,6 +152,8 @@ struct Loader<'a> {
     app_dir: PathBuf,
     manifest: Manifest,
     runtime: RuntimeConfig,
+    /// Where the output of components is shown besides their log files.
+    echo: Option<LogWriter>,
 }
 
 impl Loader<'_> {
@@ -189,6 +201,7 @@ impl Loader<'_> {
             max_memory: self.runtime.max_instance_memory.unwrap_or(DEFAULT_MAX_MEMORY),
             max_requests,
             request_timeout: self.options.request_timeout,
+            body_memory: BodyMemory::new(),
             admitted: Arc::new(Semaphore::new(max_requests)),
             waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),
             chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
@@ -261,7 +274,7 @@ impl Loader<'_> {
         let manifest = &self.manifest.components[id];
         let log_dir = self.runtime.log_dir.as_deref();
         let log = |stream| {
-            Log::open(log_dir, id, stream, self.options.quiet)
+            Log::open(log_dir, id, stream, self.echo.clone())
                 .with_context(|| format!("could not open the log of component {id:?}"))
         };
         let environment: Vec<_> = manifest
@@ -290,6 +303,7 @@ impl Loader<'_> {
                 problems,
             ),
             environment,
+            clock_offset_ms: self.options.clock_offset_ms,
             stdout: problems.check(log("stdout"))?,
             stderr: problems.check(log("stderr"))?,
             http: compiled.http,

@@ -1,10 +1,11 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,wasi}.rs`.
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,wasi}.rs`. Two differences are intended. Spin bounds neither
+//! connections nor the time a request may take to arrive; its deployments put a buffering proxy in front. And Spin
+//! fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component reads.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -13,17 +14,17 @@ use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST, RETRY_AFTER},
+    header::{CONTENT_TYPE, HOST},
     uri::{Authority, Scheme},
 };
-use http_body_util::{BodyExt as _, Full};
-use hyper::service::service_fn;
+use http_body_util::BodyExt as _;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioExecutor,
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use listener::{Exchange, Limits, open_file_limit};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, oneshot},
     time::timeout,
 };
@@ -35,25 +36,35 @@ use wasmtime_wasi_http::{
 use crate::{
     allowed_hosts::service_chaining_host,
     app::{App, Inner},
+    body::{BODY_TIME, Body, Unreadable, full},
     instance::{State, Trigger},
+    refusal::{unavailable, unreadable},
     routes::{RouteMatch, WELL_KNOWN_PREFIX},
 };
-
-/// The body of a request or response.
-pub type Body = wasmtime_wasi_http::WasiBody;
 
 /// How long requests in flight may take to finish when the host is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How long a request may wait for room. Calls for help come in bursts that are soon over; more than a second would only lengthen the line.
+/// How long a request may wait for room. Calls for help come in bursts that are soon over; more than a second would
+/// only lengthen the line.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many connections may be open. Half of the files that the process may open are left to databases, components and
+/// logs, so the number is lower where that limit is.
+const MAX_CONNECTIONS: usize = 8192;
+
+/// How much memory a connection may take for a head or for a part of a body. A longer head is answered 431.
+const CONNECTION_BUFFER_BYTES: usize = 32 << 10;
+
+/// How long a client may take to read a response (contract 4).
+const RESPONSE_TIME: Duration = Duration::from_secs(30);
 
 /// The client address of a request that did not come over a connection.
 const NO_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl App {
-    /// Answers one request in this process, without a connection, exactly as if it had come over one. A request that names no
-    /// host gets `localhost`.
+    /// Answers one request in this process, without a connection, exactly as if it had come over one. A request that
+    /// names no host gets `localhost`.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -65,7 +76,7 @@ impl App {
                 .headers_mut()
                 .insert(HOST, HeaderValue::from_static("localhost"));
         }
-        self.0.handle(request, NO_CLIENT).await
+        self.0.handle(request, NO_CLIENT, None).await
     }
 
     /// Serves connections until `shutdown` is ready, then lets requests in flight finish for some seconds.
@@ -77,22 +88,19 @@ impl App {
         let address = listener.local_addr().context("the listener has no address")?;
         // The first listener is the one that requests to the application itself go to.
         _ = self.0.address.set(address);
-        let connections = GracefulShutdown::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, client)) => self.serve_connection(stream, client, &connections),
-                    // Most likely too many open files: others may be closed soon.
-                    Err(error) => {
-                        tracing::warn!("could not accept a connection: {error}");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                },
-                () = &mut shutdown => break,
-            }
-        }
-        drop(listener);
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1().max_buf_size(CONNECTION_BUFFER_BYTES);
+        let limits = Limits {
+            connections: MAX_CONNECTIONS.min(open_file_limit() / 2),
+            exchange: BODY_TIME + PATIENCE + self.0.request_timeout + RESPONSE_TIME,
+        };
+        let app = self.0.clone();
+        let service = move |request: Request<hyper::body::Incoming>, client, exchange: Exchange| {
+            let app = app.clone();
+            let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
+            async move { app.handle(request, client, Some(exchange)).await }
+        };
+        let connections = listener::serve(listener, limits, http, service, shutdown).await;
         if timeout(DRAIN, self.drain(connections)).await.is_err() {
             tracing::warn!("stopped with requests in flight");
         }
@@ -115,27 +123,6 @@ impl App {
         text
     }
 
-    fn serve_connection(&self, stream: TcpStream, client: SocketAddr, connections: &GracefulShutdown) {
-        // A response is written in two parts; without this the second may wait for the client to acknowledge the first.
-        _ = stream.set_nodelay(true);
-        let app = self.0.clone();
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-            let app = app.clone();
-            let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
-            async move { Ok::<_, std::convert::Infallible>(app.handle(request, client).await) }
-        });
-        let builder = auto::Builder::new(TokioExecutor::new());
-        let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("connection from {client}: {error}");
-            }
-        });
-    }
-
     /// Waits until no connection has a request and no instance is left.
     async fn drain(&self, connections: GracefulShutdown) {
         connections.shutdown().await;
@@ -146,7 +133,12 @@ impl App {
 
 impl Inner {
     /// Answers a request from outside.
-    async fn handle(self: &Arc<Self>, mut request: Request<Body>, client: SocketAddr) -> Response<Body> {
+    async fn handle(
+        self: &Arc<Self>,
+        mut request: Request<Body>,
+        client: SocketAddr,
+        exchange: Option<Exchange>,
+    ) -> Response<Body> {
         drop_chaining_host(request.headers_mut());
         let path = request.uri().path();
         if let Some(known) = path.strip_prefix(WELL_KNOWN_PREFIX) {
@@ -159,6 +151,24 @@ impl Inner {
         let Some(route) = self.router.route(path) else {
             return status(StatusCode::NOT_FOUND);
         };
+        // A request takes a place only when it is all there.
+        let (head, body) = request.into_parts();
+        let body = match self.body_memory.read(body).await {
+            Ok(body) => body,
+            Err(reason) => {
+                let (method, path) = (&head.method, head.uri.path());
+                match reason {
+                    // A client that goes away is nothing unusual.
+                    Unreadable::Broken(_) => tracing::debug!("refused {method} {path} of {client}: {reason}"),
+                    _ => tracing::warn!("refused {method} {path} of {client}: {reason}"),
+                }
+                return unreadable(&reason, head.version);
+            }
+        };
+        if let Some(exchange) = exchange {
+            exchange.received();
+        }
+        let request = Request::from_parts(head, body);
         match self.admit().await {
             Some(permit) => self.respond(&route, request, client, permit).await,
             None => unavailable(),
@@ -197,7 +207,8 @@ impl Inner {
         })
     }
 
-    /// Runs a new instance. It goes on after its response has begun, and when the client has gone, until its time is up.
+    /// Runs a new instance. It goes on after its response has begun, and when the client has gone, until its time is
+    /// up.
     async fn run(
         self: &Arc<Self>,
         id: &str,
@@ -313,12 +324,8 @@ fn make_absolute(request: &mut Request<Body>) -> anyhow::Result<()> {
 
 /// Tells the component where the request came from and how it got there.
 ///
-/// As in Spin these headers are added to whatever the client sent, so the last one of a name is the host's, and a header that is
-/// not UTF-8 fails the request (`crates/trigger-http/src/headers.rs`, `prepare_request_headers`).
+/// As in Spin these headers are added to whatever the client sent, so the last one of a name is the host's.
 fn add_headers(request: &mut Request<Body>, route: &RouteMatch, client: SocketAddr) -> anyhow::Result<()> {
-    for (name, value) in request.headers() {
-        std::str::from_utf8(value.as_bytes()).with_context(|| format!("the header {name} is not UTF-8"))?;
-    }
     let uri = request.uri();
     let host = request
         .headers()
@@ -350,23 +357,8 @@ fn add_headers(request: &mut Request<Body>, route: &RouteMatch, client: SocketAd
     Ok(())
 }
 
-/// There is no room: the client should try again soon. Spin has no such limit but that of its pool, where it answers 500.
-pub(crate) fn unavailable() -> Response<Body> {
-    let mut response = status(StatusCode::SERVICE_UNAVAILABLE);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
 fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(full(""));
     *response.status_mut() = status;
     response
-}
-
-fn full(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
 }

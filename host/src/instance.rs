@@ -1,10 +1,12 @@
 //! What one instance of a component has: its WASI context, its open handles, its limits. A new one for every request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{ResourceLimiter, Store, component::ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, sockets::SocketAddrUse};
+use wasmtime_wasi::{
+    HostWallClock, WasiCtx, WasiCtxView, WasiView, clocks::WallClock, sockets::SocketAddrUse,
+};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
@@ -83,6 +85,7 @@ fn wasi(component: &Arc<Component>) -> WasiCtx {
         .stdout(component.stdout.clone())
         .stderr(component.stderr.clone())
         .envs(&component.environment)
+        .wall_clock(ShiftedClock(component.clock_offset_ms))
         .allow_tcp(true)
         .allow_udp(true)
         .socket_addr_check(move |address, used_for| {
@@ -99,6 +102,23 @@ fn wasi(component: &Arc<Component>) -> WasiCtx {
             Box::pin(async move { allowed })
         });
     builder.build()
+}
+
+/// This machine's clock, put forward by so many milliseconds.
+struct ShiftedClock(i64);
+
+impl HostWallClock for ShiftedClock {
+    fn resolution(&self) -> Duration {
+        WallClock.resolution()
+    }
+
+    fn now(&self) -> Duration {
+        let offset = Duration::from_millis(self.0.unsigned_abs());
+        match self.0 < 0 {
+            true => WallClock.now().saturating_sub(offset),
+            false => WallClock.now().saturating_add(offset),
+        }
+    }
 }
 
 impl WasiView for State {

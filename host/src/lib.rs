@@ -30,8 +30,10 @@ mod compose;
 mod engine;
 mod instance;
 
+mod body;
 mod http_trigger;
 mod redis_trigger;
+mod refusal;
 mod routes;
 
 mod allowed_hosts;
@@ -43,10 +45,7 @@ mod sqlite;
 mod stdio;
 mod variables;
 
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-};
+use std::{io, net::SocketAddr};
 
 use anyhow::Context as _;
 use tokio::{
@@ -55,14 +54,16 @@ use tokio::{
 };
 
 pub use app::App;
-pub use http_trigger::Body;
+pub use body::Body;
 pub use options::{Options, VariableSource};
+pub use wasmtime_wasi_http::Error;
 
 /// Runs an application until it is told to stop by SIGTERM or SIGINT, or a trigger fails.
 pub async fn run(options: &Options, listen: SocketAddr) -> anyhow::Result<()> {
+    listener::raise_open_file_limit();
     let app = tokio::task::block_in_place(|| App::load(options))?;
     if let Some(dir) = app.log_dir() {
-        println!("Logging component stdio to {:?}", dir.join(""));
+        log_writer::stdout().print(format!("Logging component stdio to {:?}\n", dir.join("")));
     }
     if !app.has_http_trigger() {
         return tokio::select! {
@@ -74,8 +75,10 @@ pub async fn run(options: &Options, listen: SocketAddr) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("Unable to listen on {listen}"))?;
     let address = listener.local_addr()?;
-    print!("\nServing http://{address}\n{}", app.describe_routes(address));
-    io::stdout().flush()?;
+    log_writer::stdout().print(format!(
+        "\nServing http://{address}\n{}",
+        app.describe_routes(address)
+    ));
     tokio::select! {
         served = app.serve(listener, stop_signal()?) => served,
         ended = app.listen() => ended,

@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal as _},
     net::SocketAddr,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -26,21 +27,27 @@ struct Cli {
     listen: SocketAddr,
 }
 
+/// Time limit for writing what was logged before the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
-        .with_writer(io::stderr)
+        .with_writer(log_writer::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .init();
-    match mayday_host::run(&cli.options, cli.listen).await {
+    let code = match mayday_host::run(&cli.options, cli.listen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not by returning it from here, which would add a backtrace where RUST_BACKTRACE is set.
-            eprintln!("Error: {error:#}");
+            log_writer::stderr().print(format!("Error: {error:#}\n"));
             ExitCode::FAILURE
         }
-    }
+    };
+    log_writer::stdout().flush_within(LAST_LINES);
+    log_writer::stderr().flush_within(LAST_LINES);
+    code
 }

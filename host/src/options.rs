@@ -50,6 +50,16 @@ pub struct Options {
     /// How many requests from outside may run at once; more wait for a second, four times as many at most, and are then answered 503.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_REQUESTS)]
     pub max_requests: usize,
+
+    /// How far the clock of components is ahead of this machine's: tests run hosts whose clocks differ.
+    #[arg(
+        long,
+        value_name = "MS",
+        hide = true,
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub clock_offset_ms: i64,
 }
 
 const DEFAULT_MAX_REQUESTS: usize = 200;
@@ -69,6 +79,7 @@ impl Options {
             max_instance_memory: None,
             request_timeout: Duration::from_secs(30),
             max_requests: DEFAULT_MAX_REQUESTS,
+            clock_offset_ms: 0,
         }
     }
 

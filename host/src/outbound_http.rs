@@ -34,6 +34,7 @@ use crate::{
     allowed_hosts::service_chaining_target,
     app::{Component, Inner},
     instance::{State, Trigger},
+    refusal::unavailable,
     routes::RouteMatch,
 };
 
@@ -106,7 +107,7 @@ impl OutboundHttp {
         let route = RouteMatch::chained(component, request.uri().path());
         let response = match self.app.chained.clone().try_acquire_owned() {
             Ok(permit) => self.app.respond(&route, request, CHAINED_CLIENT, permit).await,
-            Err(_) => crate::http_trigger::unavailable(),
+            Err(_) => unavailable(),
         };
         Ok((response, Box::new(async { Ok(()) })))
     }

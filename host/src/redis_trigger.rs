@@ -98,10 +98,11 @@ async fn listen(app: Arc<Inner>, subscription: &Subscription) -> anyhow::Result<
             format!("Redis trigger failed to subscribe to channel {channel:?} on {server}")
         })?;
     }
-    println!("Active Channels on {server}:");
+    let mut channels = format!("Active Channels on {server}:\n");
     for (channel, components) in &subscription.channels {
-        println!("\t{server}/{channel}: [{}]", components.join(","));
+        channels.push_str(&format!("\t{server}/{channel}: [{}]\n", components.join(",")));
     }
+    log_writer::stdout().print(channels);
     let mut messages = pubsub.on_message();
     while let Some(message) = messages.next().await {
         handle(&app, subscription, &message).await;

@@ -1,55 +1,59 @@
-//! What components print: to a log file of their own, and to the host's stderr unless it is quiet.
+//! What components print goes to a log file of their own, and to the host's stderr unless the host is quiet.
 //!
 //! Parity: Spin's `crates/trigger/src/cli/stdio.rs`. Spin opens the files for each instance, the host once.
 
 use std::{
     fs::File,
-    io::{self, Write as _},
+    io,
     path::Path,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
+use log_writer::{LogWriter, LossyLog};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// Where one component's stdout or stderr goes.
+/// Where one component's stdout or stderr goes. What cannot be written is dropped: a component never fails or waits because
+/// of a full disk or a log that nobody reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    file: Option<Arc<File>>,
-    echo: bool,
+    file: Option<Arc<Mutex<LossyLog<File>>>>,
+    echo: Option<LogWriter>,
 }
 
 impl Log {
-    /// Opens `<dir>/<component>_<stream>.txt`; without a directory everything goes to the host's stderr.
-    pub(crate) fn open(dir: Option<&Path>, component: &str, stream: &str, quiet: bool) -> io::Result<Self> {
-        let Some(dir) = dir else {
-            return Ok(Self {
-                file: None,
-                echo: true,
-            });
+    /// Opens `<dir>/<component>_<stream>.txt`. Output also goes to `echo`, if there is one.
+    pub(crate) fn open(
+        dir: Option<&Path>,
+        component: &str,
+        stream: &str,
+        echo: Option<LogWriter>,
+    ) -> io::Result<Self> {
+        let open = |dir: &Path| {
+            let path = dir.join(format!("{component}_{stream}.txt"));
+            File::options().create(true).append(true).open(path)
         };
-        let path = dir.join(format!("{component}_{stream}.txt"));
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = dir.map(open).transpose()?;
         Ok(Self {
-            file: Some(Arc::new(file)),
-            echo: !quiet,
+            file: file.map(|file| Arc::new(Mutex::new(LossyLog::new(file)))),
+            echo,
         })
     }
 
-    /// Appending needs no lock: the system puts each write whole at the end.
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, bytes: &[u8]) {
         if let Some(file) = &self.file {
-            (&**file).write_all(bytes)?;
+            file.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .write_line(bytes);
         }
-        if self.echo {
-            io::stderr().write_all(bytes)?;
+        if let Some(echo) = &self.echo {
+            echo.print(bytes);
         }
-        Ok(())
     }
 }
 
@@ -76,10 +80,7 @@ impl Pollable for Log {
 
 impl OutputStream for Log {
     fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
-        // A full disk is no reason to trap a component.
-        if let Err(error) = Log::write(self, &bytes) {
-            tracing::warn!("could not log what a component printed: {error}");
-        }
+        Log::write(self, &bytes);
         Ok(())
     }
 
@@ -94,7 +95,8 @@ impl OutputStream for Log {
 
 impl AsyncWrite for Log {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.write(bytes).map(|()| bytes.len()))
+        self.write(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -38,8 +38,8 @@ async fn a_chained_request_looks_as_if_it_came_in_on_a_wildcard_route() {
     assert!(!seen.lines().any(|line| line.starts_with("host:")), "{seen}");
 }
 
-/// `crates/factor-outbound-http/src/wasi.rs`, `prepare_request`: chaining needs to be allowed like any other host, and the wildcard
-/// covers the components there are (`crates/outbound-networking-config/src/allowed_hosts.rs`,
+/// `crates/factor-outbound-http/src/wasi.rs`, `prepare_request`: chaining needs to be allowed like any other host, and
+/// the wildcard covers the components there are (`crates/outbound-networking-config/src/allowed_hosts.rs`,
 /// `expand_wildcard_service_chaining`).
 #[tokio::test]
 async fn chaining_must_be_allowed() {
@@ -77,10 +77,10 @@ async fn a_component_that_traps_is_a_500_to_its_caller() {
     );
 }
 
-/// Not a rule of Spin's, which has one pool for all: with no room left for requests from outside, those that were let in still
-/// reach their peers, and a chain without end is refused rather than waited for.
+/// Not a rule of Spin's, which has one pool for all. When all permits for requests from outside are taken, running
+/// requests can still call other components, and an endless chain is refused instead of waiting for itself.
 #[tokio::test]
-async fn chained_requests_have_room_of_their_own_and_never_wait() {
+async fn chained_requests_have_permits_of_their_own_and_never_wait() {
     let host = Setup::new()
         .component("allowed_outbound_hosts = [\"http://probe.spin.internal\"]")
         .options(|options| options.max_requests = 1)
@@ -96,5 +96,9 @@ async fn chained_requests_have_room_of_their_own_and_never_wait() {
         format!("/fetch?url={url}")
     };
     assert_eq!(host.get(&ask(2)).await, "200\n200\n200\n");
-    assert_eq!(host.get(&ask(3)).await, "200\n200\n200\n503\n");
+    let refused = host.get(&ask(3)).await;
+    assert!(
+        refused.starts_with("200\n200\n200\n503\n{\"statusCode\":503,"),
+        "{refused}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Dependencies. Every test of the probe is one: it has none of its imports from the host alone.
+//! Dependencies. The probe has one, so every test that starts the probe also tests composition.
 
 use crate::support::{Setup, wasm};
 
@@ -75,7 +75,7 @@ fn two_dependencies_for_one_import_are_refused() {
 
 /// `crates/compose/src/lib.rs`, `register_dependency`: with inheritance the dependency uses what its dependent may.
 #[tokio::test]
-async fn an_inheriting_dependency_has_what_its_dependent_has() {
+async fn an_inheriting_dependency_gets_the_configuration_of_its_dependent() {
     let host = Setup::new().component("environment = { A = \"1\" }").start();
     assert_eq!(host.get("/dependency-environment?name=A").await, "Some(\"1\")\n");
     let denied = host.get("/dependency-fetch?authority=127.0.0.1:1").await;
@@ -90,8 +90,8 @@ async fn an_inheriting_dependency_has_what_its_dependent_has() {
     );
 }
 
-/// Spin 4 denies everything to a dependency that does not inherit (`crates/compose/src/lib.rs`, `apply_deny_all_adapter`). The host
-/// has no such adapter and says so.
+/// Spin 4 denies everything to a dependency that does not inherit (`crates/compose/src/lib.rs`,
+/// `apply_deny_all_adapter`). The host has no such adapter and says so.
 #[test]
 fn a_dependency_that_would_need_to_be_denied_is_refused() {
     let refusal = Setup::new().without_inheritance().refusal();

@@ -6,10 +6,10 @@ const COMMANDS: &str =
     "get a\nset a 1\nset a 2\nset b 3\nget a\nexists a\nkeys\ndelete a\ndelete a\nexists a\nget a";
 const ANSWERS: &str = "Ok(None)\nOk(())\nOk(())\nOk(())\nOk(Some(\"2\"))\nOk(true)\nOk([\"a\", \"b\"])\nOk(())\nOk(())\nOk(false)\nOk(None)\n";
 
-/// `crates/key-value-spin/src/store.rs`; `crates/runtime-config/src/lib.rs`, `key_value_config_resolver` (the default store is in
-/// the state directory).
+/// `crates/key-value-spin/src/store.rs`; `crates/runtime-config/src/lib.rs`, `key_value_config_resolver` (the default
+/// store is in the state directory).
 #[tokio::test]
-async fn a_store_in_a_file_keeps_what_it_is_given() {
+async fn a_store_in_a_file_keeps_its_values() {
     let host = Setup::new().component("key_value_stores = [\"default\"]").start();
     assert_eq!(host.post("/key-value?store=default", COMMANDS).await, ANSWERS);
     assert_eq!(
@@ -21,7 +21,7 @@ async fn a_store_in_a_file_keeps_what_it_is_given() {
 
 /// `crates/key-value-redis/src/store.rs`: keys are Redis' own, without a prefix.
 #[tokio::test]
-async fn a_store_in_redis_keeps_what_it_is_given() {
+async fn a_store_in_redis_keeps_its_values() {
     let redis = Redis::start().await;
     let runtime = format!("[key_value_store.cache]\ntype = \"redis\"\nurl = {:?}", redis.url);
     let host = Setup::new()
@@ -45,10 +45,10 @@ async fn a_store_that_is_not_granted_is_denied() {
     );
 }
 
-/// `crates/key-value-spin/src/lib.rs`, `make_store`: a relative path is relative to the runtime configuration; labels that share a
-/// file do not share keys (`store.rs`, the column `store`).
+/// `crates/key-value-spin/src/lib.rs`, `make_store`: a relative path is relative to the runtime configuration; labels
+/// that share a file do not share keys (`store.rs`, the column `store`).
 #[tokio::test]
-async fn labels_in_one_file_are_apart() {
+async fn labels_that_share_a_file_do_not_share_keys() {
     let config = |label| format!("[key_value_store.{label}]\ntype = \"spin\"\npath = \"shared.db\"\n");
     let host = Setup::new()
         .component("key_value_stores = [\"a\", \"b\"]")

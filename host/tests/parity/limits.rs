@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 
-use crate::support::{DEADLINE, Setup};
+use crate::support::{DEADLINE, Setup, text};
 
 async fn status(host: &crate::support::Host, path: &str) -> StatusCode {
     host.send(Request::get(path).body(Full::default()).unwrap())
@@ -15,7 +15,7 @@ async fn status(host: &crate::support::Host, path: &str) -> StatusCode {
         .status()
 }
 
-/// `crates/core/src/limits.rs`, `memory_growing`: beyond the limit there is no more memory, which few programs survive.
+/// `crates/core/src/limits.rs`, `memory_growing`: beyond the limit growing fails, which few programs survive.
 #[tokio::test]
 async fn memory_is_limited_to_128_mib_or_what_the_flag_says() {
     let host = Setup::new().start();
@@ -54,10 +54,11 @@ async fn time_is_limited() {
     assert_eq!(host.post("/echo", "still here").await, "still here");
 }
 
-/// What finds no room waits for it. What finds none to wait either is told at once to come again, and what has waited for a second as well.
+/// A request without a permit waits for one. A request is refused at once if too many wait already, and after a second
+/// of waiting.
 #[tokio::test]
 async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retry_after() {
-    // The only place is taken by a request that waits for a server that accepts and says nothing.
+    // A request to a server that never answers holds the only permit.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let host = Setup::new()
@@ -78,12 +79,18 @@ async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retr
 
     let ask = || host.send(Request::get("/echo").body(Full::default()).unwrap());
     let mut five: FuturesUnordered<_> = (0..5).map(|_| ask()).collect();
-    // The last one, and then the others.
+    // The fifth is refused at once, the others after a second.
     while let Some(refused) = five.next().await {
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers()["retry-after"], "1");
+        assert_eq!(refused.headers()["access-control-allow-origin"], "*");
+        assert_eq!(refused.headers()["access-control-expose-headers"], "Retry-After");
+        assert_eq!(
+            text(refused).await,
+            r#"{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable"}"#
+        );
     }
-    // The host's own paths need no room.
+    // The host's own paths need no permit.
     assert_eq!(host.get("/.well-known/spin/health").await, "OK");
 
     let let_in = async {

@@ -1,5 +1,5 @@
-//! Where the host must behave as Spin does: one test per rule, each naming the place in Spin's sources (at v3.6.3) where the
-//! rule comes from. The component that looks from inside is `host/probe`.
+//! The host must behave as Spin does. Each rule has a test that names the place in Spin's sources (at v3.6.3) where the
+//! rule comes from. The component under test is `host/probe`.
 
 mod support;
 
@@ -13,6 +13,7 @@ mod outbound_http;
 mod process;
 mod redis;
 mod redis_trigger;
+mod slow_clients;
 mod sqlite;
 mod stdio;
 mod variables;

@@ -1,8 +1,8 @@
-//! What is refused when an application is loaded, and that everything is named at once.
+//! Applications that the host refuses to load. The error lists every reason.
 
 use crate::support::{Setup, trigger, wasm};
 
-/// Not a rule of Spin's: what the host cannot do it says, all of it.
+/// Not a rule of Spin's: the host names everything that it does not support.
 #[test]
 fn everything_unsupported_is_named_in_one_message() {
     let refusal = Setup::new()
@@ -33,7 +33,7 @@ fn everything_unsupported_is_named_in_one_message() {
 
 /// `crates/manifest/src/schema/v2.rs`: an empty list asks for nothing, and what builds an application does not run it.
 #[tokio::test]
-async fn what_has_no_effect_is_accepted() {
+async fn manifest_keys_without_effect_are_accepted() {
     Setup::new()
         .component(
             "files = []\ndescription = \"d\"\nbuild = { command = \"make\" }\ntool = { x = { y = 1 } }",
@@ -44,7 +44,7 @@ async fn what_has_no_effect_is_accepted() {
 /// `crates/factor-sqlite/src/lib.rs`, `ensure_allowed_databases_are_configured`; `crates/factor-key-value/src/lib.rs`,
 /// `configure_app`; `crates/expressions/src/lib.rs`, `ensure_required_variables_resolvable`.
 #[test]
-fn everything_that_is_not_configured_is_named_in_one_message() {
+fn all_missing_configuration_is_reported_in_one_message() {
     let refusal = Setup::new()
         .component("sqlite_databases = [\"nowhere\"]\nkey_value_stores = [\"neither\"]")
         .sections("[variables]\nneeded = { required = true }\nalso_needed = { required = true }")
@@ -65,7 +65,7 @@ fn an_import_that_nothing_satisfies_is_named() {
 
 /// `crates/app/src/lib.rs`, `retain_components`.
 #[tokio::test]
-async fn only_the_components_asked_for_are_loaded() {
+async fn only_selected_components_are_loaded() {
     let setup = Setup::new().sections(&trigger("/broken", "broken"));
     let setup = setup.sections("[component.broken]\nsource = \"nowhere.wasm\"");
     let host = setup
@@ -83,7 +83,7 @@ async fn only_the_components_asked_for_are_loaded() {
 
 /// `crates/factor-outbound-networking/src/allowed_hosts.rs`, `validate_service_chaining_for_components`.
 #[test]
-fn a_component_asked_for_cannot_chain_to_one_that_is_not() {
+fn a_selected_component_cannot_chain_to_one_that_is_not_selected() {
     for host in ["http://other.spin.internal", "http://*.spin.internal"] {
         let refusal = Setup::new()
             .component(&format!("allowed_outbound_hosts = [{host:?}]"))
@@ -94,7 +94,8 @@ fn a_component_asked_for_cannot_chain_to_one_that_is_not() {
     }
 }
 
-/// `crates/loader/src/local.rs`, `locked_variable`; `crates/expressions/src/lib.rs`, `Key::validate` and `validate_template`.
+/// `crates/loader/src/local.rs`, `locked_variable`; `crates/expressions/src/lib.rs`, `Key::validate` and
+/// `validate_template`.
 #[test]
 fn variables_are_checked() {
     let refusal = Setup::new()

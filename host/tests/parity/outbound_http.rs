@@ -78,7 +78,8 @@ async fn failures_to_connect_have_variants_of_their_own() {
     );
 }
 
-/// `crates/factor-outbound-http/src/wasi.rs`, `prepare_request`: a URL without a host, or `self.alt`, is the application itself.
+/// `crates/factor-outbound-http/src/wasi.rs`, `prepare_request`: a URL without a host, or `self.alt`, is the
+/// application itself.
 #[tokio::test]
 async fn a_component_can_call_its_own_application() {
     let host = allowing("http://self").start();

@@ -11,20 +11,30 @@ use tokio::{
 
 use crate::support::{DEADLINE, Redis, Setup};
 
-struct Program {
+pub(crate) struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Program {
     fn start(from: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mayday-host"))
+        Self::start_with_stderr(from, arguments, Stdio::piped())
+    }
+
+    fn start_with_stderr(from: &Path, arguments: &[&str], stderr: Stdio) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mayday-host"));
+        command
             .arg("-f")
             .arg(from)
             .args(arguments)
-            .env("SPIN_VARIABLE_SECRET", "from-the-environment")
+            .env("SPIN_VARIABLE_SECRET", "from-the-environment");
+        Self::spawn(command, stderr)
+    }
+
+    pub(crate) fn spawn(mut command: Command, stderr: Stdio) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -32,8 +42,8 @@ impl Program {
         Self { child, lines }
     }
 
-    /// The rest of the first line that begins so.
-    async fn line(&mut self, start: &str) -> String {
+    /// Waits for a line that begins with `start` and returns the rest of it.
+    pub(crate) async fn line(&mut self, start: &str) -> String {
         let find = async {
             while let Some(line) = self.lines.next_line().await.unwrap() {
                 if let Some(rest) = line.strip_prefix(start) {
@@ -45,7 +55,7 @@ impl Program {
         timeout(DEADLINE, find).await.expect("a line in time")
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().unwrap().to_string();
         assert!(
             std::process::Command::new("kill")
@@ -57,7 +67,7 @@ impl Program {
     }
 
     /// Whether it ended well, and what it wrote to stderr.
-    async fn end(mut self) -> (bool, String) {
+    pub(crate) async fn end(mut self) -> (bool, String) {
         let mut errors = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         timeout(DEADLINE, stderr.read_to_string(&mut errors))
@@ -75,7 +85,7 @@ impl Program {
     }
 }
 
-async fn get(address: &str, path: &str) -> String {
+pub(crate) async fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -107,7 +117,7 @@ async fn it_prints_where_it_serves_and_takes_variables_from_the_environment() {
     assert!(program.end().await.0);
 }
 
-/// `crates/trigger/src/cli/stdio.rs`, `FollowComponents`: output is shown as well, unless it is not wanted.
+/// `crates/trigger/src/cli/stdio.rs`, `FollowComponents`: output is shown as well, unless `--quiet` is set.
 #[tokio::test]
 async fn output_is_echoed_to_stderr_unless_quiet() {
     for (flag, shown) in [("--disable-cache", true), ("--quiet", false)] {
@@ -121,7 +131,7 @@ async fn output_is_echoed_to_stderr_unless_quiet() {
     }
 }
 
-/// Spin just ends. Here what is in flight is answered first.
+/// Spin just ends. The host answers requests in flight first.
 #[tokio::test]
 async fn a_request_in_flight_is_finished_before_it_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -135,7 +145,7 @@ async fn a_request_in_flight_is_finished_before_it_stops() {
     });
     let (mut stream, _) = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
     program.terminate();
-    // New connections are refused from now on, or soon.
+    // Wait until the host has closed its listener.
     let refused = async { while TcpStream::connect(&address).await.is_ok() {} };
     timeout(DEADLINE, refused).await.unwrap();
     stream
@@ -146,7 +156,8 @@ async fn a_request_in_flight_is_finished_before_it_stops() {
     assert!(program.end().await.0);
 }
 
-/// `crates/trigger-redis/src/lib.rs`, `run_listener`, and `src/commands/up.rs`: the process fails when its connection ends.
+/// `crates/trigger-redis/src/lib.rs`, `run_listener`, and `src/commands/up.rs`: the process fails when its connection
+/// ends.
 #[tokio::test]
 async fn it_fails_when_redis_goes_away() {
     let mut redis = Redis::start().await;
@@ -161,13 +172,92 @@ async fn it_fails_when_redis_goes_away() {
     assert!(errors.contains("disconnected from"), "{errors}");
 }
 
-/// Everything that is wrong is told, and nothing is served.
+/// The error lists every mistake, and nothing is served.
 #[tokio::test]
-async fn it_refuses_what_it_cannot_run() {
+async fn it_refuses_an_application_it_cannot_run() {
     let setup = Setup::new().component("files = [\"x\"]");
     let (ended_well, errors) = Program::start(&setup.write(), &["--listen", "127.0.0.1:0"])
         .end()
         .await;
     assert!(!ended_well);
     assert!(errors.contains("the key \"files\" is not supported"), "{errors}");
+}
+
+/// What cannot be logged is dropped: standard error may be a file on a full disk, or a pipe whose reader is gone.
+#[tokio::test]
+async fn it_serves_while_nothing_can_be_logged() {
+    let (reader, closed_pipe) = std::io::pipe().unwrap();
+    drop(reader);
+    let full_disk = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(full_disk), Stdio::from(closed_pipe)] {
+        let setup = Setup::new();
+        let from = setup.write();
+        let mut program = Program::start_with_stderr(&from, &["--listen", "127.0.0.1:0"], stderr);
+        let address = program.line("Serving http://").await;
+        // The component prints, and the host logs that a component has failed.
+        assert!(
+            get(&address, "/print?text=unheard")
+                .await
+                .starts_with("HTTP/1.1 200 OK\r\n")
+        );
+        assert!(get(&address, "/panic").await.starts_with("HTTP/1.1 500 "));
+        assert!(
+            get(&address, "/print?text=unheard")
+                .await
+                .starts_with("HTTP/1.1 200 OK\r\n")
+        );
+        program.terminate();
+        assert!(
+            timeout(DEADLINE, program.child.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+/// The same for the log files of components: the output is dropped, and requests are answered.
+#[tokio::test]
+async fn a_component_is_served_while_its_own_log_is_full() {
+    let setup = Setup::new();
+    let logs = setup.dir.path().join("state/logs");
+    std::fs::create_dir_all(&logs).unwrap();
+    for stream in ["stdout", "stderr"] {
+        std::os::unix::fs::symlink("/dev/full", logs.join(format!("probe_{stream}.txt"))).unwrap();
+    }
+    let state = setup.dir.path().join("state");
+    let host = setup.options(|options| options.state_dir = Some(state)).start();
+    let before = log_writer::dropped_lines();
+    assert_eq!(host.get("/print?text=unheard").await, "");
+    let dropped = log_writer::dropped_lines() - before;
+    assert!(
+        dropped >= 2,
+        "one line for each stream, and {dropped} were counted"
+    );
+}
+
+/// Standard output may be on a full disk as well. The host prints its address there when it is ready.
+#[tokio::test]
+async fn it_serves_while_its_standard_output_is_full() {
+    let setup = Setup::new();
+    let address = crate::support::free_address().to_string();
+    let full_disk = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mayday-host"))
+        .arg("-f")
+        .arg(setup.write())
+        .args(["--listen", &address])
+        .stdout(full_disk)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let answered = async {
+        while TcpStream::connect(&address).await.is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "it has ended");
+            tokio::task::yield_now().await;
+        }
+        get(&address, "/.well-known/spin/health").await
+    };
+    let answer = timeout(DEADLINE, answered).await.unwrap();
+    assert!(answer.ends_with("OK"), "{answer}");
 }

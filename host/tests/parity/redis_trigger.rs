@@ -5,7 +5,8 @@ use tokio::time::timeout;
 
 use crate::support::{DEADLINE, Host, Redis, Setup};
 
-/// The probe as a Redis handler and over HTTP, with stores in the same Redis, so that a test can see what a message did.
+/// The probe as a Redis handler and over HTTP, with stores in the same Redis, so that a test can see what a message
+/// did.
 fn host(redis: &Redis, triggers: &str) -> Host {
     Setup::new()
         .triggers(triggers)
@@ -57,10 +58,10 @@ async fn publish_until(redis: &Redis, messages: &[&str], key: &str, expected: &s
     timeout(DEADLINE, wait).await.expect("the key changes in time");
 }
 
-/// `crates/trigger-redis/src/lib.rs`, `run`, `run_listener`, `handle_message`: address and channel are templates; messages are
-/// handled in order, one after the other; a failure is no reason to stop.
+/// `crates/trigger-redis/src/lib.rs`, `run`, `run_listener`, `handle_message`: address and channel are templates;
+/// messages are handled in order, one after the other; a failure does not stop the trigger.
 #[tokio::test]
-async fn messages_are_handled_one_at_a_time_and_failures_are_passed_over() {
+async fn messages_are_handled_one_at_a_time_and_a_failed_one_is_skipped() {
     let redis = Redis::start().await;
     let host = host(&redis, TRIGGER);
     let app = host.app.clone();
@@ -105,7 +106,7 @@ async fn the_trigger_ends_with_its_connection() {
     );
 }
 
-/// The same place: neither is there any waiting for a server.
+/// The same place: the trigger does not wait for a server to come up.
 #[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_at_once() {
     let mut redis = Redis::start().await;

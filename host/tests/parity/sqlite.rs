@@ -12,7 +12,7 @@ const QUERY: &str = "/sqlite?database=default";
 
 /// `crates/sqlite-inproc/src/lib.rs`, `execute_query`, `convert_data`, `ValueWrapper`.
 #[tokio::test]
-async fn every_type_goes_in_and_comes_out() {
+async fn every_type_of_value_can_be_stored_and_read() {
     let host = with_database();
     let answer = host
         .post(
@@ -100,8 +100,8 @@ async fn changes_and_row_ids_are_the_connections_own() {
     assert_eq!(host.post(QUERY, "changes\nrowid").await, "0\n0\n");
 }
 
-/// `crates/sqlite-inproc/src/lib.rs`, `create_connection`: a new connection with no pragma of Spin's; the library's own is to
-/// wait 5 s for a lock and to check foreign keys.
+/// `crates/sqlite-inproc/src/lib.rs`, `create_connection`: a new connection with no pragma of Spin's; the library's own
+/// is to wait 5 s for a lock and to check foreign keys.
 #[tokio::test]
 async fn a_connection_has_the_defaults_of_the_library() {
     let host = with_database();
@@ -132,7 +132,7 @@ async fn another_file_cannot_be_attached() {
 
 /// `crates/sqlite/src/lib.rs`, `resolve` (the default database is in the state directory) and `connection_creator`.
 #[tokio::test]
-async fn databases_are_where_the_runtime_configuration_has_them() {
+async fn databases_are_where_the_runtime_configuration_says() {
     let host = with_database();
     host.post(QUERY, "CREATE TABLE t (x)").await;
     assert!(host.dir.path().join(".spin/sqlite_db.db").is_file());
@@ -193,8 +193,8 @@ async fn concurrent_writers_all_succeed() {
     );
 }
 
-/// Unlike Spin, where the log goes when the last connection of a request does: one idle connection keeps it. A request sees
-/// no difference but its time.
+/// In Spin the log is removed when the last connection closes. The host keeps one idle connection, so the log stays.
+/// Requests see no difference except in speed.
 #[tokio::test]
 async fn the_write_ahead_log_outlives_a_request() {
     let host = with_database();

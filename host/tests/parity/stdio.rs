@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::support::Setup;
 
-/// `crates/trigger/src/cli/stdio.rs`, `component_stdio_writer`; `crates/runtime-config/src/lib.rs`, `log_dir` and `state_dir`.
+/// `crates/trigger/src/cli/stdio.rs`, `component_stdio_writer`; `crates/runtime-config/src/lib.rs`, `log_dir` and
+/// `state_dir`.
 #[tokio::test]
 async fn output_is_added_to_a_file_per_component_and_stream() {
     let host = Setup::new().start();

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-/// No event that a test waits for takes longer.
+/// Longer than any event that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An application made of the probe, before it is loaded.
@@ -73,7 +73,7 @@ impl Setup {
         self
     }
 
-    /// Adds another component that is the probe as well, as private as it can be.
+    /// Adds another component with the probe's code and a private route.
     pub(crate) fn other(self, id: &str, lines: &str) -> Self {
         let component = component(id, lines, true);
         self.sections(&format!(

@@ -27,7 +27,8 @@ async fn other_names_are_undefined_or_invalid() {
     );
 }
 
-/// `crates/runtime-factors/src/build.rs`, `build` (flags first); `crates/runtime-config/src/variables.rs` (then the file's).
+/// `crates/runtime-factors/src/build.rs`, `build` (flags first); `crates/runtime-config/src/variables.rs` (then the
+/// file's).
 #[tokio::test]
 async fn flags_come_before_the_runtime_configuration_and_that_before_defaults() {
     let runtime = "[[variables_provider]]\ntype = \"static\"\nvalues = { plain = \"file\" }";

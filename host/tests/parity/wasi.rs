@@ -1,4 +1,4 @@
-//! What a component finds of the system: next to nothing.
+//! What a component can see of the system: almost nothing.
 
 use std::net::TcpListener;
 

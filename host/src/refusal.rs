@@ -1,0 +1,69 @@
+//! The host's own refusals, which Spin does not have: no room, too slow, too large.
+//!
+//! They look like those of the services (contract 2.5), and pages of any origin may read them (contract 2.9); without
+//! that header a browser would report a network error. What Spin answers itself, such as an empty 404 or 500, stays as
+//! it is. So do the answers to a head that is no HTTP or is too long (400, 414, 431): hyper writes them, empty, before
+//! there is a request, and lets nobody shape them.
+
+use http::{
+    HeaderValue, Response, StatusCode, Version,
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+    },
+};
+use serde::Serialize;
+
+use crate::body::{Body, Unreadable, full};
+
+/// There is no room: the client should try again soon. Spin has no such limit but that of its pool, where it answers
+/// 500.
+pub(crate) fn unavailable() -> Response<Body> {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Retry-After"),
+    );
+    response
+}
+
+/// The body could not be read. What is left of it may still come, so the connection cannot be used again.
+pub(crate) fn unreadable(reason: &Unreadable, version: Version) -> Response<Body> {
+    let mut response = match reason {
+        Unreadable::TooLarge => refusal(StatusCode::PAYLOAD_TOO_LARGE, "request entity too large"),
+        Unreadable::TooSlow => refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
+        Unreadable::NoMemory => unavailable(),
+        Unreadable::Broken(_) => refusal(StatusCode::BAD_REQUEST, "the request broke off"),
+    };
+    // HTTP/2 resets the stream instead, and allows no such header.
+    if version < Version::HTTP_2 {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    status_code: u16,
+    message: &'a str,
+    error: Option<&'a str>,
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response<Body> {
+    let body = ErrorBody {
+        status_code: status.as_u16(),
+        message,
+        error: status.canonical_reason(),
+    };
+    // Two texts and a number always have a JSON form.
+    let mut response = Response::new(full(serde_json::to_vec(&body).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
