@@ -1,6 +1,7 @@
 //! Running other programs to their end, and finding them.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt};
@@ -23,7 +24,8 @@ pub(crate) fn cargo() -> Command {
 
 /// Says what is run, runs it on this terminal, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    println!("$ {}", Shown(command));
+    // Standard output may be a file on a full disk.
+    let _ = writeln!(io::stdout(), "$ {}", Shown(command));
     let status = command
         .status()
         .with_context(|| format!("could not run {}", Shown(command)))?;

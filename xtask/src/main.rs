@@ -1,14 +1,15 @@
-//! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test | bench |
-//! chaos | conformance | check`.
+//! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test |
+//! bench | chaos | conformance | check`.
 //!
 //! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
-//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its addresses,
-//!   [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in something to look at,
-//!   [`screen`] and [`ready`] tell a person and a program where everything is.
-//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything; [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their
-//!   opinion.
+//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its
+//!   addresses, [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in
+//!   something to look at, [`screen`] and [`ready`] tell a person and a program where everything is.
+//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything;
+//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -53,12 +54,14 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Measure what things cost on this machine: `organizer`, `lists`, `chat`, `press` or `load`; what follows is passed on, such as --help
+    /// Measure what things cost on this machine: `organizer`, `lists`, `chat`, `press`, `connect`, `idle` or `load`;
+    /// what follows is passed on, such as --help
     Bench {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Break everything at random and judge what came of it; what follows is passed on, such as --minutes N, --seed S or --help
+    /// Break everything at random and judge what came of it; what follows is passed on, such as --minutes N, --seed S
+    /// or --help
     Chaos {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
@@ -74,7 +77,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not by returning it from here, which would add a backtrace where RUST_BACKTRACE is set.
-            eprintln!("error: {error:#}");
+            // Standard error may be a file on a full disk.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }

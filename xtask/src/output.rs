@@ -1,10 +1,14 @@
 //! What the supervised processes print, one line at a time, each behind the name of its process.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 /// How wide the names are padded: as wide as `dispatcher`, the longest.
 const NAME_WIDTH: usize = 10;
+
+/// Time limit for printing what is left at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The colours names are told apart by: cyan, green, magenta, yellow, blue.
 const COLOURS: [u8; 5] = [36, 32, 35, 33, 34];
@@ -29,10 +33,14 @@ impl Output {
         self.print(&prefixed(name, text, self.colour));
     }
 
-    /// Prints text as it is. That nobody reads any more is no reason to stop serving, so failures are not looked at.
+    /// Prints text as it is. Nothing waits or stops because nobody reads it any more, or because the disk is full.
     pub(crate) fn print(self, text: &str) {
-        let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        log_writer::stdout().print(format!("{text}\n"));
+    }
+
+    /// Waits a moment until all of it is printed.
+    pub(crate) fn flush(self) {
+        log_writer::stdout().flush_within(LAST_LINES);
     }
 }
 

@@ -206,6 +206,7 @@ async fn serve(system: &Arc<System>, ready_file: Option<&Path>) -> Result<()> {
         // Who asks twice is in a hurry: dropping the supervisor's tasks kills what is left.
         _ = signals.recv() => output.line("mayday", "killing what is left"),
     }
+    output.flush();
     outcome
 }
 
