@@ -28,7 +28,7 @@ async fn migrations_are_applied_once_by_instances_that_start_together() {
         }
     });
     join_all(first_requests).await;
-    for (service, version) in [("organizer", 4), ("participant", 5), ("messenger", 9)] {
+    for (service, version) in [("organizer", 1), ("participant", 1), ("messenger", 1)] {
         let database = Connection::open(components.database(service)).expect("a database");
         let pragma = |name| {
             database.query_row(&format!("PRAGMA {name}"), (), |row| {
@@ -62,45 +62,4 @@ async fn a_database_from_the_future_is_refused() {
         .error(500, "internal server error");
     let version = database.query_row("PRAGMA user_version", (), |row| row.get::<_, i64>(0));
     assert_eq!(version, Ok(99));
-}
-
-/// What an older version has stored is there after an upgrade.
-#[tokio::test]
-async fn contacts_that_chats_used_to_hold_are_kept() {
-    let components = Components::start();
-    let database = Connection::open(components.database("messenger")).expect("a database");
-    for migration in [
-        include_str!("../migrations/messenger/0001_init.sql"),
-        include_str!("../migrations/messenger/0002_cancelling_and_forgetting.sql"),
-        include_str!("../migrations/messenger/0003_protocol_2.sql"),
-        include_str!("../migrations/messenger/0004_news_and_attendance.sql"),
-        include_str!("../migrations/messenger/0005_revision_and_sidecars.sql"),
-        include_str!("../migrations/messenger/0006_arrival_in_one_statement.sql"),
-        include_str!("../migrations/messenger/0007_indexes.sql"),
-        "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, email, phone_number, state, pressed_at)
-         VALUES ('a', 'first', 1, 1, 7, 'seven@example.org', '1', 'waiting', 1),
-                ('b', 'second', 1, 2, 7, 'seven@example.org', '2', 'waiting', 2),
-                ('c', 'third', 1, 1, 8, '', '', 'waiting', 3);
-         PRAGMA user_version = 7",
-    ] {
-        database.execute_batch(migration).expect("a migration");
-    }
-    let path = "/messenger/internal/commands";
-    let command = |number: u32| {
-        json!({
-            "id": format!("0198c0de-0000-7000-8000-{number:012}"), "receivedAt": 1_777_629_600_000_i64,
-            "principal": {"realm": "organizer", "id": 1, "agencyId": 1}, "request": {"type": "startChat"},
-        })
-    };
-    let batch = json!({"commands": [command(1), command(2), command(3)]});
-    let answer = components
-        .door
-        .send("POST", path, Some(MESSENGER_KEY), Some(&batch))
-        .await;
-    let outcomes = answer.json(200)["outcomes"].clone();
-    let participants: Vec<_> = (0..3)
-        .map(|index| &outcomes[index]["deliveries"][0]["frame"]["payload"]["participant"])
-        .collect();
-    let seven = json!({"id": 7, "email": "seven@example.org", "phoneNumber": "2"});
-    assert_eq!(participants, [&seven, &seven, &json!(null)]);
 }

@@ -530,6 +530,20 @@ async fn who_speaks_protocol_2_sees_more() {
     support.send("start_chat", "".into()).await;
     let again = support.expect_passing("new_chat", &["queue_status"]).await;
     assert_eq!((&again["id"], &again["lastSeq"]), (&json!(chat_id), &json!(5)));
+    // Everybody reads who is there now.
+    let somebody_is_there = participant
+        .expect_passing("user_message", &["queue_position", "new_chat"])
+        .await;
+    assert_eq!(
+        somebody_is_there["content"],
+        "Mayday: Anna Nowak is with you now."
+    );
     let last = support.messages_after(&chat_id, 4).await;
-    assert_eq!(last, [(5, "still here".to_owned())]);
+    assert_eq!(
+        last,
+        [
+            (5, "still here".to_owned()),
+            (6, "Mayday: Anna Nowak is with you now.".to_owned())
+        ]
+    );
 }

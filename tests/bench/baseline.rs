@@ -1,7 +1,7 @@
-//! A plain native server for the four routes that [`crate::organizer`] measures, as one would write it without a sandbox: axum, and
-//! rusqlite on connections that stay open, with their statements prepared. SQL, tokens, passwords and answers are those of
-//! `components/organizer`, which is where the rules are explained. Two things are left out: what input may hold is not
-//! checked, and sign-ins are not throttled.
+//! A plain native server for the four routes that [`crate::organizer`] measures, as one would write it without a
+//! sandbox: axum, and rusqlite on connections that stay open, with their statements prepared. SQL, tokens, passwords
+//! and answers are those of `components/organizer`, which is where the rules are explained. Two things are left out:
+//! what input may hold is not checked, and sign-ins are not throttled.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,14 +22,13 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use mayday_tests::settings::ORGANIZER_JWT_SECRET;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
-
-use crate::server::JWT_SECRET;
 
 /// Serves a database that the component has made, on any free port, until it is killed.
 pub(crate) async fn serve(path: &Path) -> Result<()> {
@@ -124,7 +123,8 @@ struct Database {
 }
 
 impl Database {
-    /// Runs something on a connection, where blocking is allowed. A connection on which something failed is not used again.
+    /// Runs something on a connection, where blocking is allowed. A connection on which something failed is not used
+    /// again.
     async fn with<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> Result<T, Refusal> + Send + 'static,
@@ -237,7 +237,7 @@ fn issue_token(user_id: i64) -> Result<String, Refusal> {
         aud: [ISSUER.to_owned()],
         iat_ms,
     };
-    let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    let key = EncodingKey::from_secret(ORGANIZER_JWT_SECRET.as_bytes());
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
         .map_err(|_| Refusal(StatusCode::INTERNAL_SERVER_ERROR))?;
     Ok(format!("{PREFIX}{token}"))
@@ -251,7 +251,7 @@ fn read_token(token: &str) -> Option<Claims> {
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
-    let key = DecodingKey::from_secret(JWT_SECRET.as_bytes());
+    let key = DecodingKey::from_secret(ORGANIZER_JWT_SECRET.as_bytes());
     let token = jsonwebtoken::decode::<Claims>(jwt, &key, &validation).ok()?;
     Some(token.claims)
 }
@@ -335,7 +335,8 @@ struct Issue {
 fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Option<(User, String, bool)>> {
     one(
         connection,
-        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role, u.agency_id,
+        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role,
+                u.agency_id,
                 u.password_hash, coalesce(a.approved, 0)
          FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
          WHERE u.email = ?1",
@@ -348,7 +349,8 @@ fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Op
 fn find_with_agency(connection: &Connection, id: i64) -> rusqlite::Result<Option<(User, Option<Agency>)>> {
     one(
         connection,
-        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role, u.agency_id,
+        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role,
+                u.agency_id,
                 a.name, a.address, a.website, a.approved
          FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
          WHERE u.id = ?1",

@@ -1,7 +1,8 @@
-//! What a message costs, from the socket of who says it to the sockets of both parties, and whether all of them are stored.
+//! The cost and latency of a message, from its sender's socket to the sockets of both parties, and checks that each
+//! message is stored once and shown to each party once, in order.
 //!
-//! The load is open: everybody speaks when it is time to, however long the system takes, and a latency counts from the moment when it
-//! was time. So whatever queues up is seen.
+//! The load is open: clients send at fixed times, however slow the system is, and a latency counts from the scheduled
+//! time. So the latencies include all queueing.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -17,33 +18,41 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::builds::{Build, Builds, Figure, ratios};
 use crate::figures::{Latencies, machine, milliseconds};
 use crate::load::Connection;
 use crate::seed::{self, Person};
 use crate::socket::{self, Stream};
 use crate::system::{System, Usage};
 
-/// Before a step is measured: what was idle gets going.
+/// How long clients send before a step is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// After the last message of a step, how long nothing may arrive before what is missing counts as lost.
+/// A step ends when nothing has arrived for this long. What is missing then is lost.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// Sockets that are opened at once.
+/// How many sockets are opened at a time.
 const OPENED_AT_ONCE: usize = 50;
 
-/// What follows the numbers in a message, so that it is as long as people's messages are.
+/// The default rates with one sidecar, and with several.
+const RATES: [u32; 4] = [1000, 5000, 12_000, 20_000];
+const RATES_OF_SEVERAL: [u32; 2] = [5000, 12_000];
+
+/// The receive buffer of the client that stops reading. It is small, so that frames queue in the sidecar.
+const PAUSED_BUFFER_BYTES: u32 = 16 * 1024;
+
+/// The end of each message, so that messages have a realistic length.
 const WORDS: &str = "We are by the north gate, behind the second stage";
 
 /// What is measured.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many messages a second are offered, from both sides together; several, one after the other
+    /// How many messages a second are offered, from both sides together; several, one after the other [default:
+    /// 1000,5000,12000,20000, or with several sidecars 5000,12000]
     #[arg(
         long = "rate",
         value_name = "N",
         value_delimiter = ',',
-        default_values_t = [1000, 2500, 5000, 8000],
         value_parser = clap::value_parser!(u32).range(1..=100_000),
     )]
     rates: Vec<u32>,
@@ -60,45 +69,107 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     organizers: u16,
 
-    /// How many more sockets are signed in and silent
+    /// How many further sockets are authenticated and idle
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u16).range(0..=8000))]
     idle: u16,
 
-    /// How many sidecars the sockets are spread over
+    /// How many sidecars there are; of several, organizers connect to the first one, and everybody else to the others
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10))]
     sidecars: u16,
+
+    /// In the middle of each rate, an organizer's client stops reading for this long. It must lose nothing
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pause_reader: Option<u16>,
+
+    #[command(flatten)]
+    builds: Builds,
+}
+
+impl Options {
+    fn rates(&self) -> &[u32] {
+        match (self.rates.as_slice(), self.sidecars) {
+            ([], 1) => &RATES,
+            ([], _) => &RATES_OF_SEVERAL,
+            (rates, _) => rates,
+        }
+    }
+
+    /// The index of the client that stops reading. It is the first organizer, after all participants.
+    fn paused(&self) -> Option<usize> {
+        self.pause_reader.map(|_| self.chats.into())
+    }
+}
+
+/// A system with its clients.
+struct Stage {
+    name: &'static str,
+    system: System,
+    people: Vec<Speaker>,
+    /// Held to be open.
+    _silent: JoinSet<()>,
+}
+
+impl Stage {
+    async fn start(build: &Build, options: &Options, base: Instant) -> Result<Stage> {
+        let system = System::start(build, options.sidecars).await?;
+        let silent = open_silent_sockets(build.name, &system, options.idle).await?;
+        Ok(Stage {
+            name: build.name,
+            people: people(&system, options, base).await?,
+            system,
+            _silent: silent,
+        })
+    }
 }
 
 /// Measures all rates and prints what came of them.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     ensure!(options.organizers <= options.chats, "more organizers than chats");
-    let system = System::start(options.sidecars).await?;
     println!("{}", machine());
-    let idle = open_idle_sockets(&system, options.idle).await?;
     let base = Instant::now();
-    let mut people = people(&system, options, base).await?;
+    let mut stages = Vec::new();
+    for build in options.builds.all()? {
+        stages.push(Stage::start(&build, options, base).await?);
+    }
     println!(
-        "{} chats of {} organizers, {} sidecars, {} silent sockets; {} s a rate; latencies from when it was time to send\n",
+        "{} chats of {} organizers, {} sidecars, {} silent sockets; {} s a rate; \
+         latencies from when it was time to send\n",
         options.chats, options.organizers, options.sidecars, options.idle, options.seconds
     );
     println!("{}", Step::HEADER);
     let mut gone_wrong = Vec::new();
-    for (number, &rate) in (0..).zip(&options.rates) {
-        let step = measure(&system, &mut people, base, number, rate, options).await?;
-        println!("{}", step.row());
-        gone_wrong.extend(step.complaints());
+    let mut number = 0;
+    for &rate in options.rates() {
+        let mut rounds = Vec::new();
+        for _ in 0..options.builds.rounds {
+            let mut steps = Vec::new();
+            for stage in &mut stages {
+                let step = measure(stage, base, number, rate, options).await?;
+                println!("{:<5} {}", stage.name, step.row());
+                gone_wrong.extend(
+                    step.complaints()
+                        .map(|complaint| format!("{}: {complaint}", stage.name)),
+                );
+                steps.push(step);
+                number += 1;
+            }
+            rounds.push(steps);
+        }
+        if let Some(ratios) = ratios(&rounds, &Step::FIGURES) {
+            println!("      {ratios}");
+        }
     }
-    println!(
-        "\nthe sidecars have {:.0} MiB in use",
-        system.sidecars_resident_bytes()? as f64 / 1048576.0
-    );
-    drop(idle);
+    println!();
+    for Stage { name, system, .. } in &stages {
+        let mebibytes = system.sidecars_resident_bytes()? as f64 / 1048576.0;
+        println!("{name}: the sidecars have {mebibytes:.0} MiB in use");
+    }
     ensure!(gone_wrong.is_empty(), "{}", gone_wrong.join("\n"));
     Ok(())
 }
 
 /// Signs people in who say nothing, and prints what their sockets cost.
-async fn open_idle_sockets(system: &System, count: u16) -> Result<JoinSet<()>> {
+async fn open_silent_sockets(name: &str, system: &System, count: u16) -> Result<JoinSet<()>> {
     let mut sockets = JoinSet::new();
     if count == 0 {
         return Ok(sockets);
@@ -111,7 +182,7 @@ async fn open_idle_sockets(system: &System, count: u16) -> Result<JoinSet<()>> {
     }
     let grown = system.sidecars_resident_bytes()?.saturating_sub(before);
     println!(
-        "{count} sockets that are signed in and silent: {:.1} KiB each in the sidecar",
+        "{name}: {count} sockets that are signed in and silent: {:.1} KiB each in the sidecar",
         grown as f64 / 1024.0 / f64::from(count)
     );
     Ok(sockets)
@@ -146,6 +217,8 @@ struct Ears {
     /// One of them.
     example: String,
     is_closed: bool,
+    /// How long to stop reading, from the next frame on.
+    pause: Option<Duration>,
 }
 
 /// A message as it came in.
@@ -190,7 +263,8 @@ impl Said {
         })
     }
 
-    /// Of a whole `user_message`, without understanding the rest: the client shares the processors with what it measures.
+    /// Of a whole `user_message`, without understanding the rest: the client shares the processors with what it
+    /// measures.
     fn of_frame(frame: &str) -> Option<Said> {
         const CONTENT: &str = "\"content\":\"";
         let content = frame.find(CONTENT)? + CONTENT.len();
@@ -210,7 +284,15 @@ async fn people(system: &System, options: &Options, base: Instant) -> Result<Vec
     for participant in &participants {
         connection.send(&seed::press_call(participant, event_id)).await?;
     }
-    let mut desks = open_sockets(&sidecars, &organizers).await?;
+    let (for_organizers, for_participants) = match sidecars.as_slice() {
+        [first, others @ ..] if !others.is_empty() => (std::slice::from_ref(first), others),
+        all => (all, all),
+    };
+    let mut desks = open_sockets(for_organizers, &organizers).await?;
+    if options.pause_reader.is_some() {
+        let (sidecar, token) = (for_organizers[0], &organizers[0].token);
+        desks[0] = socket::sign_in_with_little_buffer(sidecar, token, PAUSED_BUFFER_BYTES).await?;
+    }
     let mut chat_of_participant = HashMap::new();
     let mut chats_of_organizers = vec![Vec::new(); organizers.len()];
     for number in 0..participants.len() {
@@ -219,7 +301,7 @@ async fn people(system: &System, options: &Options, base: Instant) -> Result<Vec
         chats_of_organizers[organizer].push(chat_id.clone());
         chat_of_participant.insert(participant, chat_id);
     }
-    let phones = open_sockets(&sidecars, &participants).await?;
+    let phones = open_sockets(for_participants, &participants).await?;
     let chats_of_participants = participants.iter().map(|participant| {
         let chat_id = chat_of_participant.remove(&participant.id);
         Ok(vec![chat_id.context("a participant has no chat")?])
@@ -263,13 +345,19 @@ async fn listen(mut stream: SplitStream<Stream>, base: Instant, ears: Arc<Mutex<
             continue;
         };
         let at = micros(base.elapsed());
-        let mut ears = ears.lock().expect("no panic while locked");
-        match Said::of_frame(&frame) {
-            Some(said) => ears.heard.push(Heard { said, at }),
-            None => {
-                ears.strange += 1;
-                ears.example = frame.as_str().to_owned();
+        let pause = {
+            let mut ears = ears.lock().expect("no panic while locked");
+            match Said::of_frame(&frame) {
+                Some(said) => ears.heard.push(Heard { said, at }),
+                None => {
+                    ears.strange += 1;
+                    ears.example = frame.as_str().to_owned();
+                }
             }
+            ears.pause.take()
+        };
+        if let Some(pause) = pause {
+            sleep(pause).await;
         }
     }
     ears.lock().expect("no panic while locked").is_closed = true;
@@ -309,17 +397,19 @@ struct Course {
     until: Duration,
     /// How much each said.
     said: Vec<u32>,
+    /// Who stopped reading for a while.
+    paused: Option<usize>,
     usage: Usage,
 }
 
 async fn measure(
-    system: &System,
-    people: &mut Vec<Speaker>,
+    stage: &mut Stage,
     base: Instant,
     number: u32,
     rate: u32,
     options: &Options,
 ) -> Result<Step> {
+    let Stage { system, people, .. } = stage;
     for person in &*people {
         *person.ears.lock().expect("no panic while locked") = Ears::default();
     }
@@ -327,6 +417,7 @@ async fn measure(
     let from = start + WARM_UP;
     let until = from + Duration::from_secs(options.seconds.into());
     let (participants, organizers) = (options.chats.into(), options.organizers.into());
+    let paused = options.paused().map(|index| Arc::clone(&people[index].ears));
     let mut speaking = JoinSet::new();
     for (index, person) in people.drain(..).enumerate() {
         let pace = Pace::new(rate, index, participants, organizers);
@@ -337,6 +428,10 @@ async fn measure(
     }
     sleep_until(from).await;
     let before = system.usage()?;
+    if let (Some(ears), Some(millis)) = (paused, options.pause_reader) {
+        sleep_until(from + (until - from) / 2).await;
+        ears.lock().expect("no panic while locked").pause = Some(Duration::from_millis(millis.into()));
+    }
     sleep_until(until).await;
     let usage = system.usage()?.since(&before);
     let mut spoken = Vec::new();
@@ -354,14 +449,15 @@ async fn measure(
         from: from - base,
         until: until - base,
         said,
+        paused: options.paused(),
         usage,
     };
     let ears: Vec<Ears> = people
         .iter()
         .map(|person| std::mem::take(&mut *person.ears.lock().expect("no panic while locked")))
         .collect();
-    let stored = Stored::of_step(&system.database("messenger")?, number, &course.said)?;
-    Ok(Step::new(rate, &course, &ears, stored))
+    let record = Record::of_step(&system.database("messenger")?, number, &course.said)?;
+    Ok(Step::new(rate, &course, &ears, record))
 }
 
 /// Says what is to be said until it is time to be silent. Returns how much that was.
@@ -421,6 +517,14 @@ async fn hear_the_rest(people: &[Speaker], said: u64) -> Result<()> {
 }
 
 /// What the messenger's database has of a step.
+#[derive(Default)]
+struct Record {
+    stored: Stored,
+    /// By who said it and its number among what they said: in which chat it is stored, and its place there.
+    places: HashMap<(u32, u32), (u32, i64)>,
+}
+
+/// How what is stored differs from what was said.
 #[derive(Debug, Default, PartialEq)]
 struct Stored {
     missing: u64,
@@ -430,29 +534,41 @@ struct Stored {
     invented: u64,
 }
 
-impl Stored {
-    fn of_step(database: &Database, step: u32, said: &[u32]) -> Result<Stored> {
-        let mut statement = database.prepare("SELECT content FROM messages WHERE content LIKE ?1")?;
-        let contents = statement.query_map([format!("@{step}.%")], |row| row.get::<_, String>(0))?;
-        Stored::of_contents(contents.collect::<Result<Vec<_>, _>>()?.iter(), said)
+impl Record {
+    fn of_step(database: &Database, step: u32, said: &[u32]) -> Result<Record> {
+        let mut statement =
+            database.prepare("SELECT content, chat_id, seq FROM messages WHERE content LIKE ?1")?;
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let messages = statement.query_map([format!("@{step}.%")], row)?;
+        Record::of_messages(messages.collect::<Result<Vec<_>, _>>()?, said)
     }
 
-    fn of_contents<'a>(contents: impl Iterator<Item = &'a String>, said: &[u32]) -> Result<Stored> {
-        let mut stored = Stored::default();
-        let mut seen = HashSet::new();
-        for content in contents {
-            let message = Said::of_text(content).context("a strange message")?;
+    /// Of contents, the ids of their chats and their places there.
+    fn of_messages(messages: Vec<(String, String, i64)>, said: &[u32]) -> Result<Record> {
+        let mut record = Record::default();
+        let mut chats = HashMap::new();
+        for (content, chat_id, seq) in messages {
+            let message = Said::of_text(&content).context("a strange message")?;
             let count = said.get(message.speaker as usize).copied().unwrap_or_default();
+            let known = chats.len() as u32;
+            let chat = *chats.entry(chat_id).or_insert(known);
             if message.number >= count {
-                stored.invented += 1;
-            } else if !seen.insert((message.speaker, message.number)) {
-                stored.repeated += 1;
+                record.stored.invented += 1;
+            } else if record
+                .places
+                .insert((message.speaker, message.number), (chat, seq))
+                .is_some()
+            {
+                record.stored.repeated += 1;
             }
         }
-        stored.missing = said.iter().map(|said| u64::from(*said)).sum::<u64>() - seen.len() as u64;
-        Ok(stored)
+        let said = said.iter().map(|said| u64::from(*said)).sum::<u64>();
+        record.stored.missing = said - record.places.len() as u64;
+        Ok(record)
     }
+}
 
+impl Stored {
     fn is_exact(&self) -> bool {
         *self == Stored::default()
     }
@@ -472,16 +588,18 @@ struct Step {
     /// Deliveries, of two a message.
     undelivered: u64,
     repeated: u64,
-    /// Heard after what the same person said later in the same chat.
+    /// Heard by anybody after what is stored behind it in the same chat.
     disordered: u64,
     strange: u64,
     example: String,
     stored: Stored,
+    /// How many messages came to the client that stopped reading for a while.
+    heard_by_paused: Option<usize>,
     seconds: f64,
 }
 
 impl Step {
-    fn new(offered: u32, course: &Course, ears: &[Ears], stored: Stored) -> Step {
+    fn new(offered: u32, course: &Course, ears: &[Ears], record: Record) -> Step {
         let [from, until] = [course.from, course.until].map(micros);
         let (mut to_other, mut to_self) = (Vec::new(), Vec::new());
         let (mut delivered, mut repeated, mut disordered, mut heard) = (0, 0, 0, 0);
@@ -494,14 +612,15 @@ impl Step {
                     continue;
                 }
                 heard += 1;
-                let is_own = said.speaker as usize == index;
-                if !is_own {
-                    delivered += u64::from((from..until).contains(at));
-                    let latest = latest.entry(said.speaker).or_insert(said.number);
-                    disordered += u64::from(said.number < *latest);
-                    *latest = said.number.max(*latest);
+                if let Some((chat, seq)) = record.places.get(&(said.speaker, said.number)) {
+                    let latest = latest.entry(chat).or_insert(seq);
+                    disordered += u64::from(seq < *latest);
+                    *latest = seq.max(*latest);
                 }
-                if (from..until).contains(&said.due) {
+                let is_own = said.speaker as usize == index;
+                delivered += u64::from(!is_own && (from..until).contains(at));
+                // Who does not read has nobody to blame for a latency.
+                if (from..until).contains(&said.due) && course.paused != Some(index) {
                     let latency = Duration::from_micros(at.saturating_sub(said.due));
                     if is_own { &mut to_self } else { &mut to_other }.push(latency);
                 }
@@ -526,42 +645,57 @@ impl Step {
                 .map(|ears| ears.example.clone())
                 .max()
                 .unwrap_or_default(),
-            stored,
+            stored: record.stored,
+            heard_by_paused: course.paused.map(|index| ears[index].heard.len()),
             seconds,
         }
     }
 
     const HEADER: &str = concat!(
-        "offered  delivered        other party, ms                own echo, ms          CPU ms/message",
+        "      offered  delivered        other party, ms                own echo, ms          CPU ms/message",
         "                                      cores  stored\n",
-        "    1/s        1/s        p50 / p99 / max             p50 / p99 / max         host  sidecar    redis  servers   client",
-        "         others"
+        "build     1/s        1/s        p50 / p99 / max             p50 / p99 / max         host  sidecar  servers",
+        "    redis   client         others"
     );
 
+    const FIGURES: [Figure<Step>; 3] = [
+        ("p50", |step| step.to_other.percentile(50)),
+        ("p99", |step| step.to_other.percentile(99)),
+        ("CPU/message", |step| step.per_message(step.usage.servers())),
+    ];
+
+    /// In milliseconds.
+    fn per_message(&self, time: Duration) -> f64 {
+        milliseconds(time) / self.delivered.max(1) as f64
+    }
+
     fn row(&self) -> String {
-        let per_message = |time| milliseconds(time) / self.delivered.max(1) as f64;
         let usage = &self.usage;
         let stored = match self.stored.is_exact() {
             true => format!("all {}, once", self.said),
             false => format!("{:?}", self.stored),
         };
+        let paused = match self.heard_by_paused {
+            Some(heard) => format!("; {heard} came to who stopped reading"),
+            None => String::new(),
+        };
         format!(
-            "{:>7} {:>10.0} {:>27} {:>27} {:>12.3} {:>8.3} {:>8.3} {:>8.3} {:>8.3} {:>14.2}  {stored}",
+            "{:>7} {:>10.0} {:>27} {:>27} {:>12.3} {:>8.3} {:>8.3} {:>8.3} {:>8.3} {:>14.2}  {stored}{paused}",
             self.offered,
             self.delivered_per_second,
             self.to_other.to_string(),
             self.to_self.to_string(),
-            per_message(usage.host),
-            per_message(usage.sidecars),
-            per_message(usage.redis),
-            per_message(usage.servers()),
-            per_message(usage.client),
+            self.per_message(usage.host),
+            self.per_message(usage.sidecars),
+            self.per_message(usage.servers()),
+            self.per_message(usage.redis),
+            self.per_message(usage.client),
             usage.others().as_secs_f64() / self.seconds,
         )
     }
 
     /// What must not have happened.
-    fn complaints(&self) -> Vec<String> {
+    fn complaints(&self) -> impl Iterator<Item = String> + use<> {
         let mut complaints = Vec::new();
         let mut complain = |count: u64, what: &str| {
             if count > 0 {
@@ -573,12 +707,12 @@ impl Step {
         complain(self.stored.invented, "messages are stored that nobody sent");
         complain(self.undelivered, "deliveries are missing");
         complain(self.repeated, "deliveries came again");
-        complain(self.disordered, "messages came behind later ones of their chat");
+        complain(self.disordered, "deliveries came behind later ones of their chat");
         complain(
             self.strange,
             &format!("other frames came, such as {}", self.example.trim_end()),
         );
-        complaints
+        complaints.into_iter()
     }
 }
 
@@ -612,8 +746,16 @@ mod tests {
             from: Duration::from_micros(1_000_000),
             until: Duration::from_micros(3_000_000),
             said: said.to_vec(),
+            paused: None,
             usage,
         }
+    }
+
+    /// Everything in one chat, in this order.
+    fn record(stored: &[Said], said: &[u32]) -> Record {
+        let messages = (1..).zip(stored);
+        let messages = messages.map(|(seq, message)| (message.text(), "c".to_owned(), seq));
+        Record::of_messages(messages.collect(), said).unwrap()
     }
 
     #[test]
@@ -661,7 +803,12 @@ mod tests {
                 (said(0, 0, 1_000_000), 1_004_000),
             ]),
         ];
-        let step = Step::new(2, &course(&[2, 1]), &ears, Stored::default());
+        let stored = [
+            said(0, 0, 1_000_000),
+            said(1, 0, 2_000_000),
+            said(0, 1, 2_500_000),
+        ];
+        let step = Step::new(2, &course(&[2, 1]), &ears, record(&stored, &[2, 1]));
 
         assert_eq!(step.to_self.to_string(), "2.0 / 2.0 / 2.0");
         assert_eq!(step.to_other.to_string(), "4.0 / 1000.0 / 1000.0");
@@ -669,7 +816,7 @@ mod tests {
         assert_eq!((step.delivered, step.delivered_per_second), (2, 1.0));
         // The echo of the speaker's second message, and that of the other's only one.
         assert_eq!((step.undelivered, step.repeated, step.disordered), (2, 1, 1));
-        assert_eq!(step.complaints().len(), 3);
+        assert_eq!(step.complaints().count(), 3);
         assert!(
             step.row().contains("3.000"),
             "6 ms for two messages: {}",
@@ -678,17 +825,70 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_compared_with_what_was_said() {
-        let contents = [said(0, 0, 5), said(0, 0, 5), said(0, 2, 6), said(1, 1, 7)].map(|said| said.text());
-        let stored = Stored::of_contents(contents.iter(), &[3, 1]).unwrap();
+    fn an_own_message_behind_a_later_one_is_out_of_order() {
+        let messages = [said(0, 0, 1_000_000), said(1, 0, 1_000_000)];
+        let in_order = ears(&[(messages[0], 1_001_000), (messages[1], 1_002_000)]);
+        let swapped = ears(&[(messages[1], 1_001_000), (messages[0], 1_002_000)]);
+        let step = Step::new(
+            2,
+            &course(&[1, 1]),
+            &[swapped, in_order],
+            record(&messages, &[1, 1]),
+        );
 
+        assert_eq!((step.disordered, step.undelivered), (1, 0));
+    }
+
+    #[test]
+    fn who_stops_reading_must_hear_everything_and_does_not_count_for_latencies() {
+        let messages = [said(0, 0, 1_000_000), said(0, 1, 1_000_000)];
+        let paused = Course {
+            paused: Some(1),
+            ..course(&[2, 0])
+        };
+        let ears = [
+            ears(&messages.map(|message| (message, 1_001_000))),
+            ears(&[(messages[0], 2_000_000)]),
+        ];
+        let step = Step::new(2, &paused, &ears, record(&messages, &[2, 0]));
+
+        assert_eq!(step.undelivered, 1);
+        assert_eq!((step.to_other.count(), step.to_self.count()), (0, 2));
+        assert!(
+            step.row().ends_with("1 came to who stopped reading"),
+            "{}",
+            step.row()
+        );
+    }
+
+    #[test]
+    fn rates_depend_on_the_number_of_sidecars_unless_they_are_chosen() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            options: Options,
+        }
+        let rates = |args: &[&str]| {
+            let cli: Cli = clap::Parser::parse_from(["bench"].iter().chain(args));
+            cli.options.rates().to_vec()
+        };
+
+        assert_eq!(rates(&[]), RATES);
+        assert_eq!(rates(&["--sidecars", "2"]), RATES_OF_SEVERAL);
+        assert_eq!(rates(&["--sidecars", "2", "--rate", "7"]), [7]);
+    }
+
+    #[test]
+    fn what_is_stored_is_compared_with_what_was_said() {
+        let stored = [said(0, 0, 5), said(0, 0, 5), said(0, 2, 6), said(1, 1, 7)];
         let expected = Stored {
             missing: 2,
             repeated: 1,
             invented: 1,
         };
-        assert_eq!(stored, expected);
-        assert!(!stored.is_exact());
-        assert!(Stored::of_contents([].iter(), &[0]).unwrap().is_exact());
+
+        assert_eq!(record(&stored, &[3, 1]).stored, expected);
+        assert!(!expected.is_exact());
+        assert!(record(&[], &[0]).stored.is_exact());
     }
 }

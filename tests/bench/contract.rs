@@ -1,5 +1,5 @@
-//! The contract's load test (6.3), written from its description and as large as the machine bears: statuses are strict, the
-//! organizer never reads, each try of a participant reads one frame, and the first failure ends it.
+//! The contract's load test (6.3), written from its description and as large as the machine bears: statuses are
+//! strict, the organizer never reads, each try of a participant reads one frame, and the first failure ends it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,13 +14,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::builds::Build;
 use crate::figures::{machine, milliseconds};
 use crate::load::Connection;
 use crate::seed;
 use crate::socket;
 use crate::system::{System, Usage};
 
-/// How often a participant looks for the chat.
+/// How often a participant asks for its chats.
 const TRIES: usize = 10;
 
 /// How often figures are shown.
@@ -29,24 +30,24 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// What is measured.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Between two `start_chat` of the organizer
+    /// The time between two `start_chat` of the organizer
     #[arg(long, value_name = "MS", default_value_t = 10)]
     sci: u64,
 
-    /// Between two participants
+    /// The time between two participants
     #[arg(long, value_name = "MS", default_value_t = 20)]
     cpi: u64,
 
-    /// Between two frames of one participant
+    /// The time between two frames of one participant
     #[arg(long, value_name = "MS", default_value_t = 100)]
     smi: u64,
 
-    /// When it ends if nothing fails before
+    /// How long the test lasts if nothing fails
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
 }
 
-/// How far it has come.
+/// Counters of the whole test.
 #[derive(Default)]
 struct Counters {
     participants: AtomicU64,
@@ -57,7 +58,7 @@ struct Counters {
     errors: AtomicU64,
 }
 
-/// How far it had come at a moment.
+/// The counters at a moment.
 #[derive(Clone, Copy)]
 struct Standing {
     participants: u64,
@@ -69,9 +70,9 @@ struct Standing {
     usage: Usage,
 }
 
-/// Runs the load test and prints how far it comes.
+/// Runs the load test and prints its figures.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let system = System::start(1).await?;
+    let system = System::start(&Build::this()?, 1).await?;
     let address = system.address()?;
     let sidecar = *system.sidecars()?.first().context("no sidecar")?;
     let agency = system.agency().await?;
@@ -122,7 +123,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Takes whoever waits, again and again, and reads nothing, pings included.
+/// Sends `start_chat` again and again, and never reads, not even pings.
 async fn start_chats(sidecar: SocketAddr, token: String, sci: u64) -> Result<Infallible> {
     let mut stream = socket::dial(sidecar, &token).await?;
     let start_chat = json!({"type": "start_chat", "payload": ""});
@@ -134,7 +135,7 @@ async fn start_chats(sidecar: SocketAddr, token: String, sci: u64) -> Result<Inf
     }
 }
 
-/// The next participant, who presses at once. Statuses and types are those that the contract's test insists on.
+/// Signs the next participant up and presses. Statuses and types are those of the contract's test.
 async fn sign_up(
     address: SocketAddr,
     event_id: i64,
@@ -152,7 +153,7 @@ async fn sign_up(
     Ok(participant.token)
 }
 
-/// Waits for the chat, one frame a try, then talks, and reads and discards whatever comes.
+/// Polls for the chat, one frame a try, then sends messages, and discards what it receives.
 async fn talk(
     sidecar: SocketAddr,
     token: String,
@@ -235,7 +236,7 @@ const HEADER: &str = concat!(
     "     s                               1/s       1/s      host  sidecar    redis  servers   client        others"
 );
 
-/// What has happened between two moments.
+/// The figures between two moments.
 fn row(start: Instant, before: &Standing, now: &Standing) -> String {
     let seconds = (now.at - before.at).as_secs_f64();
     let echoed = now.echoed - before.echoed;

@@ -1,11 +1,11 @@
-//! What several measurements come to, and how they are shown.
+//! Sums up measurements and shows them.
 
 use std::fmt;
 use std::fs;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-/// The least, the middle and the greatest of several figures.
+/// The minimum, the median and the maximum of several figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) least: f64,
@@ -14,7 +14,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of one figure at least.
+    /// Of at least one figure.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_unstable_by(f64::total_cmp);
@@ -30,7 +30,7 @@ impl Spread {
         }
     }
 
-    /// Of the ratios of figures that were measured one after the other, so that both saw the same of what else the machine did.
+    /// Of the ratios of figures that were measured one after the other, under the same load of the machine.
     pub(crate) fn of_ratios<Sample>(pairs: &[[Sample; 2]], figure: impl Fn(&Sample) -> f64) -> Spread {
         Spread::of(pairs.iter().map(|[ours, theirs]| figure(ours) / figure(theirs)))
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// How long each of several things took.
+/// Sorted latencies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies {
     ascending: Vec<Duration>,
@@ -63,7 +63,7 @@ impl Latencies {
         self.ascending.len()
     }
 
-    /// The latency in milliseconds that `percent` of them do not exceed; not a number when there are none.
+    /// The percentile in milliseconds. Not a number if there are no latencies.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.ascending.len() * percent).div_ceil(100);
         self.ascending
@@ -72,7 +72,7 @@ impl Latencies {
     }
 }
 
-/// Half of them, nearly all, and all are at most this many milliseconds.
+/// Median, 99th percentile and maximum in milliseconds.
 impl fmt::Display for Latencies {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [half, nearly_all, all] = [50, 99, 100].map(|percent| self.percentile(percent));
@@ -84,7 +84,7 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// What the figures depend on.
+/// The machine and the profile that the figures depend on.
 pub(crate) fn machine() -> String {
     let cores = available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

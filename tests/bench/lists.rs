@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use mayday_tests::settings::ORGANIZER_KEY;
 use rusqlite::{Connection as Database, params};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ use crate::Effort;
 use crate::figures::{Spread, machine};
 use crate::load::{Call, Connection, measure};
 use crate::seed::{self, Agency};
-use crate::server::{ORGANIZER_KEY, Server, database};
+use crate::server::{Server, database};
 
 /// How many rows a page has.
 const LIMIT: usize = 50;
@@ -79,7 +80,8 @@ pub(crate) async fn run(effort: &Effort) -> Result<()> {
         FULL.events, FULL.rows, FULL.rows, NEARLY_EMPTY.events, NEARLY_EMPTY.rows, NEARLY_EMPTY.rows
     );
     println!(
-        "{} rounds of {} s over {connections} connections; medians, and for ratios the least and the greatest of a round as well\n",
+        "{} rounds of {} s over {connections} connections; \
+         medians, and for ratios the least and the greatest of a round as well\n",
         effort.rounds,
         time.as_secs_f64()
     );
@@ -206,8 +208,8 @@ fn lists(agency: &Agency) -> Vec<List> {
     lists
 }
 
-/// Fills a database behind its service's back: through the API a full one would take a quarter of an hour. The rows of the record
-/// have no hashes, which no list looks at.
+/// Fills a database behind its service's back: through the API a full one would take a quarter of an hour. The rows
+/// of the record have no hashes, which no list looks at.
 fn fill_database(path: &Path, agency: &Agency, fill: &Fill) -> Result<()> {
     let mut database = Database::open(path)?;
     let transaction = database.transaction()?;
@@ -221,7 +223,8 @@ fn fill_database(path: &Path, agency: &Agency, fill: &Fill) -> Result<()> {
     )?;
     transaction.execute(
         "INSERT INTO issues (name, description, priority, time_created, author_id, event_id, agency_id)
-         SELECT 'Fence down', 'Behind the second stage', 'high', 1783101600000, ?1, id, agency_id FROM events ORDER BY id",
+         SELECT 'Fence down', 'Behind the second stage', 'high', 1783101600000, ?1, id, agency_id
+         FROM events ORDER BY id",
         params![agency.owner.id],
     )?;
     transaction.execute(

@@ -97,7 +97,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // What goes wrong on the connection goes wrong with the request on it, too.
+        // An error of the connection is an error of its request as well.
         tokio::spawn(async { drop(connection.await) });
         Ok(Connection {
             sender,
@@ -129,7 +129,7 @@ impl Connection {
     }
 }
 
-/// What one measurement found.
+/// The figures of one measurement.
 pub(crate) struct Sample {
     /// From sending a request to having read its answer. Never empty.
     latencies: Latencies,

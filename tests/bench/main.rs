@@ -1,13 +1,14 @@
-//! `mayday-bench`: what things cost on this machine, each beside something to compare it with. `cargo xtask bench` builds and
-//! runs it. It prints figures and judges none.
+//! `mayday-bench` measures what things cost on this machine. `cargo xtask bench` builds and runs it. It prints figures
+//! and judges none.
 //!
-//! - [`organizer`] asks what the sandbox costs: the organizer on the embedded host beside [`baseline`], a plain native server
-//!   with the same SQL.
-//! - [`lists`] asks whether a page of a list costs the same in a full database as in a nearly empty one.
-//! - [`chat`] asks what a message costs and how long it takes, [`press`] the same of a press for help, and [`contract`] how far the
-//!   load test of the contract comes, all three of the whole system.
-//! - [`server`] starts a server as a process, [`system`] all of them, [`seed`] fills them, [`load`] sends requests, [`socket`] frames;
-//!   [`processes`] asks what they use, [`figures`] sums up.
+//! - [`organizer`] asks what the sandbox costs: the organizer on the embedded host beside [`baseline`], a plain
+//!   native server with the same SQL.
+//! - [`lists`] compares a page of a list in a full database with one in a nearly empty one.
+//! - The whole system: [`chat`] measures messages, [`press`] presses for help, [`connect`] connections, [`idle`] a
+//!   system without clients, and [`contract`] runs the contract's load test. All but the last can compare two
+//!   [`builds`].
+//! - [`server`] starts one server, [`system`] a whole system, [`seed`] fills them, [`load`] sends requests, [`socket`]
+//!   frames; [`processes`] reads processor time and memory, [`figures`] sums up.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,10 +18,15 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::processes::raise_descriptor_limit;
+
 mod baseline;
+mod builds;
 mod chat;
+mod connect;
 mod contract;
 mod figures;
+mod idle;
 mod lists;
 mod load;
 mod organizer;
@@ -45,10 +51,14 @@ enum Bench {
     Organizer(Effort),
     /// A page of each list in a full database beside one in a nearly empty database
     Lists(Effort),
-    /// Messages between organizers and participants at given rates: how long they take, what they cost, whether all are stored
+    /// Messages between organizers and participants at given rates: latency, cost, and whether all are stored and shown
     Chat(chat::Options),
-    /// Presses for help at given rates: how long they take, what they cost, whether all are queued once
+    /// Presses for help at given rates: latency, cost, and whether all are queued once
     Press(press::Options),
+    /// Thousands of connections at once: how many a second are served, latency, cost, memory
+    Connect(connect::Options),
+    /// A system without clients: how busy each process is
+    Idle(idle::Options),
     /// The contract's load test, until the first failure
     Load(contract::Options),
     /// The plain native server, on any free port of 127.0.0.1
@@ -59,7 +69,7 @@ enum Bench {
 /// How much is measured.
 #[derive(clap::Args)]
 struct Effort {
-    /// Measure only what has this in its name, such as `events`
+    /// Measure only routes and lists with this in their names, such as `events`
     only: Option<String>,
 
     /// How often everything is measured
@@ -70,7 +80,7 @@ struct Effort {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     seconds: Option<Duration>,
 
-    /// How many connections send at once, each its next request when the last one is answered
+    /// How many connections send at once, each one request after the other
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     connections: Option<u16>,
 }
@@ -98,13 +108,16 @@ fn main() -> ExitCode {
 }
 
 fn run(bench: Bench) -> Result<()> {
+    raise_descriptor_limit()?;
     match bench {
         Bench::Organizer(effort) => client()?.block_on(organizer::run(&effort)),
         Bench::Lists(effort) => client()?.block_on(lists::run(&effort)),
         Bench::Chat(options) => client()?.block_on(chat::run(&options)),
         Bench::Press(options) => client()?.block_on(press::run(&options)),
+        Bench::Connect(options) => client()?.block_on(connect::run(&options)),
+        Bench::Idle(options) => client()?.block_on(idle::run(&options)),
         Bench::Load(options) => client()?.block_on(contract::run(&options)),
-        // On all cores, as the host is.
+        // On all cores, like the host.
         Bench::Baseline { database } => Runtime::new()?.block_on(baseline::serve(&database)),
     }
 }
@@ -132,6 +145,22 @@ mod tests {
         assert!(parse(&["chat"]).is_ok());
         assert!(parse(&["chat", "--rate", "100,200", "--idle", "0"]).is_ok());
         assert!(parse(&["press", "--rate", "500", "--burst", "8"]).is_ok());
+        assert!(
+            parse(&[
+                "chat",
+                "--sidecars",
+                "2",
+                "--pause-reader",
+                "1000",
+                "--against",
+                "..",
+                "--rounds",
+                "3"
+            ])
+            .is_ok()
+        );
+        assert!(parse(&["connect", "--sockets", "5000", "--rate", "2000"]).is_ok());
+        assert!(parse(&["idle", "--seconds", "10", "--against", ".."]).is_ok());
         assert!(parse(&["load", "--sci", "1000", "--cpi", "1000", "--smi", "1000"]).is_ok());
         assert!(parse(&["chat", "--rate", "0"]).is_err());
         assert!(parse(&["press", "--seconds", "0"]).is_err());

@@ -74,7 +74,8 @@ async fn routes(component: &Server, effort: &Effort) -> Result<Vec<Route>> {
     let token = &agency.owner.token;
     let connections = effort.connections.unwrap_or(CONNECTIONS);
     let issue = json!({
-        "name": "Fence down", "description": "Behind the second stage, by the river", "priority": "high", "eventId": event_id,
+        "name": "Fence down", "description": "Behind the second stage, by the river", "priority": "high",
+        "eventId": event_id,
     });
     let routes = [
         Route {

@@ -1,6 +1,6 @@
-//! What a press for help costs, and whether every one that is acknowledged is in the queue exactly once.
+//! The cost and latency of a press for help, and checks that every acknowledged press is in the queue exactly once.
 //!
-//! Every press is somebody else's. The load is open, as in [`crate::chat`].
+//! Each press is by another participant. The load is open, as in [`crate::chat`].
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,15 +13,16 @@ use rusqlite::Connection as Database;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::builds::{Builds, Figure, ratios};
 use crate::figures::{Latencies, machine, milliseconds};
 use crate::load::{Call, Connection};
 use crate::seed::{self, Person};
 use crate::system::{System, Usage};
 
-/// How long the outbox may take to deliver what could not be delivered at once.
+/// Time limit for the outbox to deliver presses that were not delivered at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Presses before those that are measured, so that everything is warm.
+/// How many presses warm the system up.
 const WARM_UP: usize = 50;
 
 /// What is measured.
@@ -41,17 +42,34 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=120))]
     seconds: u16,
 
-    /// How many come at the same moment
+    /// How many presses come at the same moment
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     burst: u32,
+
+    #[command(flatten)]
+    builds: Builds,
+}
+
+/// A system with an event to press for.
+struct Stage {
+    name: &'static str,
+    system: System,
+    event_id: i64,
 }
 
 /// Measures all rates and prints what came of them.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let system = System::start(1).await?;
-    let address = system.address()?;
-    let agency = system.agency().await?;
-    let event_id = seed::events(address, &agency, 1).await?;
+    let mut stages = Vec::new();
+    for build in options.builds.all()? {
+        let system = System::start(&build, 1).await?;
+        let agency = system.agency().await?;
+        let event_id = seed::events(system.address()?, &agency, 1).await?;
+        stages.push(Stage {
+            name: build.name,
+            system,
+            event_id,
+        });
+    }
     println!("{}", machine());
     println!(
         "{} s a rate, {} at the same moment; latencies from when it was time to press\n",
@@ -60,17 +78,36 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     println!("{}", Step::HEADER);
     let mut gone_wrong = Vec::new();
     for &rate in &options.rates {
-        let warm_up = seed::participants(address, &format!("early{rate}-"), WARM_UP).await?;
-        press(&system, &warm_up, event_id, rate, options.burst).await?;
-        let count = rate as usize * usize::from(options.seconds);
-        let participants = seed::participants(address, &format!("press{rate}-"), count).await?;
-        let step = press(&system, &participants, event_id, rate, options.burst).await?;
-        let queue = Queue::of(&system, &step.acknowledged).await?;
-        println!("{}  {queue}", step.row());
-        gone_wrong.extend(queue.complaint(rate));
+        let mut rounds = Vec::new();
+        for round in 0..options.builds.rounds {
+            let mut steps = Vec::new();
+            for stage in &stages {
+                let (step, queue) = measure(stage, rate, round, options).await?;
+                println!("{:<5} {}  {queue}", stage.name, step.row());
+                gone_wrong.extend(queue.complaint(rate));
+                steps.push(step);
+            }
+            rounds.push(steps);
+        }
+        if let Some(ratios) = ratios(&rounds, &Step::FIGURES) {
+            println!("      {ratios}");
+        }
     }
     ensure!(gone_wrong.is_empty(), "{}", gone_wrong.join("\n"));
     Ok(())
+}
+
+/// Presses at a rate, after a warm-up, and reads the queue afterwards.
+async fn measure(stage: &Stage, rate: u32, round: u16, options: &Options) -> Result<(Step, Queue)> {
+    let Stage { system, event_id, .. } = stage;
+    let address = system.address()?;
+    let warm_up = seed::participants(address, &format!("early{rate}-{round}-"), WARM_UP).await?;
+    press(system, &warm_up, *event_id, rate, options.burst).await?;
+    let count = rate as usize * usize::from(options.seconds);
+    let participants = seed::participants(address, &format!("press{rate}-{round}-"), count).await?;
+    let step = press(system, &participants, *event_id, rate, options.burst).await?;
+    let queue = Queue::of(system, &step.acknowledged).await?;
+    Ok((step, queue))
 }
 
 /// What came of one rate.
@@ -85,7 +122,7 @@ struct Step {
     usage: Usage,
 }
 
-/// Has everybody press when it is time to.
+/// Sends everybody's press at its scheduled time.
 async fn press(
     system: &System,
     participants: &[Person],
@@ -139,12 +176,12 @@ async fn press(
     Ok(step)
 }
 
-/// When to press, from the beginning.
+/// The scheduled time of a press, since the start.
 fn due(number: u32, rate: u32, burst: u32) -> Duration {
     Duration::from_secs_f64(f64::from(number / burst * burst) / f64::from(rate))
 }
 
-/// As many connections as there are presses under way, kept alive.
+/// A pool of kept-alive connections, one for each press under way.
 struct Connections {
     address: SocketAddr,
     idle: Mutex<Vec<Connection>>,
@@ -172,26 +209,38 @@ impl Connections {
 
 impl Step {
     const HEADER: &str = concat!(
-        "offered  answered  answered            p50 / p99 / max        CPU ms/press",
-        "                              cores\n",
-        "    1/s       1/s       200                         ms        host  sidecar    redis   client   others"
+        "      offered  answered  answered            p50 / p99 / max        CPU ms/press",
+        "                                        cores\n",
+        "build     1/s       1/s       200                         ms        host  sidecar  servers    redis",
+        "   client   others"
     );
+
+    const FIGURES: [Figure<Step>; 3] = [
+        ("p50", |step| step.latencies.percentile(50)),
+        ("p99", |step| step.latencies.percentile(99)),
+        ("CPU/press", |step| step.per_press(step.usage.servers())),
+    ];
+
+    /// In milliseconds.
+    fn per_press(&self, time: Duration) -> f64 {
+        milliseconds(time) / self.latencies.count().max(1) as f64
+    }
 
     fn row(&self) -> String {
         let answered = self.latencies.count();
         let seconds = self.elapsed.as_secs_f64();
-        let per_press = |time| milliseconds(time) / answered.max(1) as f64;
         let usage = &self.usage;
         let mut row = format!(
-            "{:>7} {:>9.0} {:>9} {:>26} {:>11.3} {:>8.3} {:>8.3} {:>8.3} {:>8.2}",
+            "{:>7} {:>9.0} {:>9} {:>26} {:>11.3} {:>8.3} {:>8.3} {:>8.3} {:>8.3} {:>8.2}",
             self.rate,
             answered as f64 / seconds,
             answered,
             self.latencies.to_string(),
-            per_press(usage.host),
-            per_press(usage.sidecars),
-            per_press(usage.redis),
-            per_press(usage.client),
+            self.per_press(usage.host),
+            self.per_press(usage.sidecars),
+            self.per_press(usage.servers()),
+            self.per_press(usage.redis),
+            self.per_press(usage.client),
             usage.others().as_secs_f64() / seconds,
         );
         for (status, count) in &self.refused {
@@ -226,7 +275,7 @@ impl Queue {
         let late = outbox()?;
         let start = Instant::now();
         while outbox()? > 0 && start.elapsed() < PATIENCE {
-            // What empties the outbox is a tick in another process.
+            // A tick in another process empties the outbox.
             sleep(Duration::from_millis(100)).await;
         }
         let locks = requests(&participant, "SELECT participant_id, request_id FROM locks")?;

@@ -1,11 +1,12 @@
-//! What the system knows of processes: their processor time and their memory.
+//! Processor time, memory and limits of processes.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How long all threads of a process have kept processors busy so far, those that ended included. It comes in steps of 10 ms.
+/// The processor time of a process so far, ended threads included. It comes in steps of 10 ms.
 pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("could not read the processor time of process {pid}"))?;
@@ -13,7 +14,7 @@ pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
     Ok(duration(ticks))
 }
 
-/// How long all processors together have been busy with anything at all since the machine started.
+/// The processor time of the whole machine since it started.
 pub(crate) fn processor_time_of_all() -> Result<Duration> {
     let stat =
         fs::read_to_string("/proc/stat").context("could not read the processor time of the machine")?;
@@ -21,18 +22,28 @@ pub(crate) fn processor_time_of_all() -> Result<Duration> {
     Ok(duration(ticks))
 }
 
-/// How many bytes of memory a process has in use.
+/// The resident memory of a process.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("could not read the memory of process {pid}"))?;
     resident(&status).context("/proc/<pid>/status is not what proc(5) says")
 }
 
+/// Raises the limit of open files to its maximum, for this process and those that it starts from now on.
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit).context("could not raise the limit of open files")
+}
+
 fn duration(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
-/// `utime` and `stime`, fields 14 and 15 of proc(5). Counted from behind the name, which may hold anything.
+/// `utime` and `stime`, fields 14 and 15 of proc(5). They are counted from after the name, which may hold anything.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(") ")?;
     let mut fields = behind_name.split(' ').skip(11);
@@ -41,7 +52,8 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// All but `idle` and `iowait`, the fourth and the fifth field of the first line, and `guest`, which is in `user` as well.
+/// All but `idle` and `iowait`, the fourth and the fifth field of the first line, and `guest`, which is in `user` as
+/// well.
 fn busy_ticks(stat: &str) -> Option<u64> {
     let fields = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> = fields

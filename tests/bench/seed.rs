@@ -1,4 +1,4 @@
-//! An agency at work, made through the API of the server that is measured.
+//! Creates agencies, events and accounts over the API of the server that is measured.
 
 use std::net::SocketAddr;
 
@@ -6,15 +6,16 @@ use anyhow::Result;
 use http::StatusCode;
 pub(crate) use mayday_tests::accounts::{PASSWORD, Person};
 use mayday_tests::accounts::{id_of, new_user};
+use mayday_tests::settings::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::load::{Call, Connection};
-use crate::server::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD, Server};
+use crate::server::Server;
 
 pub(crate) const OWNER_EMAIL: &str = "owner@example.org";
 
-/// An approved agency with its owner, somebody at its desk, and the superadmin who approved it.
+/// An approved agency with its owner, a support user, and the superadmin.
 pub(crate) struct Agency {
     pub(crate) id: i64,
     pub(crate) owner: Person,
@@ -27,7 +28,7 @@ pub(crate) async fn agency(server: &Server) -> Result<Agency> {
     agency_at(server.address, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD).await
 }
 
-/// The same where the superadmin is somebody else.
+/// The same with another superadmin.
 pub(crate) async fn agency_at(
     address: SocketAddr,
     superadmin_email: &str,
@@ -56,7 +57,7 @@ pub(crate) async fn agency_at(
     })
 }
 
-/// More people for an agency's desk.
+/// More support users for an agency.
 pub(crate) async fn support(address: SocketAddr, agency: &Agency, count: usize) -> Result<Vec<Person>> {
     let mut connection = Connection::open(address).await?;
     let mut people = Vec::new();
@@ -81,7 +82,7 @@ async fn hire(connection: &mut Connection, owner: &Person, email: &str) -> Resul
     sign_in(connection, email, PASSWORD).await
 }
 
-/// Signs participants up, whose e-mails begin with `name`, over so many connections at once as the host can make use of.
+/// Signs participants up, whose e-mails begin with `name`.
 pub(crate) async fn participants(address: SocketAddr, name: &str, count: usize) -> Result<Vec<Person>> {
     const CONNECTIONS: usize = 8;
     let mut signing_up = JoinSet::new();
@@ -120,7 +121,7 @@ pub(crate) fn press_call(participant: &Person, event_id: i64) -> Call {
     Call::post("/participant/chat-requests", &participant.token, &body).expecting(StatusCode::OK)
 }
 
-/// Gives an agency events, and tells the id of the last.
+/// Creates events, and returns the id of the last one.
 pub(crate) async fn events(address: SocketAddr, agency: &Agency, count: usize) -> Result<i64> {
     let mut connection = Connection::open(address).await?;
     let mut last = 0;

@@ -513,7 +513,7 @@ fn first_come_first_served(history: &History, record: &Record) -> Vec<Violation>
             let begun = other.time_start;
             let seen = first_seen.get(other.id.as_str());
             other.agency_id == chat.agency_id
-                && (other.pressed_at, &other.id) > (chat.pressed_at, &chat.id)
+                && (other.pressed_at, other.arrival) > (chat.pressed_at, chat.arrival)
                 && begun.is_some_and(|begun| begun > from)
                 && seen.is_some_and(|seen| *seen < until)
         });
@@ -645,7 +645,7 @@ impl<'a> Queue<'a> {
         let ahead = self.0.iter().filter(|stay| {
             stay.agency_id == chat.agency_id
                 && match stay.chat {
-                    Some(other) => (other.pressed_at, &other.id) < (chat.pressed_at, &chat.id),
+                    Some(other) => (other.pressed_at, other.arrival) < (chat.pressed_at, chat.arrival),
                     None => stay.pressed_at <= chat.pressed_at,
                 }
         });
@@ -848,6 +848,7 @@ mod tests {
                 event_id: EVENT,
                 request_id: request_id.clone(),
             });
+            let arrival = self.record.chats.len().try_into().expect("a few");
             self.record.chats.push(Chat {
                 id: id.to_owned(),
                 request_id,
@@ -858,6 +859,7 @@ mod tests {
                 pressed_at,
                 organizer_id: time_start.map(|_| ORGANIZER.id),
                 time_start,
+                arrival,
             });
             let author = User {
                 id: participant_id,
@@ -1277,7 +1279,7 @@ mod tests {
     #[test]
     fn chat_that_changed_hands_has_one_organizer_after_the_other() {
         let mut world = World::good();
-        world.store("c", 5, ORGANIZER, "A colleague takes over this chat.");
+        world.store("c", 5, ORGANIZER, "Mayday: a colleague takes over this chat.");
         world.stored("c")[4].is_system = true;
         world.record.chats[0].organizer_id = Some(COLLEAGUE.id);
         world.log(PARTICIPANT).given.push(given(COLLEAGUE, 5, 9_000));

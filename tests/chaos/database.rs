@@ -39,6 +39,8 @@ pub(crate) struct Chat {
     pub(crate) pressed_at: Millis,
     pub(crate) organizer_id: Option<i64>,
     pub(crate) time_start: Option<Millis>,
+    /// Of two requests with the same time of press, the one that arrived first is first.
+    pub(crate) arrival: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -80,8 +82,8 @@ impl Record {
         let snapshot = messenger.unchecked_transaction()?;
         let chats = rows(
             &messenger,
-            "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start FROM chats
-             ORDER BY id",
+            "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start, arrival
+             FROM chats ORDER BY id",
             chat,
         )?;
         let stored = rows(
@@ -102,7 +104,7 @@ impl Record {
                 .or_default()
                 .push(stored);
         }
-        let unreleased = messenger.query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))?;
+        let unreleased = messenger.query_row("SELECT count(*) FROM lock_releases", (), |row| row.get(0))?;
         let locks = rows(
             &participant,
             "SELECT participant_id, event_id, request_id FROM locks",
@@ -165,7 +167,7 @@ impl Record {
         let ahead = |other: &&Chat| {
             other.agency_id == chat.agency_id
                 && other.state == "waiting"
-                && (other.pressed_at, &other.id) < (chat.pressed_at, &chat.id)
+                && (other.pressed_at, other.arrival) < (chat.pressed_at, chat.arrival)
         };
         1 + self.chats.iter().filter(ahead).count()
     }
@@ -204,6 +206,7 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
         pressed_at: row.get(6)?,
         organizer_id: row.get(7)?,
         time_start: row.get(8)?,
+        arrival: row.get(9)?,
     })
 }
 

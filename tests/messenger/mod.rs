@@ -1,6 +1,7 @@
-//! The messenger service, for what the story needs of it (contract 5): batches as a sidecar sends them, and the archives.
+//! The messenger service, for what the story needs of it (contract 5): exchanges as a sidecar sends them, and the
+//! archives.
 
-mod missed;
+mod exchange;
 mod protocol_2;
 
 use futures_util::stream::{self, StreamExt};
@@ -8,21 +9,29 @@ use serde_json::{Value, json};
 
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::people::{self, Agency, Person};
+use crate::support::sidecar::{self, Heard, Sidecar, organizer};
 
 /// An agency at work, and a sidecar's way to the messenger.
 struct Desk {
     components: Components,
     agency: Agency,
+    sidecar: Sidecar,
     next_command: u32,
 }
 
 impl Desk {
     async fn open() -> Desk {
-        let components = Components::start();
+        Desk::with(&[]).await
+    }
+
+    /// With variables set otherwise.
+    async fn with(variables: &[(&str, &str)]) -> Desk {
+        let components = Components::with(&["organizer", "participant", "messenger"], variables);
         let agency = components.agency("Fest").await;
         Desk {
             components,
             agency,
+            sidecar: Sidecar::new("s"),
             next_command: 1,
         }
     }
@@ -38,48 +47,55 @@ impl Desk {
     }
 
     fn support(&self) -> Value {
-        json!({"realm": "organizer", "id": self.agency.support.id, "agencyId": self.agency.id})
+        organizer(self.agency.support.id, self.agency.id)
     }
 
     fn command(&mut self, principal: &Value, request: Value) -> Value {
         self.next_command += 1;
-        let id = format!("0198c0de-0000-7000-8000-{:012}", self.next_command);
-        json!({"id": id, "principal": principal, "receivedAt": 1_777_629_600_000_i64 + i64::from(self.next_command), "request": request})
+        sidecar::command(principal, self.next_command, &request)
     }
 
-    /// Sends a batch and returns its outcomes.
-    async fn batch(&self, commands: &[Value]) -> Vec<Value> {
-        let body = json!({"commands": commands});
-        let reply = self
-            .components
-            .door
-            .send(
-                "POST",
-                "/messenger/internal/commands",
-                Some(MESSENGER_KEY),
-                Some(&body),
-            )
-            .await;
-        reply.json(200)["outcomes"].as_array().expect("a list").clone()
+    /// One exchange.
+    async fn exchange(&mut self, commands: &[Value]) -> Heard {
+        self.sidecar.exchange(&self.components.door, commands, None).await
     }
 
-    /// Sends one command and returns its outcome.
-    async fn one(&mut self, principal: &Value, request: Value) -> Value {
+    /// One exchange with one command.
+    async fn one(&mut self, principal: &Value, request: Value) -> Heard {
         let command = self.command(principal, request);
-        self.batch(&[command]).await.remove(0)
+        let heard = self.exchange(&[command]).await;
+        assert_eq!(heard.replies.len(), 1, "{heard:?}");
+        heard
     }
 
     /// Starts the next chat and returns its id.
     async fn start(&mut self) -> String {
-        let outcome = self.one(&self.support(), json!({"type": "startChat"})).await;
-        let chat = &outcome["deliveries"][0]["frame"];
-        assert_eq!(chat["type"], "new_chat", "{outcome}");
-        chat["payload"]["id"].as_str().expect("text").to_owned()
+        let heard = self.one(&self.support(), json!({"type": "startChat"})).await;
+        chat_id(&heard)
     }
+
+    fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.components.database("messenger")).expect("a database")
+    }
+}
+
+/// The id of the chat that has been started.
+fn chat_id(heard: &Heard) -> String {
+    let deliveries = heard.deliveries();
+    let new_chat = deliveries
+        .iter()
+        .find(|delivery| delivery.frame()["type"] == "new_chat");
+    let new_chat = new_chat.unwrap_or_else(|| panic!("no new_chat in {heard:?}"));
+    new_chat.payload()["id"].as_str().expect("text").to_owned()
 }
 
 fn participant(person: &Person) -> Value {
     json!({"realm": "participant", "id": person.id})
+}
+
+/// A principal as a recipient.
+fn user(principal: &Value) -> Value {
+    json!({"realm": principal["realm"], "id": principal["id"]})
 }
 
 fn say(chat_id: &str, message: &str) -> Value {
@@ -87,7 +103,7 @@ fn say(chat_id: &str, message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_batch_is_carried_out_in_order() {
+async fn commands_are_carried_out_in_order_and_questions_see_all_changes() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;
@@ -95,90 +111,55 @@ async fn a_batch_is_carried_out_in_order() {
     let history = json!({"type": "getChatHistory", "chatId": chat_id});
     let batch = [
         desk.command(&support, say(&chat_id, "one")),
-        desk.command(&participant, say(&chat_id, "two")),
-        desk.command(&support, history.clone()),
-        desk.command(&support, say(&chat_id, "three")),
+        desk.command(&participant, history.clone()),
+        desk.command(&support, say(&chat_id, "two")),
+    ];
+    let heard = desk.exchange(&batch).await;
+    let both = json!([user(&support), participant]);
+    let deliveries = heard.deliveries();
+    for (delivery, (seq, content)) in deliveries.iter().zip([(2, "one"), (3, "two")]) {
+        assert_eq!(delivery.to, both);
+        let (contract, two) = (delivery.contract.as_ref().expect("a frame"), delivery.payload());
+        assert_eq!((&two["seq"], &two["content"]), (&json!(seq), &json!(content)));
+        assert_eq!(contract["payload"]["seq"], Value::Null);
+        assert_eq!(contract["payload"]["content"], content);
+    }
+    let contents: Vec<_> = contents(&heard.replies[1]);
+    assert_eq!(contents, ["Problem description: Lost", "one", "two"]);
+    assert_eq!(
+        (&heard.replies[0], &heard.replies[2]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(heard.updates.len(), 1, "one transaction is one update");
+
+    let batch = [
         desk.command(&support, json!({"type": "closeChat", "chatId": chat_id})),
         desk.command(&participant, say(&chat_id, "too late")),
-        desk.command(&participant, json!({"type": "getChats"})),
+        desk.command(&support, json!({"type": "getChats"})),
+        desk.command(&participant, history),
     ];
-    let outcomes = desk.batch(&batch).await;
-    let both = json!([{"realm": "organizer", "id": desk.agency.support.id}, participant]);
-    for (index, position, content) in [(0, 2, "one"), (1, 3, "two"), (3, 4, "three")] {
-        let delivery = &outcomes[index]["deliveries"][0];
-        assert_eq!(
-            (&delivery["to"], &delivery["place"]["position"]),
-            (&both, &json!(position))
-        );
-        assert_eq!(delivery["frame"]["payload"]["content"], content);
-    }
-    let messages = outcomes[2]["reply"]["payload"]["messages"]
-        .as_array()
-        .expect("a list");
-    let contents: Vec<_> = messages.iter().map(|message| &message["content"]).collect();
-    assert_eq!(contents, ["Problem description: Lost", "one", "two"]);
-    assert_eq!(outcomes[4]["deliveries"][0]["place"]["position"], 5);
+    let heard = desk.exchange(&batch).await;
     let error =
         json!({"type": "error", "payload": {"message": format!("you have no access to chat {chat_id}")}});
-    assert_eq!(outcomes[5], json!({"reply": error}));
-    assert_eq!(
-        outcomes[6],
-        json!({"reply": {"type": "chats", "payload": {"chats": []}}})
-    );
-    assert_eq!(desk.one(&support, history).await, json!({"reply": error}));
+    let chats = json!({"type": "chats", "payload": {"chats": []}});
+    assert_eq!(heard.replies, [Value::Null, error.clone(), chats, error]);
+    assert_eq!(heard.kinds(), [("closed_chat".to_owned(), "everyone")]);
+    assert_eq!(heard.deliveries()[0].to, both);
 }
 
-#[tokio::test]
-async fn a_batch_that_comes_again_is_answered_as_before_and_stores_nothing() {
-    let mut desk = Desk::open().await;
-    let person = desk.presses("p", "").await;
-    let other = desk.presses("other", "").await;
-    let (support, participant) = (desk.support(), participant(&person));
-    let start = [desk.command(&support, json!({"type": "startChat"}))];
-    let started = desk.batch(&start).await;
-    assert_eq!(desk.batch(&start).await, started);
-    let chat_id = started[0]["deliveries"][0]["place"]["chatId"]
-        .as_str()
-        .expect("text")
-        .to_owned();
-
-    let talk = [
-        desk.command(
-            &participant,
-            json!({"type": "sendMessage", "chatId": chat_id, "message": "here", "lat": 0.0, "lng": -0.5}),
-        ),
-        desk.command(&support, say(&chat_id, "coming")),
-    ];
-    let said = desk.batch(&talk).await;
-    assert_eq!(desk.batch(&talk).await, said);
-    let half_new = [
-        talk[1].clone(),
-        desk.command(&support, say(&chat_id, "nearly there")),
-    ];
-    let outcomes = desk.batch(&half_new).await;
-    assert_eq!(
-        (&outcomes[0], &outcomes[1]["deliveries"][0]["place"]["position"]),
-        (&said[1], &json!(3))
-    );
-
-    let close = [desk.command(&support, json!({"type": "closeChat", "chatId": chat_id}))];
-    let closed = desk.batch(&close).await;
-    assert_eq!(desk.batch(&close).await, closed);
-    assert_eq!(desk.batch(&talk).await, said, "also after the chat has ended");
-    let contents = person.archived_contents("participant", &chat_id).await;
-    assert_eq!(contents, ["here", "coming", "nearly there"]);
-    let next = desk.one(&support, json!({"type": "startChat"})).await;
-    assert_eq!(
-        next["deliveries"][0]["frame"]["payload"]["participantId"], other.id,
-        "one command took one request"
-    );
+/// The contents of a history.
+fn contents(reply: &Value) -> Vec<&Value> {
+    let messages = reply["payload"]["messages"].as_array();
+    let messages = messages.unwrap_or_else(|| panic!("no history: {reply}"));
+    messages.iter().map(|message| &message["content"]).collect()
 }
 
 #[tokio::test]
 async fn a_request_is_queued_once_however_often_it_comes() {
     let mut desk = Desk::open().await;
     let request = json!({"requests": [{
-        "id": "0198c0de-0000-7000-8000-000000000000", "participantId": 7, "eventId": desk.agency.event_id, "agencyId": desk.agency.id,
+        "id": "0198c0de-0000-7000-8000-000000000000", "participantId": 7,
+        "eventId": desk.agency.event_id, "agencyId": desk.agency.id,
         "pressedAt": 5, "description": "Lost", "lat": null, "lng": null,
         "contact": {"email": "p@example.org", "phoneNumber": "", "version": 0},
     }]});
@@ -202,22 +183,28 @@ async fn a_request_is_queued_once_however_often_it_comes() {
     let waiting = json!({"state": "waiting", "ahead": 0, "estimate": null});
     assert_eq!(standings.json(200), json!({"standings": [waiting, null]}));
     let support = desk.support();
-    let outcome = desk.one(&support, json!({"type": "startChat"})).await;
-    let chat = &outcome["deliveries"][0]["frame"]["payload"];
+    let heard = desk.one(&support, json!({"type": "startChat"})).await;
+    let deliveries = heard.deliveries();
+    let chat = deliveries[0].payload();
     assert!(
         chat.get("latStart").is_none() && chat.get("lngStart").is_none(),
         "{chat}"
     );
-    assert_eq!(outcome["deliveries"].as_array().map(Vec::len), Some(2));
+    let kinds = [
+        ("new_chat".to_owned(), "everyone"),
+        ("user_message".to_owned(), "everyone"),
+    ];
+    assert_eq!(heard.kinds(), kinds);
     let nobody = desk.one(&support, json!({"type": "startChat"})).await;
     assert_eq!(
-        nobody,
-        json!({"reply": {"type": "info", "payload": {"message": "no new chats"}}})
+        nobody.replies,
+        [json!({"type": "info", "payload": {"message": "no new chats"}})]
     );
+    assert!(nobody.deliveries().is_empty());
 }
 
-/// Hundreds of claims at once, over several hosts on one database: everybody who waits is given to exactly one organizer, the longest waiting
-/// first, and nobody to another agency's.
+/// Hundreds of claims at once, over several hosts on one database: everybody who waits is given to exactly one
+/// organizer, the longest waiting first, and nobody to another agency's.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_given_to_two_organizers() {
     const WAITING: usize = 250;
@@ -228,7 +215,8 @@ async fn nobody_is_given_to_two_organizers() {
     let presses: Vec<Value> = (0..WAITING)
         .map(|number| {
             json!({
-                "id": format!("0198c0de-0000-7000-9000-{number:012}"), "participantId": 1000 + number, "eventId": desk.agency.event_id,
+                "id": format!("0198c0de-0000-7000-9000-{number:012}"), "participantId": 1000 + number,
+                "eventId": desk.agency.event_id,
                 "agencyId": desk.agency.id, "pressedAt": 1_777_000_000_000_i64 + i64::try_from(number).expect("a few"),
                 "description": "", "lat": null, "lng": null,
                 "contact": {"email": "p@example.org", "phoneNumber": "", "version": 0},
@@ -247,20 +235,18 @@ async fn nobody_is_given_to_two_organizers() {
 
     let organizers = [
         desk.support(),
-        json!({"realm": "organizer", "id": desk.agency.owner.id, "agencyId": desk.agency.id}),
-        json!({"realm": "organizer", "id": rival.owner.id, "agencyId": rival.id}),
+        organizer(desk.agency.owner.id, desk.agency.id),
+        organizer(rival.owner.id, rival.id),
     ];
-    let batches: Vec<Value> = (0..BATCHES)
+    let batches: Vec<Vec<Value>> = (0..BATCHES)
         .map(|_| {
-            let claims: Vec<Value> = (0..CLAIMS)
-                .map(|claim| {
-                    desk.command(
-                        &organizers[claim % organizers.len()],
-                        json!({"type": "startChat"}),
-                    )
-                })
-                .collect();
-            json!({"commands": claims})
+            let claim = |claim: usize| {
+                desk.command(
+                    &organizers[claim % organizers.len()],
+                    json!({"type": "startChat"}),
+                )
+            };
+            (0..CLAIMS).map(claim).collect()
         })
         .collect();
     let hosts = [
@@ -268,23 +254,34 @@ async fn nobody_is_given_to_two_organizers() {
         desk.components.another_host(&["messenger"], &[]),
         desk.components.another_host(&["messenger"], &[]),
     ];
+    let names: Vec<String> = (0..BATCHES).map(|number| format!("sidecar {number}")).collect();
     let sent = batches.iter().enumerate().map(|(number, batch)| {
         let host = &hosts[number % hosts.len()];
+        let name = &names[number];
         async move {
-            let path = "/messenger/internal/commands";
-            let reply = host.send("POST", path, Some(MESSENGER_KEY), Some(batch)).await;
-            reply.json(200)["outcomes"].as_array().expect("a list").clone()
+            let mut sidecar = Sidecar::new(name);
+            sidecar.beat(host, None).await;
+            let body = sidecar.next(batch, None);
+            Heard::read(&sidecar::send(host, &body).await)
         }
     });
-    // As many sidecars, each with one batch under way.
-    let outcomes: Vec<Vec<Value>> = stream::iter(sent).buffer_unordered(6).collect().await;
-    let outcomes = outcomes.concat();
-    assert_eq!(outcomes.len(), BATCHES * CLAIMS);
-    let mut given: Vec<i64> = outcomes
+    // As many sidecars, each with one exchange under way.
+    let heard: Vec<Heard> = stream::iter(sent).buffer_unordered(6).collect().await;
+    let replies: usize = heard.iter().map(|heard| heard.replies.len()).sum();
+    assert_eq!(replies, BATCHES * CLAIMS);
+    // Sidecars also read what others have done. An update belongs to the one that has committed it.
+    let mut given: Vec<i64> = heard
         .iter()
-        .filter_map(|outcome| {
-            let chat = &outcome["deliveries"][0]["frame"]["payload"];
-            assert_ne!(chat["organizerId"], rival.owner.id, "{outcome}");
+        .flat_map(|heard| {
+            heard
+                .updates
+                .iter()
+                .filter(|update| heard.committed.contains(&update.cursor.id))
+        })
+        .flat_map(|update| &update.deliveries)
+        .filter_map(|delivery| {
+            let chat = delivery.payload();
+            assert_ne!(chat["organizerId"], rival.owner.id, "{chat}");
             chat["participantId"].as_i64()
         })
         .collect();
@@ -293,7 +290,7 @@ async fn nobody_is_given_to_two_organizers() {
     // Seven of ten claims in a batch are the agency's own.
     assert_eq!(given, everybody[..(BATCHES * 7).min(WAITING)]);
 
-    let database = rusqlite::Connection::open(desk.components.database("messenger")).expect("a database");
+    let database = desk.database();
     let out_of_turn: i64 = database
         .query_row(
             "SELECT count(*) FROM chats later JOIN chats earlier ON earlier.pressed_at < later.pressed_at
@@ -311,18 +308,59 @@ async fn organizers_locations_are_ignored_and_participants_kept() {
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
     let located = json!({"type": "sendMessage", "chatId": chat_id, "message": "", "lat": 0.0, "lng": 1.5});
-    let by_support = desk.one(&desk.support(), located.clone()).await;
-    let message = &by_support["deliveries"][0]["frame"]["payload"];
+    let by_support = desk.one(&desk.support(), located.clone()).await.deliveries();
+    let message = by_support[0].payload();
     assert!(
         message.get("lat").is_none() && message.get("lng").is_none(),
         "{message}"
     );
-    let by_participant = desk.one(&participant(&person), located).await;
-    let message = &by_participant["deliveries"][0]["frame"]["payload"];
+    let by_participant = desk.one(&participant(&person), located).await.deliveries();
+    let message = by_participant[0].payload();
     assert_eq!(
         (&message["lat"], &message["lng"], &message["fromOrganizer"]),
         (&json!(0.0), &json!(1.5), &json!(0))
     );
+}
+
+/// Issue 12, item 15: a message is never refused for its position.
+#[tokio::test]
+async fn an_impossible_position_is_dropped_and_its_message_kept() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let participant = participant(&person);
+    let impossible = [
+        json!({"lat": 90.5, "lng": 0.0}),
+        json!({"lat": 0.0, "lng": -181.0}),
+        json!({"lat": 1.0}),
+        json!({"lng": 1.0}),
+    ];
+    let commands: Vec<Value> = impossible
+        .iter()
+        .map(|position| {
+            let mut request = say(&chat_id, "here");
+            for (name, value) in position.as_object().expect("an object") {
+                request[name] = value.clone();
+            }
+            desk.command(&participant, request)
+        })
+        .collect();
+    let heard = desk.exchange(&commands).await;
+    assert_eq!(heard.deliveries().len(), impossible.len());
+    for delivery in heard.deliveries() {
+        let message = delivery.payload();
+        assert_eq!(message["content"], "here");
+        assert!(
+            message.get("lat").is_none() && message.get("lng").is_none(),
+            "{message}"
+        );
+    }
+    let log = desk.components.log("messenger");
+    let line = format!(
+        "dropped the impossible positions of 4 messages, the first by participant {}",
+        person.id
+    );
+    assert_eq!(log.matches(&line).count(), 1, "{log}");
 }
 
 /// Design 1: while the participant service is down closing succeeds at once, and the lock is released later.
@@ -334,19 +372,8 @@ async fn a_chat_is_closed_although_the_participant_service_is_down() {
     let support = desk.support();
     let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat_id}));
     let alone = desk.components.host_with(&["organizer", "messenger"]);
-    let body = json!({"commands": [close]});
-    let reply = alone
-        .send(
-            "POST",
-            "/messenger/internal/commands",
-            Some(MESSENGER_KEY),
-            Some(&body),
-        )
-        .await;
-    assert_eq!(
-        reply.json(200)["outcomes"][0]["deliveries"][0]["frame"]["type"],
-        "closed_chat"
-    );
+    let heard = desk.sidecar.exchange(&alone, &[close], None).await;
+    assert_eq!(heard.kinds(), [("closed_chat".to_owned(), "everyone")]);
     let archive = alone
         .send(
             "GET",
@@ -362,9 +389,9 @@ async fn a_chat_is_closed_although_the_participant_service_is_down() {
     );
     assert!(person.has_requested(desk.agency.event_id).await);
 
-    let database = rusqlite::Connection::open(desk.components.database("messenger")).expect("a database");
+    let database = desk.database();
     database
-        .execute("UPDATE outbox SET due_at = 0", ())
+        .execute("UPDATE lock_releases SET due_at = 0", ())
         .expect("an update");
     desk.components
         .door
@@ -373,9 +400,11 @@ async fn a_chat_is_closed_although_the_participant_service_is_down() {
         .empty(200);
     assert!(!person.has_requested(desk.agency.event_id).await);
     let left: i64 = database
-        .query_row("SELECT count(*) FROM outbox", (), |row| row.get(0))
+        .query_row("SELECT count(*) FROM lock_releases", (), |row| row.get(0))
         .expect("a count");
     assert_eq!(left, 0);
+    let after = desk.exchange(&[]).await;
+    assert!(after.deliveries().is_empty(), "it was shown once: {after:?}");
 }
 
 #[tokio::test]
@@ -413,11 +442,10 @@ async fn a_very_long_chat_is_read_in_parts() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;
-    let database = rusqlite::Connection::open(desk.components.database("messenger")).expect("a database");
-    let sql =
-        "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent, position)
+    let database = desk.database();
+    let sql = "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent)
                WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < 700)
-               SELECT ?1, n, printf('%024d', n), ?2, 0, printf('%.15000c', 'm'), n, n FROM number";
+               SELECT ?1, n, printf('%024d', n), ?2, 0, printf('%.15000c', 'm'), n FROM number";
     database.execute(sql, (&chat_id, person.id)).expect("messages");
     let get = async |query: &str| {
         let path = format!("/messenger/participant/chats/{chat_id}/messages{query}");
@@ -435,7 +463,7 @@ async fn a_very_long_chat_is_read_in_parts() {
     }
     assert_eq!(seqs, (1..=700).collect::<Vec<i64>>());
     assert_eq!(get("?afterSeq=698&limit=1").await.list()[0]["seq"], 699);
-    for query in ["?afterSeq=-1", "?afterSeq=x", "?limit="] {
+    for query in ["?afterSeq=-1", "?afterSeq=x", "?limit=", "?limit=0", "?limit=-1"] {
         assert_eq!(get(query).await.status, 400, "{query}");
     }
 }
@@ -489,7 +517,7 @@ async fn bad_credentials_are_refused_by_what_is_wrong_with_them() {
 }
 
 #[tokio::test]
-async fn sidecars_need_the_key_and_a_readable_batch() {
+async fn sidecars_need_the_key_and_a_readable_exchange() {
     let desk = Desk::open().await;
     let send = async |path: &str, key: Option<&str>, body: &str| {
         desk.components
@@ -498,7 +526,7 @@ async fn sidecars_need_the_key_and_a_readable_batch() {
             .await
     };
     for path in [
-        "/messenger/internal/commands",
+        "/messenger/internal/exchange",
         "/messenger/internal/authenticate",
         "/messenger/internal/requests",
         "/messenger/internal/tick",
@@ -510,9 +538,9 @@ async fn sidecars_need_the_key_and_a_readable_batch() {
             .await
             .error(401, "invalid api key");
     }
-    for body in ["", "{", "{}", r#"{"commands":[{}]}"#] {
+    for body in ["", "{", "{}", r#"{"sidecar":"s","number":1,"commands":[{}]}"#] {
         assert_eq!(
-            send("/messenger/internal/commands", Some(MESSENGER_KEY), body)
+            send("/messenger/internal/exchange", Some(MESSENGER_KEY), body)
                 .await
                 .status,
             400,
@@ -533,20 +561,33 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
     let superadmin = desk.components.superadmin().await;
     let bearer = |token: &str| format!("Bearer {token}");
     let support = &desk.agency.support;
-    let body = json!({"authorizations": [bearer(&support.token), "nonsense", bearer(&person.token), bearer(&superadmin.token), bearer("organizer:x")]});
+    let body = json!({"authorizations": [
+        bearer(&support.token), "nonsense", bearer(&person.token), bearer(&superadmin.token), bearer("organizer:x"),
+    ]});
     let path = "/messenger/internal/authenticate";
     let reply = desk
         .components
         .door
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await;
-    let rejected = json!({"admission": "rejected"});
-    let expected = json!({"revision": 0, "outcomes": [
-        {"admission": "accepted", "principal": {
+    let after: i64 = desk
+        .database()
+        .query_row("SELECT max(id) FROM updates", (), |row| row.get(0))
+        .expect("an id");
+    let profile = support.get("/organizer/profile").await.json(200);
+    let name = format!(
+        "{} {}",
+        profile["firstName"].as_str().expect("a text"),
+        profile["lastName"].as_str().expect("a text")
+    );
+    let rejected = json!({"verdict": "rejected"});
+    let expected = json!({"after": after, "verdicts": [
+        {"verdict": "accepted", "principal": {
             "realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4, "maxOpenChats": 5,
+            "name": name,
         }},
         rejected,
-        {"admission": "accepted", "principal": {"realm": "participant", "id": person.id}},
+        {"verdict": "accepted", "principal": {"realm": "participant", "id": person.id}},
         rejected,
         rejected,
     ]});
@@ -557,6 +598,6 @@ async fn credentials_of_a_batch_are_judged_one_by_one() {
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await
         .json(200);
-    assert_eq!(reply["outcomes"][2], json!({"admission": "unavailable"}));
-    assert_eq!(reply["outcomes"][0]["admission"], "accepted");
+    assert_eq!(reply["verdicts"][2], json!({"verdict": "unavailable"}));
+    assert_eq!(reply["verdicts"][0]["verdict"], "accepted");
 }

@@ -59,7 +59,7 @@ async fn verification_takes_a_real_boolean() {
 }
 /// Contract 3.8: it is the administrator's change and not the agency's.
 #[tokio::test]
-async fn an_approval_is_in_the_administrators_record_only() {
+async fn an_approval_is_recorded_for_administrators_only() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -103,7 +103,7 @@ async fn the_roles_that_administrators_give_are_listed() {
 }
 
 #[tokio::test]
-async fn the_list_is_of_administrators_and_a_single_user_may_be_anybody() {
+async fn administrators_are_listed_and_any_single_user_is_shown() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -159,7 +159,7 @@ async fn a_user_whom_an_administrator_creates_has_no_agency() {
 }
 
 #[tokio::test]
-async fn administrators_reach_their_juniors_only() {
+async fn administrators_manage_their_juniors_only() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;

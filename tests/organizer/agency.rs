@@ -10,7 +10,7 @@ use crate::support::people::{
 };
 
 #[tokio::test]
-async fn a_registration_makes_an_unapproved_agency_and_its_owner_and_both_are_on_record() {
+async fn a_registration_creates_and_records_an_unapproved_agency_and_its_owner() {
     let components = Components::with(&["organizer"], &[]);
     let door = &components.door;
     let agency = door
@@ -50,11 +50,12 @@ async fn a_registration_makes_an_unapproved_agency_and_its_owner_and_both_are_on
 }
 
 #[tokio::test]
-async fn a_bad_registration_is_refused_with_all_its_failures_and_leaves_nothing() {
+async fn a_bad_registration_is_refused_with_all_failures_and_stores_nothing() {
     let components = Components::start();
     let body = json!({
         "agency": {"name": "", "address": "Rynek 1", "website": "http://localhost", "approved": true},
-        "owner": {"email": "owner", "password": "short", "confirmPassword": "other", "firstName": 7, "phoneNumber": "123"},
+        "owner": {"email": "owner", "password": "short", "confirmPassword": "other",
+            "firstName": 7, "phoneNumber": "123"},
         "extra": 1,
     });
     components
@@ -88,7 +89,7 @@ async fn a_bad_registration_is_refused_with_all_its_failures_and_leaves_nothing(
 }
 
 #[tokio::test]
-async fn taken_names_and_emails_are_refused_in_that_order_and_leave_nothing() {
+async fn taken_names_and_emails_are_refused_in_that_order_and_store_nothing() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let register = async |body: &Value| {
@@ -131,7 +132,7 @@ async fn taken_names_and_emails_are_refused_in_that_order_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn only_one_of_many_gets_a_name() {
+async fn a_name_is_given_to_one_of_many_agencies() {
     let components = Components::start();
     components.superadmin().await;
     let registrations = (0..8).map(|number| {
@@ -165,7 +166,7 @@ async fn an_administrator_without_preview_acts_for_no_agency() {
         .error(400, "choose an agency first");
 }
 #[tokio::test]
-async fn an_agency_is_edited_in_part_and_its_website_may_go() {
+async fn an_agency_is_edited_in_part_and_its_website_can_be_removed() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let mut expected = agency.support.get("/organizer/agency").await.json(200);
@@ -226,7 +227,7 @@ async fn a_bad_edit_of_an_agency_is_refused_and_changes_nothing() {
 
 /// Contract 3.7, and 3.8's list of what the reference forgot.
 #[tokio::test]
-async fn a_deleted_agency_takes_all_that_is_its_own_and_every_row_of_it_is_on_record() {
+async fn a_deleted_agency_and_each_row_that_goes_with_it_are_on_record() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;
@@ -344,7 +345,7 @@ async fn an_administrator_deletes_the_agency_of_the_preview_and_no_other() {
 
 /// Whoever comes too late finds no agency to act for, and leaves nothing behind.
 #[tokio::test]
-async fn what_races_with_the_end_of_an_agency_is_done_before_it_or_not_at_all() {
+async fn a_change_that_races_with_the_removal_of_an_agency_comes_before_it_or_fails() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -378,7 +379,7 @@ async fn what_races_with_the_end_of_an_agency_is_done_before_it_or_not_at_all() 
 }
 
 #[tokio::test]
-async fn an_agency_caps_open_chats_and_stays_what_clients_know() {
+async fn an_agency_caps_open_chats_and_its_fields_stay_the_contracts() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;

@@ -1,13 +1,11 @@
 //! The record: what is in it, who reads it, and how tampering shows (contract 3.4 and 3.8).
 
-use std::fs;
-
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::organizer::{assert_in_order, create, hire, last_change, new_contact, new_issue, record};
-use crate::support::components::{Components, ORGANIZER_KEY, workspace};
+use crate::support::components::Components;
 use crate::support::people::{Agency, Person, new_user_with_role};
 
 const RECORD: &str = "/organizer/agency/changelogs";
@@ -139,7 +137,7 @@ async fn the_administrators_record_is_what_administrators_did_anywhere() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_raised_or_lowered_changes_lists_with_all_that_the_user_did() {
+async fn the_changes_of_a_user_who_becomes_an_administrator_move_to_the_administrators_list() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -169,7 +167,7 @@ async fn a_user_who_is_raised_or_lowered_changes_lists_with_all_that_the_user_di
 
 /// Whatever an administrator does elsewhere while looking into an agency is not for that agency to read.
 #[tokio::test]
-async fn an_agencys_record_says_nothing_of_another_agency() {
+async fn an_agencys_record_shows_nothing_of_another_agency() {
     let components = Components::with(&["organizer"], &[]);
     let (fest, rival) = (components.agency("Fest").await, components.agency("Rival").await);
     let superadmin = components.superadmin().await;
@@ -261,7 +259,7 @@ async fn an_owner_and_an_administrator_learn_that_the_chain_holds() {
     }
 }
 
-/// Written from the description in ARCHITECTURE.md alone: this is what an auditor does.
+/// Written from the description in docs/record.md alone: this is what an auditor does.
 fn check_from_outside(chain: &[Value]) -> Result<String, String> {
     let sha256 = |text: String| format!("{:x}", Sha256::digest(text));
     let text = |value: &Value| match value {
@@ -341,7 +339,7 @@ async fn the_chain_can_be_checked_from_outside() {
 }
 
 #[tokio::test]
-async fn tampering_shows_and_where() {
+async fn tampering_is_detected_at_its_row() {
     let components = Components::with(&["organizer"], &[]);
     let agency = busy_agency(&components).await;
     let rival = components.agency("Rival").await;
@@ -422,7 +420,10 @@ async fn tampering_shows_and_where() {
         ),
     ];
     database
-        .execute_batch("create table logs_before as select * from changelogs; create table chains_before as select * from chains")
+        .execute_batch(
+            "create table logs_before as select * from changelogs;
+             create table chains_before as select * from chains",
+        )
         .expect("a copy");
     for (tampering, broken_at) in cases {
         database.execute_batch(&tampering).expect("tampering");
@@ -449,7 +450,7 @@ async fn tampering_shows_and_where() {
 
 /// Contract 3.7 lets rows go; the record keeps them and forgets the person.
 #[tokio::test]
-async fn a_deleted_user_is_forgotten_and_the_rows_stay() {
+async fn a_deleted_users_rows_stay_without_personal_data() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let support = &agency.support;
@@ -479,7 +480,7 @@ async fn a_deleted_user_is_forgotten_and_the_rows_stay() {
 }
 
 #[tokio::test]
-async fn a_deleted_agency_is_on_record_and_its_people_and_contacts_are_forgotten() {
+async fn a_deleted_agencys_record_stays_without_personal_data() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;
@@ -512,57 +513,4 @@ async fn a_deleted_agency_is_on_record_and_its_people_and_contacts_are_forgotten
     let others = rival.owner.get(RECORD).await.text();
     assert!(others.contains("jan@kos.example.org") && others.contains("By night"));
     assert_verdict(&rival.owner, true).await;
-}
-
-/// A database from before there was a chain, with people in it.
-#[tokio::test]
-async fn an_older_record_is_chained_as_it_stands() {
-    let components = Components::with(&["organizer"], &[]);
-    let database = Connection::open(components.database("organizer")).expect("a database");
-    let schema = workspace().join("migrations/organizer/0001_init.sql");
-    database
-        .execute_batch(&fs::read_to_string(schema).expect("a schema"))
-        .expect("tables");
-    database
-        .execute_batch(
-            r#"
-            insert into agencies (name, address, website, approved) values ('Fest', 'Rynek 1', 'example.org', 1);
-            insert into users (email, password_hash, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id)
-                values ('owner@fest.example.org', 'x', 'Anna', 'Nowak', '+48123456789', 1, 1, 2, 1);
-            insert into events (name, description, address, lat, lng, time_start, time_end, agency_id)
-                values ('NOC ŻÓŁWIA', 'Loud', 'Błonia', 50, 19, 1, 2, 1);
-            insert into changelogs (entity_id, entity_class, type, changed_at, value_after, user_id, agency_id) values
-                (1, 'Agency', 'insert', 1, '{"id":1,"name":"Fest"}', 1, 1),
-                (1, 'User', 'insert', 2, '{"id":1,"email":"owner@fest.example.org","firstName":"Anna","lastName":"Nowak","phoneNumber":"+48123456789","role":2}', 1, 1),
-                (1, 'Event', 'insert', 3, '{"id":1,"name":"NOC ŻÓŁWIA"}', 1, 1),
-                (2, 'Event', 'delete', 4, null, 1, 1);
-            pragma user_version = 1;
-            "#,
-        )
-        .expect("rows");
-    let superadmin = components.superadmin().await;
-    let chain = superadmin
-        .get("/organizer/admin/changelogs/chain?agencyId=1")
-        .await
-        .list();
-    let head = check_from_outside(&chain).expect("it holds");
-    let verify = async || {
-        superadmin
-            .get("/organizer/admin/changelogs/verify?agencyId=1")
-            .await
-            .json(200)
-    };
-    assert_eq!(verify().await, json!({"holds": true, "rows": 4, "head": head}));
-    let search = "/organizer/api/events?query=noc%20%C5%BC%C3%B3%C5%82wia";
-    let found = components
-        .door
-        .send("GET", search, Some(ORGANIZER_KEY), None)
-        .await;
-    assert_eq!(found.list().len(), 1);
-    superadmin.delete("/organizer/admin/users/1").await.json(200);
-    let chain = superadmin
-        .get("/organizer/admin/changelogs/chain?agencyId=1")
-        .await;
-    assert!(!chain.text().contains("Nowak"), "{}", chain.text());
-    assert_eq!(verify().await["head"], head);
 }

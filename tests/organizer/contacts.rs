@@ -65,7 +65,7 @@ async fn a_contact_lives_from_insert_to_delete() {
 }
 
 #[tokio::test]
-async fn a_contact_belongs_to_an_event_of_the_agency_for_good() {
+async fn a_contact_keeps_its_event() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;

@@ -7,7 +7,7 @@ use crate::support::components::Components;
 use crate::support::people::{self, new_event};
 
 #[tokio::test]
-async fn an_event_takes_what_forms_send_and_answers_numbers_and_times() {
+async fn an_event_is_created_from_a_forms_texts_and_shown_with_numbers_and_times() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let event = agency
@@ -16,7 +16,8 @@ async fn an_event_takes_what_forms_send_and_answers_numbers_and_times() {
         .await
         .json(200);
     let expected = json!({
-        "id": agency.event_id, "name": "Fest night", "description": "Loud", "address": "Błonia, Kraków", "lat": 50.06, "lng": 19.91,
+        "id": agency.event_id, "name": "Fest night", "description": "Loud", "address": "Błonia, Kraków",
+        "lat": 50.06, "lng": 19.91,
         "timeStart": "2026-07-03T18:00:00.000Z", "timeEnd": "2026-07-03T23:00:00.000Z", "agencyId": agency.id,
     });
     assert_eq!(event, expected);
@@ -70,7 +71,7 @@ async fn a_bad_event_is_refused_and_not_on_record() {
 
 /// One agency's event must not break what everybody reads.
 #[tokio::test]
-async fn a_time_that_could_not_be_read_again_is_refused() {
+async fn a_time_outside_of_four_digit_years_is_refused() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let mut event = new_event("Never");
@@ -87,7 +88,8 @@ async fn a_time_that_could_not_be_read_again_is_refused() {
     let events = participant.get("/participant/events").await.json(200);
     assert_eq!(events[1]["timeStart"], "9999-12-31T23:59:59.000Z");
 }
-/// Contract 3.2 and 3.8: the answer to a write and its record show coordinates as the client sent them; later reads give numbers.
+/// Contract 3.2 and 3.8: the answer to a write and its record show coordinates as the client sent them; later reads
+/// give numbers.
 #[tokio::test]
 async fn a_write_echoes_the_type_of_coordinates_and_a_read_gives_numbers() {
     let components = Components::with(&["organizer"], &[]);
@@ -175,7 +177,7 @@ async fn an_event_is_edited_in_part() {
 
 /// Contract 1.3: unique over all agencies.
 #[tokio::test]
-async fn a_name_is_taken_wherever_it_is_used() {
+async fn an_events_name_is_unique_over_all_agencies() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     components.agency("Rival").await;
@@ -196,7 +198,7 @@ async fn a_name_is_taken_wherever_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_deleted_event_takes_its_contacts_and_issues_and_every_row_is_on_record() {
+async fn a_deleted_event_and_its_contacts_and_issues_are_on_record() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let owner = &agency.owner;

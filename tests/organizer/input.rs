@@ -104,7 +104,8 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
     rules.into_iter().flatten().collect()
 }
 
-/// Contract 3.2: every failure of every field, for what is missing, of a wrong type, or null, also where a PATCH would leave it out.
+/// Contract 3.2: every failure of every field, for what is missing, of a wrong type, or null, also where a PATCH would
+/// leave it out.
 #[tokio::test]
 async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
     let components = Components::with(&["organizer"], &[]);
@@ -234,9 +235,10 @@ async fn a_text_may_be_as_long_as_the_contract_says_and_no_longer() {
     }
 }
 
-/// Contract 3.2 and 3.3, what the service's own table in `form` does not show: the way through the API, with look-alikes.
+/// Contract 3.2 and 3.3, what the service's own table in `form` does not show: the way through the API, with
+/// look-alikes.
 #[tokio::test]
-async fn what_only_looks_right_is_refused_and_changes_nothing() {
+async fn a_value_that_only_looks_valid_is_refused_and_changes_nothing() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rows = record(&agency.owner).await;
@@ -403,7 +405,7 @@ async fn a_text_is_kept_as_it_was_typed() {
 }
 
 #[tokio::test]
-async fn ids_are_read_from_the_front_of_a_text() {
+async fn an_id_is_the_leading_integer_of_a_text() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let id = agency.event_id;
@@ -494,7 +496,7 @@ async fn hostile_bodies_get_an_error_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn unknown_routes_say_so_and_browsers_are_let_in() {
+async fn unknown_routes_are_404_and_preflights_are_allowed() {
     let components = Components::start();
     let reply = components
         .door
@@ -518,7 +520,7 @@ async fn unknown_routes_say_so_and_browsers_are_let_in() {
     );
 }
 #[tokio::test]
-async fn a_body_that_no_parser_should_trust_is_refused_whole() {
+async fn an_ambiguous_or_too_deep_body_is_refused() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let owner = &agency.owner;

@@ -62,7 +62,7 @@ async fn an_issue_lives_from_insert_to_delete() {
 
 /// Contract 3.4: the time of the latest edit that left it closed, kept when it is opened again.
 #[tokio::test]
-async fn an_issue_is_closed_anew_by_every_edit_that_leaves_it_closed() {
+async fn every_edit_that_leaves_an_issue_closed_renews_its_closing_time() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let issue = create(&agency.support, ISSUES, &new_issue(agency.event_id)).await;
@@ -149,7 +149,7 @@ async fn a_bad_issue_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn issues_are_filtered_by_event_and_take_their_comments_along() {
+async fn issues_are_filtered_by_event_and_removed_with_their_comments() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let owner = &agency.owner;

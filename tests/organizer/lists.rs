@@ -163,7 +163,7 @@ async fn a_cursor_alone_gives_a_page_as_well() {
 }
 
 #[tokio::test]
-async fn rows_that_come_and_go_between_pages_neither_repeat_nor_hide_others() {
+async fn inserts_and_removals_between_pages_neither_repeat_nor_hide_rows() {
     let crowd = crowd().await;
     let owner = &crowd.agency.owner;
     let list = "/organizer/agency/comments";
@@ -206,7 +206,7 @@ async fn a_bad_limit_or_cursor_is_refused_on_every_list() {
 
 /// Contract 3.2: the lists that take filters check the query string, the others ignore it.
 #[tokio::test]
-async fn an_unknown_parameter_is_refused_where_filters_are() {
+async fn an_unknown_parameter_is_refused_by_lists_with_filters() {
     let crowd = crowd().await;
     let ignoring = [
         "agency/users",
@@ -231,7 +231,7 @@ async fn an_unknown_parameter_is_refused_where_filters_are() {
 
 /// A link says again what the list heeds, and nothing else that a client may have put there.
 #[tokio::test]
-async fn a_link_stays_short_whatever_is_asked() {
+async fn a_link_repeats_only_known_parameters() {
     let crowd = crowd().await;
     let (owner, issue) = (&crowd.agency.owner, crowd.issue);
     let long = "~".repeat(44_000);
@@ -253,8 +253,36 @@ async fn a_link_stays_short_whatever_is_asked() {
     assert_eq!(comments.list().len(), 1);
 }
 
+/// Of a repeated parameter the first value counts, for the page and for the link to the next one.
 #[tokio::test]
-async fn a_head_request_gets_the_headers_alone() {
+async fn a_link_repeats_the_parameters_that_were_applied() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let mut ids = Vec::new();
+    for name in ["Beta one", "Alpha one", "Beta two", "Alpha two"] {
+        ids.push(create(&agency.owner, "/organizer/agency/events", &new_event(name)).await);
+    }
+    let get = async |address: &str| {
+        let door = &components.door;
+        door.send("GET", address, Some(ORGANIZER_KEY), None).await
+    };
+    let address = "/organizer/api/events?query=beta&query=alpha&limit=1&limit=2&from=2026-01-01&from=x";
+    let first = get(address).await;
+    let second = get(&next(&first, address).expect("a link")).await;
+    let found: Vec<_> = [first, second]
+        .iter()
+        .map(|page| {
+            page.list()
+                .iter()
+                .map(|event| event["id"].clone())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(found, [[ids[0]], [ids[2]]]);
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_link() {
     let crowd = crowd().await;
     let path = "/organizer/agency/events?limit=2";
     let door = &crowd.components.door;

@@ -1,7 +1,7 @@
 //! The organizer service on the embedded host (contract 1 to 3 and 8).
 //!
-//! A file here is a table of contract 3.4, or one of the promises that cross them: who may call (`walk`), what a body may hold (`input`),
-//! lists (`lists`), the record (`changelogs`), all of them at once (`random`).
+//! A file here is a table of contract 3.4, or one of the promises that cross them: who may call (`walk`), what a body
+//! may hold (`input`), lists (`lists`), the record (`changelogs`), all of them at once (`random`).
 
 mod admin;
 mod agency;
@@ -86,7 +86,8 @@ fn new_contact(event_id: i64) -> Value {
 /// The fields of NewIssue (contract 3.3), as a form sends them.
 fn new_issue(event_id: i64) -> Value {
     json!({
-        "name": "Smoke", "description": "Left of the stage", "priority": "high", "eventId": format!("{event_id} - Fest night"),
+        "name": "Smoke", "description": "Left of the stage", "priority": "high",
+        "eventId": format!("{event_id} - Fest night"),
     })
 }
 

@@ -174,7 +174,7 @@ async fn preview(administrator: &Person, body: Value) -> Option<i64> {
 }
 
 #[tokio::test]
-async fn an_administrator_goes_from_agency_to_agency_and_out() {
+async fn an_administrator_changes_and_ends_a_preview() {
     let components = Components::with(&["organizer"], &[]);
     let (fest, rival) = (components.agency("Fest").await, components.agency("Rival").await);
     let superadmin = components.superadmin().await;
@@ -199,7 +199,7 @@ async fn an_administrator_goes_from_agency_to_agency_and_out() {
 }
 
 #[tokio::test]
-async fn a_preview_of_an_unapproved_agency_has_full_access_and_outlives_a_sign_out() {
+async fn a_preview_of_an_unapproved_agency_has_full_access_and_survives_a_sign_out() {
     let components = Components::with(&["organizer"], &[]);
     let superadmin = components.superadmin().await;
     let agency = components
@@ -237,7 +237,7 @@ async fn a_preview_of_an_unapproved_agency_has_full_access_and_outlives_a_sign_o
 }
 
 #[tokio::test]
-async fn a_preview_that_cannot_be_is_refused_and_changes_nothing() {
+async fn a_preview_of_an_unknown_agency_is_refused_and_changes_nothing() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;

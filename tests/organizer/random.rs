@@ -1,8 +1,10 @@
-//! Random sequences of what organizers do, beside a model that knows what each of them must answer, change and put on record.
+//! Random sequences of what organizers do, beside a model that knows what each of them must answer, change and put on
+//! record.
 //!
-//! The model is a small second implementation of contract 3: `Model::plan` says what an action must lead to. Times and ids of rows are the
-//! service's to give; everything else has to be exactly as the model says, after every action. What the record holds is then taken
-//! over into the model's state, so when lists and tables agree with that state, the record alone tells how things stand.
+//! The model is a small second implementation of contract 3: `Model::plan` says what an action must lead to. Times and
+//! ids of rows are the service's to give; everything else has to be exactly as the model says, after every action. What
+//! the record holds is then taken over into the model's state, so when lists and tables agree with that state, the
+//! record alone tells how things stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +35,7 @@ const SUPPORT: i64 = 4;
 const NOW: &str = "now";
 
 #[test]
-fn whatever_organizers_do_is_on_record_exactly_and_stays_within_their_agency() {
+fn every_action_is_on_record_exactly_and_stays_within_its_agency() {
     let config = Config {
         cases: 10,
         failure_persistence: None,
@@ -963,7 +965,8 @@ impl Model {
                 agency.map_or(Value::Null, |agency| self.state[&(Class::Agency, agency)].clone());
         }
         let mut row = json!({
-            "id": left["id"], "entityId": change.id, "entityClass": change.class.name(), "type": change.kind, "changedAt": NOW,
+            "id": left["id"], "entityId": change.id, "entityClass": change.class.name(), "type": change.kind,
+            "changedAt": NOW,
             "valueAfter": value, "userId": actor, "agencyId": change.agency,
         });
         take_times(&mut row, left);
@@ -1106,8 +1109,8 @@ fn written(row: &Value) -> Value {
     entity
 }
 
-/// The same as everybody reads it from then on: what forms send as text has become numbers (contract 3.2), and an agency comes without
-/// its settings.
+/// The same as everybody reads it from then on: what forms send as text has become numbers (contract 3.2), and an
+/// agency comes without its settings.
 fn current(row: &Value) -> Value {
     let mut entity = written(row);
     entity.as_object_mut().expect("an entity").remove("maxOpenChats");
@@ -1348,7 +1351,8 @@ impl Life {
         tokens
     }
 
-    /// The tables hold the model's entities and nothing else, and all that points somewhere points at something in the same agency.
+    /// The tables hold the model's entities and nothing else, and all that points somewhere points at something in the
+    /// same agency.
     fn compare_tables(&self, case: &str) {
         for class in Class::ALL {
             let ids = self.query(&format!("select id from {} order by id", class.plural()));

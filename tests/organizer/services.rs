@@ -96,7 +96,7 @@ async fn services_find_the_events_of_approved_agencies() {
 }
 /// Case is folded as Unicode's simple folding does, in all three texts; `%` and `_` are literal; dates bound the start.
 #[tokio::test]
-async fn a_search_finds_what_a_person_means() {
+async fn a_search_ignores_case_and_takes_wildcards_literally() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let mut ids = vec![agency.event_id];
@@ -209,7 +209,7 @@ async fn an_edited_event_is_found_by_its_new_texts_only() {
 
 /// Whose sockets may have to end: read from where the last answer said.
 #[tokio::test]
-async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
+async fn revocations_list_every_change_that_revokes_tokens() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -316,7 +316,7 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
 
 /// Who may take a chat over: nobody but those who work for its agency right now.
 #[tokio::test]
-async fn colleagues_are_those_who_work_for_an_approved_agency() {
+async fn colleagues_are_the_users_of_an_approved_agency() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;

@@ -39,7 +39,7 @@ fn assert_throttled(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn the_eleventh_guess_waits_and_nobody_else_does() {
+async fn the_eleventh_guess_is_throttled_and_nobody_else_is() {
     let components = start();
     let agency = components.agency("Fest").await;
     let (owner, support) = (agency.owner.email.as_str(), agency.support.email.as_str());
@@ -60,7 +60,7 @@ async fn the_eleventh_guess_waits_and_nobody_else_does() {
 
 /// The store has no increment, so some of a burst go uncounted; but it ends, and does not take the owner along.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_guesses_closes_the_account_for_whoever_sends_it() {
+async fn a_burst_of_guesses_throttles_its_sender() {
     let components = start();
     let agency = components.agency("Fest").await;
     let owner = agency.owner.email.as_str();
@@ -78,7 +78,7 @@ async fn a_burst_of_guesses_closes_the_account_for_whoever_sends_it() {
 }
 
 #[tokio::test]
-async fn an_email_that_nobody_has_is_throttled_like_any() {
+async fn an_unknown_email_is_throttled_like_a_known_one() {
     let components = start();
     for _ in 0..10 {
         fail(&components, "192.0.2.1", "nobody@example.org").await;
@@ -87,7 +87,7 @@ async fn an_email_that_nobody_has_is_throttled_like_any() {
 }
 
 #[tokio::test]
-async fn a_success_forgives_the_failures_before_it() {
+async fn a_success_resets_the_count_of_failures() {
     let components = start();
     let agency = components.agency("Fest").await;
     for _ in 0..2 {
@@ -138,7 +138,7 @@ async fn a_flood_of_guesses_does_not_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn an_address_that_tries_account_after_account_waits_but_not_for_those_who_belong_there() {
+async fn an_address_that_tries_many_accounts_is_throttled_except_for_known_ones() {
     let components = start();
     let agency = components.agency("Fest").await;
     let (owner, support) = (agency.owner.email.as_str(), agency.support.email.as_str());
@@ -165,7 +165,7 @@ async fn an_address_that_tries_account_after_account_waits_but_not_for_those_who
 
 /// Time passes by making what is stored older.
 #[tokio::test]
-async fn after_15_minutes_it_is_over_and_refused_attempts_do_not_count() {
+async fn throttling_ends_after_15_minutes_and_refused_attempts_do_not_count() {
     let components = start();
     let agency = components.agency("Fest").await;
     let owner = agency.owner.email.as_str();

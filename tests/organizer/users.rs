@@ -181,7 +181,7 @@ async fn a_user_is_edited_in_part_by_a_senior() {
 
 /// Neither the role a user has nor the one a user is to have may be the caller's or above it.
 #[tokio::test]
-async fn nobody_raises_anybody_to_their_own_rank() {
+async fn nobody_gives_a_role_that_they_may_not_manage() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let manager = hire(&agency.owner, "manager@example.org", 3).await;
@@ -216,7 +216,7 @@ async fn nobody_raises_anybody_to_their_own_rank() {
 }
 
 #[tokio::test]
-async fn a_role_counts_at_the_next_request() {
+async fn a_changed_role_applies_to_the_next_request() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let path = format!("/organizer/agency/users/{}", agency.support.id);
@@ -236,7 +236,7 @@ async fn a_role_counts_at_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_takes_what_the_user_wrote_but_nothing_from_the_record() {
+async fn a_deleted_users_issues_and_comments_go_and_the_record_stays() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let (owner, support) = (&agency.owner, &agency.support);

@@ -6,6 +6,7 @@ use super::{change, count, tick, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
+use crate::support::sidecar::{self, Sidecar, organizer};
 
 const OTHER_PASSWORD: &str = "giant horse!";
 
@@ -53,7 +54,7 @@ async fn a_sign_out_ends_all_sessions() {
 }
 
 #[tokio::test]
-async fn a_token_works_at_once_whatever_was_signed_out_in_the_same_millisecond() {
+async fn a_token_of_the_millisecond_of_a_sign_out_works() {
     let components = Components::with(&["participant"], &[]);
     people::sign_up(&components.door, "p@example.org").await;
     for _ in 0..25 {
@@ -72,7 +73,7 @@ async fn a_token_works_at_once_whatever_was_signed_out_in_the_same_millisecond()
 
 /// Contract 4: the number is not validated but for its length, and one that is left out becomes empty.
 #[tokio::test]
-async fn the_phone_number_is_all_there_is_to_edit() {
+async fn a_profile_edit_changes_the_phone_number_only() {
     let components = Components::with(&["participant"], &[]);
     let participant = people::sign_up(&components.door, "p@example.org").await;
     let mut expected = participant.get("/participant/profile").await.json(200);
@@ -169,7 +170,7 @@ async fn every_byte_of_a_long_password_counts() {
 }
 
 #[tokio::test]
-async fn who_guesses_too_often_waits_at_every_door_to_the_account() {
+async fn every_route_that_takes_a_password_is_throttled() {
     let components = Components::with(&["participant"], &[]);
     let participant = people::sign_up(&components.door, "p@example.org").await;
     people::sign_up(&components.door, "q@example.org").await;
@@ -218,7 +219,8 @@ async fn a_deletion_needs_the_password() {
 /// The columns of a service's database in which a text is found.
 fn mentions(components: &Components, service: &str, text: &str) -> Vec<String> {
     let database = rusqlite::Connection::open(components.database(service)).expect("a database");
-    let columns = "SELECT t.name, c.name FROM pragma_table_list t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.schema = 'main'";
+    let columns = "SELECT t.name, c.name FROM pragma_table_list t, pragma_table_info(t.name) c
+                   WHERE t.type = 'table' AND t.schema = 'main'";
     let mut statement = database.prepare(columns).expect(columns);
     let columns = statement
         .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
@@ -238,7 +240,7 @@ fn mentions(components: &Components, service: &str, text: &str) -> Vec<String> {
 
 /// Profile, locks and contact details go, also those the messenger has; what was said stays.
 #[tokio::test]
-async fn a_deleted_account_is_forgotten_everywhere() {
+async fn a_deleted_account_is_removed_from_every_service() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let other_event = people::new_event("Other");
@@ -249,26 +251,31 @@ async fn a_deleted_account_is_forgotten_everywhere() {
         .json(201);
     let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
     // Of two requests one is picked up by who has waited for it, and one waits.
-    let waits = json!({"commands": [{
-        "id": "0198c0de-0000-7000-8000-000000000001", "receivedAt": 1_777_629_600_000_i64, "protocol": "two",
-        "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
-        "request": {"type": "startChat", "wait": true},
-    }]});
-    let key = Some(MESSENGER_KEY);
-    let commands = "/messenger/internal/commands";
     let door = &components.door;
-    door.send("POST", commands, key, Some(&waits)).await.json(200);
+    let (mut waiting_at, mut late) = (Sidecar::new("s"), Sidecar::new("late"));
+    late.beat(door, None).await;
+    let principal = organizer(agency.support.id, agency.id);
+    let wait = sidecar::command(&principal, 1, &json!({"type": "startChat", "wait": true}));
+    waiting_at.exchange(door, &[wait], None).await;
     participant
         .press_help(agency.event_id, "I am lost")
         .await
         .empty(200);
-    let beat = json!({"sidecar": "s", "cursor": 0, "organizers": [{"organizerId": agency.support.id, "agencyId": agency.id}]});
-    let heard = door
-        .send("POST", "/messenger/internal/beat", key, Some(&beat))
-        .await
-        .json(200);
-    let contact = &heard["deliveries"][0]["frame"]["payload"]["participant"];
-    assert_eq!(contact["email"], "zuzanna@example.org");
+    let here = json!([{"organizerId": agency.support.id, "agencyId": agency.id, "silentFor": 0}]);
+    let heard = waiting_at.beat(door, Some(here)).await.deliveries();
+    assert_eq!(heard[0].payload()["participant"]["email"], "zuzanna@example.org");
+    // The answers to questions of a changing exchange are kept for a retry.
+    let chat_id = heard[0].payload()["id"].clone();
+    let commands = [
+        json!({"type": "sendMessage", "chatId": chat_id, "message": "hello"}),
+        json!({"type": "getChats"}),
+    ];
+    let commands = commands.map(|request| sidecar::command(&principal, 2, &request));
+    let answered = waiting_at.exchange(door, &commands, None).await;
+    assert!(
+        answered.replies[1].to_string().contains("zuzanna"),
+        "{answered:?}"
+    );
     participant
         .press_help(other_event["id"].as_i64().expect("an id"), "Here too")
         .await
@@ -305,11 +312,8 @@ async fn a_deleted_account_is_forgotten_everywhere() {
             Vec::<String>::new()
         );
     }
-    let heard = door
-        .send("POST", "/messenger/internal/beat", key, Some(&beat))
-        .await
-        .json(200);
-    let contact = &heard["deliveries"][0]["frame"]["payload"]["participant"];
+    let heard = late.beat(door, None).await.deliveries();
+    let contact = &heard[0].payload()["participant"];
     assert_eq!(
         contact,
         &json!({"id": participant.id, "email": "", "phoneNumber": ""})
@@ -319,7 +323,7 @@ async fn a_deleted_account_is_forgotten_everywhere() {
     assert_eq!(count(&components, "messenger", said), 1);
     assert_eq!(
         count(&components, "messenger", "SELECT count(*) FROM messages"),
-        1
+        2
     );
     let again = people::sign_up(&components.door, "zuzanna@example.org").await;
     assert_ne!(again.id, participant.id);
@@ -327,7 +331,7 @@ async fn a_deleted_account_is_forgotten_everywhere() {
 }
 
 #[tokio::test]
-async fn the_messenger_is_told_later_when_it_is_down() {
+async fn a_deletion_reaches_the_messenger_after_an_outage() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
@@ -373,17 +377,11 @@ async fn support_has_the_latest_phone_number() {
         let edited = door.send_raw("PATCH", path, Some(&participant.token), body).await;
         assert_eq!(edited.json(200)["phoneNumber"], phone_number);
     };
-    let ask = async |number: u32, request: Value| {
-        let batch = json!({"commands": [{
-            "id": format!("0198c0de-0000-7000-8000-{number:012}"), "receivedAt": 1_777_629_600_000_i64, "request": request,
-            "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
-        }]});
-        let path = "/messenger/internal/commands";
-        let answer = components
-            .door
-            .send("POST", path, Some(MESSENGER_KEY), Some(&batch))
-            .await;
-        answer.json(200)["outcomes"][0].clone()
+    let principal = organizer(agency.support.id, agency.id);
+    let mut sidecar = Sidecar::new("s");
+    let mut ask = async |number: u32, request: Value| {
+        let command = sidecar::command(&principal, number, &request);
+        sidecar.exchange(&components.door, &[command], None).await
     };
     let untold = || count(&components, "participant", "SELECT count(*) FROM contact_changes");
 
@@ -392,17 +390,19 @@ async fn support_has_the_latest_phone_number() {
     assert_eq!(untold(), 0, "the messenger knows nothing of who has no request");
     participant.press_help(agency.event_id, "").await.empty(200);
     edit(&components.door, "2").await;
-    let started = ask(1, json!({"type": "startChat"})).await;
-    let new_chat = &started["deliveries"][0]["frame"]["payload"];
-    let contact = |phone_number: &str| json!({"id": participant.id, "email": "p@example.org", "phoneNumber": phone_number});
+    let started = ask(1, json!({"type": "startChat"})).await.deliveries();
+    let new_chat = started[0].payload();
+    let email = "p@example.org";
+    let contact =
+        |phone_number: &str| json!({"id": participant.id, "email": email, "phoneNumber": phone_number});
     assert_eq!(new_chat["participant"], contact("2"));
 
     edit(&without_messenger, "3").await;
     edit(&without_messenger, "4").await;
     assert_eq!(untold(), 1);
-    let known = async |number: u32| {
+    let mut known = async |number: u32| {
         let asked = ask(number, json!({"type": "getChats"})).await;
-        asked["reply"]["payload"]["chats"][0]["participant"].clone()
+        asked.replies[0]["payload"]["chats"][0]["participant"].clone()
     };
     assert_eq!(known(2).await, contact("2"));
     change(
@@ -428,7 +428,7 @@ async fn support_has_the_latest_phone_number() {
 
 /// A press may be on its way while its participant leaves.
 #[tokio::test]
-async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
+async fn a_late_press_of_a_deleted_account_is_not_queued() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "zuzanna@example.org").await;
@@ -452,7 +452,7 @@ async fn what_arrives_late_from_somebody_forgotten_is_not_queued() {
 
 /// Whose sockets may have to end.
 #[tokio::test]
-async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
+async fn revocations_list_every_change_that_revokes_tokens() {
     let components = Components::start();
     let door = &components.door;
     let (p, q) = (
@@ -471,7 +471,9 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
         .json(200);
     assert_eq!(read(0).await, expected(0, &[]));
     p.post("/participant/auth/sign-out", &json!({})).await.empty(200);
-    let change = json!({"oldPassword": PARTICIPANT_PASSWORD, "newPassword": OTHER_PASSWORD, "confirmNewPassword": OTHER_PASSWORD});
+    let change = json!({
+        "oldPassword": PARTICIPANT_PASSWORD, "newPassword": OTHER_PASSWORD, "confirmNewPassword": OTHER_PASSWORD,
+    });
     q.patch("/participant/profile/change-password", &change)
         .await
         .json(200);
@@ -492,7 +494,7 @@ async fn what_makes_tokens_void_is_told_to_those_who_keep_sockets() {
 
 /// A venue's network is one address; what others mistype there must keep nobody from help.
 #[tokio::test]
-async fn newcomers_sign_in_however_many_others_fail_at_their_address() {
+async fn failures_of_others_at_an_address_do_not_throttle_a_participant() {
     let components = Components::with(&["participant"], &[]);
     for number in 0..101 {
         let refused = sign_in(&components, &format!("nobody{number}@example.org"), "wrong horse").await;

@@ -1,12 +1,15 @@
-//! What becomes of a press (contract 4.1): asking about it, taking it back, and pressing while the organizer service is down.
+//! What becomes of a press (contract 4.1): asking about it, taking it back, and pressing while the organizer service is
+//! down.
 
 use futures_util::future::join_all;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{change, count, tick, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::Door;
 use crate::support::people::{self, Agency, Person, new_event};
+use crate::support::sidecar::{self, Sidecar, organizer};
 
 const MINE: &str = "/participant/chat-requests/mine";
 
@@ -16,28 +19,18 @@ async fn cancel(participant: &Person, event_id: i64) -> crate::support::door::Re
 
 /// Has the agency's support user take the head of the queue, as a sidecar would.
 async fn pick_up(components: &Components, agency: &Agency, number: u32) {
-    let command = json!({
-        "id": format!("0198c0de-0000-7000-8000-{number:012}"),
-        "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
-        "receivedAt": chrono::Utc::now().timestamp_millis(),
-        "request": {"type": "startChat"},
-    });
-    let batch = json!({"commands": [command]});
-    let door = &components.door;
-    let reply = door
-        .send(
-            "POST",
-            "/messenger/internal/commands",
-            Some(MESSENGER_KEY),
-            Some(&batch),
-        )
-        .await;
-    let outcome = reply.json(200)["outcomes"][0].clone();
-    assert_eq!(outcome["deliveries"][0]["frame"]["type"], "new_chat", "{outcome}");
+    let principal = organizer(agency.support.id, agency.id);
+    let command = sidecar::command(&principal, number, &json!({"type": "startChat"}));
+    let mut sidecar = Sidecar::new(&format!("sidecar {number}"));
+    let heard = sidecar.exchange(&components.door, &[command], None).await;
+    assert!(
+        heard.kinds().contains(&("new_chat".to_owned(), "everyone")),
+        "{heard:?}"
+    );
 }
 
 #[tokio::test]
-async fn whether_help_was_requested_is_asked_with_a_body_or_a_query() {
+async fn an_open_request_is_looked_up_by_body_or_query() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "p@example.org").await;
@@ -67,7 +60,7 @@ async fn whether_help_was_requested_is_asked_with_a_body_or_a_query() {
 }
 
 #[tokio::test]
-async fn a_participant_sees_the_place_in_the_queue() {
+async fn a_participant_sees_the_position_in_the_queue() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let other = agency
@@ -84,7 +77,11 @@ async fn a_participant_sees_the_place_in_the_queue() {
         people.push(participant);
     }
     people[0].press_help(other, "").await.empty(200);
-    let waits = |event_id: i64, position: u32, estimate: i64| json!({"eventId": event_id, "state": "waiting", "position": position, "estimatedWaitSeconds": estimate});
+    let waits = |event_id: i64, position: u32, estimate: i64| {
+        json!({
+            "eventId": event_id, "state": "waiting", "position": position, "estimatedWaitSeconds": estimate,
+        })
+    };
     // The queue is the agency's, whatever the event.
     let mine = people[0].get(MINE).await.json(200);
     assert_eq!(mine, json!([waits(agency.event_id, 1, -1), waits(other, 4, -1)]));
@@ -120,8 +117,9 @@ async fn the_estimate_is_a_weighted_mean_of_the_latest_pickups() {
     let picked_up = |number: i64, seconds_ago: i64, waited: i64, agency_id: i64| {
         let start = now - seconds_ago * 1000;
         format!(
-            "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start)
-             VALUES ('{number:024}', 'r{number}', {agency_id}, 1, 99, 'active', {}, 1, {start});",
+            "INSERT INTO chats
+                 (id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start, assigned_at)
+             VALUES ('{number:024}', 'r{number}', {agency_id}, 1, 99, 'active', {}, 1, {start}, {start});",
             start - waited * 1000
         )
     };
@@ -151,7 +149,7 @@ async fn the_estimate_is_a_weighted_mean_of_the_latest_pickups() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_can_be_taken_back_and_pressed_again() {
+async fn a_waiting_request_can_be_cancelled_and_made_again() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "p@example.org").await;
@@ -187,7 +185,7 @@ async fn a_request_that_waits_can_be_taken_back_and_pressed_again() {
 }
 
 #[tokio::test]
-async fn a_chat_that_has_started_cannot_be_taken_back() {
+async fn a_started_chat_cannot_be_cancelled() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "p@example.org").await;
@@ -201,28 +199,19 @@ async fn a_chat_that_has_started_cannot_be_taken_back() {
 
 /// Either the organizer gets the person or the person is gone, never both.
 #[tokio::test]
-async fn taking_back_and_picking_up_exclude_each_other() {
+async fn cancelling_and_starting_exclude_each_other() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
+    let mut sidecar = Sidecar::new("s");
+    let principal = organizer(agency.support.id, agency.id);
     for round in 0..10 {
         let participant = people::sign_up(&components.door, &format!("p{round}@example.org")).await;
         participant.press_help(agency.event_id, "").await.empty(200);
-        let command = json!({
-            "id": format!("0198c0de-0000-7000-8000-{round:012}"),
-            "principal": {"realm": "organizer", "id": agency.support.id, "agencyId": agency.id},
-            "receivedAt": chrono::Utc::now().timestamp_millis(),
-            "request": {"type": "startChat"},
-        });
-        let batch = json!({"commands": [command]});
-        let door = &components.door;
-        let start = door.send(
-            "POST",
-            "/messenger/internal/commands",
-            Some(MESSENGER_KEY),
-            Some(&batch),
-        );
+        let command = sidecar::command(&principal, round, &json!({"type": "startChat"}));
+        let command = [command];
+        let start = sidecar.exchange(&components.door, &command, None);
         let (cancelled, started) = tokio::join!(cancel(&participant, agency.event_id), start);
-        let started = started.json(200)["outcomes"][0]["deliveries"][0].is_object();
+        let started = !started.deliveries().is_empty();
         assert_eq!(
             cancelled.status,
             if started { 400 } else { 200 },
@@ -235,7 +224,7 @@ async fn taking_back_and_picking_up_exclude_each_other() {
 
 /// A press on its way must not be queued after it was taken back; and while the messenger is down nothing is promised.
 #[tokio::test]
-async fn a_request_that_has_not_arrived_is_taken_back_for_good() {
+async fn a_request_cancelled_before_its_delivery_is_never_queued() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "p@example.org").await;
@@ -299,7 +288,7 @@ async fn a_request_that_has_not_arrived_is_taken_back_for_good() {
 }
 
 #[tokio::test]
-async fn a_press_for_a_known_event_is_taken_while_the_organizer_service_is_down() {
+async fn a_press_for_a_known_event_is_accepted_while_the_organizer_service_is_down() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let mut people = Vec::new();
@@ -352,7 +341,7 @@ async fn a_press_for_a_known_event_is_taken_while_the_organizer_service_is_down(
 
 /// In a storm one press asks about the event for all: for a moment, and only while presses are on their way.
 #[tokio::test]
-async fn what_has_just_been_said_of_an_event_will_do_amid_presses() {
+async fn a_verification_of_the_last_second_is_reused_while_presses_are_delivered() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let event_id = agency.event_id;
@@ -402,17 +391,47 @@ async fn what_has_just_been_said_of_an_event_will_do_amid_presses() {
     press(&participants[3]).await.error(404, &*gone);
 }
 
-/// A browser may cancel; elsewhere the contract's list of methods stands.
+/// A press is stored whatever the phone says of its position: one that cannot be is dropped, and logged by ids only.
 #[tokio::test]
-async fn a_browser_is_let_in_to_take_back() {
-    let components = Components::with(&["participant"], &[]);
-    let preflight = components
-        .door
-        .send("OPTIONS", &format!("{MINE}/1"), None, None)
-        .await;
-    assert_eq!(
-        preflight.header("access-control-allow-methods"),
-        Some("GET, DELETE, OPTIONS")
-    );
-    preflight.empty(200);
+async fn a_press_with_an_invalid_position_is_stored_without_it() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let cases = [
+        (r#""lat":50.5,"lng":-19.5"#, Some((50.5, -19.5))),
+        (r#""lat":-90,"lng":180"#, Some((-90.0, 180.0))),
+        (r#""lat":null,"lng":null"#, None),
+        (r#""lat":91.25,"lng":19.5"#, None),
+        (r#""lat":50.5,"lng":-180.5"#, None),
+        (r#""lat":1e300,"lng":1e300"#, None),
+        (r#""lat":50.5"#, None),
+        (r#""lng":19.5,"lat":null"#, None),
+    ];
+    for (number, (position, expected)) in cases.into_iter().enumerate() {
+        let person = people::sign_up(&components.door, &format!("p{number}@example.org")).await;
+        let body = format!(
+            r#"{{"eventId":{}.0,"description":"secret words",{position}}}"#,
+            agency.event_id
+        );
+        let path = "/participant/chat-requests";
+        let pressed = without_messenger
+            .send_raw("POST", path, Some(&person.token), body)
+            .await;
+        pressed.empty(200);
+        let database = Connection::open(components.database("participant")).expect("a database");
+        let stored: (Option<f64>, Option<f64>) = database
+            .query_row(
+                "SELECT lat, lng FROM outbox WHERE participant_id = ?1",
+                [person.id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .expect("a press");
+        assert_eq!(stored, expected.unzip(), "{position}");
+    }
+    let log = components.log("participant");
+    let dropped = log
+        .lines()
+        .filter(|line| line.contains("is stored without position"));
+    assert_eq!(dropped.count(), 5, "{log}");
+    assert!(!log.contains("secret words") && !log.contains("91.25"), "{log}");
 }

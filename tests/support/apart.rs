@@ -136,9 +136,14 @@ impl Apart {
     /// What the dispatcher does, without waiting until retries are due.
     pub(crate) async fn tick(&mut self, name: &str, key: &str) {
         let file = self.state.path().join(format!("{name}.db"));
+        let table = if name == "messenger" {
+            "lock_releases"
+        } else {
+            "outbox"
+        };
         let database = rusqlite::Connection::open(file).expect("a database");
         database
-            .execute("UPDATE outbox SET due_at = 0", ())
+            .execute(&format!("UPDATE {table} SET due_at = 0"), ())
             .expect("an outbox");
         let path = format!("/{name}/internal/tick");
         let door = self.door(name);

@@ -4,18 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mayday_host::{App, Options};
+pub(crate) use mayday_tests::programs::workspace;
+use mayday_tests::settings::{CHEAP_HASHING, SERVICES, VARIABLES, runtime_config};
+pub(crate) use mayday_tests::settings::{
+    MESSENGER_KEY, ORGANIZER_JWT_SECRET, ORGANIZER_KEY, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY,
+    SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD,
+};
 use tempfile::TempDir;
 
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
-
-pub(crate) const SUPERADMIN_EMAIL: &str = "super@example.org";
-pub(crate) const SUPERADMIN_PASSWORD: &str = "superadmin password";
-pub(crate) const ORGANIZER_JWT_SECRET: &str = "organizer secret of 32 bytes at least";
-pub(crate) const PARTICIPANT_JWT_SECRET: &str = "participant secret of 32 bytes at least";
-pub(crate) const ORGANIZER_KEY: &str = "organizer-key";
-pub(crate) const PARTICIPANT_KEY: &str = "participant-key";
-pub(crate) const MESSENGER_KEY: &str = "messenger-key";
 
 /// An origin that refuses every connection: nobody but root may listen at this port, and nobody does.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -29,7 +27,7 @@ pub(crate) struct Components {
 impl Components {
     /// All three.
     pub(crate) fn start() -> Components {
-        Components::with(&["organizer", "participant", "messenger"], &[])
+        Components::with(&SERVICES, &[])
     }
 
     /// Some of them, with variables set otherwise.
@@ -42,6 +40,11 @@ impl Components {
 
     /// A second host on the same databases, with some of the services. The others it looks for where nobody listens.
     pub(crate) fn host_with(&self, components: &[&str]) -> Door {
+        self.host_ahead_by(components, 0)
+    }
+
+    /// The same with a clock that is so many milliseconds ahead.
+    pub(crate) fn host_ahead_by(&self, components: &[&str], milliseconds: i64) -> Door {
         let nowhere = [
             ("organizer_url", NOWHERE),
             ("participant_url", NOWHERE),
@@ -50,7 +53,9 @@ impl Components {
         let missing = nowhere
             .into_iter()
             .filter(|(name, _)| !components.iter().any(|component| name.starts_with(component)));
-        self.another_host(components, &missing.collect::<Vec<_>>())
+        let mut options = options(self.state.path(), components, &missing.collect::<Vec<_>>());
+        options.clock_offset_ms = milliseconds;
+        Door::Host(App::load(&options).expect("the app loads"))
     }
 
     /// A second host on the same databases, with variables set otherwise.
@@ -80,49 +85,15 @@ impl Components {
 
 /// Some services on a folder, with variables set otherwise.
 pub(crate) fn options(state: &Path, components: &[&str], variables: &[(&str, &str)]) -> Options {
-    let runtime_config = state.join("runtime-config.toml");
-    fs::write(&runtime_config, runtime_config_text(state)).expect("a writable folder");
+    let runtime_config_file = state.join("runtime-config.toml");
+    fs::write(&runtime_config_file, runtime_config(state, &SERVICES)).expect("a writable folder");
     let mut options = Options::new(workspace().join("spin.toml"));
     options.components = components.iter().map(|&component| component.to_owned()).collect();
-    options.runtime_config_file = Some(runtime_config);
+    options.runtime_config_file = Some(runtime_config_file);
     options.state_dir = Some(state.to_owned());
     options.quiet = true;
-    let defaults = [
-        ("organizer_jwt_secret", ORGANIZER_JWT_SECRET),
-        ("participant_jwt_secret", PARTICIPANT_JWT_SECRET),
-        ("organizer_key", ORGANIZER_KEY),
-        ("participant_key", PARTICIPANT_KEY),
-        ("messenger_key", MESSENGER_KEY),
-        ("superadmin_email", SUPERADMIN_EMAIL),
-        ("superadmin_password", SUPERADMIN_PASSWORD),
-        ("argon2_memory_kib", "64"),
-        ("argon2_iterations", "1"),
-    ];
-    let set = defaults
-        .into_iter()
-        .filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
+    let defaults = VARIABLES.into_iter().chain(CHEAP_HASHING);
+    let set = defaults.filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
     set.chain(variables.iter().copied())
         .fold(options, |options, (name, value)| options.variable(name, value))
-}
-
-fn runtime_config_text(state: &Path) -> String {
-    let sqlite = ["organizer", "participant", "messenger"].map(|label| {
-        format!(
-            "[sqlite_database.{label}]\ntype = \"spin\"\npath = {:?}\n",
-            state.join(format!("{label}.db"))
-        )
-    });
-    let throttle = state.join("throttle.db");
-    format!(
-        "{}[key_value_store.throttle]\ntype = \"spin\"\npath = {throttle:?}\n",
-        sqlite.concat()
-    )
-}
-
-/// The root of the workspace, where `spin.toml` is.
-pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace")
-        .to_owned()
 }

@@ -121,17 +121,6 @@ impl Socket {
         async move { message.await["content"].as_str().expect("text").to_owned() }
     }
 
-    /// The content of the next message that is not one of those that may come late.
-    pub(crate) async fn expect_message_after(&mut self, late: &[&str]) -> String {
-        let mut late = late.iter();
-        loop {
-            let content = self.expect_message().await;
-            if !late.any(|late| content == *late) {
-                return content;
-            }
-        }
-    }
-
     /// The payload of the next frame of this type; before it only some others may come.
     pub(crate) async fn expect_passing(&mut self, kind: &str, others: &[&str]) -> Value {
         loop {
@@ -142,12 +131,6 @@ impl Socket {
             let is_other = others.iter().any(|other| frame["type"] == *other);
             assert!(is_other, "{} expected {kind}: {frame}", self.name);
         }
-    }
-
-    /// Waits until the client is told to look whether it lacks something, and once more may be told so.
-    pub(crate) async fn expect_resync(&mut self) {
-        self.expect("resync").await;
-        self.passes_over = &["queue_status", "queue_position", "resync"];
     }
 
     /// How many wait, as an organizer is told next; how long the first has waited changes by itself.

@@ -1,0 +1,387 @@
+//! The exchange itself: retries, the log of updates, cursors.
+
+use serde_json::{Value, json};
+
+use super::protocol_2::kinds;
+use super::{Desk, contents, participant, say};
+use crate::support::components::MESSENGER_KEY;
+use crate::support::sidecar::{self, Heard, Sidecar};
+
+impl Desk {
+    /// Sends an exchange as it is and plays nothing.
+    async fn send(&self, body: &Value) -> Heard {
+        Heard::read(&sidecar::send(&self.components.door, body).await)
+    }
+
+    fn count(&self, sql: &str) -> i64 {
+        self.database().query_row(sql, (), |row| row.get(0)).expect(sql)
+    }
+}
+
+#[tokio::test]
+async fn a_retried_exchange_changes_nothing_and_is_answered_as_before() {
+    let mut desk = Desk::open().await;
+    let (person, _other) = (desk.presses("p", "").await, desk.presses("other", "").await);
+    let (support, participant) = (desk.support(), participant(&person));
+    desk.exchange(&[]).await;
+    let start = desk.command(&support, json!({"type": "startChat"}));
+    let start = desk.sidecar.next(&[start], None);
+    let started = desk.send(&start).await;
+    let again = desk.send(&start).await;
+    assert_eq!(again.deliveries(), started.deliveries());
+    assert_eq!((again.at, &again.committed), (started.at, &started.committed));
+    assert_eq!(desk.count("SELECT count(*) FROM chats WHERE state = 'active'"), 1);
+    desk.sidecar.play(&again);
+
+    let chat_id = super::chat_id(&started);
+    let client_id = "0198c0de-0000-7000-8000-0000000000aa";
+    let with_id = json!({"type": "sendMessage", "chatId": chat_id, "message": "here", "clientId": client_id});
+    let commands = [
+        desk.command(&participant, with_id),
+        desk.command(&support, say(&chat_id, "coming")),
+        desk.command(&participant, json!({"type": "getChatHistory", "chatId": chat_id})),
+        desk.command(&support, json!({"type": "closeChat", "chatId": chat_id})),
+        desk.command(&support, say(&chat_id, "too late")),
+    ];
+    let talk = desk.sidecar.next(&commands, None);
+    let first = desk.send(&talk).await;
+    let again = desk.send(&talk).await;
+    assert_eq!(again.replies, first.replies);
+    assert_eq!(again.at, first.at);
+    assert_eq!(again.deliveries(), first.deliveries());
+    let closed = ("closed_chat".to_owned(), "everyone");
+    assert_eq!(
+        first.kinds().into_iter().filter(|kind| *kind == closed).count(),
+        1
+    );
+    let archived = person.archived_contents("participant", &chat_id).await;
+    assert_eq!(archived, ["here", "coming"]);
+}
+
+#[tokio::test]
+async fn an_exchange_that_arrives_after_a_later_one_is_refused() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let support = desk.support();
+    desk.exchange(&[]).await;
+    let start = desk.command(&support, json!({"type": "startChat"}));
+    let late = desk.sidecar.next(&[start], None);
+    let present = desk.here(desk.agency.support.id);
+    let later = desk.sidecar.next(&[], Some(present));
+    desk.send(&later).await;
+    let refused = sidecar::send(&desk.components.door, &late).await;
+    refused.error(409, "a later exchange has been carried out");
+    assert_eq!(desk.count("SELECT count(*) FROM chats WHERE state = 'active'"), 0);
+}
+
+/// A cursor goes on without asking what a gap was.
+#[tokio::test]
+async fn ids_have_no_gaps_even_after_a_transaction_that_failed() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "Lost").await;
+    let chat_id = desk.start().await;
+    let database = desk.database();
+    let trigger = "CREATE TRIGGER fails AFTER INSERT ON messages WHEN new.content = 'fails'
+                   BEGIN SELECT raise(abort, 'as the test wants'); END";
+    database.execute(trigger, ()).expect("a trigger");
+    let participant = participant(&person);
+    let before = desk.count("SELECT max(id) FROM updates");
+    for content in ["one", "fails", "two"] {
+        let command = desk.command(&participant, say(&chat_id, content));
+        let body = desk.sidecar.next(&[command], None);
+        let reply = sidecar::send(&desk.components.door, &body).await;
+        assert_eq!(reply.status == 200, content != "fails", "{}", reply.text());
+    }
+    desk.presses("q", "").await;
+    let heard = desk.exchange(&[]).await;
+    assert_eq!(heard.ids(), (before + 1..=before + 3).collect::<Vec<_>>());
+    assert_eq!(heard.at.id, before + 3);
+    assert_eq!(heard.updates[2].queues, [desk.agency.id]);
+    assert_eq!(
+        heard.queues[0]["agencyId"], desk.agency.id,
+        "a beat brings the queue"
+    );
+}
+
+#[tokio::test]
+async fn an_exchange_tells_what_it_has_committed_itself() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let mut other = Sidecar::new("other");
+    let door = desk.components.door.clone();
+    let beat = other.beat(&door, None).await;
+    assert!(beat.starts_anew && beat.updates.is_empty() && beat.committed.is_empty());
+    assert_eq!(
+        beat.queues[0]["waiting"].as_array().map(Vec::len),
+        Some(1),
+        "all queues"
+    );
+    let heard = desk.one(&desk.support(), json!({"type": "startChat"})).await;
+    // The queue has changed, and the chat has started.
+    assert_eq!(
+        (heard.committed.as_slice(), heard.ids().as_slice()),
+        (&[3, 4][..], &[3, 4][..])
+    );
+    assert!(
+        heard.queues.is_empty(),
+        "it was not asked for, and there are commands"
+    );
+    let beat = other.beat(&door, None).await;
+    assert_eq!((beat.ids(), beat.committed.clone()), (vec![3, 4], vec![]));
+    assert_eq!(beat.deliveries(), heard.deliveries());
+    let mut asks = other.next(&[], None);
+    asks["queues"] = json!([desk.agency.id, 77]);
+    let asked = desk.send(&asks).await;
+    let agencies: Vec<_> = asked
+        .queues
+        .iter()
+        .map(|queue| queue["agencyId"].clone())
+        .collect();
+    assert_eq!(
+        agencies,
+        [json!(desk.agency.id), json!(77)],
+        "also those in which nobody waits"
+    );
+    assert!(asked.updates.is_empty());
+}
+
+#[tokio::test]
+async fn a_sidecar_that_is_far_behind_reads_the_log_in_chunks_before_its_commands() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let fill = "INSERT INTO updates (body)
+                WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)
+                SELECT '' FROM number";
+    desk.database().execute(fill, [2_500]).expect("updates");
+    let command = desk.command(&participant(&person), say(&chat_id, "hello"));
+    let mut expected = desk.sidecar.cursor.expect("a cursor").id;
+    for count in [1000, 1000] {
+        let chunk = desk.exchange(std::slice::from_ref(&command)).await;
+        assert!(
+            chunk.replies.is_empty() && chunk.committed.is_empty(),
+            "{chunk:?}"
+        );
+        assert_eq!(chunk.ids(), (expected + 1..=expected + count).collect::<Vec<_>>());
+        expected += count;
+        assert_eq!(chunk.at.id, expected);
+    }
+    let rest = desk.exchange(std::slice::from_ref(&command)).await;
+    assert_eq!(rest.replies.len(), 1);
+    assert_eq!(rest.ids(), (expected + 1..=expected + 501).collect::<Vec<_>>());
+    assert_eq!(
+        (rest.at.id, rest.committed),
+        (expected + 501, vec![expected + 501])
+    );
+
+    // The same if the updates are few and long.
+    let long = "INSERT INTO updates (body)
+                SELECT 'to two o1' || char(10) || printf('\"%.3000000c\"', 'x') || char(10)
+                FROM (VALUES (1), (2), (3), (4))";
+    desk.database().execute(long, ()).expect("updates");
+    let chunk = desk.exchange(std::slice::from_ref(&command)).await;
+    assert_eq!((chunk.replies.len(), chunk.ids().len()), (0, 2));
+    let rest = desk.exchange(std::slice::from_ref(&command)).await;
+    assert_eq!((rest.replies.len(), rest.ids().len()), (1, 3));
+}
+
+/// The database was restored from a copy: an id of then is another update now, or none yet.
+#[tokio::test]
+async fn a_sidecar_whose_cursor_is_not_in_the_log_starts_anew() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    desk.exchange(&[]).await;
+    let end = desk.sidecar.cursor.expect("a cursor");
+    let support = desk.support();
+    for (id, made_at) in [
+        (end.id, end.made_at - 1),
+        (end.id + 1, end.made_at),
+        (end.id - 1, end.made_at),
+    ] {
+        desk.sidecar.cursor = Some(sidecar_api::update::Cursor { id, made_at });
+        let start = desk.command(&support, json!({"type": "startChat"}));
+        let heard = desk.exchange(&[start]).await;
+        assert!(heard.starts_anew && heard.updates.is_empty(), "{heard:?}");
+        assert!(heard.replies.is_empty(), "the sidecar would not see what they do");
+        assert_eq!((heard.at, heard.queues.len()), (end, 1));
+    }
+    assert_eq!(desk.sidecar.cursor, Some(end));
+    assert!(!desk.exchange(&[]).await.starts_anew);
+}
+
+/// An update stays until its successor is old too, so that a sidecar that asks four times in a second finds its cursor.
+#[tokio::test]
+async fn old_updates_go_but_never_the_last_one() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    desk.exchange(&[]).await;
+    desk.database()
+        .execute("UPDATE updates SET made_at = made_at - 600001", ())
+        .expect("rows");
+    desk.tick().await;
+    assert_eq!(desk.count("SELECT count(*) FROM updates"), 1);
+    let anew = desk.exchange(&[]).await;
+    assert!(anew.starts_anew, "its time is another one");
+    desk.presses("q", "").await;
+    desk.tick().await;
+    assert_eq!(desk.count("SELECT count(*) FROM updates"), 2);
+    let heard = desk.exchange(&[]).await;
+    assert!(!heard.starts_anew);
+    assert_eq!(heard.ids(), [anew.at.id + 1]);
+}
+
+/// Contract 5.6: both sides see that a chat is closed when its lock has been released, and if that fails all the same.
+#[tokio::test]
+async fn closed_chat_is_an_update_of_its_own_and_comes_once() {
+    let mut desk = Desk::open().await;
+    let support = desk.support();
+    let alone = desk.components.host_with(&["organizer", "messenger"]);
+    let mut log = Sidecar::new("log");
+    let door = desk.components.door.clone();
+    for (name, is_up) in [("a", true), ("b", false), ("c", false)] {
+        let person = desk.presses(name, "").await;
+        let chat_id = desk.start().await;
+        log.beat(&door, None).await;
+        let commands = [
+            desk.command(&participant(&person), say(&chat_id, "bye")),
+            desk.command(&support, json!({"type": "closeChat", "chatId": chat_id})),
+        ];
+        let host = if is_up { &door } else { &alone };
+        let heard = desk.sidecar.exchange(host, &commands, None).await;
+        let shown = kinds(&[("user_message", "everyone"), ("closed_chat", "everyone")]);
+        assert_eq!(heard.kinds(), shown);
+        assert_eq!((heard.updates.len(), heard.committed.len()), (2, 2));
+        assert_eq!(heard.at, heard.updates[0].cursor);
+        assert_eq!(log.beat(&door, None).await.deliveries(), heard.deliveries());
+        assert_eq!(person.has_requested(desk.agency.event_id).await, !is_up);
+    }
+    assert_eq!(desk.count("SELECT count(*) FROM lock_releases"), 2);
+    desk.database()
+        .execute("UPDATE lock_releases SET due_at = 0", ())
+        .expect("rows");
+    desk.tick().await;
+    assert_eq!(desk.count("SELECT count(*) FROM lock_releases"), 0);
+    assert!(log.beat(&door, None).await.deliveries().is_empty());
+}
+
+/// The host ends between the closing and what comes behind it.
+#[tokio::test]
+async fn the_tick_shows_a_chat_closed_if_nobody_has_done_so() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let close = format!(
+        "UPDATE chats SET state = 'ended', time_end = 1 WHERE id = '{chat_id}';
+         INSERT INTO lock_releases (request_id, participant_id, event_id, due_at, must_announce)
+         SELECT request_id, participant_id, event_id, 0, 1 FROM chats"
+    );
+    desk.database().execute_batch(&close).expect("rows");
+    desk.exchange(&[]).await;
+    desk.tick().await;
+    let heard = desk.exchange(&[]).await;
+    assert_eq!(heard.kinds(), kinds(&[("closed_chat", "everyone")]));
+    assert!(!person.has_requested(desk.agency.event_id).await);
+}
+
+/// Issue 12, item 22: hosts' clocks differ, so ids made from them say nothing about who came first.
+#[tokio::test]
+async fn of_two_presses_at_the_same_time_the_first_to_arrive_is_first() {
+    let mut desk = Desk::open().await;
+    let request = |number: u32| {
+        json!({
+            "id": format!("0198c0de-0000-7000-8000-{number:012}"), "participantId": number,
+            "eventId": desk.agency.event_id, "agencyId": desk.agency.id, "pressedAt": 5, "description": "",
+            "lat": null, "lng": null, "contact": {"email": "p@example.org", "phoneNumber": "", "version": 0},
+        })
+    };
+    for number in [1, 2] {
+        let body = json!({"requests": [request(number)]});
+        let door = &desk.components.door;
+        let path = "/messenger/internal/requests";
+        door.send("POST", path, Some(MESSENGER_KEY), Some(&body))
+            .await
+            .empty(200);
+    }
+    // The first was queued by a host whose clock is ahead.
+    desk.database()
+        .execute(
+            "UPDATE chats SET id = 'ffffffffffffffffffffffff' WHERE participant_id = 1",
+            (),
+        )
+        .expect("a row");
+    let path = "/messenger/internal/standings?ids=0198c0de-0000-7000-8000-000000000001";
+    let standings = desk
+        .components
+        .door
+        .send("GET", path, Some(MESSENGER_KEY), None)
+        .await;
+    assert_eq!(standings.json(200)["standings"][0]["ahead"], 0);
+    for number in [1, 2] {
+        let heard = desk.one(&desk.support(), json!({"type": "startChat"})).await;
+        assert_eq!(heard.deliveries()[0].payload()["participantId"], number);
+    }
+}
+
+/// Issue 12, item 24: somebody reads for long while much is written.
+#[tokio::test]
+async fn the_write_ahead_log_does_not_keep_the_size_it_once_had() {
+    let desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let file = desk.components.database("messenger");
+    let log = file.with_file_name("messenger.db-wal");
+    let size = || std::fs::metadata(&log).map_or(0, |log| log.len());
+    let reader = desk.database();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM chats")
+        .expect("a snapshot");
+    desk.database()
+        .execute("INSERT INTO updates (body) VALUES (zeroblob(8000000))", ())
+        .expect("a row");
+    desk.database()
+        .execute("DELETE FROM updates WHERE id = (SELECT max(id) FROM updates)", ())
+        .expect("a row");
+    desk.tick().await;
+    assert!(size() > 8_000_000, "the reader still needs it");
+    reader.execute_batch("COMMIT").expect("an end");
+    desk.tick().await;
+    assert!(size() < 1_000_000, "{}", size());
+
+    let path = "/messenger/internal/status";
+    let status = desk
+        .components
+        .door
+        .send("GET", path, Some(MESSENGER_KEY), None)
+        .await;
+    let status = status.json(200);
+    assert!(
+        status["databaseBytes"]
+            .as_i64()
+            .is_some_and(|bytes| bytes > 8_000_000),
+        "{status}"
+    );
+    assert!(
+        status["walBytes"].as_i64().is_some_and(|bytes| bytes < 1_000_000),
+        "{status}"
+    );
+    assert_eq!(status["logRows"], desk.count("SELECT count(*) FROM updates"));
+}
+
+#[tokio::test]
+async fn a_question_of_another_connection_does_not_hold_up_changes() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "Lost").await;
+    let chat_id = desk.start().await;
+    let (support, participant) = (desk.support(), participant(&person));
+    let history = json!({"type": "getChatHistory", "chatId": chat_id});
+    let commands: Vec<Value> = (0..40)
+        .map(|number| match number % 2 {
+            0 => desk.command(&support, history.clone()),
+            _ => desk.command(&participant, say(&chat_id, &number.to_string())),
+        })
+        .collect();
+    let heard = desk.exchange(&commands).await;
+    assert_eq!((heard.replies.len(), heard.updates.len()), (40, 1));
+    for reply in heard.replies.iter().step_by(2) {
+        assert_eq!(contents(reply).len(), 21);
+    }
+}

@@ -1,0 +1,148 @@
+//! The whole system as processes of their own, started as a person starts it: `cargo xtask up`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+use crate::settings::CHEAP_HASHING;
+
+/// Time limit for starting everything, or one process again. It covers compiling the components on a busy machine.
+const STARTING: Duration = Duration::from_secs(300);
+
+/// Time limit for stopping everything. After it the processes are killed.
+const STOPPING: Duration = Duration::from_secs(20);
+
+/// A system of its own, which is stopped when it is dropped.
+pub struct Up {
+    pub ready: Ready,
+    child: Child,
+    state: TempDir,
+}
+
+/// What the ready file says.
+#[derive(Deserialize)]
+pub struct Ready {
+    pub organizer: String,
+    /// The sidecars.
+    pub ws: Vec<String>,
+    pub superadmin: Account,
+    /// By the names of processes.
+    pub pids: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+pub struct Account {
+    pub email: String,
+    pub password: String,
+}
+
+impl Up {
+    /// Starts what a checkout has built and waits until it is ready. `variables` are `NAME=VALUE`.
+    pub async fn start(xtask: &Path, checkout: &Path, sidecars: usize, variables: &[&str]) -> Result<Up> {
+        let state = tempfile::tempdir()?;
+        let log = File::create(state.path().join("up.log"))?;
+        let hashing = CHEAP_HASHING.map(|(name, value)| format!("{name}={value}"));
+        let variables = hashing
+            .iter()
+            .map(String::as_str)
+            .chain(variables.iter().copied());
+        let child = Command::new(xtask)
+            .current_dir(checkout)
+            .args(["up", "--no-build", "--free-ports", "--no-demo"])
+            .args(["--sidecars", &sidecars.to_string()])
+            .args(variables.flat_map(|variable| ["--variable", variable]))
+            .arg("--state-dir")
+            .arg(state.path().join("mayday"))
+            .arg("--ready-file")
+            .arg(state.path().join("ready.json"))
+            .stdin(Stdio::null())
+            .stderr(log.try_clone()?)
+            .stdout(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("could not start {}", xtask.display()))?;
+        let mut up = Up {
+            ready: Ready {
+                organizer: String::new(),
+                ws: Vec::new(),
+                superadmin: Account {
+                    email: String::new(),
+                    password: String::new(),
+                },
+                pids: BTreeMap::new(),
+            },
+            child,
+            state,
+        };
+        up.wait_for(|_| true).await?;
+        Ok(up)
+    }
+
+    /// Waits until the ready file says what is expected of it.
+    pub async fn wait_for(&mut self, expected: impl Fn(&Ready) -> bool) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let text = fs::read(self.state.path().join("ready.json")).unwrap_or_default();
+            if let Ok(ready) = serde_json::from_slice::<Ready>(&text)
+                && expected(&ready)
+            {
+                self.ready = ready;
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("`xtask up` ended with {status}: {}", self.log());
+            }
+            ensure!(
+                start.elapsed() < STARTING,
+                "the system does not get ready: {}",
+                self.log()
+            );
+            // There is no event to wait for: a file appears.
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What all processes have printed so far.
+    fn log(&self) -> String {
+        fs::read_to_string(self.state.path().join("up.log")).unwrap_or_default()
+    }
+
+    /// Where the services are, without a path.
+    pub fn origin(&self) -> &str {
+        self.ready.organizer.trim_end_matches("/organizer")
+    }
+
+    /// The file of a service's database.
+    pub fn database(&self, service: &str) -> PathBuf {
+        self.state.path().join("mayday").join(format!("{service}.db"))
+    }
+}
+
+impl Drop for Up {
+    /// Asks it to stop, so that it stops its children.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let Some(pid) = pid else {
+            return;
+        };
+        // An error means that it has ended.
+        let _ = kill_process(pid, Signal::TERM);
+        let start = Instant::now();
+        // Dropping cannot await.
+        while start.elapsed() < STOPPING && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
