@@ -11,7 +11,7 @@ use wasmtime::{
 use crate::{bindings::Capabilities, instance::State, options::Options};
 
 /// How often a component that only computes lets others run.
-const EPOCH: Duration = Duration::from_millis(10);
+const EPOCH: Duration = Duration::from_millis(20);
 
 /// How many requests one request may cause by service chaining, on average, before the pool is empty.
 pub(crate) const CHAINED_PER_REQUEST: usize = 3;

@@ -160,8 +160,8 @@ pub async fn run(
 
     let mut background = background(questions, &messenger, &exchanger);
     let mut publishing = tokio::spawn({
-        let (redis, metrics) = (Arc::clone(&redis), Arc::clone(&metrics));
-        async move { redis.send(&metrics).await }
+        let (redis, player, metrics) = (Arc::clone(&redis), Arc::clone(&player), Arc::clone(&metrics));
+        async move { redis.send(&player, &metrics).await }
     });
 
     let stopped = async {

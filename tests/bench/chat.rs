@@ -77,6 +77,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10))]
     sidecars: u16,
 
+    /// How many further sidecars there are that no client connects to. Their cost is told apart
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10))]
+    bystanders: u16,
+
     /// In the middle of each rate, an organizer's client stops reading for this long. It must lose nothing
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pause_reader: Option<u16>,
@@ -111,7 +115,7 @@ struct Stage {
 
 impl Stage {
     async fn start(build: &Build, options: &Options, base: Instant) -> Result<Stage> {
-        let system = System::start(build, options.sidecars).await?;
+        let system = System::start_with_bystanders(build, options.sidecars, options.bystanders).await?;
         let silent = open_silent_sockets(build.name, &system, options.idle).await?;
         Ok(Stage {
             name: build.name,
@@ -146,6 +150,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             for stage in &mut stages {
                 let step = measure(stage, base, number, rate, options).await?;
                 println!("{:<5} {}", stage.name, step.row());
+                if options.bystanders > 0 {
+                    println!("      {}", step.cost_of_bystander(options.bystanders));
+                }
                 gone_wrong.extend(
                     step.complaints()
                         .map(|complaint| format!("{}: {complaint}", stage.name)),
@@ -692,6 +699,11 @@ impl Step {
             self.per_message(usage.client),
             usage.others().as_secs_f64() / self.seconds,
         )
+    }
+
+    fn cost_of_bystander(&self, bystanders: u16) -> String {
+        let microseconds = 1000.0 * self.per_message(self.usage.bystanders) / f64::from(bystanders);
+        format!("a sidecar that no client connects to: {microseconds:.2} µs a message")
     }
 
     /// What must not have happened.

@@ -14,45 +14,62 @@ use crate::processes::{processor_time, processor_time_of_all, resident_bytes};
 use crate::seed::{self, Agency};
 
 /// A system of its own, which is stopped when it is dropped.
-pub(crate) struct System(Up);
+pub(crate) struct System {
+    up: Up,
+    /// How many sidecars clients may connect to. They are the first; the others only hear what happens.
+    sidecars: usize,
+}
 
 impl System {
     /// Starts a build with a number of sidecars, and waits until it is ready.
     pub(crate) async fn start(build: &Build, sidecars: u16) -> Result<System> {
-        let starting = Up::start(&build.xtask, &build.checkout, sidecars.into(), &[]);
+        System::start_with_bystanders(build, sidecars, 0).await
+    }
+
+    /// Starts a build with sidecars, and with further ones that no client connects to.
+    pub(crate) async fn start_with_bystanders(
+        build: &Build,
+        sidecars: u16,
+        bystanders: u16,
+    ) -> Result<System> {
+        let all = usize::from(sidecars + bystanders);
+        let starting = Up::start(&build.xtask, &build.checkout, all, &[]);
         let up = starting
             .await
             .with_context(|| format!("in {}", build.checkout.display()))?;
-        Ok(System(up))
+        Ok(System {
+            up,
+            sidecars: sidecars.into(),
+        })
     }
 
     /// Where the services are.
     pub(crate) fn address(&self) -> Result<SocketAddr> {
-        let address = self.0.origin().strip_prefix("http://");
+        let address = self.up.origin().strip_prefix("http://");
         Ok(address.context("no address")?.parse()?)
     }
 
-    /// Where the sidecars are.
+    /// Where the sidecars are that clients may connect to.
     pub(crate) fn sidecars(&self) -> Result<Vec<SocketAddr>> {
         let address = |ws: &String| Ok(ws.strip_prefix("ws://").context("no address")?.parse()?);
-        self.0.ready.ws.iter().map(address).collect()
+        self.up.ready.ws.iter().take(self.sidecars).map(address).collect()
     }
 
     /// Founds an agency.
     pub(crate) async fn agency(&self) -> Result<Agency> {
-        let Account { email, password } = &self.0.ready.superadmin;
+        let Account { email, password } = &self.up.ready.superadmin;
         seed::agency_at(self.address()?, email, password).await
     }
 
     /// A service's database, for reading.
     pub(crate) fn database(&self, service: &str) -> Result<Database> {
-        let path = self.0.database(service);
+        let path = self.up.database(service);
         Ok(Database::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
 
     /// The processor time of each process so far.
     pub(crate) fn processor_times(&self) -> Result<BTreeMap<&str, Duration>> {
-        let pids = self.0.ready.pids.iter();
+        let pids = self.up.ready.pids.iter();
         pids.map(|(name, pid)| Ok((name.as_str(), processor_time(*pid)?)))
             .collect()
     }
@@ -60,23 +77,33 @@ impl System {
     /// The processor time of everything so far.
     pub(crate) fn usage(&self) -> Result<Usage> {
         let times = self.processor_times()?;
-        let of = |prefix: &str| {
-            let named = times.iter().filter(|(name, _)| name.starts_with(prefix));
+        let of = |is_part: &dyn Fn(&str) -> bool| {
+            let named = times.iter().filter(|(name, _)| is_part(name));
             named.map(|(_, time)| *time).sum()
         };
         Ok(Usage {
-            host: of("host"),
-            sidecars: of("sidecar"),
-            redis: of("redis"),
+            host: of(&|name| name == "host"),
+            sidecars: of(&|name| self.is_sidecar(name)),
+            bystanders: of(&|name| self.is_bystander(name)),
+            redis: of(&|name| name == "redis"),
             client: processor_time(process::id())?,
             machine: processor_time_of_all()?,
         })
     }
 
-    /// The resident memory of all sidecars.
+    fn is_sidecar(&self, name: &str) -> bool {
+        let number = name.strip_prefix("sidecar-").map(str::parse::<usize>);
+        matches!(number, Some(Ok(number)) if number <= self.sidecars)
+    }
+
+    fn is_bystander(&self, name: &str) -> bool {
+        name.starts_with("sidecar") && !self.is_sidecar(name)
+    }
+
+    /// The resident memory of the sidecars that clients connect to.
     pub(crate) fn sidecars_resident_bytes(&self) -> Result<u64> {
-        let pids = self.0.ready.pids.iter();
-        let sidecars = pids.filter(|(name, _)| name.starts_with("sidecar"));
+        let pids = self.up.ready.pids.iter();
+        let sidecars = pids.filter(|(name, _)| self.is_sidecar(name));
         sidecars.map(|(_, pid)| resident_bytes(*pid)).sum()
     }
 }
@@ -86,6 +113,7 @@ impl System {
 pub(crate) struct Usage {
     pub(crate) host: Duration,
     pub(crate) sidecars: Duration,
+    pub(crate) bystanders: Duration,
     pub(crate) redis: Duration,
     pub(crate) client: Duration,
     machine: Duration,
@@ -97,6 +125,7 @@ impl Usage {
         Usage {
             host: self.host.saturating_sub(earlier.host),
             sidecars: self.sidecars.saturating_sub(earlier.sidecars),
+            bystanders: self.bystanders.saturating_sub(earlier.bystanders),
             redis: self.redis.saturating_sub(earlier.redis),
             client: self.client.saturating_sub(earlier.client),
             machine: self.machine.saturating_sub(earlier.machine),
@@ -109,13 +138,14 @@ impl Usage {
         Usage {
             host,
             sidecars: none,
+            bystanders: none,
             redis: none,
             client: none,
             machine: host,
         }
     }
 
-    /// Of host and sidecars: neither Redis nor the client.
+    /// Of the host and the sidecars that clients connect to.
     pub(crate) fn servers(&self) -> Duration {
         self.host + self.sidecars
     }
@@ -123,7 +153,7 @@ impl Usage {
     /// Of everything else on the machine, which disturbs a measurement.
     pub(crate) fn others(&self) -> Duration {
         self.machine
-            .saturating_sub(self.servers() + self.redis + self.client)
+            .saturating_sub(self.servers() + self.bystanders + self.redis + self.client)
     }
 }
 
@@ -135,14 +165,15 @@ mod tests {
     fn what_others_used_is_what_is_left() {
         let usage = |seconds: u64| Usage {
             host: Duration::from_secs(4 * seconds),
-            sidecars: Duration::from_secs(2 * seconds),
+            sidecars: Duration::from_secs(seconds),
+            bystanders: Duration::from_secs(seconds),
             redis: Duration::from_secs(seconds),
             client: Duration::from_secs(seconds),
             machine: Duration::from_secs(10 * seconds),
         };
         let used = usage(3).since(&usage(1));
 
-        assert_eq!(used.servers(), Duration::from_secs(12));
+        assert_eq!(used.servers(), Duration::from_secs(10));
         assert_eq!(used.others(), Duration::from_secs(4));
     }
 }

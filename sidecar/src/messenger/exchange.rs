@@ -30,7 +30,7 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 const BEAT_EVERY: Duration = Duration::from_millis(250);
 
 /// ... and this often while nobody is.
-const IDLE_BEAT_EVERY: Duration = Duration::from_secs(2);
+const IDLE_BEAT_EVERY: Duration = Duration::from_secs(3);
 
 /// How long an update that is missing may be on its way from another sidecar.
 const GAP_PATIENCE: Duration = Duration::from_millis(20);

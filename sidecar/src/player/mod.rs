@@ -9,6 +9,7 @@ mod queues;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -387,10 +388,10 @@ impl State {
                     self.stale_queues.insert(agency_id);
                 }
                 Ok(Entry::Delivery { to, frame }) => {
-                    let mut lines = Lines::new(frame);
+                    let lines = Lines::new(frame);
                     let members = to.iter().filter_map(|user| self.members.get(&user)).flatten();
                     for member in members.filter(|member| id == 0 || id > member.after) {
-                        member.show(&mut lines);
+                        member.show(&lines);
                     }
                 }
                 Err(error) => {
@@ -418,7 +419,7 @@ impl State {
                 if let Ok(Entry::Delivery { to, frame }) = entry
                     && to.iter().any(|user| user == member.principal.user)
                 {
-                    member.show(&mut Lines::new(frame));
+                    member.show(&Lines::new(frame));
                 }
             }
         }
@@ -474,7 +475,7 @@ impl State {
 }
 
 impl Member {
-    fn show(&self, lines: &mut Lines<'_>) {
+    fn show(&self, lines: &Lines<'_>) {
         if let Some(line) = lines.get(self.protocol) {
             self.handle.queue.push(line);
         }
@@ -493,28 +494,26 @@ impl Member {
 /// A frame's lines, made when the first client needs them and shared by all.
 struct Lines<'a> {
     frame: Frame<'a>,
-    made: HashMap<Protocol, Option<Utf8Bytes>>,
+    contract: OnceCell<Option<Utf8Bytes>>,
+    two: OnceCell<Option<Utf8Bytes>>,
 }
 
 impl<'a> Lines<'a> {
     fn new(frame: Frame<'a>) -> Lines<'a> {
         Lines {
             frame,
-            made: HashMap::new(),
+            contract: OnceCell::new(),
+            two: OnceCell::new(),
         }
     }
 
-    fn get(&mut self, protocol: Protocol) -> Option<Utf8Bytes> {
-        let frame = self.frame;
-        // A frame that is the same for both is made once.
-        let form = if frame.is_same_for_both() {
-            Protocol::Contract
-        } else {
-            protocol
+    fn get(&self, protocol: Protocol) -> Option<Utf8Bytes> {
+        let made = match protocol {
+            // A frame that is the same for both is made once.
+            Protocol::Two if !self.frame.is_same_for_both() => &self.two,
+            Protocol::Two | Protocol::Contract => &self.contract,
         };
-        self.made
-            .entry(form)
-            .or_insert_with(|| frame.line_for(form).map(Utf8Bytes::from))
+        made.get_or_init(|| self.frame.line_for(protocol).map(Utf8Bytes::from))
             .clone()
     }
 }

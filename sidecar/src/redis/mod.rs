@@ -16,7 +16,7 @@ use ::redis::AsyncConnectionConfig;
 use ::redis::aio::MultiplexedConnection;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tracing::debug;
 
 use crate::backoff::Backoff;
@@ -164,10 +164,10 @@ impl Redis {
     }
 
     /// Sends what [`Redis::publish`] was given, and the tick when it is this sidecar's turn. Runs until [`Redis::close`].
-    pub(crate) async fn send(&self, metrics: &Metrics) {
+    pub(crate) async fn send(&self, player: &Player, metrics: &Metrics) {
         let mut backoff = Backoff::new();
         loop {
-            let ended = self.send_until_lost(metrics, &mut backoff).await;
+            let ended = self.send_until_lost(player, metrics, &mut backoff).await;
             self.publisher.lock().expect("no panic while locked").take();
             match ended {
                 Ok(()) => return,
@@ -178,7 +178,12 @@ impl Redis {
         }
     }
 
-    async fn send_until_lost(&self, metrics: &Metrics, backoff: &mut Backoff) -> Result<(), Lost> {
+    async fn send_until_lost(
+        &self,
+        player: &Player,
+        metrics: &Metrics,
+        backoff: &mut Backoff,
+    ) -> Result<(), Lost> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
@@ -186,9 +191,14 @@ impl Redis {
             answered(self.client.get_multiplexed_async_connection_with_config(&config)).await?;
         *self.publisher.lock().expect("no panic while locked") = Some(connection.clone());
         *backoff = Backoff::new();
-        let mut ticks = interval(tick::EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_tick = None;
         loop {
+            let tick_every = if player.is_empty() {
+                tick::IDLE_EVERY
+            } else {
+                tick::EVERY
+            };
+            let next_tick = last_tick.map_or_else(Instant::now, |last_tick| last_tick + tick_every);
             tokio::select! {
                 payloads = self.next_outgoing() => {
                     if payloads.is_empty() {
@@ -201,7 +211,10 @@ impl Redis {
                     pipeline.query_async::<()>(&mut connection).await?;
                     metrics.publications_sent.inc_by(payloads.len() as u64);
                 }
-                _ = ticks.tick() => tick::publish(&mut connection, &self.sidecar).await?,
+                () = sleep_until(next_tick) => {
+                    last_tick = Some(Instant::now());
+                    tick::publish(&mut connection, &self.sidecar).await?;
+                }
             }
         }
     }

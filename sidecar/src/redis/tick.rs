@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 
-/// How often the tick is published.
+/// How often the tick is published while somebody is connected, ...
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
+
+/// ... and while nobody is.
+pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(2);
 
 /// A sidecar that has not renewed its lease for so long has lost it.
 const LEASE: Duration = Duration::from_secs(3);
