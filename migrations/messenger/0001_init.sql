@@ -238,3 +238,9 @@ begin
        or new.participant_id in (select participant_id from forgotten_participants)
     on conflict do nothing;
 end;
+
+-- When a notice to the operator was last printed: see service::notices.
+create table notices (
+    name text primary key,
+    printed_at integer not null
+) without rowid;

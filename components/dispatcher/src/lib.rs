@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use http::Method;
+use service::clock::{self, Millis};
 use service::outbound::{Ask, ask};
 use service::settings;
 
@@ -29,10 +30,17 @@ mod entry {
 /// A service that does not answer does not keep the others from their tick.
 fn tick_all() {
     for (origin, key, path) in TICKS {
-        if let Err(error) = tick(origin, key, path) {
-            eprintln!("tick: {error:#}");
+        match tick(origin, key, path) {
+            Err(error) if may_log(clock::now()) => eprintln!("tick: {error:#}"),
+            Ok(()) | Err(_) => {}
         }
     }
+}
+
+/// Ticks come every second or two. One that fails is logged in the first two seconds of a minute only: a service that is
+/// down would fill the log, and an instance remembers nothing.
+fn may_log(now: Millis) -> bool {
+    now % 60_000 < 2_000
 }
 
 fn tick(origin: &'static str, key: &'static str, path: &str) -> anyhow::Result<()> {

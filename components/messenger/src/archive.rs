@@ -1,11 +1,11 @@
 //! The archives (contract 5.1).
 
+use service::database::Connection;
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
 use service::door::{Answer, Request};
 use sidecar_api::{Principal, Protocol, Realm};
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::roster;
 use crate::error::Error;

@@ -1,7 +1,7 @@
 //! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
 
 use http::StatusCode;
-use service::database::{DatabaseError, Trouble};
+use service::database::{DatabaseError, Failure};
 use service::door::{Answer, ErrorBody, NoRoute, ReadError};
 use service::settings::SettingError;
 
@@ -27,7 +27,7 @@ pub(crate) enum Error {
     WrongMethod { allow: String },
     #[error("request entity too large")]
     TooLarge,
-    /// Another service is needed and cannot be asked right now.
+    /// The service that issued a token cannot be asked right now.
     #[error("service unavailable")]
     Unavailable,
     #[error(transparent)]
@@ -58,6 +58,15 @@ impl From<ReadError> for Error {
     }
 }
 
+impl Failure for Error {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Error::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -72,14 +81,6 @@ impl Error {
             Error::Database(_) | Error::Setting(_) | Error::Random(_) | Error::Frame(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-        }
-    }
-
-    /// Why the database cannot be used for now, if that is what went wrong.
-    fn trouble(&self) -> Option<Trouble> {
-        match self {
-            Error::Database(error) => error.trouble(),
-            _ => None,
         }
     }
 

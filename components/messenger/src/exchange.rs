@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use http::StatusCode;
-use service::database::{snapshot, transaction};
+use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
 use sidecar_api::update::{self, Body, Cursor, Entry};
 use sidecar_api::{Command, Exchange, Outcome, Queue};
-use spin_sdk::sqlite3::Connection;
 
 use crate::commands::{self, Colleagues};
 use crate::error::Error;
@@ -93,7 +92,7 @@ fn carry_out(
     }
     let reading = Reading::of(&position);
     let commands = reading.admits(&exchange.commands);
-    let mut carried_out = CarriedOut {
+    let nothing = CarriedOut {
         at: position.end,
         reading,
         replies: Vec::new(),
@@ -101,17 +100,22 @@ fn carry_out(
         passing: Body::default(),
         closed: Vec::new(),
     };
-    if !commands.is_empty() {
-        snapshot(connection, |connection| {
-            carried_out.at = updates::end(connection)?;
-            let mut done = commands::carry_out(connection, commands, colleagues)?;
-            commands::answer_questions(connection, commands, &mut done.replies)?;
-            carried_out.replies = done.replies;
-            carried_out.passing = done.passing;
-            Ok::<_, Error>(())
-        })?;
+    if commands.is_empty() {
+        return Ok(nothing);
     }
-    Ok(carried_out)
+    snapshot(connection, |connection| {
+        let at = updates::end(connection)?;
+        let mut done = commands::carry_out(connection, commands, colleagues)?;
+        commands::answer_questions(connection, commands, &mut done.replies)?;
+        Ok(CarriedOut {
+            at,
+            reading,
+            replies: done.replies,
+            committed: Vec::new(),
+            passing: done.passing,
+            closed: Vec::new(),
+        })
+    })
 }
 
 /// Carries out an exchange that changes something, once. A retry is answered as before.

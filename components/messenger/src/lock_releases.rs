@@ -4,10 +4,9 @@
 //! cannot be released now, they see it all the same. By then the archive has the chat (contract 5.6).
 
 use service::clock::Millis;
-use service::database::transaction;
-use service::retry;
+use service::database::{Connection, transaction};
+use service::{notices, retry};
 use sidecar_api::update::Body;
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::roster::{self, ClosedRequest};
 use crate::error::Error;
@@ -67,8 +66,10 @@ fn release(connection: &Connection, releases: &[Release]) -> Result<Option<i64>,
         match &outcome {
             Ok(()) => lock_releases::done(connection, &ids)?,
             Err(error) => {
-                eprintln!("{} locks could not be released, retrying: {error:?}", ids.len());
                 retry::postpone(connection, "lock_releases", "request_id", &ids)?;
+                notices::print(connection, "locks wait", notices::MINUTE, || {
+                    format!("{} locks could not be released, retrying: {error:?}", ids.len())
+                })?;
             }
         }
         Ok(announced)

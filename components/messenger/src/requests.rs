@@ -2,13 +2,12 @@
 
 use http::StatusCode;
 use service::clock;
-use service::database::{snapshot, transaction};
+use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
 use service::internal::{
     Cancellation, Cancelled, ContactChanges, HelpRequest, HelpRequests, Standing, Standings,
 };
 use sidecar_api::update::Body;
-use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::contacts::Kept;

@@ -2,11 +2,10 @@
 
 use http::StatusCode;
 use service::clock::{self, Millis};
-use service::database::transaction;
+use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
 use service::{maintenance, settings};
 use sidecar_api::update::Body;
-use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::{attendance, chats, queue, sidecars, updates};

@@ -1,10 +1,9 @@
 //! Who may call (contract 2.2, 2.6, 2.7 and 3.1).
 
 use service::clock::Millis;
-use service::database::transaction;
+use service::database::{Connection, transaction};
 use service::door::Request;
 use service::{keys, settings};
-use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::agencies::Agency;
@@ -53,7 +52,7 @@ impl Caller {
     pub(crate) fn change<T>(
         &self,
         connection: &Connection,
-        work: impl FnOnce(&Connection, &Caller) -> Result<T, Error>,
+        work: impl Fn(&Connection, &Caller) -> Result<T, Error>,
     ) -> Result<T, Error> {
         transaction(connection, |connection| {
             work(connection, &known(connection, self.token, self.need)?)

@@ -1,9 +1,8 @@
 //! The record, as agencies and administrators read it (contract 3.4), and whether it holds.
 
 use http::StatusCode;
-use service::database::snapshot;
+use service::database::{Connection, snapshot};
 use service::door::{Answer, Request};
-use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Need};
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use service::credentials::CheckError;
-use service::database::{DatabaseError, Trouble};
+use service::database::{DatabaseError, Failure};
 use service::door::{Answer, ErrorBody, ReadError};
 use service::password::PasswordError;
 use service::settings::SettingError;
@@ -75,6 +75,15 @@ impl From<ReadError> for Error {
     }
 }
 
+impl Failure for Error {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Error::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -91,14 +100,6 @@ impl Error {
             | Error::Token(_)
             | Error::Record(_)
             | Error::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// Why the database cannot be used for now, if that is what went wrong.
-    fn trouble(&self) -> Option<Trouble> {
-        match self {
-            Error::Database(error) => error.trouble(),
-            _ => None,
         }
     }
 

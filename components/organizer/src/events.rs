@@ -79,7 +79,7 @@ pub(crate) fn edit_event(request: &Request, id: &str) -> Result<Answer, Error> {
         let agency_id = caller.agency_id()?;
         let event =
             events::find_of_agency(connection, id, agency_id)?.ok_or_else(|| not_found(id, agency_id))?;
-        let event = events::update(connection, event, edits)?.ok_or_else(name_taken)?;
+        let event = events::update(connection, event, &edits)?.ok_or_else(name_taken)?;
         changelogs::record(connection, &caller.user, Change::update(&event)?)?;
         Ok(event)
     })?;

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 use service::clock::Millis;
+use service::database::Connection;
 use service::door::{Answer, Request};
 use service::internal::{Colleagues, Principal, Principals, Tokens};
 use service::revocations;
-use spin_sdk::sqlite3::Connection;
 
 use crate::access;
 use crate::error::Error;

@@ -3,11 +3,10 @@
 use http::StatusCode;
 use serde::Serialize;
 use service::credentials::{self, Claim};
-use service::database::{self, transaction};
+use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::settings;
 use service::throttle::Crowds;
-use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Need};
 use crate::error::Error;
@@ -39,7 +38,7 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     // A password change during the check revokes the token that is issued here.
     let started = database::now(&connection)?;
     if email == settings::text("superadmin_email")? && !users::superadmin_exists(&connection)? {
-        transaction(&connection, store::ensure_superadmin)?;
+        store::ensure_superadmin(&connection)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
     let hash = found.as_ref().map(|(_, hash, _)| hash.as_str());

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use serde::Serialize;
 use service::database;
+use service::database::Connection;
 use service::door::{Answer, Request};
 use service::password::Hashing;
-use spin_sdk::sqlite3::Connection;
 
 use crate::access::{self, Caller, Need};
 use crate::error::Error;
@@ -157,14 +157,14 @@ pub(crate) fn create(
     let role = form.role("role");
     form.finish()?;
 
-    let not_allowed = Error::NotAllowed("Not allowed to create user with same role or senior");
+    const NOT_ALLOWED: Error = Error::NotAllowed("Not allowed to create user with same role or senior");
     if !caller.user.role.may_manage(role) {
-        return Err(not_allowed);
+        return Err(NOT_ALLOWED);
     }
     let user = person.into_user(connection, role)?;
     let user = caller.change(connection, |connection, caller| {
         if !caller.user.role.may_manage(role) {
-            return Err(not_allowed);
+            return Err(NOT_ALLOWED);
         }
         let user = users::insert(connection, &user, agency_of(caller)?, database::now(connection)?)?
             .ok_or_else(|| Error::BadRequest("Email is already taken".to_owned()))?;

@@ -1,10 +1,9 @@
 //! Who may call (contract 2.2, 2.6, 2.7).
 
 use service::clock::Millis;
-use service::database::transaction;
+use service::database::{Connection, transaction};
 use service::door::Request;
 use service::{keys, settings};
-use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::participants::{self, Participant};
@@ -22,7 +21,7 @@ impl Caller {
     pub(crate) fn change<T>(
         &self,
         connection: &Connection,
-        work: impl FnOnce(&Connection, &Participant) -> Result<T, Error>,
+        work: impl Fn(&Connection, &Participant) -> Result<T, Error>,
     ) -> Result<T, Error> {
         transaction(connection, |connection| {
             let participant = honoured(connection, self.token)?.ok_or(INVALID_TOKEN)?;

@@ -1,8 +1,8 @@
 //! Tells the messenger of changed contact details and deleted accounts: at once, and otherwise again with growing
 //! pauses.
 
+use service::database::Connection;
 use service::notices;
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::desk;
 use crate::error::Error;

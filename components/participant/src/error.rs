@@ -2,12 +2,13 @@
 
 use http::StatusCode;
 use service::credentials::CheckError;
-use service::database::{DatabaseError, Trouble};
+use service::database::{DatabaseError, Failure};
 use service::door::{Answer, ErrorBody, NoRoute, ReadError};
+use service::notices;
 use service::password::PasswordError;
 use service::settings::SettingError;
 
-use crate::json;
+use crate::{json, store};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -31,9 +32,9 @@ pub(crate) enum Error {
     WrongMethod { allow: String },
     #[error("request entity too large")]
     TooLarge,
-    /// Another service is needed and cannot be asked right now.
+    /// Another service is needed and cannot be asked right now; why is for the log.
     #[error("api error")]
-    Unavailable,
+    Unavailable(String),
     /// Another service gave an answer that it never should.
     #[error("api error: {0}")]
     Api(String),
@@ -76,6 +77,15 @@ impl From<ReadError> for Error {
     }
 }
 
+impl Failure for Error {
+    fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Error::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -87,19 +97,11 @@ impl Error {
             }
             Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Database(_) if self.trouble().is_some() => StatusCode::SERVICE_UNAVAILABLE,
             Error::Api(_) | Error::Database(_) | Error::Password(_) | Error::Setting(_) | Error::Token(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-        }
-    }
-
-    /// Why the database cannot be used for now, if that is what went wrong.
-    fn trouble(&self) -> Option<Trouble> {
-        match self {
-            Error::Database(error) => error.trouble(),
-            _ => None,
         }
     }
 
@@ -117,7 +119,7 @@ impl Error {
             | Error::UnknownRoute
             | Error::WrongMethod { .. }
             | Error::TooLarge
-            | Error::Unavailable => self.to_string(),
+            | Error::Unavailable(_) => self.to_string(),
             Error::Api(_) => "api error".to_owned(),
             Error::Database(_) | Error::Password(_) | Error::Setting(_) | Error::Token(_) => {
                 "database error".to_owned()
@@ -139,11 +141,29 @@ impl Error {
         match self {
             Error::UnknownRoute => Answer::text(status, &body.message),
             Error::WrongMethod { allow } => Answer::text(status, &body.message).with("allow", allow),
-            Error::Unavailable => json(status, &body).with("retry-after", "1"),
+            Error::Unavailable(reason) => {
+                log_unavailable(&reason);
+                json(status, &body).with("retry-after", "1")
+            }
             Error::TooManyAttempts { retry_after } => {
                 json(status, &body).with("retry-after", retry_after.to_string())
             }
             _ => json(status, &body),
         }
+    }
+}
+
+/// Tells the operator, once a minute, that another service is missed.
+fn log_unavailable(reason: &str) {
+    let printed = store::open().and_then(|connection| {
+        Ok(notices::print(
+            &connection,
+            "unavailable",
+            notices::MINUTE,
+            || format!("requests fail because another service does not answer: {reason}"),
+        )?)
+    });
+    if let Err(error) = printed {
+        eprintln!("requests fail because another service does not answer: {reason}; {error}");
     }
 }

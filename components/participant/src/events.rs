@@ -3,8 +3,8 @@
 use http::StatusCode;
 use serde::Serialize;
 use service::clock::{self, Millis};
+use service::database::Connection;
 use service::door::{Answer, Request};
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::directory::{self, Event, Filter};
 use crate::error::Error;
@@ -117,7 +117,7 @@ pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> 
         return Ok(agency_id);
     }
     match find(connection, id, known.as_ref()) {
-        Err(error @ (Error::Unavailable | Error::Api(_))) => verified_within(MEMORY).ok_or(error),
+        Err(error @ (Error::Unavailable(_) | Error::Api(_))) => verified_within(MEMORY).ok_or(error),
         found => found.map(|event| event.agency_id),
     }
 }
@@ -139,7 +139,7 @@ fn body(event: Event, is_chat_requested: Option<bool>) -> EventBody {
 
 fn failure(error: directory::Error) -> Error {
     match error {
-        directory::Error::Unavailable => Error::Unavailable,
+        directory::Error::Unavailable(reason) => Error::Unavailable(reason),
         directory::Error::Other(reason) => Error::Api(reason),
     }
 }

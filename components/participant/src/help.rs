@@ -153,7 +153,7 @@ fn empty() -> Answer {
 
 fn failure(error: desk::Error) -> Error {
     match error {
-        desk::Error::Unavailable => Error::Unavailable,
+        desk::Error::Unavailable(reason) => Error::Unavailable(reason),
         desk::Error::Other(reason) => Error::Api(reason),
     }
 }

@@ -1,9 +1,9 @@
 //! Delivers presses to the messenger's queue: at once, and otherwise again with growing pauses.
 
 use service::clock::Millis;
+use service::database::Connection;
 use service::internal::{Contact, HelpRequest};
 use service::notices;
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::desk;
 use crate::error::Error;

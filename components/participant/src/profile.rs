@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use service::database;
+use service::database::Connection;
 use service::door::{Answer, Request};
 use service::password::Hashing;
-use spin_sdk::sqlite3::Connection;
 
 use crate::access::Caller;
 use crate::body::Body;

@@ -4,11 +4,11 @@ use http::StatusCode;
 use serde::Serialize;
 use service::credentials::{self, Claim};
 use service::database;
+use service::database::Connection;
 use service::door::{Answer, Request};
 use service::email::{self, Options};
 use service::password::Hashing;
 use service::throttle::Crowds;
-use spin_sdk::sqlite3::Connection;
 
 use crate::body::Body;
 use crate::error::Error;

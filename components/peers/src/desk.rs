@@ -82,9 +82,8 @@ fn contact(contact: Contact) -> internal::Contact {
 }
 
 fn failure(error: &OwnerError) -> Error {
-    eprintln!("the messenger did not answer: {error}");
     if error.is_unavailable() {
-        Error::Unavailable
+        Error::Unavailable(error.to_string())
     } else {
         Error::Other(error.to_string())
     }

@@ -74,9 +74,8 @@ fn event(body: EventBody) -> Result<Event, Error> {
 }
 
 fn failure(error: &OwnerError) -> Error {
-    eprintln!("events could not be read: {error}");
     if error.is_unavailable() {
-        Error::Unavailable
+        Error::Unavailable(error.to_string())
     } else {
         Error::Other(error.to_string())
     }

@@ -75,9 +75,8 @@ impl Guest for Peers {
 }
 
 fn failure(error: &OwnerError) -> Error {
-    eprintln!("colleagues could not be read: {error}");
     if error.is_unavailable() {
-        Error::Unavailable
+        Error::Unavailable(error.to_string())
     } else {
         Error::Other(error.to_string())
     }
@@ -106,7 +105,8 @@ fn read_revocations(
             Some(answer.last)
         }
         Err(error) => {
-            // A service that is down would fill the log. The next question continues from the same cursor.
+            // Sidecars ask all the time: a service that is down would fill the log, and they tell of it themselves. The
+            // next question continues from the same cursor.
             if !error.is_unavailable() {
                 eprintln!("revocations could not be read: {error}");
             }
@@ -148,7 +148,10 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
             }
         }
         Err(error) => {
-            eprintln!("credentials could not be checked: {error}");
+            // Sidecars ask again and tell of it themselves.
+            if !error.is_unavailable() {
+                eprintln!("credentials could not be checked: {error}");
+            }
             for position in positions {
                 verdicts[position] = Verdict::Unavailable;
             }

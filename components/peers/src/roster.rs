@@ -61,9 +61,8 @@ impl Guest for Peers {
 }
 
 fn failure(error: &OwnerError) -> Error {
-    eprintln!("the participant service did not answer: {error}");
     if error.is_unavailable() {
-        Error::Unavailable
+        Error::Unavailable(error.to_string())
     } else {
         Error::Other(error.to_string())
     }

@@ -1,8 +1,6 @@
 //! Whether a password is an account's: slowly for who guesses, and after the same work where there is no account.
 
-use spin_sdk::sqlite3::Connection;
-
-use crate::database::{self, DatabaseError};
+use crate::database::{self, Connection, DatabaseError};
 use crate::door::Request;
 use crate::password::{Hashing, PasswordError, Verdict};
 use crate::settings::{self, SettingError};

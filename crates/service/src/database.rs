@@ -1,11 +1,14 @@
-//! A service's own SQLite database, through Spin: opened for every request, migrated once.
+//! A service's own database, through Spin: opened for every request, migrated once. It is a local SQLite file or a
+//! libSQL server, and nothing here asks which.
 //!
 //! A migration file holds statements that each end with a semicolon and are followed by an empty line: Spin runs one
 //! statement per call, and what follows the first semicolon would be dropped silently.
 
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
-use spin_sdk::sqlite3::{Connection, RowResult, Value};
+use backon::{BlockingRetryable, ExponentialBuilder};
+use spin_sdk::sqlite3::{self, QueryResult, RowResult, Value};
 
 use crate::clock::Millis;
 
@@ -35,16 +38,28 @@ impl Trouble {
     }
 }
 
-/// What SQLite and libSQL say of each trouble, in lower case. A full disk is `SQLITE_FULL` where a file grows, but an
+/// For so long a transaction is tried again while the database is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pauses between, with jitter.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// What SQLite and libSQL say of each trouble, in lower case. libSQL ends a transaction that holds the lock for too long
+/// while others wait, and forgets those of a connection that it has not heard for some seconds, or when it starts; what
+/// comes after that has no transaction, or a baton that was used. All of these have committed nothing. A full disk is `SQLITE_FULL` where a file grows, but an
 /// I/O error where the index of the write-ahead log grows, and a file that cannot be opened where the log is to be
 /// created.
-const TROUBLES: [(&str, Trouble); 14] = [
+const TROUBLES: [(&str, Trouble); 18] = [
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
     ("database schema is locked", Trouble::Busy),
     ("sqlite_busy", Trouble::Busy),
     ("sqlite_interrupt", Trouble::Busy),
-    ("stream expired", Trouble::Busy),
+    ("transaction timed out", Trouble::Busy),
+    ("no transaction is active", Trouble::Busy),
+    ("the stream has expired", Trouble::Busy),
+    ("received a baton", Trouble::Busy),
     ("database or disk is full", Trouble::Full),
     ("sqlite_full", Trouble::Full),
     ("databasefull", Trouble::Full),
@@ -53,7 +68,25 @@ const TROUBLES: [(&str, Trouble); 14] = [
     ("sqlite_ioerr", Trouble::Unusable),
     ("unable to open database file", Trouble::Unusable),
     ("attempt to write a readonly database", Trouble::Unusable),
+    ("http error", Trouble::Unusable),
 ];
+
+/// An error that may come of a database.
+pub trait Failure: From<DatabaseError> {
+    /// The error of the database, if it is one.
+    fn database(&self) -> Option<&DatabaseError>;
+
+    /// Why the database cannot be used for now, if that is what went wrong.
+    fn trouble(&self) -> Option<Trouble> {
+        self.database()?.trouble()
+    }
+}
+
+impl Failure for DatabaseError {
+    fn database(&self) -> Option<&DatabaseError> {
+        Some(self)
+    }
+}
 
 impl DatabaseError {
     /// The trouble behind the error, if it is a temporary one. Spin passes on SQLite's message as a text, and this is
@@ -75,17 +108,76 @@ pub fn now(connection: &Connection) -> Result<Millis, DatabaseError> {
     now.ok_or_else(|| DatabaseError("there is no time".to_owned()))
 }
 
-/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. `prepare` runs in
-/// the transaction of the migration and gets the version before it, which is 0 for a new database.
+/// A connection to a service's own database.
+pub struct Connection {
+    label: &'static str,
+    current: RefCell<sqlite3::Connection>,
+    is_in_transaction: Cell<bool>,
+}
+
+impl Connection {
+    /// Opens the database that the manifest grants under `label`.
+    fn new(label: &'static str) -> Result<Connection, DatabaseError> {
+        Ok(Connection {
+            label,
+            current: RefCell::new(connect(label)?),
+            is_in_transaction: Cell::new(false),
+        })
+    }
+
+    /// Leaves the old connection with all that it has begun. A database that is a server refuses any further statement
+    /// on one whose transaction took too long.
+    fn reconnect(&self) -> Result<(), DatabaseError> {
+        *self.current.borrow_mut() = connect(self.label)?;
+        Ok(())
+    }
+
+    /// Runs a statement. One outside of a transaction is a transaction by itself, and is run again like one.
+    fn run(&self, sql: &str, parameters: &[Value]) -> Result<QueryResult, DatabaseError> {
+        let run = || {
+            let result = self.current.borrow().execute(sql, parameters);
+            result.map_err(|error| failed(sql, &error))
+        };
+        if self.is_in_transaction.get() {
+            run()
+        } else {
+            self.while_busy(run)
+        }
+    }
+
+    /// Runs a transaction again while the database is busy.
+    fn while_busy<T, E: Failure>(&self, attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+        let started = Instant::now();
+        let pauses = ExponentialBuilder::new()
+            .with_min_delay(SHORTEST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_jitter()
+            .without_max_times();
+        attempt
+            .retry(pauses)
+            .when(|error| error.trouble() == Some(Trouble::Busy) && started.elapsed() < PATIENCE)
+            .notify(|_, _| {
+                // If it cannot connect, neither can the next attempt succeed, whose error says why.
+                let _ = self.reconnect();
+            })
+            .call()
+    }
+}
+
+fn connect(label: &str) -> Result<sqlite3::Connection, DatabaseError> {
+    sqlite3::Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))
+}
+
+/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. `furnish` runs
+/// behind the migration of a new database. It does not run again, even if it fails.
 pub fn open<Error: From<DatabaseError>>(
-    label: &str,
+    label: &'static str,
     migrations: &[&str],
-    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
+    furnish: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<Connection, Error> {
-    let connection =
-        Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))?;
-    if version(&connection)? != migrations.len() {
-        migrate(&connection, migrations, prepare)?;
+    let connection = Connection::new(label)?;
+    if version(&connection)? != migrations.len() && migrate(&connection, migrations)? == Some(0) {
+        furnish(&connection)?;
     }
     Ok(connection)
 }
@@ -96,18 +188,15 @@ fn version(connection: &Connection) -> Result<usize, DatabaseError> {
     usize::try_from(version).map_err(|_| DatabaseError(format!("user_version is {version}")))
 }
 
-/// Two instances may migrate at the same moment: the second waits for the first and then finds nothing left to do.
-fn migrate<Error: From<DatabaseError>>(
-    connection: &Connection,
-    migrations: &[&str],
-    prepare: impl FnOnce(&Connection, usize) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// Returns the version from which this has migrated the database. Two instances may try at the same moment: the second
+/// waits for the first and then finds nothing left to do.
+fn migrate(connection: &Connection, migrations: &[&str]) -> Result<Option<usize>, DatabaseError> {
     switch_to_wal(connection)?;
     transaction(connection, |connection| {
         let from = version(connection)?;
         let pending = pending(migrations, from)?;
         if pending.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         for statement in pending {
             execute(connection, statement, &[])?;
@@ -117,7 +206,7 @@ fn migrate<Error: From<DatabaseError>>(
             &format!("PRAGMA user_version = {}", migrations.len()),
             &[],
         )?;
-        prepare(connection, from)
+        Ok(Some(from))
     })
 }
 
@@ -135,20 +224,13 @@ fn pending<'a>(migrations: &[&'a str], from: usize) -> Result<Vec<&'a str>, Data
         .collect())
 }
 
-/// Write-ahead logging stays in the file once it is set. When two connections switch at once, SQLite fails one of them
-/// without waiting, so that one tries again.
+/// Write-ahead logging stays in the file once it is set. A database that is a server refuses the statement and looks
+/// after its log itself.
 fn switch_to_wal(connection: &Connection) -> Result<(), DatabaseError> {
-    const TRIES: usize = 250;
-    const PAUSE: Duration = Duration::from_millis(20);
-    let mut outcome = Ok(());
-    for _ in 0..TRIES {
-        outcome = execute(connection, "PRAGMA journal_mode = WAL", &[]);
-        if outcome.is_ok() {
-            return outcome;
-        }
-        std::thread::sleep(PAUSE);
+    match execute(connection, "PRAGMA journal_mode = WAL", &[]) {
+        Err(error) if error.trouble().is_some() => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
-    outcome
 }
 
 /// The statements of a migration file.
@@ -159,52 +241,57 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Runs `work` in a transaction that takes the write lock at once, and commits it or, on an error, rolls it back. Never
-/// call another service in here. Foreign keys are enforced in here only: the setting belongs to the connection, and
-/// connections that only read save the call.
-pub fn transaction<T, Error: From<DatabaseError>>(
+/// Runs `work` in a transaction that takes the write lock at once, and commits it or, on an error, rolls it back. While
+/// the database is busy, `work` is run again from its beginning. Nothing in there may wait or be seen outside of the
+/// database: no call to a service, no password hash. Foreign keys are enforced in here only: the setting belongs to the
+/// connection, and connections that only read save the call.
+pub fn transaction<T, E: Failure>(
     connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    execute(connection, "PRAGMA foreign_keys = ON", &[])?;
-    execute(connection, "BEGIN IMMEDIATE", &[])?;
-    finish(connection, work(connection))
+    work: impl Fn(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.while_busy(|| {
+        attempt(
+            connection,
+            &["PRAGMA foreign_keys = ON", "BEGIN IMMEDIATE"],
+            &work,
+        )
+    })
 }
 
 /// Runs `work` in a transaction that only reads, from one snapshot, and does not block writers.
-pub fn snapshot<T, Error: From<DatabaseError>>(
+pub fn snapshot<T, E: Failure>(
     connection: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    execute(connection, "BEGIN", &[])?;
-    finish(connection, work(connection))
+    work: impl Fn(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.while_busy(|| attempt(connection, &["BEGIN"], &work))
 }
 
-fn finish<T, Error: From<DatabaseError>>(
+fn attempt<T, E: Failure>(
     connection: &Connection,
-    outcome: Result<T, Error>,
-) -> Result<T, Error> {
-    match outcome {
-        Ok(outcome) => {
+    begin: &[&str],
+    work: impl Fn(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.is_in_transaction.set(true);
+    let outcome = begin
+        .iter()
+        .try_for_each(|statement| execute(connection, statement, &[]))
+        .map_err(E::from)
+        .and_then(|()| work(connection))
+        .and_then(|outcome| {
             execute(connection, "COMMIT", &[])?;
             Ok(outcome)
-        }
-        Err(error) => {
-            // The first error is the one to report; closing the connection rolls back as well.
-            if let Err(rollback) = execute(connection, "ROLLBACK", &[]) {
-                eprintln!("rollback failed: {rollback}");
-            }
-            Err(error)
-        }
+        });
+    // The first error is the one to report. A transaction that cannot be rolled back goes with its connection.
+    if outcome.is_err() && execute(connection, "ROLLBACK", &[]).is_err() {
+        let _ = connection.reconnect();
     }
+    connection.is_in_transaction.set(false);
+    outcome
 }
 
 /// Runs one statement whose rows do not matter.
 pub fn execute(connection: &Connection, sql: &str, parameters: &[Value]) -> Result<(), DatabaseError> {
-    connection
-        .execute(sql, parameters)
-        .map(drop)
-        .map_err(|error| failed(sql, &error))
+    connection.run(sql, parameters).map(drop)
 }
 
 /// All rows of one statement.
@@ -214,9 +301,7 @@ pub fn query<T>(
     parameters: &[Value],
     decode: impl Fn(Row) -> Result<T, DatabaseError>,
 ) -> Result<Vec<T>, DatabaseError> {
-    let result = connection
-        .execute(sql, parameters)
-        .map_err(|error| failed(sql, &error))?;
+    let result = connection.run(sql, parameters)?;
     result.rows.iter().map(|row| decode(Row(row))).collect()
 }
 
@@ -230,7 +315,7 @@ pub fn query_one<T>(
     Ok(query(connection, sql, parameters, decode)?.into_iter().next())
 }
 
-fn failed(sql: &str, error: &spin_sdk::sqlite3::Error) -> DatabaseError {
+fn failed(sql: &str, error: &sqlite3::Error) -> DatabaseError {
     let statement: String = sql.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
     DatabaseError(format!("{statement} ...: {error}"))
 }
@@ -412,6 +497,18 @@ mod tests {
         check_trouble(&"SQLite error: database is locked", Some(Trouble::Busy));
         check_trouble(&"hrana: `SQLITE_BUSY: database is locked`", Some(Trouble::Busy));
         check_trouble(&"SQLITE_INTERRUPT: interrupted", Some(Trouble::Busy));
+        for said in [
+            "Hrana: `stream error: `Error { message: \"Transaction timed out\", code: \"TRANSACTION_TIMEOUT\" }``",
+            "cannot rollback - no transaction is active",
+            "Hrana: `api error: `{\"message\":\"The stream has expired due to inactivity\"}``",
+            "Hrana: `api error: `status=400 Bad Request, body=Received a baton that has already been used``",
+        ] {
+            check_trouble(&said, Some(Trouble::Busy));
+        }
+        check_trouble(
+            &"Hrana: `http error: `tcp connect error: Connection refused (os error 111)``",
+            Some(Trouble::Unusable),
+        );
         check_trouble(&"SQLITE_FULL: database or disk is full", Some(Trouble::Full));
         check_trouble(&"No space left on device (os error 28)", Some(Trouble::Full));
         check_trouble(&"database disk image is malformed", None);

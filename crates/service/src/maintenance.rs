@@ -3,9 +3,7 @@
 //! SQLite resets its write-ahead log without shrinking the file, and the setting that bounds the file is lost with each
 //! connection. So a log that grew while somebody read for long would keep its size.
 
-use spin_sdk::sqlite3::Connection;
-
-use crate::database::{DatabaseError, execute, query_one};
+use crate::database::{Connection, DatabaseError, execute, query_one};
 
 /// Shrinks the write-ahead log to nothing, unless somebody uses it at this moment: then it is for another time. Waits
 /// for nobody and never fails. A database that is a server refuses the statements and looks after its log itself.

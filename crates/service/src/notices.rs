@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use spin_sdk::sqlite3::Connection;
-
-use crate::database::{DatabaseError, NOW, query_one};
+use crate::database::{Connection, DatabaseError, NOW, query_one};
 use crate::parameters;
 
 /// For what stays as it is until somebody changes it.

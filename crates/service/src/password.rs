@@ -2,9 +2,8 @@
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use spin_sdk::sqlite3::Connection;
 
-use crate::database::DatabaseError;
+use crate::database::{Connection, DatabaseError};
 use crate::notices;
 use crate::settings::{self, SettingError};
 

@@ -2,10 +2,9 @@
 //! often it has failed, and `due_at`, when to try next by the database's clock.
 
 use serde::Serialize;
-use spin_sdk::sqlite3::Connection;
 
 use crate::clock::Millis;
-use crate::database::{DatabaseError, NOW, execute};
+use crate::database::{Connection, DatabaseError, NOW, execute};
 use crate::parameters;
 
 const FIRST_PAUSE: Millis = 1_000;

@@ -2,9 +2,7 @@
 //! a service's table `revocations`. Whoever reads it authenticates these users again: their credentials may still be
 //! good.
 
-use spin_sdk::sqlite3::Connection;
-
-use crate::database::{DatabaseError, query, query_one, snapshot};
+use crate::database::{Connection, DatabaseError, query, query_one, snapshot};
 use crate::internal::Revocations;
 use crate::parameters;
 

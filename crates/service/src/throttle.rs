@@ -11,12 +11,12 @@
 //! number of slots, so that no flood fills the store. A secret decides which slot is whose, so that nobody can aim at
 //! another's.
 
+use crate::database::Connection;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spin_sdk::key_value::{self, Store};
-use spin_sdk::sqlite3::Connection;
 
 use crate::clock::Millis;
 use crate::door::Request;

@@ -1,11 +1,11 @@
 //! Commands that start, hand over and close chats, and those that tell the other side something about a chat.
 
+use service::database::Connection;
 use std::collections::{HashMap, HashSet};
 
 use service::clock::{self, Millis};
 use sidecar_api::update::Body;
 use sidecar_api::{Command, Realm, Request};
-use spin_sdk::sqlite3::Connection;
 
 use crate::bindings::mayday::platform::identity;
 use crate::commands::{Done, no_access, open_chat, write_note};

@@ -1,11 +1,11 @@
 //! Commands that send messages.
 
+use service::database::Connection;
 use std::collections::{HashMap, HashSet};
 
 use service::clock;
 use service::position::Position;
 use sidecar_api::{Command, Realm, Request};
-use spin_sdk::sqlite3::Connection;
 
 use crate::commands::{Done, no_access};
 use crate::error::Error;

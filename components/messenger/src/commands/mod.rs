@@ -8,9 +8,9 @@ mod messages;
 mod questions;
 
 use service::clock::Millis;
+use service::database::Connection;
 use sidecar_api::update::Body;
 use sidecar_api::{Command, Request};
-use spin_sdk::sqlite3::Connection;
 
 pub(crate) use crate::commands::chats::{Colleagues, give_out};
 pub(crate) use crate::commands::questions::answer as answer_questions;

@@ -1,7 +1,7 @@
 //! Questions: `get_chats` and `get_chat_history`.
 
+use service::database::Connection;
 use sidecar_api::{Command, Protocol, Realm, Request};
-use spin_sdk::sqlite3::Connection;
 
 use crate::commands::{no_access, open_chat};
 use crate::error::Error;

@@ -1,10 +1,10 @@
 //! Which organizers are here, who of them waits for a request, and whose chats nobody looks after.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query};
+use service::database::{Connection, DatabaseError, execute, query};
 use service::parameters;
 use sidecar_api::{Attendance, Principal};
-use spin_sdk::sqlite3::{Connection, Value};
+use spin_sdk::sqlite3::Value;
 
 use crate::store::json_list;
 

@@ -1,10 +1,9 @@
 //! Chats: who takes part in them, and their life from waiting to ended.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use sidecar_api::{Principal, Realm, User};
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
 

@@ -1,9 +1,9 @@
 //! How to reach participants.
 
-use service::database::{DatabaseError, execute, query, query_one};
+use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::internal::ContactChange;
 use service::parameters;
-use spin_sdk::sqlite3::{Connection, Value};
+use spin_sdk::sqlite3::Value;
 
 use crate::store::json_list;
 

@@ -1,9 +1,8 @@
 //! Closed requests whose locks are still to be released: an outbox.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query, query_one};
+use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::chats::Chat;
 use crate::store::json_list;

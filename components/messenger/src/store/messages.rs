@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use sidecar_api::Realm;
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
 

@@ -38,8 +38,8 @@ pub(crate) mod sidecars;
 pub(crate) mod updates;
 
 use serde::Serialize;
-use service::database::{self, DatabaseError};
-use spin_sdk::sqlite3::{Connection, Value};
+use service::database::{self, Connection, DatabaseError};
+use spin_sdk::sqlite3::Value;
 
 use crate::error::Error;
 
@@ -50,7 +50,7 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/000
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, |_, _| Ok(()))
+    database::open(LABEL, MIGRATIONS, |_| Ok(()))
 }
 
 /// A list as one parameter, to be read with `json_each`: one call into the host for all of it.

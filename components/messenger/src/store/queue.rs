@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query, query_one};
+use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::internal::HelpRequest;
 use service::parameters;
 use sidecar_api::{Queue, Waiting};
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::json_list;
 

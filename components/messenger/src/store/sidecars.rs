@@ -1,10 +1,9 @@
 //! The last exchange of each sidecar that changed something, so that a retry of it changes nothing.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, execute, query_one};
+use service::database::{Connection, DatabaseError, execute, query_one};
 use service::parameters;
 use sidecar_api::update::Cursor;
-use spin_sdk::sqlite3::Connection;
 
 /// A sidecar that was not heard for so long does not send an exchange again.
 const KEPT: Millis = 60 * 60 * 1000;

@@ -1,10 +1,9 @@
 //! The log of updates: all that sockets are shown because something has happened.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use sidecar_api::update::{Body, Cursor};
-use spin_sdk::sqlite3::Connection;
 
 /// How long updates are kept.
 const KEPT: Millis = 10 * 60 * 1000;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
-use service::database::{self, DatabaseError, Row, execute, query, query_one};
+use service::database::{self, Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 use crate::chain::{self, Changelog, Proof};
 use crate::error::Error;

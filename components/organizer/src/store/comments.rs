@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::{Identified, Page, Recorded};
 

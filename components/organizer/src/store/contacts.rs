@@ -1,9 +1,8 @@
 //! The people an agency may turn to at an event.
 
 use serde::Serialize;
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::{Identified, Page, Recorded};
 

@@ -2,9 +2,8 @@
 
 use serde::{Serialize, Serializer};
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, Row, query, query_one};
+use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 use crate::store::{Identified, Page, Recorded};
 
@@ -125,15 +124,15 @@ pub(crate) fn insert(
 pub(crate) fn update(
     connection: &Connection,
     event: Event,
-    edits: EventEdits,
+    edits: &EventEdits,
 ) -> Result<Option<Event>, DatabaseError> {
     let edited = Event {
         id: event.id,
-        name: edits.name.unwrap_or(event.name),
-        description: edits.description.unwrap_or(event.description),
-        address: edits.address.unwrap_or(event.address),
-        lat: edits.lat.unwrap_or(event.lat),
-        lng: edits.lng.unwrap_or(event.lng),
+        name: edits.name.clone().unwrap_or(event.name),
+        description: edits.description.clone().unwrap_or(event.description),
+        address: edits.address.clone().unwrap_or(event.address),
+        lat: edits.lat.clone().unwrap_or(event.lat),
+        lng: edits.lng.clone().unwrap_or(event.lng),
         time_start: edits.time_start.unwrap_or(event.time_start),
         time_end: edits.time_end.unwrap_or(event.time_end),
         agency_id: event.agency_id,

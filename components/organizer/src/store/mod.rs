@@ -10,9 +10,9 @@ pub(crate) mod removal;
 pub(crate) mod users;
 
 use serde::Serialize;
+use service::database::Connection;
 use service::password::Hashing;
 use service::{database, settings};
-use spin_sdk::sqlite3::Connection;
 
 use crate::error::Error;
 use crate::store::changelogs::Change;
@@ -71,15 +71,7 @@ impl Page {
 
 /// Opens the database, in its newest form.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, prepare)
-}
-
-/// What the migrations cannot do in SQL, for a database that was at version `from`.
-fn prepare(connection: &Connection, from: usize) -> Result<(), Error> {
-    match from {
-        0 => ensure_superadmin(connection),
-        _ => Ok(()),
-    }
+    database::open(LABEL, MIGRATIONS, ensure_superadmin)
 }
 
 /// Creates the superadmin from the settings if nobody has role 0 (contract 2.8).
@@ -96,9 +88,17 @@ pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
         phone_number: "+48123456789".to_owned(),
         role: Role::Superadmin,
     };
-    let superadmin = users::insert(connection, &superadmin, None, database::now(connection)?)?
-        .ok_or_else(|| Error::BadRequest("the superadmin's e-mail belongs to somebody else".to_owned()))?;
-    changelogs::record(connection, &superadmin, Change::insert(&superadmin)?)
+    database::transaction(connection, |connection| {
+        // Somebody else may have created one meanwhile.
+        if users::superadmin_exists(connection)? {
+            return Ok(());
+        }
+        let superadmin = users::insert(connection, &superadmin, None, database::now(connection)?)?
+            .ok_or_else(|| {
+                Error::BadRequest("the superadmin's e-mail belongs to somebody else".to_owned())
+            })?;
+        changelogs::record(connection, &superadmin, Change::insert(&superadmin)?)
+    })
 }
 
 #[cfg(test)]

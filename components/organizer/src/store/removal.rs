@@ -1,8 +1,8 @@
 //! Removals and their cascades (contract 3.7). Every removed row is on record, parts before the whole.
 
-use service::database::{DatabaseError, execute, query};
+use service::database::{Connection, DatabaseError, execute, query};
 use service::parameters;
-use spin_sdk::sqlite3::{Connection, Value};
+use spin_sdk::sqlite3::Value;
 
 use crate::error::Error;
 use crate::store::Recorded;

@@ -2,9 +2,9 @@
 
 use serde::{Serialize, Serializer};
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, FromValue, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, FromValue, Row, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::{Connection, Value};
+use spin_sdk::sqlite3::Value;
 
 use crate::store::agencies::Agency;
 use crate::store::{Identified, Page, Recorded};

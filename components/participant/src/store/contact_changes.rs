@@ -1,10 +1,9 @@
 //! Participants whose latest contact details the messenger does not have. Triggers insert them: see the migrations.
 
-use service::database::{DatabaseError, NOW, execute, query};
+use service::database::{Connection, DatabaseError, NOW, execute, query};
 use service::internal::Contact;
 use service::parameters;
 use service::retry;
-use spin_sdk::sqlite3::Connection;
 
 /// What the messenger is to be told of a participant.
 pub(crate) struct Change {

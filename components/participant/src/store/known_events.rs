@@ -1,9 +1,8 @@
 //! Events that the organizer service has verified, for when it is down.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, NOW, execute, query_one};
+use service::database::{Connection, DatabaseError, NOW, execute, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 /// An event that was there, and its agency approved, when last asked about.
 pub(crate) struct KnownEvent {

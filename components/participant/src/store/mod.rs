@@ -6,7 +6,7 @@ pub(crate) mod participants;
 pub(crate) mod requests;
 
 use service::database;
-use spin_sdk::sqlite3::Connection;
+use service::database::Connection;
 
 use crate::error::Error;
 
@@ -17,5 +17,5 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, |_, _| Ok(()))
+    database::open(LABEL, MIGRATIONS, |_| Ok(()))
 }

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use service::clock::{self, Millis};
-use service::database::{DatabaseError, NOW, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, NOW, Row, execute, query, query_one};
 use service::parameters;
-use spin_sdk::sqlite3::Connection;
 
 /// A participant, as clients see one (contract 1.4).
 #[derive(Clone, Debug, Serialize)]

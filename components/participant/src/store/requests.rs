@@ -1,12 +1,11 @@
 //! Open requests: the lock that each holds, and the outbox that remembers those the messenger has not confirmed.
 
 use service::clock::Millis;
-use service::database::{DatabaseError, NOW, Row, execute, query, query_one};
+use service::database::{Connection, DatabaseError, NOW, Row, execute, query, query_one};
 use service::internal::{Contact, HelpRequest};
 use service::parameters;
 use service::position::Position;
 use service::retry;
-use spin_sdk::sqlite3::Connection;
 
 /// A press as it came in.
 pub(crate) struct Press<'a> {
@@ -133,7 +132,6 @@ pub(crate) fn take_due(
     limit: i64,
     taken_for: Millis,
 ) -> Result<Vec<HelpRequest>, DatabaseError> {
-    do_not_wait_for_the_disk(connection)?;
     query(
         connection,
         &format!(
@@ -157,12 +155,6 @@ pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), D
         "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))",
         parameters![ids],
     )
-}
-
-/// What the connection commits from now on may be lost with the power, though not with the program. That is good enough
-/// for who delivers what: at worst it is delivered once more, which changes nothing.
-fn do_not_wait_for_the_disk(connection: &Connection) -> Result<(), DatabaseError> {
-    execute(connection, "PRAGMA synchronous = NORMAL", &[])
 }
 
 /// Notes that presses could not be delivered; the next try is later.
