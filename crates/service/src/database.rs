@@ -45,11 +45,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// What SQLite and libSQL say of each trouble, in lower case. libSQL ends a transaction that holds the lock for too long
-/// while others wait. It forgets the transactions of a connection that it has not heard for some seconds, and all when it
-/// starts. What comes behind that has no transaction, or a baton that was used. All of these have committed nothing. A
-/// full disk is `SQLITE_FULL` where a file grows, but an I/O error where the index of the write-ahead log grows, and a
-/// file that cannot be opened where the log is to be created.
+/// What SQLite and libSQL say of each trouble, in lower case. libSQL ends a transaction that holds the lock for too
+/// long while others wait. It forgets the transactions of a connection that it has not heard for some seconds, and all
+/// when it starts. What comes behind that has no transaction, or a baton that was used. All of these have committed
+/// nothing. A full disk is `SQLITE_FULL` where a file grows, but an I/O error where the index of the write-ahead log
+/// grows, and a file that cannot be opened where the log is to be created.
 const TROUBLES: [(&str, Trouble); 18] = [
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
