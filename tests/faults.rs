@@ -178,6 +178,7 @@ async fn promises_hold_in_a_short_storm() {
         sidecars: 2,
         agencies: 2,
         participants: 8,
+        restores: 0,
         narrates: false,
     };
     let verdict = run(&plan).await.expect("a verdict");

@@ -1,18 +1,23 @@
-//! What must hold at the end, each rule a function from what people saw and what is on record to the cases that break it.
+//! The rules. Each is a function from the history and the databases to the cases that break it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::database::{Chat, Record};
 use super::history::{
-    CancelAnswer, History, Message, Millis, Position, Press, PressAnswer, Protocol, Side, User,
+    CancelAnswer, History, Live, Log, Message, Millis, Position, Press, PressAnswer, Protocol, Restore, Side,
+    User,
 };
 
-/// What the messenger makes of a description.
+/// How the messenger begins a description.
 const DESCRIPTION: &str = "Problem description: ";
 
-/// A position is pushed within a second; a busy machine gets as much again.
+/// Time limit for a position to reach its participant: a second, and as much again on a busy machine.
 const POSITION_IS_NEWS: Millis = 2_000;
+
+/// Time limit after a restore for telling everybody who was connected before it to look again.
+pub(crate) const TOLD_WITHIN: Duration = Duration::from_secs(8);
 
 /// A case that breaks a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,23 +54,27 @@ impl Cases {
     }
 }
 
-/// Every rule at once.
+/// Applies all rules.
 pub(crate) fn all(history: &History, record: &Record) -> Vec<Violation> {
     let rules = [
         databases_are_whole(record),
         messages_are_numbered(record),
         acknowledged_messages_are_stored_once(history, record),
+        acknowledgements_stay_true(history),
+        known_chats_are_on_record(history, record),
+        connections_that_outlive_a_restore_are_told(history),
         what_is_stored_was_sent(history, record),
         everybody_has_read_the_record(history, record),
         what_was_shown_is_on_record(history, record),
-        contract_clients_saw_nothing_twice(history),
+        nothing_is_shown_twice(history),
         messages_came_in_order(history, record),
+        nothing_is_left_out(history, record),
         senders_are_heard_in_order(history, record),
         nobody_is_refused_in_an_own_chat(history, record),
         what_is_closed_stays_closed(history, record),
         presses_are_kept(history, record),
-        locks_are_those_of_open_requests(record),
-        who_is_being_helped_can_be_reached(record),
+        locks_are_those_of_open_requests(history, record),
+        who_is_being_helped_can_be_reached(history, record),
         chats_have_one_organizer(history, record),
         first_come_first_served(history, record),
         positions_were_right(history, record).0,
@@ -100,7 +109,32 @@ fn messages_are_numbered(record: &Record) -> Vec<Violation> {
     cases.found
 }
 
-/// What `message_saved` has promised is there, once, and as it was sent.
+/// Whether a restore may have undone changes of a chat. What clients saw of its state then differs from the database.
+fn is_set_back(chat: &Chat, history: &History) -> bool {
+    history.restores.iter().any(|restore| {
+        chat.pressed_at <= restore.restored_at && chat.time_end.is_none_or(|end| end >= restore.copied_at)
+    })
+}
+
+/// Whether a restore may have lost a press. It cannot if the request was in the queue before the copy.
+fn may_be_lost(press: &Press, history: &History) -> bool {
+    history.restores.iter().any(|restore| {
+        let before = |at: Millis| at < restore.copied_at;
+        let is_seen = press
+            .standings
+            .iter()
+            .any(|standing| before(standing.answered_at));
+        // A press is delivered at once when nothing is broken.
+        let is_delivered = press.attempts.iter().any(|attempt| {
+            attempt.answer == PressAnswer::Accepted
+                && before(attempt.answered_at)
+                && history.was_calm_at(attempt.answered_at)
+        });
+        press.first_sent_at() <= restore.restored_at && !is_seen && !is_delivered
+    })
+}
+
+/// Every acknowledged message is stored once, as it was sent and acknowledged.
 fn acknowledged_messages_are_stored_once(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("acknowledged messages are stored once");
     let stored = by_content(record);
@@ -116,6 +150,7 @@ fn acknowledged_messages_are_stored_once(history: &History, record: &Record) -> 
             };
             match found {
                 [message] if is_as_promised(message) => {}
+                [] if history.may_be_undone(saved.at) => {}
                 _ => cases.add(format!("{sent:?} of {} is stored as {found:?}", log.name)),
             }
         }
@@ -123,7 +158,62 @@ fn acknowledged_messages_are_stored_once(history: &History, record: &Record) -> 
     cases.found
 }
 
-/// Nothing is on record that nobody has said, and nothing more often than it was said: with a client's own id once.
+/// A repeated message gets the same acknowledgement as before.
+fn acknowledgements_stay_true(history: &History) -> Vec<Violation> {
+    let mut cases = Cases::of("acknowledgements stay true");
+    for log in &history.clients {
+        for [before, after] in &log.changed_saves {
+            if !history.may_be_undone(before.at) {
+                cases.add(format!("{} was told {before:?} and then {after:?}", log.name));
+            }
+        }
+    }
+    cases.found
+}
+
+/// Every chat that a client has seen is stored, and the client can read it.
+fn known_chats_are_on_record(history: &History, record: &Record) -> Vec<Violation> {
+    let mut cases = Cases::of("known chats are on record");
+    let on_record: BTreeSet<&String> = record.chats.iter().map(|chat| &chat.id).collect();
+    for log in &history.clients {
+        for (chat_id, first_known_at) in &log.known {
+            if !on_record.contains(chat_id) && !history.may_be_undone(*first_known_at) {
+                cases.add(format!("{} knew of chat {chat_id} at {first_known_at}", log.name));
+            }
+        }
+        for (chat_id, answer) in &log.refused_at_the_end {
+            if on_record.contains(chat_id) {
+                cases.add(format!("{} was refused chat {chat_id}: {answer}", log.name));
+            }
+        }
+    }
+    cases.found
+}
+
+/// Every connection that existed before a restore is told to look again: under protocol 2 by `resync`, a contract
+/// client by the end of the connection.
+fn connections_that_outlive_a_restore_are_told(history: &History) -> Vec<Violation> {
+    let mut cases = Cases::of("connections that outlive a restore are told");
+    for restore in &history.restores {
+        let deadline = restore.ended_at + TOLD_WITHIN.as_millis() as Millis;
+        for log in &history.clients {
+            for (number, connection) in (1..).zip(&log.connections) {
+                let was_there = connection.served_at.is_some_and(|at| at < restore.began_at);
+                let is_gone = connection.ended_at.is_some_and(|at| at <= deadline);
+                let is_told = connection
+                    .resyncs
+                    .iter()
+                    .any(|resync| (restore.began_at..=deadline).contains(&resync.at));
+                if was_there && !is_gone && !is_told {
+                    cases.add(format!("connection {number} of {}, {restore:?}", log.name));
+                }
+            }
+        }
+    }
+    cases.found
+}
+
+/// Every stored message was sent, to this chat and by its author, and is stored once.
 fn what_is_stored_was_sent(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("what is stored was sent");
     let mut sent = HashMap::new();
@@ -134,7 +224,7 @@ fn what_is_stored_was_sent(history: &History, record: &Record) -> Vec<Violation>
     }
     for (content, found) in by_content(record) {
         let Some((author, said)) = sent.get(content) else {
-            // Descriptions are for `presses_are_kept`.
+            // `presses_are_kept` checks descriptions.
             if !content.starts_with(DESCRIPTION) {
                 cases.add(format!("nobody has said {found:?}"));
             }
@@ -144,7 +234,7 @@ fn what_is_stored_was_sent(history: &History, record: &Record) -> Vec<Violation>
         if !found.iter().all(is_theirs) {
             cases.add(format!("{said:?} is stored elsewhere, as {found:?}"));
         }
-        // A client of the contract sends everything once.
+        // A contract client sends everything once.
         if found.len() > 1 {
             cases.add(format!("{said:?} is stored {} times: {found:?}", found.len()));
         }
@@ -152,7 +242,7 @@ fn what_is_stored_was_sent(history: &History, record: &Record) -> Vec<Violation>
     cases.found
 }
 
-/// Each client has, after its last catch-up, all messages of its chats in their order, and knows all chats that are open to it.
+/// At the end each client has read all messages of all its chats in their order, and knows all of its open chats.
 fn everybody_has_read_the_record(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("everybody has read the record");
     for log in &history.clients {
@@ -169,8 +259,8 @@ fn everybody_has_read_the_record(history: &History, record: &Record) -> Vec<Viol
     cases.found
 }
 
-/// Without having been asked to catch up, each client that is connected has everything of the chats that are open to it. One of protocol 2 has been
-/// shown it, or been told that it lacks something; one of the contract has been shown what was said since it came.
+/// Each client has all messages of its open chats without having been asked to catch up. A client of protocol 2 was
+/// shown them, or told that it lacks some. A contract client was shown what was sent since it connected.
 pub(crate) fn everybody_is_up_to_date(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("everybody is up to date");
     for log in &history.clients {
@@ -186,7 +276,7 @@ pub(crate) fn everybody_is_up_to_date(history: &History, record: &Record) -> Vec
             let of_open = log.seen.iter().filter(|(chat_id, _)| open.contains(chat_id));
             for (chat_id, seen) in of_open {
                 let mut stored = record.messages_of(chat_id);
-                // Whoever takes a chat over reads what came before in the history.
+                // An organizer who takes a chat over reads earlier messages in the history.
                 if log.user.side == Side::Organizer
                     && let Some(note) = stored.iter().rposition(|stored| stored.is_system)
                 {
@@ -212,7 +302,7 @@ pub(crate) fn everybody_is_up_to_date(history: &History, record: &Record) -> Vec
     cases.found
 }
 
-/// What a client was shown is on record in the same place, in all chats, also those it has left.
+/// Every message that a client was shown is stored with the same number, also in chats that it has left.
 fn what_was_shown_is_on_record(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("what was shown is on record");
     for log in &history.clients {
@@ -224,7 +314,10 @@ fn what_was_shown_is_on_record(history: &History, record: &Record) -> Vec<Violat
         for live in &log.live {
             let stored = record.messages_of(&live.chat_id);
             let known = stored.iter().find(|stored| stored.message.id == live.id);
-            let is_right = known.is_some_and(|stored| live.seq.is_none_or(|seq| seq == stored.message.seq));
+            let is_right = match known {
+                Some(stored) => live.seq.is_none_or(|seq| seq == stored.message.seq),
+                None => history.may_be_undone(live.at),
+            };
             if !is_right {
                 cases.add(format!("{} was shown {live:?}, stored as {known:?}", log.name));
             }
@@ -233,7 +326,7 @@ fn what_was_shown_is_on_record(history: &History, record: &Record) -> Vec<Violat
     cases.found
 }
 
-/// Where a list of messages differs from a chat's record. One that need not be whole may end early.
+/// How a list of messages differs from what is stored of a chat. Unless it must be whole, it may end early.
 fn difference(messages: &[Message], record: &Record, chat_id: &str, whole: bool) -> Option<String> {
     let stored = record.messages_of(chat_id);
     let different = messages
@@ -255,16 +348,14 @@ fn difference(messages: &[Message], record: &Record, chat_id: &str, whole: bool)
     }
 }
 
-/// A client of the contract drops nothing that it sees twice, so on one connection it sees every message once.
-fn contract_clients_saw_nothing_twice(history: &History) -> Vec<Violation> {
-    let mut cases = Cases::of("contract clients see nothing twice");
+/// A connection is shown every message once. A contract client would show its user a repeated message.
+fn nothing_is_shown_twice(history: &History) -> Vec<Violation> {
+    let mut cases = Cases::of("nothing is shown twice");
     for log in &history.clients {
-        if log.protocol == Protocol::Two {
-            continue;
-        }
         let mut seen = HashSet::new();
-        for live in &log.live {
-            if !seen.insert((live.connection, &live.id)) {
+        for (place, live) in log.live.iter().enumerate() {
+            let looked_again = resyncs_before(log, live.connection, place);
+            if !seen.insert((live.connection, looked_again, &live.id)) {
                 cases.add(format!("{} was shown {live:?} twice", log.name));
             }
         }
@@ -272,40 +363,96 @@ fn contract_clients_saw_nothing_twice(history: &History) -> Vec<Violation> {
     cases.found
 }
 
-/// On one connection messages come in their order while nothing is broken. In a storm what is late is shown late, rather than not at all.
+/// How many `resync` a connection had got before a frame.
+fn resyncs_before(log: &Log, connection: usize, place: usize) -> usize {
+    let connection = connection
+        .checked_sub(1)
+        .and_then(|index| log.connections.get(index));
+    let resyncs = connection.map_or(&[][..], |connection| &connection.resyncs);
+    resyncs.iter().filter(|resync| resync.place <= place).count()
+}
+
+/// The stored messages that a connection was shown of a chat, each with its index in `Log::live` and its number.
+fn shown_by_connection<'a>(
+    log: &'a Log,
+    record: &Record,
+) -> BTreeMap<(usize, &'a str), Vec<(usize, &'a Live, i64)>> {
+    let mut shown: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for (place, live) in log.live.iter().enumerate() {
+        // Another rule finds repetitions.
+        if !seen.insert((live.connection, &live.id)) {
+            continue;
+        }
+        let stored = record.messages_of(&live.chat_id).iter();
+        let found = stored
+            .map(|stored| &stored.message)
+            .find(|message| message.id == live.id);
+        if let Some(message) = found {
+            let shown = shown.entry((live.connection, live.chat_id.as_str())).or_default();
+            shown.push((place, live, message.seq));
+        }
+    }
+    shown
+}
+
+/// A connection is shown the messages of a chat in their order, also while something is broken.
 fn messages_came_in_order(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("messages come in order");
-    let numbers: HashMap<&str, i64> = record
-        .messages
-        .values()
-        .flatten()
-        .map(|stored| (stored.message.id.as_str(), stored.message.seq))
-        .collect();
     for log in &history.clients {
-        let mut last = BTreeMap::new();
-        let mut seen = HashSet::new();
-        // What is sent again is shown again.
-        for live in log
-            .live
-            .iter()
-            .filter(|live| seen.insert((live.connection, &live.id)))
-        {
-            let Some(&number) = numbers.get(live.id.as_str()) else {
-                continue;
-            };
-            let before = last.insert((live.connection, &live.chat_id), number);
-            if before.is_some_and(|before| before > number) && history.was_calm_at(live.at) {
-                cases.add(format!(
-                    "{} was shown {live:?}, number {number}, after {before:?}",
-                    log.name
-                ));
+        for shown in shown_by_connection(log, record).values() {
+            for pair in shown.windows(2) {
+                let [(_, _, before), (_, live, number)] = pair else {
+                    continue;
+                };
+                if before > number {
+                    cases.add(format!(
+                        "{} was shown {live:?}, number {number}, after number {before}",
+                        log.name
+                    ));
+                }
             }
         }
     }
     cases.found
 }
 
-/// What a client sends on one connection, once and without an error, is stored in the order it was sent.
+/// A connection is shown every message between the first and the last one of a chat that it is shown. It may miss some
+/// if it got `resync` in between, or if the chat was another organizer's meanwhile.
+fn nothing_is_left_out(history: &History, record: &Record) -> Vec<Violation> {
+    let mut cases = Cases::of("nothing is left out");
+    for log in &history.clients {
+        for ((connection, chat_id), shown) in shown_by_connection(log, record) {
+            let numbers: BTreeSet<i64> = shown.iter().map(|(_, _, number)| *number).collect();
+            let stored = record.messages_of(chat_id);
+            for pair in shown.windows(2) {
+                let [(first, _, before), (second, live, number)] = pair else {
+                    continue;
+                };
+                let between = |number: &i64, seq: i64| *before < seq && seq <= *number;
+                let changed_hands = stored
+                    .iter()
+                    .any(|stored| stored.is_system && between(number, stored.message.seq));
+                let looked_again =
+                    resyncs_before(log, connection, *first) < resyncs_before(log, connection, *second);
+                if looked_again || (changed_hands && log.user.side == Side::Organizer) {
+                    continue;
+                }
+                // Not everybody is shown notes. Another rule finds late messages.
+                let left_out = stored.iter().find(|stored| {
+                    let seq = stored.message.seq;
+                    !stored.is_system && between(number, seq) && !numbers.contains(&seq)
+                });
+                if let Some(left_out) = left_out {
+                    cases.add(format!("{} was shown {live:?} without {left_out:?}", log.name));
+                }
+            }
+        }
+    }
+    cases.found
+}
+
+/// Messages that a client sends once, on one connection and without an error, are stored in the order of sending.
 fn senders_are_heard_in_order(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("senders are heard in order");
     let stored = by_content(record);
@@ -327,14 +474,14 @@ fn senders_are_heard_in_order(history: &History, record: &Record) -> Vec<Violati
     cases.found
 }
 
-/// Who may say something in a chat is not told otherwise: until it ends its participant may, and so may its organizer unless it has changed
-/// hands.
+/// Nobody is refused access to an own open chat. That is its participant, and its organizer unless it changed hands.
 fn nobody_is_refused_in_an_own_chat(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("nobody is refused in an own chat");
     for log in &history.clients {
         let open: BTreeSet<&str> = record
             .open_to(log.user)
             .filter(|chat| log.user.side == Side::Participant || !record.has_notes(&chat.id))
+            .filter(|chat| !is_set_back(chat, history))
             .map(|chat| chat.id.as_str())
             .collect();
         let refused = log.sent.iter().filter(|sent| sent.refused);
@@ -345,7 +492,7 @@ fn nobody_is_refused_in_an_own_chat(history: &History, record: &Record) -> Vec<V
     cases.found
 }
 
-/// A chat that somebody was told is closed has ended. Clients of the contract are told so too when somebody else takes over.
+/// A chat has ended if a client of protocol 2 got `closed_chat` for it. Contract clients also get it for a transfer.
 fn what_is_closed_stays_closed(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("what is closed stays closed");
     let ended: BTreeSet<&String> = record
@@ -358,15 +505,15 @@ fn what_is_closed_stays_closed(history: &History, record: &Record) -> Vec<Violat
         if log.protocol == Protocol::Contract {
             continue;
         }
-        for chat_id in log.closed.iter().filter(|id| !ended.contains(id)) {
+        let reopened = log.closed.iter().filter(|(id, _)| !ended.contains(id));
+        for (chat_id, _) in reopened.filter(|(_, at)| !history.may_be_undone(**at)) {
             cases.add(format!("{} was told that chat {chat_id} is closed", log.name));
         }
     }
     cases.found
 }
 
-/// Each press that was acknowledged is one request, which waits, is led or has ended, unless its participant took it back; and there is no
-/// request that nobody pressed for.
+/// Each accepted press is one request, unless its participant cancelled it. Each request was pressed for.
 fn presses_are_kept(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("presses are kept");
     let requests = requests(record);
@@ -376,9 +523,9 @@ fn presses_are_kept(history: &History, record: &Record) -> Vec<Violation> {
         let found = requests.get(press.description.as_str()).map_or(0, BTreeSet::len);
         let accepted = press.count(PressAnswer::Accepted);
         let unclear = press.count(PressAnswer::Unclear);
-        // There was no open request before, so one that exists is this one.
+        // There was no open request before the press, so an existing one is its own.
         let is_sure = accepted > 0 || press.count(PressAnswer::Exists) > 0;
-        let least = usize::from(is_sure && !press.may_be_cancelled());
+        let least = usize::from(is_sure && !press.may_be_cancelled() && !may_be_lost(press, history));
         if !(least..=accepted + unclear).contains(&found) {
             cases.add(format!("{press:?} has led to {found} requests"));
         }
@@ -387,7 +534,8 @@ fn presses_are_kept(history: &History, record: &Record) -> Vec<Violation> {
             .iter()
             .any(|cancel| cancel.answer == CancelAnswer::TakenBack);
         if is_taken_back && press.is_clear() {
-            let still_open = chats_of(press, record).find(|chat| chat.state != "ended");
+            let still_open =
+                chats_of(press, record).find(|chat| chat.state != "ended" && !is_set_back(chat, history));
             if let Some(chat) = still_open {
                 cases.add(format!("{press:?} was taken back and is {chat:?}"));
             }
@@ -401,8 +549,8 @@ fn presses_are_kept(history: &History, record: &Record) -> Vec<Violation> {
     cases.found
 }
 
-/// Once no outbox has anything left, locks are held by open requests and by nothing else.
-fn locks_are_those_of_open_requests(record: &Record) -> Vec<Violation> {
+/// When the outboxes are empty, each lock belongs to an open request, and each open request has its lock.
+fn locks_are_those_of_open_requests(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("locks are those of open requests");
     if !record.undelivered.is_empty() || record.unreleased > 0 {
         cases.add(format!(
@@ -413,15 +561,28 @@ fn locks_are_those_of_open_requests(record: &Record) -> Vec<Violation> {
         return cases.found;
     }
     let open = record.chats.iter().filter(|chat| chat.state != "ended");
-    let open: BTreeSet<_> = open
-        .map(|chat| (chat.participant_id, chat.event_id, chat.request_id.as_str()))
-        .collect();
+    let (set_back, open): (Vec<&Chat>, Vec<&Chat>) = open.partition(|chat| is_set_back(chat, history));
+    let lock_of = |chat: &Chat| (chat.participant_id, chat.event_id, chat.request_id.clone());
+    let open: BTreeSet<_> = open.into_iter().map(lock_of).collect();
+    // Its lock may have been released before the restore opened the chat again.
+    let may_be_locked: BTreeSet<_> = set_back.into_iter().map(lock_of).collect();
     let locks: BTreeSet<_> = record
         .locks
         .iter()
-        .map(|lock| (lock.participant_id, lock.event_id, lock.request_id.as_str()))
+        .map(|lock| (lock.participant_id, lock.event_id, lock.request_id.clone()))
         .collect();
-    for lock in locks.difference(&open) {
+    let is_lost = |lock: &&(i64, i64, String)| {
+        let (participant_id, event_id, _) = lock;
+        let mut presses = history
+            .presses
+            .iter()
+            .filter(|press| press.participant_id == *participant_id && press.event_id == *event_id);
+        presses.any(|press| may_be_lost(press, history))
+    };
+    let for_nothing = locks
+        .difference(&open)
+        .filter(|lock| !may_be_locked.contains(lock));
+    for lock in for_nothing.filter(|lock| !is_lost(lock)) {
         cases.add(format!("{lock:?} is locked for nothing"));
     }
     for request in open.difference(&locks) {
@@ -430,8 +591,8 @@ fn locks_are_those_of_open_requests(record: &Record) -> Vec<Violation> {
     cases.found
 }
 
-/// Once nothing is left to be told, the messenger knows the phone numbers of all who have open requests.
-fn who_is_being_helped_can_be_reached(record: &Record) -> Vec<Violation> {
+/// When the outboxes are empty, the messenger knows the current phone numbers of all participants with open requests.
+fn who_is_being_helped_can_be_reached(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("who is being helped can be reached");
     if record.untold > 0 {
         cases.add(format!(
@@ -442,6 +603,18 @@ fn who_is_being_helped_can_be_reached(record: &Record) -> Vec<Violation> {
     }
     let open = record.chats.iter().filter(|chat| chat.state != "ended");
     let waiting: BTreeSet<i64> = open.map(|chat| chat.participant_id).collect();
+    let has_old_number = |restore: &Restore, id: i64| {
+        let theirs = history.presses.iter().filter(|press| press.participant_id == id);
+        let changes = theirs.flat_map(|press| &press.new_phone_numbers);
+        changes.max().is_some_and(|last| *last <= restore.restored_at)
+    };
+    // A restore loses a changed number until the next change.
+    let waiting = waiting.into_iter().filter(|id| {
+        !history
+            .restores
+            .iter()
+            .any(|restore| has_old_number(restore, *id))
+    });
     for id in waiting {
         let (known, current) = (record.known_phone_numbers.get(&id), record.phone_numbers.get(&id));
         if known != current {
@@ -453,18 +626,18 @@ fn who_is_being_helped_can_be_reached(record: &Record) -> Vec<Violation> {
     cases.found
 }
 
-/// A chat has one organizer at a time. Its log notes each change, in the name of who had it before: between two notes one organizer speaks,
-/// and whoever was given the chat in between is that one.
+/// A chat has one organizer at a time. A note in the name of the former organizer marks each change. Between two notes
+/// only one organizer sends messages, and only that one gets `new_chat`.
 fn chats_have_one_organizer(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("chats have one organizer");
-    for chat in &record.chats {
+    for chat in record.chats.iter().filter(|chat| !is_set_back(chat, history)) {
         let messages = record.messages_of(&chat.id);
         let notes: Vec<&Message> = messages
             .iter()
             .filter(|stored| stored.is_system)
             .map(|stored| &stored.message)
             .collect();
-        // Whose chat it was when a message got its number.
+        // The organizer of the chat when a message got its number.
         let owner = |seq: i64| {
             let next_note = notes.iter().find(|note| note.seq >= seq);
             next_note.map_or(chat.organizer_id, |note| Some(note.author.id))
@@ -490,7 +663,7 @@ fn chats_have_one_organizer(history: &History, record: &Record) -> Vec<Violation
     cases.found
 }
 
-/// Nobody is taken while somebody of the same agency waits who was known to wait before and pressed earlier.
+/// No chat is started while an earlier request of the same agency is known to wait.
 fn first_come_first_served(history: &History, record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("first come, first served");
     let first_seen = first_seen(history);
@@ -498,7 +671,7 @@ fn first_come_first_served(history: &History, record: &Record) -> Vec<Violation>
         let Some(chat) = chats_of(press, record).next() else {
             continue;
         };
-        if record.has_notes(&chat.id) {
+        if record.has_notes(&chat.id) || is_set_back(chat, history) {
             continue;
         }
         let standings = press.standings.iter();
@@ -508,11 +681,12 @@ fn first_come_first_served(history: &History, record: &Record) -> Vec<Violation>
         ) else {
             continue;
         };
-        // Whoever was taken entirely within the time in which this one waited for certain.
+        // A chat that was started within the time in which this request certainly waited.
         let overtook = record.chats.iter().find(|other| {
             let begun = other.time_start;
             let seen = first_seen.get(other.id.as_str());
             other.agency_id == chat.agency_id
+                && !is_set_back(other, history)
                 && (other.pressed_at, other.arrival) > (chat.pressed_at, chat.arrival)
                 && begun.is_some_and(|begun| begun > from)
                 && seen.is_some_and(|seen| *seen < until)
@@ -524,7 +698,7 @@ fn first_come_first_served(history: &History, record: &Record) -> Vec<Violation>
     cases.found
 }
 
-/// When a chat was first seen to have been taken.
+/// When clients first saw that a chat was started.
 fn first_seen(history: &History) -> HashMap<&str, Millis> {
     let mut first = HashMap::new();
     for given in history.clients.iter().flat_map(|log| &log.given) {
@@ -534,7 +708,7 @@ fn first_seen(history: &History) -> HashMap<&str, Millis> {
     first
 }
 
-/// How many positions could be judged, and which were wrong by more than one change though nothing was broken.
+/// Positions that came while nothing was broken are right, up to one change. Also returns how many could be judged.
 pub(crate) fn positions_were_right(history: &History, record: &Record) -> (Vec<Violation>, usize) {
     let mut cases = Cases::of("positions were right");
     let mut judged = 0;
@@ -545,12 +719,23 @@ pub(crate) fn positions_were_right(history: &History, record: &Record) -> (Vec<V
             let Some(chat) = waiting_at(position, log.user, history, record) else {
                 continue;
             };
-            if !history.was_calm_at(position.at) || record.has_notes(&chat.id) {
+            // A restore may have brought back an earlier request for the event, which the position is about.
+            let is_brought_back = |other: &Chat| {
+                other.id != chat.id
+                    && (other.participant_id, other.event_id) == (chat.participant_id, chat.event_id)
+                    && other.time_end.is_none_or(|end| end >= from)
+                    && is_set_back(other, history)
+            };
+            let is_clear = history.was_calm_at(position.at)
+                && !record.chats.iter().any(is_brought_back)
+                && !history.may_be_undone(position.at)
+                && !record.has_notes(&chat.id);
+            if !is_clear {
                 continue;
             }
             judged += 1;
             let (least, most) = queue.bounds(chat, from, position.at);
-            // One change may be under way.
+            // One change may not have arrived yet.
             if position.position < least - 1 || position.position > most + 1 {
                 cases.add(format!(
                     "{} was told {position:?}, and it was between {least} and {most} for {chat:?}",
@@ -562,7 +747,7 @@ pub(crate) fn positions_were_right(history: &History, record: &Record) -> (Vec<V
     (cases.found, judged)
 }
 
-/// Which chat a position is about, if that is clear.
+/// The chat that a position is about, if that is clear.
 fn waiting_at<'a>(
     position: &Position,
     user: User,
@@ -581,13 +766,13 @@ fn waiting_at<'a>(
     chats_of(press, record).next().filter(|_| press.is_clear())
 }
 
-/// Who was in which agency's queue, and when: for certain, and perhaps.
+/// When each request was in its agency's queue: for certain, and perhaps.
 struct Queue<'a>(Vec<Stay<'a>>);
 
 struct Stay<'a> {
     agency_id: i64,
     pressed_at: Millis,
-    /// None for a request that left nothing.
+    /// None for a request that is not stored.
     chat: Option<&'a Chat>,
     certain: Option<(Millis, Millis)>,
     perhaps: (Millis, Millis),
@@ -604,8 +789,9 @@ impl<'a> Queue<'a> {
         let mut stays = Vec::new();
         for chat in &record.chats {
             let press = description_of(chat, record).and_then(|description| presses.get(description));
-            let is_settled =
-                !record.has_notes(&chat.id) && press.is_some_and(|press| press.cancels.is_empty());
+            let is_settled = !record.has_notes(&chat.id)
+                && !is_set_back(chat, history)
+                && press.is_some_and(|press| press.cancels.is_empty());
             let seen = first_seen.get(chat.id.as_str()).copied();
             let accepted = press
                 .filter(|press| press.is_clear())
@@ -640,7 +826,7 @@ impl<'a> Queue<'a> {
         Queue(stays)
     }
 
-    /// Between which positions a chat was in some time.
+    /// The least and the greatest position that a chat can have had in some time.
     fn bounds(&self, chat: &Chat, from: Millis, until: Millis) -> (i64, i64) {
         let ahead = self.0.iter().filter(|stay| {
             stay.agency_id == chat.agency_id
@@ -662,13 +848,24 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// At rest, the last position that a waiting participant's clients were told is the one they have.
+/// At rest, the last position that a waiting participant's client got is the current one.
 pub(crate) fn waiting_participants_know_their_positions(
     history: &History,
     record: &Record,
 ) -> Vec<Violation> {
     let mut cases = Cases::of("waiting participants know their positions");
-    for chat in record.chats.iter().filter(|chat| chat.state == "waiting") {
+    let waiting = record.chats.iter().filter(|chat| chat.state == "waiting");
+    let of_event = |chat: &Chat| (chat.participant_id, chat.event_id);
+    for chat in waiting.clone() {
+        // A restore may bring back a request of somebody who has pressed again meanwhile.
+        let is_only_one = waiting
+            .clone()
+            .filter(|other| of_event(other) == of_event(chat))
+            .count()
+            == 1;
+        if !is_only_one {
+            continue;
+        }
         let position = record.position(chat) as i64;
         let clients = history.clients.iter().filter(|log| {
             log.protocol == Protocol::Two
@@ -698,7 +895,7 @@ fn nothing_odd_was_seen(history: &History) -> Vec<Violation> {
     cases.found
 }
 
-/// What people have said; contents are unique unless something is stored twice.
+/// The stored messages by content. Contents are unique unless a message is stored twice.
 fn by_content(record: &Record) -> HashMap<&str, Vec<&Message>> {
     let mut found: HashMap<&str, Vec<&Message>> = HashMap::new();
     let said = record
@@ -713,7 +910,7 @@ fn by_content(record: &Record) -> HashMap<&str, Vec<&Message>> {
     found
 }
 
-/// The ids of requests by description, in the queue or on their way to it.
+/// The ids of requests by description, in the queue or in the outbox.
 fn requests(record: &Record) -> HashMap<&str, BTreeSet<&str>> {
     let mut found: HashMap<&str, BTreeSet<&str>> = HashMap::new();
     for chat in &record.chats {
@@ -745,12 +942,14 @@ fn chats_of<'a>(press: &Press, record: &'a Record) -> impl Iterator<Item = &'a C
     candidates.filter(move |chat| description_of(chat, record) == Some(press.description.as_str()))
 }
 
-/// Histories made by hand: a good one, in which no rule finds anything, and what is done to it so that one does.
+/// Each test changes a good history, in which no rule is broken, so that one is.
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chaos::database::{Lock, Stored, Undelivered};
-    use crate::chaos::history::{Attempt, Cancel, Disturbance, Given, Live, Log, Saved, Sent, Standing};
+    use crate::chaos::history::{
+        Attempt, Cancel, Connection, Disturbance, Given, Resync, Saved, Sent, Standing,
+    };
 
     const PARTICIPANT: User = User {
         side: Side::Participant,
@@ -767,14 +966,14 @@ mod tests {
     const AGENCY: i64 = 4;
     const EVENT: i64 = 7;
 
-    /// What happened, and what is on record.
+    /// A history with the databases.
     struct World {
         history: History,
         record: Record,
     }
 
     impl World {
-        /// A participant pressed at 1000, was taken at 5000, and the two have talked; the chat is open.
+        /// A participant pressed at 1000, an organizer started the chat at 5000, both sent messages, the chat is open.
         fn good() -> World {
             let mut world = World {
                 history: History::default(),
@@ -785,6 +984,11 @@ mod tests {
             for user in [PARTICIPANT, ORGANIZER] {
                 let name = format!("{:?}", user.side);
                 let mut log = Log::new(&name, user, Protocol::Two);
+                log.connections.push(Connection {
+                    served_at: Some(4_000),
+                    ..Connection::default()
+                });
+                log.known.insert("c".to_owned(), 5_010);
                 log.open.insert("c".to_owned());
                 log.given.push(given(ORGANIZER, 1, 5_010));
                 world.history.clients.push(log);
@@ -822,7 +1026,7 @@ mod tests {
                 }],
                 cancels: Vec::new(),
                 standings: Vec::new(),
-                new_phone_numbers: 0,
+                new_phone_numbers: Vec::new(),
             });
             self.history.presses.last_mut().expect("it was just added")
         }
@@ -859,6 +1063,7 @@ mod tests {
                 pressed_at,
                 organizer_id: time_start.map(|_| ORGANIZER.id),
                 time_start,
+                time_end: None,
                 arrival,
             });
             let author = User {
@@ -900,6 +1105,7 @@ mod tests {
                         saved: Some(Saved {
                             id: format!("{chat_id}{seq}"),
                             seq,
+                            at: 10_000 + seq,
                         }),
                         failed: false,
                         refused: false,
@@ -1111,7 +1317,7 @@ mod tests {
     }
 
     #[test]
-    fn same_number_for_two_messages_is_noted() {
+    fn two_messages_with_one_number_are_found() {
         let mut world = World::good();
         let log = world.log(ORGANIZER);
         let mut other = log.shown["c"][2].clone();
@@ -1121,33 +1327,84 @@ mod tests {
     }
 
     #[test]
-    fn repetition_is_found_where_only_the_contract_is_known() {
+    fn repetition_on_a_connection_is_found() {
         let mut world = World::good();
         let repeated = world.log(ORGANIZER).live[2].clone();
         world.log(ORGANIZER).live.push(repeated);
+        world.must_break("nothing is shown twice");
+        world.log(ORGANIZER).live[3].connection = 2;
         world.must_hold();
-        world.log(ORGANIZER).protocol = Protocol::Contract;
-        world.must_break("contract clients see nothing twice");
     }
 
     #[test]
-    fn swap_on_a_connection_is_found_in_calm_times() {
+    fn swap_on_a_connection_is_found_also_in_a_storm() {
         let mut world = World::good();
         world.log(ORGANIZER).live.swap(0, 1);
         world.must_break("messages come in order");
         world.history.faults.push(disturbance(8_000, 9_000));
-        world.must_hold();
+        world.must_break("messages come in order");
     }
 
     #[test]
-    fn swap_of_what_somebody_says_is_found() {
+    fn message_left_out_on_a_connection_is_found() {
+        for protocol in [Protocol::Contract, Protocol::Two] {
+            let mut world = World::good();
+            let log = world.log(ORGANIZER);
+            log.protocol = protocol;
+            log.seen
+                .insert("c".to_owned(), ["c2", "c3", "c4"].map(str::to_owned).into());
+            log.live.remove(1);
+            world.must_break("nothing is left out");
+        }
+
+        // A late message breaks another rule.
+        let mut world = World::good();
+        let log = world.log(ORGANIZER);
+        let late = log.live.remove(1);
+        log.live.push(late);
+        assert!(nothing_is_left_out(&world.history, &world.record).is_empty());
+    }
+
+    #[test]
+    fn connection_may_miss_messages_before_a_resync() {
+        let mut world = World::good();
+        let log = world.log(ORGANIZER);
+        log.live.remove(1);
+        log.connections[0].resyncs.push(Resync { at: 10_002, place: 1 });
+        world.must_hold();
+        world.log(ORGANIZER).connections[0].resyncs[0].place = 0;
+        world.must_break("nothing is left out");
+    }
+
+    #[test]
+    fn organizer_may_miss_messages_while_a_colleague_has_the_chat() {
+        let is_broken = |world: &World| !nothing_is_left_out(&world.history, &world.record).is_empty();
+        let mut world = World::good();
+        for user in [ORGANIZER, PARTICIPANT] {
+            world.log(user).live.remove(1);
+        }
+        world.stored("c")[2].is_system = true;
+        assert!(!is_broken(&world), "a note is not for everybody");
+
+        // A colleague had the chat for a while.
+        world.store("c", 5, PARTICIPANT, "are you there");
+        world.log(ORGANIZER).live[1].id = "c5".to_owned();
+        world.log(ORGANIZER).live[1].seq = Some(5);
+        assert!(!is_broken(&world));
+        let lost = world.log(ORGANIZER).live.clone();
+        world.log(PARTICIPANT).live = lost;
+        assert!(is_broken(&world), "its participant had it all the time");
+    }
+
+    #[test]
+    fn messages_stored_in_another_order_than_sent_are_found() {
         let mut world = World::good();
         world.log(PARTICIPANT).sent.swap(0, 1);
         world.must_break("senders are heard in order");
     }
 
     #[test]
-    fn what_was_sent_again_may_be_late() {
+    fn repeated_message_may_be_stored_later() {
         let mut world = World::good();
         let sent = &mut world.log(PARTICIPANT).sent;
         sent.swap(0, 1);
@@ -1167,7 +1424,7 @@ mod tests {
     #[test]
     fn closed_chat_that_is_open_is_found() {
         let mut world = World::good();
-        world.log(PARTICIPANT).closed.insert("c".to_owned());
+        world.log(PARTICIPANT).closed.insert("c".to_owned(), 10_000);
         world.must_break("what is closed stays closed");
         world.record.chats[0].state = "ended".to_owned();
         assert!(what_is_closed_stays_closed(&world.history, &world.record).is_empty());
@@ -1285,12 +1542,12 @@ mod tests {
         world.log(PARTICIPANT).given.push(given(COLLEAGUE, 5, 9_000));
         assert!(chats_have_one_organizer(&world.history, &world.record).is_empty());
 
-        // The one who had it says something behind the note.
+        // The former organizer sends a message after the note.
         world.store("c", 6, ORGANIZER, "one more thing");
         assert!(!chats_have_one_organizer(&world.history, &world.record).is_empty());
     }
 
-    /// Two wait, and are known to wait; the later one is taken at 6000.
+    /// Two requests are known to wait.
     fn two_in_the_queue() -> World {
         let mut world = World::good();
         world.press(3, "early", 2_000).standings = [(3_000, 3_010), (8_000, 8_010)]
@@ -1318,7 +1575,7 @@ mod tests {
         world.log(PARTICIPANT).given.push(seen);
         assert_eq!(first_come_first_served(&world.history, &world.record).len(), 1);
 
-        // It may have been taken after the earlier one had gone.
+        // It may have been started after the earlier one had gone.
         world.record.chats[2].time_start = Some(8_020);
         world.log(PARTICIPANT).given[1].at = 8_030;
         assert!(first_come_first_served(&world.history, &world.record).is_empty());
@@ -1337,7 +1594,7 @@ mod tests {
     #[test]
     fn wrong_position_is_found_in_calm_times() {
         let late = User { id: 5, ..PARTICIPANT };
-        // From 5000 on the first one is gone, so it is the second.
+        // The chat of the good world left the queue at 5000, so this one is the second.
         for (position, is_right) in [(1, true), (2, true), (3, true), (4, false), (0, false)] {
             let mut world = two_in_the_queue();
             told(&mut world, late, position, 20_000);
@@ -1348,6 +1605,30 @@ mod tests {
             let (violations, judged) = positions_were_right(&world.history, &world.record);
             assert_eq!((violations.len(), judged), (0, 0));
         }
+    }
+
+    #[test]
+    fn position_may_be_of_a_request_that_a_restore_brought_back() {
+        let late = User { id: 5, ..PARTICIPANT };
+        let mut world = two_in_the_queue();
+        told(&mut world, late, 4, 20_000);
+        world.chat("f", "brought back", late.id, 2_000, None);
+        assert_eq!(positions_were_right(&world.history, &world.record).1, 1);
+
+        world.history.restores.push(Restore {
+            copied_at: 2_100,
+            began_at: 2_200,
+            restored_at: 2_300,
+            ended_at: 2_400,
+        });
+        assert_eq!(
+            positions_were_right(&world.history, &world.record),
+            (Vec::new(), 0)
+        );
+        // It ended after the restore, long before the position came.
+        let brought_back = world.record.chats.last_mut().expect("a chat");
+        brought_back.time_end = Some(4_000);
+        assert_eq!(positions_were_right(&world.history, &world.record).1, 1);
     }
 
     #[test]
@@ -1363,8 +1644,222 @@ mod tests {
         );
     }
 
+    /// A restore at 12000 from a copy made at `copied_at`.
+    fn restored(world: &mut World, copied_at: Millis) {
+        world.history.restores.push(Restore {
+            copied_at,
+            began_at: 11_000,
+            restored_at: 12_000,
+            ended_at: 13_000,
+        });
+        for log in &mut world.history.clients {
+            log.connections[0].ended_at = Some(13_500);
+        }
+    }
+
+    /// Removes the last message from everywhere but the logs of live frames and acknowledgements.
+    fn forget_the_last_message(world: &mut World) {
+        world.stored("c").pop();
+        for log in &mut world.history.clients {
+            for messages in log.shown.values_mut().chain(log.read_at_the_end.values_mut()) {
+                messages.pop();
+            }
+        }
+    }
+
     #[test]
-    fn damage_and_oddities_are_told() {
+    fn restore_may_lose_what_was_acknowledged_after_the_copy_only() {
+        // The last message was acknowledged at 10004.
+        for (copied_at, may_be_lost) in [(10_003, true), (10_004, true), (10_005, false)] {
+            let mut world = World::good();
+            restored(&mut world, copied_at);
+            forget_the_last_message(&mut world);
+            assert_eq!(
+                world.broken().is_empty(),
+                may_be_lost,
+                "{copied_at}: {:?}",
+                world.broken()
+            );
+        }
+    }
+
+    #[test]
+    fn message_acknowledged_or_shown_after_a_restore_may_not_be_lost() {
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        world.log(PARTICIPANT).sent[1].saved.as_mut().expect("saved").at = 12_001;
+        world.must_hold();
+        forget_the_last_message(&mut world);
+        world.must_break("acknowledged messages are stored once");
+
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        world.log(ORGANIZER).live[2].at = 12_001;
+        forget_the_last_message(&mut world);
+        world.must_break("what was shown is on record");
+    }
+
+    #[test]
+    fn message_that_outlives_a_restore_is_stored_once_and_as_it_was_sent() {
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        world.stored("c")[3].message.content = "thank you".to_owned();
+        world.must_break("what is stored was sent");
+
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        world.store("c", 5, PARTICIPANT, "thanks");
+        world.must_break("acknowledged messages are stored once");
+    }
+
+    #[test]
+    fn repeated_message_may_get_another_acknowledgement_after_a_restore() {
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        let before = world.log(PARTICIPANT).sent[1].saved.clone().expect("saved");
+        let after = Saved {
+            id: "another".to_owned(),
+            ..before.clone()
+        };
+        world.log(PARTICIPANT).changed_saves.push([before, after]);
+        world.must_hold();
+        world.history.restores.clear();
+        world.must_break("acknowledgements stay true");
+    }
+
+    #[test]
+    fn chat_that_is_gone_is_found_unless_a_restore_undid_it() {
+        const RULE: &str = "known chats are on record";
+        let mut world = World::good();
+        world.log(ORGANIZER).known.insert("d".to_owned(), 10_000);
+        world
+            .log(ORGANIZER)
+            .refused_at_the_end
+            .insert("d".to_owned(), "404".to_owned());
+        world.must_break(RULE);
+        restored(&mut world, 9_000);
+        world.must_hold();
+        world.log(ORGANIZER).known.insert("d".to_owned(), 8_999);
+        world.must_break(RULE);
+        world.log(ORGANIZER).known.insert("d".to_owned(), 12_001);
+        world.must_break(RULE);
+    }
+
+    #[test]
+    fn chat_that_is_on_record_and_refused_is_found() {
+        let mut world = World::good();
+        world
+            .log(ORGANIZER)
+            .refused_at_the_end
+            .insert("c".to_owned(), "404".to_owned());
+        world.must_break("known chats are on record");
+    }
+
+    #[test]
+    fn connection_that_outlives_a_restore_must_be_told() {
+        const RULE: &str = "connections that outlive a restore are told";
+        let mut world = World::good();
+        restored(&mut world, 9_000);
+        world.must_hold();
+
+        world.log(ORGANIZER).connections[0].ended_at = None;
+        world.must_break(RULE);
+        world.log(ORGANIZER).connections[0]
+            .resyncs
+            .push(Resync { at: 13_100, place: 3 });
+        world.must_hold();
+        // One is too late, the other too early.
+        for at in [21_001, 10_999] {
+            world.log(ORGANIZER).connections[0].resyncs[0].at = at;
+            world.must_break(RULE);
+        }
+
+        world.log(ORGANIZER).connections[0].resyncs.clear();
+        world.log(ORGANIZER).connections[0].served_at = Some(11_500);
+        world.must_hold();
+    }
+
+    #[test]
+    fn message_may_be_shown_again_after_a_resync() {
+        let mut world = World::good();
+        let log = world.log(ORGANIZER);
+        let again = log.live[2].clone();
+        log.live.push(again);
+        log.connections[0].resyncs.push(Resync { at: 10_004, place: 3 });
+        world.must_hold();
+    }
+
+    #[test]
+    fn press_that_reached_the_queue_before_the_copy_is_kept() {
+        let mut world = World::good();
+        world.press(3, "perhaps lost", 2_000);
+        restored(&mut world, 1_500);
+        world.record.locks.push(Lock {
+            participant_id: 3,
+            event_id: EVENT,
+            request_id: "r".to_owned(),
+        });
+        world.must_hold();
+
+        world.history.restores[0].copied_at = 2_500;
+        assert_eq!(
+            world.broken(),
+            ["presses are kept", "locks are those of open requests"].into(),
+            "it was accepted while nothing was broken"
+        );
+        world.history.faults.push(disturbance(1_900, 2_100));
+        world.must_hold();
+        let press = world.history.presses.last_mut().expect("a press");
+        press.standings.push(Standing {
+            asked_at: 2_200,
+            answered_at: 2_300,
+        });
+        world.must_break("presses are kept");
+    }
+
+    #[test]
+    fn chat_may_be_open_again_after_a_restore_but_not_without_one() {
+        let mut world = World::good();
+        world.log(PARTICIPANT).closed.insert("c".to_owned(), 10_500);
+        world.record.locks.clear();
+        assert_eq!(
+            world.broken(),
+            ["what is closed stays closed", "locks are those of open requests"].into()
+        );
+        restored(&mut world, 10_400);
+        world.must_hold();
+        world.log(PARTICIPANT).closed.insert("c".to_owned(), 10_399);
+        world.must_break("what is closed stays closed");
+    }
+
+    #[test]
+    fn rules_hold_for_a_chat_that_ended_before_the_copy() {
+        let mut world = World::good();
+        world.log(PARTICIPANT).given.push(given(COLLEAGUE, 1, 5_020));
+        restored(&mut world, 10_400);
+        world.must_hold();
+        world.record.chats[0].state = "ended".to_owned();
+        world.record.chats[0].time_end = Some(10_399);
+        assert!(!chats_have_one_organizer(&world.history, &world.record).is_empty());
+    }
+
+    #[test]
+    fn phone_number_may_be_an_old_one_after_a_restore_until_it_changes_again() {
+        const RULE: &str = "who is being helped can be reached";
+        let mut world = World::good();
+        world
+            .record
+            .phone_numbers
+            .insert(PARTICIPANT.id, "another".to_owned());
+        world.history.presses[0].new_phone_numbers.push(10_500);
+        restored(&mut world, 9_000);
+        world.must_hold();
+        world.history.presses[0].new_phone_numbers.push(12_001);
+        world.must_break(RULE);
+    }
+
+    #[test]
+    fn damage_and_oddities_are_found() {
         let mut world = World::good();
         world.record.damage.push("row 1 missing".to_owned());
         world.must_break("databases are whole");

@@ -1,5 +1,5 @@
-//! Clients: what somebody's phone, or browser at a desk, does all the time. It connects to any sidecar, says things, sends again what
-//! was not acknowledged, asks for what it lacks, goes away and comes back, and notes what it sees.
+//! A client, as on a phone or in a browser. It connects to any sidecar, sends messages, repeats those that are not
+//! acknowledged, asks for messages that it lacks, disconnects and reconnects, and logs what it receives.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -13,18 +13,20 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::conformance;
-use super::history::{Given, Live, Log, Message, Position, Protocol, Saved, Sent, Side, Taken, User, now};
+use super::history::{
+    Connection, Given, Live, Log, Message, Position, Protocol, Resync, Saved, Sent, Side, Taken, User, now,
+};
 use super::rest::Rest;
 use super::socket::{Incoming, Socket};
 
-/// What everybody does.
+/// What all clients do at a time.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Phase {
-    /// Anything.
+    /// They do everything.
     Busy,
-    /// Finishing what was begun.
+    /// They start nothing new and finish what they have started.
     Settling,
-    /// Reading all of every chat.
+    /// They read every chat from its start.
     Reading,
     Over,
 }
@@ -32,15 +34,15 @@ pub(crate) enum Phase {
 /// How a client uses its socket.
 #[derive(Clone, Debug)]
 pub(crate) enum Habit {
-    /// Talks in its chats.
+    /// A participant, who sends messages.
     Talks,
-    /// Takes requests, answers, closes, hands over to colleagues.
+    /// An organizer, who starts chats, sends messages, closes chats and transfers them to colleagues.
     Supports { waits: bool, colleagues: Vec<i64> },
-    /// Only reads: somebody's second device.
+    /// A second device of somebody, which only reads.
     Reads,
 }
 
-/// What a client is told at first.
+/// What a client needs to start.
 pub(crate) struct Setting {
     pub(crate) token: String,
     pub(crate) habit: Habit,
@@ -48,37 +50,39 @@ pub(crate) struct Setting {
     pub(crate) rest: Rest,
     pub(crate) seed: u64,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// How often the messenger's database was restored so far.
+    pub(crate) restores: watch::Receiver<usize>,
 }
 
-/// From one act of a client to the next.
+/// The time between two actions of a client.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
-/// At most this many chats are read over REST from one act to the next: what comes over the socket meanwhile waits.
+/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile.
 const PORTION: usize = 50;
 
-/// A client that hears nothing for so long although it has asked connects again.
+/// A client reconnects when a question has had no answer for this long.
 const SILENCE: Duration = Duration::from_secs(6);
 
-/// How long a client waits for `ready`. A sidecar may take 20 s.
+/// Time limit for `ready`. A sidecar may take 20 s.
 const OPENING: Duration = Duration::from_secs(25);
 
-/// An organizer looks after so many chats.
+/// An organizer starts no further chat while it has this many.
 const CHATS_AT_ONCE: usize = 2;
 
-/// An organizer closes a chat after so many milliseconds.
+/// An organizer closes a chat after this time.
 const CHAT_MILLIS: std::ops::Range<u64> = 1_500..6_000;
 
-/// How many messages may be on their way.
+/// How many messages of a client may be unacknowledged.
 const UNDER_WAY: usize = 5;
 
-/// What somebody says in one chat, at most.
+/// How many messages a client sends in one chat.
 const SAYINGS: usize = 12;
 
-/// Why a connection is given up by its client.
+/// Why a client leaves a connection.
 enum Leaving {
-    /// It ended, or is as good as ended.
+    /// The connection ended, or answers nothing.
     Lost,
-    /// To come back elsewhere after a while.
+    /// The client reconnects after this time, perhaps to another sidecar.
     Away(Duration),
     Over,
 }
@@ -91,17 +95,21 @@ pub(crate) struct Client {
     rng: Rng,
     /// Counts connections.
     connection: usize,
-    /// Messages that have not been acknowledged: places in `Log::sent`.
+    /// Messages without acknowledgement, as indexes of `Log::sent`.
     unsaved: VecDeque<usize>,
-    /// Those among them that were answered with an error and are to be sent again.
+    /// Those of them that were answered with an error and will be sent again.
     again: VecDeque<usize>,
     chats: BTreeMap<String, Talk>,
-    /// What was on the screen when `get_chats` was asked, for each question on its way.
+    /// For each unanswered `get_chats`, the chats that were on the screen when it was sent.
     asked: VecDeque<BTreeSet<String>>,
-    /// When something was asked first that has not been answered.
+    /// When the oldest unanswered question was sent.
     unanswered_since: Option<Instant>,
-    /// Waits for the next request.
+    /// Since when it waits for the next request.
     waiting_since: Option<Instant>,
+    /// Chats that were closed, as far as it knows since the last restore that it was told of.
+    closed: BTreeSet<String>,
+    /// How many restores it was told of.
+    restores: usize,
     said: usize,
 }
 
@@ -111,7 +119,7 @@ struct Talk {
     said: usize,
     close_at: Instant,
     closing_since: Option<Instant>,
-    /// Back in the queue.
+    /// It is back in the queue.
     is_waiting: bool,
 }
 
@@ -134,6 +142,8 @@ impl Client {
             asked: VecDeque::new(),
             unanswered_since: None,
             waiting_since: None,
+            closed: BTreeSet::new(),
+            restores: 0,
             said: 0,
         }
     }
@@ -146,7 +156,7 @@ impl Client {
         *self.setting.phase.borrow()
     }
 
-    /// Lives until the run is over.
+    /// Runs until the phase is `Over`.
     pub(crate) async fn live(mut self) {
         while self.phase() != Phase::Over {
             let sidecar = self.setting.sidecars[self.rng.usize(..self.setting.sidecars.len())];
@@ -154,14 +164,19 @@ impl Client {
                 Ok(socket) => self.connected(socket).await,
                 Err(_) => Leaving::Lost,
             };
-            self.note(|log| log.is_connected = false);
+            self.note(|log| {
+                log.is_connected = false;
+                if let Some(connection) = log.connection() {
+                    connection.ended_at.get_or_insert_with(now);
+                }
+            });
             match leaving {
                 Leaving::Lost => {
                     let jitter = Duration::from_millis(self.rng.u64(50..500));
                     sleep(jitter).await;
                 }
                 Leaving::Away(time) => {
-                    // Whoever is away is back when the others settle.
+                    // A client that is away comes back as soon as the others settle.
                     let mut phase = self.setting.phase.clone();
                     let _ = timeout(time, phase.wait_for(|phase| *phase != Phase::Busy)).await;
                 }
@@ -174,6 +189,7 @@ impl Client {
         self.connection += 1;
         self.note(|log| {
             log.tally.connections += 1;
+            log.connections.push(Connection::default());
             log.seen.clear();
         });
         self.asked.clear();
@@ -186,7 +202,7 @@ impl Client {
         self.note(|log| log.is_connected = true);
         match self.converse(&mut socket).await {
             Ok(leaving) => {
-                // Some say goodbye, others drop the link.
+                // Some send a close frame, others drop the connection.
                 if self.rng.bool() {
                     socket.close().await;
                 }
@@ -196,7 +212,7 @@ impl Client {
         }
     }
 
-    /// The first frame, and what is to be sent again.
+    /// Sends the first frame, `get_chats`, and all unacknowledged messages.
     async fn introduce(&mut self, socket: &mut Socket) -> Result<()> {
         let authorization = format!("Bearer {}", self.setting.token);
         match self.protocol {
@@ -213,6 +229,7 @@ impl Client {
                 match first {
                     Incoming::Frame(frame) if frame["type"] == "ready" => {
                         self.conforms(&frame);
+                        self.is_served();
                         let id = frame["payload"]["principal"]["id"].as_i64();
                         if id != Some(self.user.id) {
                             self.odd(format!("is somebody else: {frame}"));
@@ -230,6 +247,26 @@ impl Client {
             self.transmit(socket, place).await?;
         }
         Ok(())
+    }
+
+    /// Notes that a connection has had its first answer. It comes from the database of now.
+    fn is_served(&mut self) {
+        self.forgets_what_was_undone();
+        self.note(|log| {
+            if let Some(connection) = log.connection() {
+                connection.served_at.get_or_insert_with(now);
+            }
+        });
+    }
+
+    /// Drops what was known from before a restore, as after loading the page again.
+    fn forgets_what_was_undone(&mut self) {
+        let restores = *self.setting.restores.borrow();
+        if restores > self.restores {
+            self.restores = restores;
+            self.closed.clear();
+            self.note(|log| log.shown.clear());
+        }
     }
 
     async fn converse(&mut self, socket: &mut Socket) -> Result<Leaving> {
@@ -275,7 +312,7 @@ impl Client {
         Duration::from_millis(self.rng.u64(TURN_MILLIS))
     }
 
-    /// Now and then somebody goes elsewhere, and some are away for longer. Who only reads stays, and so must be told of what was missed.
+    /// Whether to disconnect, and for how long. A client that only reads never does, so it depends on `resync`.
     fn may_go(&mut self) -> Option<Duration> {
         if matches!(self.setting.habit, Habit::Reads) {
             return None;
@@ -283,7 +320,7 @@ impl Client {
         let millis = match self.rng.u32(..1000) {
             0..12 => self.rng.u64(0..200),
             12..16 => self.rng.u64(500..3_000),
-            // Long enough for an organizer's chats to go back to the queue.
+            // Long enough for the messenger to put an organizer's chats back into the queue.
             16 => self.rng.u64(5_000..9_000),
             _ => return None,
         };
@@ -308,7 +345,7 @@ impl Client {
         Ok(())
     }
 
-    /// Nothing new, but what was begun is brought to an end.
+    /// Starts nothing new, and finishes what it has started.
     async fn finish(&mut self, socket: &mut Socket) -> Result<()> {
         self.send_again(socket).await?;
         if self.waiting_since.take().is_some() {
@@ -325,7 +362,7 @@ impl Client {
         Ok(())
     }
 
-    /// Says something in some of the chats.
+    /// Sends a message in some of the chats.
     async fn talk(&mut self, socket: &mut Socket, percent: u32) -> Result<()> {
         let is_participant = self.user.side == Side::Participant;
         let may_say = |talk: &Talk| {
@@ -393,14 +430,14 @@ impl Client {
         let now = Instant::now();
         for talk in self.chats.values_mut() {
             if talk.closing_since.is_none() && talk.close_at <= now {
-                // Long ago: it is sent at once.
+                // Long ago, so that `close_again` sends it at once.
                 talk.closing_since = now.checked_sub(SILENCE);
             }
         }
         self.close_again(socket).await
     }
 
-    /// Closes what is to be closed and has not been answered in time.
+    /// Sends `close_chat` for each chat that is closing and has had no answer for 2 s.
     async fn close_again(&mut self, socket: &mut Socket) -> Result<()> {
         let now = Instant::now();
         let mut frames = Vec::new();
@@ -449,7 +486,7 @@ impl Client {
             }
             return Ok(());
         }
-        // It may have been forgotten with whatever has broken meanwhile; asking again does no harm.
+        // The sidecar that knew it may be gone. Asking again does no harm.
         let has_waited_long = |since: Instant| since.elapsed() > Duration::from_secs(10);
         if self.waiting_since.is_none_or(has_waited_long) {
             self.waiting_since = Some(Instant::now());
@@ -471,7 +508,7 @@ impl Client {
         socket.send(&frame).await
     }
 
-    /// Sends a question that is always answered.
+    /// Sends a question to which an answer must come.
     async fn ask(&mut self, socket: &mut Socket, frame: &Value) -> Result<()> {
         self.unanswered_since.get_or_insert_with(Instant::now);
         socket.send(frame).await
@@ -487,7 +524,7 @@ impl Client {
         let mut payload = json!({"chatId": chat_id});
         if self.protocol == Protocol::Two {
             payload["afterSeq"] = self.note(|log| log.last_shown(chat_id)).into();
-            // Long histories come in parts.
+            // Some clients read a history in parts.
             if self.rng.bool() {
                 payload["limit"] = self.rng.i64(1..8).into();
             }
@@ -529,7 +566,8 @@ impl Client {
             "new_chat" => self.has_new_chat(socket, payload).await?,
             "message_saved" => self.is_saved(payload),
             "closed_chat" => {
-                self.note(|log| log.closed.insert(chat_id.to_owned()));
+                self.closed.insert(chat_id.to_owned());
+                self.note(|log| log.closed.insert(chat_id.to_owned(), now()));
                 self.is_gone(chat_id);
             }
             "chat_requeued" => {
@@ -565,7 +603,14 @@ impl Client {
             "error" => self.has_failed(socket, payload).await?,
             "info" => self.unanswered_since = None,
             "resync" => {
-                self.note(|log| log.tally.resyncs += 1);
+                self.note(|log| {
+                    log.tally.resyncs += 1;
+                    let (at, place) = (now(), log.live.len());
+                    if let Some(connection) = log.connection() {
+                        connection.resyncs.push(Resync { at, place });
+                    }
+                });
+                self.forgets_what_was_undone();
                 self.ask_for_chats(socket).await?;
             }
             _ => {}
@@ -575,6 +620,9 @@ impl Client {
 
     async fn has_chats(&mut self, socket: &mut Socket, payload: &Value) -> Result<()> {
         self.unanswered_since = None;
+        if self.protocol == Protocol::Contract {
+            self.is_served();
+        }
         let before = self.asked.pop_front().unwrap_or_default();
         let chats = payload["chats"].as_array().cloned().unwrap_or_default();
         let mut open = BTreeSet::new();
@@ -605,7 +653,8 @@ impl Client {
         talk.is_waiting = is_waiting;
         self.note(|log| {
             log.open.insert(chat_id.to_owned());
-            // Where nothing has been said nothing is shown, and that is seen too.
+            log.known.entry(chat_id.to_owned()).or_insert_with(now);
+            // A chat without messages is shown as well.
             log.shown.entry(chat_id.to_owned()).or_default();
         });
     }
@@ -622,7 +671,7 @@ impl Client {
         let messages: Vec<Message> = messages
             .iter()
             .enumerate()
-            // Clients of the contract get all of a chat, in its order.
+            // A contract client gets the whole chat, in its order.
             .map(|(place, message)| message_of(message, place as i64 + 1))
             .collect();
         let is_whole = payload["lastSeq"]
@@ -663,6 +712,7 @@ impl Client {
                 .entry(live.chat_id.clone())
                 .or_default()
                 .insert(live.id.clone());
+            log.known.entry(live.chat_id.clone()).or_insert(live.at);
             log.live.push(live);
         });
         if self.protocol == Protocol::Two && self.note(|log| log.take(message)) == Taken::BehindAGap {
@@ -679,9 +729,9 @@ impl Client {
         if self.user.side == Side::Organizer && organizer_id != self.user.id {
             self.odd(format!("was given somebody else's chat: {payload}"));
         }
-        // To organizers who know only the contract, a chat that is handed over is closed, and it may come back.
+        // A contract organizer gets `closed_chat` for a chat that is transferred, and may get the chat back.
         let may_come_back = self.protocol == Protocol::Contract && self.user.side == Side::Organizer;
-        if !may_come_back && self.note(|log| log.closed.contains(chat_id)) {
+        if !may_come_back && self.closed.contains(chat_id) {
             self.odd(format!("was given a chat after it was closed: {payload}"));
         }
         let last_seq = payload["lastSeq"].as_i64();
@@ -706,14 +756,17 @@ impl Client {
         let saved = Saved {
             id: payload["id"].as_str().unwrap_or_default().to_owned(),
             seq: payload["seq"].as_i64().unwrap_or_default(),
+            at: now(),
         };
         let Some(place) = self.place_of(client_id) else {
             return self.odd(format!("nobody has sent what was saved: {payload}"));
         };
-        let before = self.note(|log| log.sent[place].saved.replace(saved.clone()));
-        if before.as_ref().is_some_and(|before| *before != saved) {
-            self.odd(format!("was saved as {before:?} and then as {saved:?}"));
-        }
+        self.note(|log| match log.sent[place].saved.replace(saved.clone()) {
+            Some(before) if (&before.id, before.seq) != (&saved.id, saved.seq) => {
+                log.changed_saves.push([before, saved]);
+            }
+            Some(_) | None => {}
+        });
         self.unsaved.retain(|unsaved| *unsaved != place);
         self.again.retain(|again| *again != place);
     }
@@ -748,14 +801,14 @@ impl Client {
         } else if payload["message"] == "could not get chats"
             || payload["message"] == "could not get messages"
         {
-            // Whatever was asked for is asked again by connecting again.
+            // A new connection asks everything again.
             bail!("no answer");
         }
         Ok(())
     }
 
-    /// Reads all of some chats that have been on the screen and were not read yet: what is open over the socket, everything else over REST. Returns
-    /// whether that was the last of them.
+    /// Reads some of the chats that it has ever known and not read yet: open chats over the socket, all others over
+    /// REST. Returns whether these were the last ones.
     async fn read_some(&mut self, socket: &mut Socket) -> Result<bool> {
         let mut unread = self.note(|log| log.unread_at_the_end());
         if unread.is_empty() {
@@ -780,6 +833,11 @@ impl Client {
                 .rest
                 .send("GET", &path, &self.setting.token, None)
                 .await?;
+            if (400..500).contains(&answer.status) {
+                let refusal = format!("{} {}", answer.status, answer.message());
+                self.note(|log| log.refused_at_the_end.insert(chat_id, refusal));
+                continue;
+            }
             if answer.status != 200 {
                 self.odd(format!("{path}: {} {}", answer.status, answer.message()));
                 continue;
@@ -796,7 +854,7 @@ impl Client {
     }
 }
 
-/// A message as it comes; where it has no number, its place is known.
+/// Decodes a message. `place` is its number if the frame has none.
 fn message_of(message: &Value, place: i64) -> Message {
     let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
     let side = match message["fromOrganizer"].as_i64() {

@@ -1,11 +1,11 @@
-//! Which frames and close codes a client may see at all: the contract's tables (5.5) and PROTOCOL.md's. Clients here make no
-//! mistakes, so what tells them of one is not among it.
+//! The frames and close codes that a client may receive: those of the contract's tables (5.5) and of PROTOCOL.md.
+//! Clients here make no mistakes, so errors about mistakes are not among them.
 
 use serde_json::Value;
 
 use super::history::{Protocol, Side};
 
-/// What every frame of a type has in its payload, under protocol 2.
+/// The members that the payload of each type must have under protocol 2.
 const FRAMES: [(&str, &[&str]); 16] = [
     ("ready", &["connectionId", "protocol", "principal"]),
     ("error", &["message", "code"]),
@@ -47,7 +47,7 @@ const FRAMES: [(&str, &[&str]); 16] = [
     ("resync", &[]),
 ];
 
-/// The types that the contract knows, and those of protocol 2 that are for one side only.
+/// The types of the contract, and those of protocol 2 that only one side gets.
 const CONTRACT: [&str; 7] = [
     "error",
     "info",
@@ -60,7 +60,7 @@ const CONTRACT: [&str; 7] = [
 const FOR_ORGANIZERS: [&str; 1] = ["queue_status"];
 const FOR_PARTICIPANTS: [&str; 1] = ["queue_position"];
 
-/// What protocol 2 adds, and clients of the contract do not see.
+/// Members that protocol 2 adds. Contract clients must not get them.
 const ADDED: [&str; 9] = [
     "code",
     "clientId",
@@ -75,10 +75,10 @@ const ADDED: [&str; 9] = [
 
 const INFOS: [&str; 3] = ["no_new_chats", "waiting", "not_waiting"];
 
-/// Errors that are nobody's mistake.
+/// The codes of errors that are not the client's mistake.
 const ERRORS: [&str; 2] = ["no_access", "unavailable"];
 
-/// The same for clients of the contract, by the beginnings of their texts.
+/// The same errors for contract clients: how their texts begin.
 const ERROR_TEXTS: [&str; 6] = [
     "you have no access to chat ",
     "message could not be saved",
@@ -88,10 +88,10 @@ const ERROR_TEXTS: [&str; 6] = [
     "internal server error",
 ];
 
-/// The server restarts; it could not be found out in time who this is. Nobody here signs out or floods.
+/// The codes for a restart of the server and for a failed authentication in time. Nobody here signs out or floods.
 const CLOSE_CODES: [u16; 3] = [1001, 1012, 1013];
 
-/// What is wrong with a frame that one side has received.
+/// The reason why a frame must not come, if there is one.
 pub(crate) fn frame(frame: &Value, protocol: Protocol, side: Side) -> Option<String> {
     let kind = frame["type"].as_str().unwrap_or_default();
     let payload = &frame["payload"];
@@ -119,13 +119,14 @@ pub(crate) fn frame(frame: &Value, protocol: Protocol, side: Side) -> Option<Str
     is_wrong.then(|| format!("an unexpected frame: {frame}"))
 }
 
-/// What is wrong with the end of a connection. One without a close frame tells of a link or a process that broke, which happens here.
+/// The reason why a connection must not end like this, if there is one. Without a close frame a link or a process
+/// broke, which is expected here.
 pub(crate) fn close(code: Option<u16>) -> Option<String> {
     code.filter(|code| !CLOSE_CODES.contains(code))
         .map(|code| format!("closed with code {code}"))
 }
 
-/// In the payload itself or in what is in its lists.
+/// Whether any of the names is a member of the payload or of an entry of its lists.
 fn has_any(payload: &Value, names: &[&str]) -> bool {
     match payload {
         Value::Object(members) => members
@@ -156,8 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_the_tables_are_fine() {
-        let error = json!({"type": "error", "payload": {"message": "you have no access to chat 1", "code": "no_access"}});
+    fn frames_of_the_tables_are_accepted() {
+        let error = json!({
+            "type": "error", "payload": {"message": "you have no access to chat 1", "code": "no_access"},
+        });
         assert!(is_fine(&error, Protocol::Two));
         let error = json!({"type": "error", "payload": {"message": "you have no access to chat 1"}});
         assert!(is_fine(&error, Protocol::Contract));
@@ -165,14 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn other_frames_are_not() {
+    fn other_frames_are_reported() {
         let resync = json!({"type": "resync", "payload": {}});
         assert!(!is_fine(&resync, Protocol::Contract));
         let chats = json!({"type": "chats", "payload": {"chats": [{"id": "1", "lastSeq": 3}]}});
         assert!(!is_fine(&chats, Protocol::Contract));
         let unknown = json!({"type": "surprise", "payload": {}});
         assert!(!is_fine(&unknown, Protocol::Two));
-        let mistake = json!({"type": "error", "payload": {"message": "invalid message payload", "code": "invalid_payload"}});
+        let mistake = json!({
+            "type": "error", "payload": {"message": "invalid message payload", "code": "invalid_payload"},
+        });
         assert!(!is_fine(&mistake, Protocol::Two));
         let without_number =
             json!({"type": "message_saved", "payload": {"clientId": "1", "id": "2", "chatId": "3"}});
@@ -183,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_here_is_sent_away_for_good() {
+    fn close_codes_for_mistakes_are_reported() {
         assert_eq!(close(None), None);
         assert_eq!(close(Some(1012)), None);
         assert!(close(Some(4500)).is_some());

@@ -1,4 +1,4 @@
-//! What the databases say, read from their files.
+//! The contents of the databases, read from their files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,23 +8,23 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::history::{Message, Millis, Side, User};
 
-/// What is on record of chats, presses and locks.
+/// The contents of the messenger's and the participant's database.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) chats: Vec<Chat>,
-    /// By chat, in the order of their numbers.
+    /// The messages of each chat in the order of their numbers.
     pub(crate) messages: BTreeMap<String, Vec<Stored>>,
     pub(crate) locks: Vec<Lock>,
-    /// Presses that the messenger has not confirmed.
+    /// Presses in the participant's outbox.
     pub(crate) undelivered: Vec<Undelivered>,
-    /// Closed requests whose locks are to be released.
+    /// How many releases of locks are in the messenger's outbox.
     pub(crate) unreleased: u32,
-    /// Participants of whom the messenger has not heard the latest.
+    /// How many changes of contacts wait to be delivered to the messenger.
     pub(crate) untold: u32,
-    /// By participant: the phone numbers that the participants have, and those that the messenger knows.
+    /// By participant: the current phone numbers, and those that the messenger knows.
     pub(crate) phone_numbers: BTreeMap<i64, String>,
     pub(crate) known_phone_numbers: BTreeMap<i64, String>,
-    /// What SQLite finds wrong with the files.
+    /// What SQLite's checks of the files report.
     pub(crate) damage: Vec<String>,
 }
 
@@ -39,6 +39,7 @@ pub(crate) struct Chat {
     pub(crate) pressed_at: Millis,
     pub(crate) organizer_id: Option<i64>,
     pub(crate) time_start: Option<Millis>,
+    pub(crate) time_end: Option<Millis>,
     /// Of two requests with the same time of press, the one that arrived first is first.
     pub(crate) arrival: i64,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Chat {
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) message: Message,
-    /// Nobody wrote it.
+    /// The messenger wrote it, to note that the chat changed hands.
     pub(crate) is_system: bool,
 }
 
@@ -64,11 +65,11 @@ pub(crate) struct Undelivered {
 }
 
 impl Record {
-    /// Reads the files, also while services write to them.
+    /// Reads the files. Services may write to them meanwhile.
     pub(crate) fn read(messenger: &Path, participant: &Path) -> Result<Record> {
         let messenger = open(messenger)?;
         let participant = open(participant)?;
-        // What is on its way from one database to the other is seen twice rather than not at all.
+        // In this order, a press on its way from one database to the other is seen twice rather than not at all.
         let undelivered = rows(
             &participant,
             "SELECT request_id, description FROM outbox",
@@ -82,7 +83,8 @@ impl Record {
         let snapshot = messenger.unchecked_transaction()?;
         let chats = rows(
             &messenger,
-            "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id, time_start, arrival
+            "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id,
+                    time_start, time_end, arrival
              FROM chats ORDER BY id",
             chat,
         )?;
@@ -129,7 +131,7 @@ impl Record {
         })
     }
 
-    /// Has SQLite look for damage.
+    /// Runs SQLite's checks of the files.
     pub(crate) fn examine(&mut self, files: &[&Path]) -> Result<()> {
         for file in files {
             let connection = open(file)?;
@@ -147,7 +149,7 @@ impl Record {
         self.messages.get(chat_id).map_or(&[], Vec::as_slice)
     }
 
-    /// The chats in which somebody may say something now.
+    /// The chats in which a user may send messages.
     pub(crate) fn open_to(&self, user: User) -> impl Iterator<Item = &Chat> {
         self.chats.iter().filter(move |chat| match user.side {
             Side::Organizer => chat.state == "active" && chat.organizer_id == Some(user.id),
@@ -157,12 +159,12 @@ impl Record {
         })
     }
 
-    /// Whether a chat has ever been back in the queue or been handed over.
+    /// Whether a chat was ever put back into the queue or transferred.
     pub(crate) fn has_notes(&self, chat_id: &str) -> bool {
         self.messages_of(chat_id).iter().any(|stored| stored.is_system)
     }
 
-    /// Where a waiting chat stands in its agency's queue.
+    /// The position of a waiting chat in its agency's queue.
     pub(crate) fn position(&self, chat: &Chat) -> usize {
         let ahead = |other: &&Chat| {
             other.agency_id == chat.agency_id
@@ -206,7 +208,8 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<Chat> {
         pressed_at: row.get(6)?,
         organizer_id: row.get(7)?,
         time_start: row.get(8)?,
-        arrival: row.get(9)?,
+        time_end: row.get(9)?,
+        arrival: row.get(10)?,
     })
 }
 

@@ -1,9 +1,9 @@
-//! What happened, as those saw it to whom it happened. Clients only ever add to it, and the checks only read it.
+//! What the clients have seen and done. Clients add to it, and the checks read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch, as in the databases: all processes have the same clock.
+/// Milliseconds since the Unix epoch, as in the databases. All processes share one clock.
 pub(crate) type Millis = i64;
 
 pub(crate) fn now() -> Millis {
@@ -17,7 +17,7 @@ pub(crate) enum Side {
     Participant,
 }
 
-/// Ids of the two sides overlap.
+/// A user. The two sides number their users independently.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct User {
     pub(crate) side: Side,
@@ -30,27 +30,60 @@ pub(crate) enum Protocol {
     Two,
 }
 
-/// All that is known at the end, but for the databases.
+/// Everything that is judged at the end, besides the databases.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) clients: Vec<Log>,
     pub(crate) presses: Vec<Press>,
     pub(crate) faults: Vec<Disturbance>,
+    pub(crate) restores: Vec<Restore>,
 }
 
-/// After a fault it takes a while until everything flows again: links are made anew with growing pauses.
+/// How long after a fault the system may need to recover: processes retry connections with growing pauses.
 const AFTER_A_FAULT: Millis = 4_000;
 
 impl History {
-    /// Whether nothing was broken at a moment and for a while before.
+    /// Whether nothing was broken at a moment and shortly before it.
     pub(crate) fn was_calm_at(&self, at: Millis) -> bool {
         self.faults
             .iter()
             .all(|fault| fault.began_at > at || fault.ended_at < at - AFTER_A_FAULT)
     }
+
+    /// Whether a restore may have undone what a client saw at a moment.
+    pub(crate) fn may_be_undone(&self, at: Millis) -> bool {
+        self.restores.iter().any(|restore| restore.undoes(at))
+    }
 }
 
-/// One client's log: a phone, a browser at a desk.
+/// The messenger's database was replaced by an older copy of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Restore {
+    /// When the copy was started. What was acknowledged before is in it.
+    pub(crate) copied_at: Millis,
+    /// When the hosts were asked to stop.
+    pub(crate) began_at: Millis,
+    /// When the copy was in place. What was acknowledged before, and after `copied_at`, may be lost.
+    pub(crate) restored_at: Millis,
+    /// When the hosts were up again.
+    pub(crate) ended_at: Millis,
+}
+
+impl Restore {
+    pub(crate) fn undoes(&self, at: Millis) -> bool {
+        (self.copied_at..=self.restored_at).contains(&at)
+    }
+
+    pub(crate) fn disturbance(&self) -> Disturbance {
+        Disturbance {
+            kind: "restore",
+            began_at: self.began_at,
+            ended_at: self.ended_at,
+        }
+    }
+}
+
+/// One client's log.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     pub(crate) name: String,
@@ -59,23 +92,48 @@ pub(crate) struct Log {
     pub(crate) sent: Vec<Sent>,
     /// Every `user_message` in the order it came.
     pub(crate) live: Vec<Live>,
-    /// What the client shows of each chat, from number 1 without gaps (protocol 2).
+    /// All connections. The first one has number 1.
+    pub(crate) connections: Vec<Connection>,
+    /// When the client first saw each chat.
+    pub(crate) known: BTreeMap<String, Millis>,
+    /// The messages that the client shows of each chat, from number 1 without gaps (protocol 2).
     pub(crate) shown: BTreeMap<String, Vec<Message>>,
-    /// By chat, the ids of all messages that came over the connection of now, live or in a history (contract).
+    /// By chat, the ids of all messages that came over the current connection, live or in a history (contract).
     pub(crate) seen: BTreeMap<String, BTreeSet<String>>,
-    /// The chats it was told are closed.
-    pub(crate) closed: BTreeSet<String>,
-    /// The chats it has on its screen as open.
+    /// The chats for which `closed_chat` came, and when it came last.
+    pub(crate) closed: BTreeMap<String, Millis>,
+    /// The chats that the client shows as open.
     pub(crate) open: BTreeSet<String>,
-    /// What it read of each chat at the end, all of it at once.
+    /// What the client read of each chat at the end of the run.
     pub(crate) read_at_the_end: BTreeMap<String, Vec<Message>>,
+    /// The chats that it could not read at the end because the answer was an error, with the answer.
+    pub(crate) refused_at_the_end: BTreeMap<String, String>,
+    /// Pairs of different acknowledgements of the same message, in their order.
+    pub(crate) changed_saves: Vec<[Saved; 2]>,
     pub(crate) given: Vec<Given>,
     pub(crate) positions: Vec<Position>,
-    /// What must not be seen, whatever the checks say.
+    /// What a client must never see, found while the run goes on.
     pub(crate) oddities: Vec<String>,
     pub(crate) tally: Tally,
     pub(crate) is_connected: bool,
     pub(crate) has_read_everything: bool,
+}
+
+/// A connection of a client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection {
+    /// When its first answer came.
+    pub(crate) served_at: Option<Millis>,
+    pub(crate) ended_at: Option<Millis>,
+    pub(crate) resyncs: Vec<Resync>,
+}
+
+/// A `resync` frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resync {
+    pub(crate) at: Millis,
+    /// How many of `Log::live` came before it.
+    pub(crate) place: usize,
 }
 
 /// How often something happened to a client.
@@ -96,11 +154,15 @@ impl Log {
             protocol,
             sent: Vec::new(),
             live: Vec::new(),
+            connections: Vec::new(),
+            known: BTreeMap::new(),
             shown: BTreeMap::new(),
             seen: BTreeMap::new(),
-            closed: BTreeSet::new(),
+            closed: BTreeMap::new(),
             open: BTreeSet::new(),
             read_at_the_end: BTreeMap::new(),
+            refused_at_the_end: BTreeMap::new(),
+            changed_saves: Vec::new(),
             given: Vec::new(),
             positions: Vec::new(),
             oddities: Vec::new(),
@@ -110,7 +172,7 @@ impl Log {
         }
     }
 
-    /// Takes in a message that the client has received; what comes next in its chat is shown, and everything else is only compared.
+    /// Handles a received message. The client shows it if it is the next one of its chat. A known one is compared.
     pub(crate) fn take(&mut self, message: Message) -> Taken {
         let shown = self.shown.entry(message.chat_id.clone()).or_default();
         let next = shown.len() as i64 + 1;
@@ -132,15 +194,17 @@ impl Log {
         Taken::Known
     }
 
-    /// The chats it has known and has not read whole yet.
+    /// The chats that the client has ever known and has not read at the end yet.
     pub(crate) fn unread_at_the_end(&self) -> Vec<String> {
-        let given = self.given.iter().map(|given| &given.chat_id);
-        let known: BTreeSet<&String> = given.chain(self.shown.keys()).collect();
-        known
-            .into_iter()
-            .filter(|id| !self.read_at_the_end.contains_key(*id))
-            .cloned()
-            .collect()
+        let is_done = |id: &&String| {
+            self.read_at_the_end.contains_key(*id) || self.refused_at_the_end.contains_key(*id)
+        };
+        self.known.keys().filter(|id| !is_done(id)).cloned().collect()
+    }
+
+    /// The current connection.
+    pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
+        self.connections.last_mut()
     }
 
     /// The number of the last message shown.
@@ -153,11 +217,11 @@ impl Log {
 pub(crate) enum Taken {
     Shown,
     Known,
-    /// Something before it is missing.
+    /// A message before it is missing.
     BehindAGap,
 }
 
-/// A message as a client, or the database, has it.
+/// A message as a client or the database has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Message {
     pub(crate) chat_id: String,
@@ -173,39 +237,40 @@ pub(crate) struct Live {
     pub(crate) connection: usize,
     pub(crate) chat_id: String,
     pub(crate) id: String,
-    /// Clients of the contract see no numbers.
+    /// Contract clients get no numbers.
     pub(crate) seq: Option<i64>,
     pub(crate) at: Millis,
 }
 
-/// Something a client wanted to say. Contents are unique.
+/// A message that a client has sent. Contents are unique.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) chat_id: String,
     pub(crate) content: String,
     pub(crate) client_id: Option<String>,
-    /// On which connections it was sent, once for each time.
+    /// The connection of each time it was sent.
     pub(crate) on: Vec<usize>,
     pub(crate) saved: Option<Saved>,
     /// It was answered with an error at least once.
     pub(crate) failed: bool,
-    /// The last answer was that there is no access to the chat.
+    /// The last answer was an error after which the client gave up.
     pub(crate) refused: bool,
 }
 
-/// What `message_saved` says.
+/// A `message_saved` frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Saved {
     pub(crate) id: String,
     pub(crate) seq: i64,
+    pub(crate) at: Millis,
 }
 
-/// A `new_chat` frame: whose chat it is from then on.
+/// A `new_chat` frame, which says whose chat it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Given {
     pub(crate) chat_id: String,
     pub(crate) organizer_id: i64,
-    /// What had been said before; clients of the contract are not told.
+    /// The number of the last message before it. Contract clients get none.
     pub(crate) last_seq: Option<i64>,
     pub(crate) at: Millis,
 }
@@ -218,7 +283,7 @@ pub(crate) struct Position {
     pub(crate) at: Millis,
 }
 
-/// Somebody's wish for help: pressed until it was clear what came of it. Descriptions are unique.
+/// A press for help, with all attempts until its outcome was clear. Descriptions are unique.
 #[derive(Clone, Debug)]
 pub(crate) struct Press {
     pub(crate) participant_id: i64,
@@ -227,10 +292,10 @@ pub(crate) struct Press {
     pub(crate) description: String,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) cancels: Vec<Cancel>,
-    /// What `GET /chat-requests/mine` said meanwhile.
+    /// When `GET /chat-requests/mine` showed the request in the queue.
     pub(crate) standings: Vec<Standing>,
-    /// How often the participant got another phone number meanwhile.
-    pub(crate) new_phone_numbers: usize,
+    /// When the participant changed the phone number meanwhile.
+    pub(crate) new_phone_numbers: Vec<Millis>,
 }
 
 #[derive(Clone, Debug)]
@@ -243,9 +308,9 @@ pub(crate) struct Attempt {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum PressAnswer {
     Accepted,
-    /// There is an open request already: an earlier attempt's.
+    /// There is an open request already, from an earlier attempt.
     Exists,
-    /// No answer, or one that says nothing about what happened.
+    /// No answer, or one that does not tell what happened.
     Unclear,
 }
 
@@ -263,7 +328,7 @@ pub(crate) enum CancelAnswer {
     Unclear,
 }
 
-/// Asked between two moments, a request was waiting in the messenger's queue.
+/// At some moment between these two, the request was in the messenger's queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) asked_at: Millis,
@@ -278,7 +343,7 @@ impl Press {
             .count()
     }
 
-    /// Accepted at once, so that it cannot have left a second request behind.
+    /// Whether the first attempt was accepted, so that there is no second request.
     pub(crate) fn is_clear(&self) -> bool {
         self.attempts.len() == 1 && self.count(PressAnswer::Accepted) == 1
     }
@@ -296,7 +361,7 @@ impl Press {
     }
 }
 
-/// A fault, from its beginning until what it concerned was at work again.
+/// A fault, from its start until everything that it broke worked again.
 #[derive(Clone, Debug)]
 pub(crate) struct Disturbance {
     pub(crate) kind: &'static str,

@@ -1,14 +1,19 @@
-//! Links between processes that can be cut: small TCP proxies. Each has an address that stays, wherever a process that was started
-//! again listens now.
+//! Links between processes: small TCP proxies that can be cut, stalled or delayed. The address of a link stays the same
+//! when the process behind it is restarted at another one.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// How many pieces of data may be queued in each direction of a connection.
+const WAITING: usize = 1024;
 
 /// Where a process listens; none while it is down.
 pub(crate) type Place = Option<Listens>;
@@ -22,11 +27,25 @@ pub(crate) enum Listens {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
     Open,
-    /// Connections are dropped, and so are new ones.
+    /// The link drops all connections, new ones included.
     Cut,
-    /// Connections stay and new ones are made, but nothing passes until the link opens; then it passes late.
+    /// The link keeps and accepts connections. Data waits until the link opens.
     Stalled,
+    /// Data arrives later by this, in its order.
+    Delayed(Duration),
 }
+
+impl State {
+    fn delay(self) -> Duration {
+        match self {
+            State::Delayed(delay) => delay,
+            State::Open | State::Cut | State::Stalled => Duration::ZERO,
+        }
+    }
+}
+
+/// Data that was read, and the earliest time to write it.
+type Piece = (Instant, Vec<u8>);
 
 pub(crate) struct Link {
     pub(crate) name: String,
@@ -54,7 +73,7 @@ impl Link {
 }
 
 async fn accept(listener: TcpListener, places: Vec<watch::Receiver<Place>>, state: watch::Receiver<State>) {
-    // One after the other, as a balancer does it.
+    // Round robin, as a load balancer does it.
     let turn = AtomicUsize::new(0);
     while let Ok((client, _)) = listener.accept().await {
         if *state.borrow() == State::Cut {
@@ -68,7 +87,7 @@ async fn accept(listener: TcpListener, places: Vec<watch::Receiver<Place>>, stat
     }
 }
 
-/// One connection, until an end goes or the link is cut.
+/// Passes the data of one connection until an end closes it or the link is cut.
 async fn pass(client: TcpStream, places: Vec<Listens>, state: watch::Receiver<State>) {
     let _ = client.set_nodelay(true);
     let mut cut = state.clone();
@@ -113,24 +132,49 @@ async fn pump_both(
 }
 
 async fn pump(
+    from: impl AsyncRead + Unpin,
+    to: impl AsyncWrite + Unpin,
+    state: watch::Receiver<State>,
+) -> std::io::Result<()> {
+    let (waits, waiting) = mpsc::channel(WAITING);
+    tokio::try_join!(
+        read_all(from, waits, state.clone()),
+        write_all(waiting, to, state)
+    )
+    .map(|_| ())
+}
+
+async fn read_all(
     mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut state: watch::Receiver<State>,
+    waits: mpsc::Sender<Piece>,
+    state: watch::Receiver<State>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
-        if flowing(&mut state).await.is_none() {
+        let due = Instant::now() + state.borrow().delay();
+        if read == 0 || waits.send((due, buffer[..read].to_vec())).await.is_err() {
             return Ok(());
         }
-        if read == 0 {
-            return to.shutdown().await;
-        }
-        to.write_all(&buffer[..read]).await?;
     }
 }
 
-/// Waits while the link is stalled; none when it is gone.
+async fn write_all(
+    mut waiting: mpsc::Receiver<Piece>,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+) -> std::io::Result<()> {
+    while let Some((due, bytes)) = waiting.recv().await {
+        sleep_until(due).await;
+        if flowing(&mut state).await.is_none() {
+            return Ok(());
+        }
+        to.write_all(&bytes).await?;
+    }
+    to.shutdown().await
+}
+
+/// Waits while the link is stalled. None when the link is gone.
 async fn flowing(state: &mut watch::Receiver<State>) -> Option<()> {
     state
         .wait_for(|state| *state != State::Stalled)
@@ -141,8 +185,6 @@ async fn flowing(state: &mut watch::Receiver<State>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::timeout;
 
     use super::*;
@@ -196,6 +238,23 @@ mod tests {
         link.set(State::Open);
 
         assert_eq!(stream.read_u8().await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn delayed_link_passes_everything_later_and_in_order() {
+        let (link, _place) = echo().await;
+        let mut stream = TcpStream::connect(link.address).await.unwrap();
+        let delay = Duration::from_millis(50);
+        link.set(State::Delayed(delay));
+        let start = Instant::now();
+        stream.write_all(&[1, 2]).await.unwrap();
+        stream.write_all(&[3]).await.unwrap();
+
+        let mut back = [0; 3];
+        stream.read_exact(&mut back).await.unwrap();
+        assert_eq!(back, [1, 2, 3]);
+        // There and back.
+        assert!(start.elapsed() >= 2 * delay);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! `mayday-chaos`: whether the promises hold while everything breaks. `cargo xtask chaos` builds and runs it.
+//! `mayday-chaos` checks that Mayday's promises hold while everything breaks. `cargo xtask chaos` builds and runs it.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use mayday_tests::chaos::{Plan, run};
 
-/// Whether Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links are cut.
+/// Checks that Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links
+/// are cut
 #[derive(Parser)]
 #[command(name = "cargo xtask chaos", bin_name = "cargo xtask chaos")]
 struct Cli {
@@ -14,7 +15,7 @@ struct Cli {
     #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
     minutes: Duration,
 
-    /// What decides about everything that is broken; taken from the clock if it is not given
+    /// The seed of the schedule of faults [default: from the clock]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
@@ -29,7 +30,14 @@ struct Cli {
     /// How many participants each of the two agencies has
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=100))]
     participants: u8,
+
+    /// How often the messenger's database is restored from a copy [default: once in 20 minutes]
+    #[arg(long, value_name = "N")]
+    restores: Option<u8>,
 }
+
+/// For a run without `--restores`.
+const MINUTES_TO_A_RESTORE: f64 = 20.0;
 
 fn parse_minutes(text: &str) -> Result<Duration, String> {
     let minutes: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
@@ -45,6 +53,10 @@ fn main() -> ExitCode {
         sidecars: cli.sidecars.into(),
         agencies: 2,
         participants: cli.participants.into(),
+        restores: cli.restores.map_or_else(
+            || (cli.minutes.as_secs_f64() / 60.0 / MINUTES_TO_A_RESTORE) as usize,
+            usize::from,
+        ),
         narrates: true,
     };
     println!("seed {}", plan.seed);
@@ -71,7 +83,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Short enough to be typed again.
+/// A seed from the clock, short enough to be typed.
 fn seed_of_the_moment() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.as_secs() % 1_000_000

@@ -1,14 +1,17 @@
-//! Whether Mayday keeps its promises while everything around it breaks: a workload, a schedule of faults, and a judge, in the manner of
-//! Jepsen's tests of sets and orders.
+//! Checks that Mayday keeps its promises while processes and links break: a workload, a schedule of faults, and rules
+//! for the history, as in Jepsen's tests of sets and orders.
 //!
-//! - `system` runs the processes, `link` what leads from one to another, `schedule` says what is broken and when.
-//! - `client` and `pressing` are what people do; `socket` and `rest` are how.
-//! - `history` is what they saw, `database` what is on record; `conformance` knows what may be seen at all.
-//! - `checks` has the rules, `verdict` what is printed.
+//! - `system` runs the processes, `link` is the network between them, `schedule` decides what breaks and when.
+//! - `client` and `pressing` are the workload, over `socket` and `rest`.
+//! - `history` is what the clients saw, `database` what is stored; `conformance` has the frames that may come at all.
+//! - `checks` has the rules, `verdict` prints the result.
 //!
-//! People are busy through a calm time and a storm of faults; then everything is made whole, they settle, and it is seen whether they know
-//! everything without having asked. So it goes on, storm after storm. At the end everybody reads all of their chats, and all of it is
-//! judged.
+//! Clients are busy through a calm time and a storm of faults. Then everything is repaired, the clients settle, and
+//! each must be up to date without having asked. This repeats, storm after storm. At the end all clients read all of
+//! their chats, and the checks judge the whole history.
+//!
+//! On demand it also restores the messenger's database from an older copy, while clients are busy and nothing else is
+//! broken. Only what was acknowledged between the copy and the restore may be lost.
 
 mod checks;
 mod client;
@@ -35,7 +38,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use self::checks::Violation;
 use self::client::{Client, Habit, Phase, Setting};
 use self::database::Record;
-use self::history::{Disturbance, History, Log, Press, Protocol, Side, User, now};
+use self::history::{Disturbance, History, Log, Millis, Press, Protocol, Restore, Side, User, now};
 use self::pressing::Presser;
 use self::rest::{Agency, Rest};
 use self::schedule::{Planned, Storm};
@@ -43,35 +46,40 @@ use self::system::System;
 pub use self::verdict::Verdict;
 use crate::accounts::Person;
 
-/// How long settling may take after everything is whole again. Delivery from an outbox is tried with pauses of up to ten seconds.
+/// Time limit for settling after everything is repaired. Outboxes retry with pauses of up to ten seconds.
 const SETTLING: Duration = Duration::from_secs(60);
 
-/// How long it may take until everybody knows everything without asking, and then until everybody has read everything.
+/// Time limit until every client is up to date without asking, and again until it has read all chats.
 const CATCHING_UP: Duration = Duration::from_secs(20);
 
-/// From one look at the databases to the next.
+/// The time between two reads of the databases.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What is to be run.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// How long people are busy and things break.
+    /// How long clients are busy and things break.
     pub duration: Duration,
     pub hosts: usize,
     pub sidecars: usize,
     pub agencies: usize,
-    /// Of each agency.
+    /// The participants of each agency.
     pub participants: usize,
-    /// Whether to tell about faults as they come.
+    /// How often the messenger's database is restored from a copy.
+    pub restores: usize,
+    /// Whether to print faults as they happen.
     pub narrates: bool,
 }
 
-/// Events and organizers of each agency.
+/// How long clients are busy in a calm time before the messenger's database is copied or restored.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The events and organizers of each agency.
 const EVENTS: usize = 2;
 const ORGANIZERS: usize = 3;
 
-/// Runs a plan. An error means that it could not be judged.
+/// Carries out a plan. An error means that there is no verdict.
 pub async fn run(plan: &Plan) -> Result<Verdict> {
     let started = Instant::now();
     let narrate = |text: &str| {
@@ -87,14 +95,25 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
 
     let mut faults = Vec::new();
     let mut violations = Vec::new();
-    for storm in schedule::storms(plan.seed, plan.duration, &system.targets()) {
+    let mut copied_at = None;
+    for storm in schedule::storms(plan.seed, plan.duration, plan.restores, &system.targets()) {
         phase.send_replace(Phase::Busy);
+        if let Some(copied_at) = copied_at.filter(|_| storm.restores) {
+            let restore = restore(copied_at, &system, &narrate).await?;
+            faults.push(restore.disturbance());
+            people.restores.push(restore);
+        }
+        if storm.copies {
+            sleep(BUSY).await;
+            narrate("copy the messenger's database");
+            copied_at = Some(system.copy()?);
+        }
         faults.extend(suffer(storm, &system, &narrate).await?);
         system.is_up().await?;
         phase.send_replace(Phase::Settling);
-        narrate("everything is whole again");
+        narrate("everything is repaired");
         violations.extend(people.settle(&system).await?);
-        narrate("everybody has settled");
+        narrate("all clients have settled");
     }
     phase.send_replace(Phase::Reading);
     people.read_everything().await;
@@ -118,7 +137,19 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Breaks what the schedule says, and returns when it was broken.
+/// Restores the messenger's database, and waits until sidecars must have told their clients.
+async fn restore(copied_at: Millis, system: &System, narrate: &impl Fn(&str)) -> Result<Restore> {
+    sleep(BUSY).await;
+    let age = (now() - copied_at) as f64 / 1000.0;
+    narrate(&format!(
+        "restore the messenger's database from a copy made {age:.0} s ago"
+    ));
+    let restore = system.restore(copied_at).await?;
+    sleep(checks::TOLD_WITHIN).await;
+    Ok(restore)
+}
+
+/// Carries out the faults of a storm, and returns when each of them happened.
 async fn suffer(storm: Storm, system: &System, narrate: &impl Fn(&str)) -> Result<Vec<Disturbance>> {
     let begun = Instant::now();
     let one = |planned: Planned| async move {
@@ -137,19 +168,21 @@ async fn suffer(storm: Storm, system: &System, narrate: &impl Fn(&str)) -> Resul
     disturbances
 }
 
-/// Everybody who takes part.
+/// All clients and participants, with their logs.
 struct People {
     logs: Vec<Arc<Mutex<Log>>>,
     presses: Vec<Arc<Mutex<Vec<Press>>>>,
+    restores: Vec<Restore>,
     tasks: JoinSet<()>,
 }
 
 impl People {
-    /// Founds agencies, signs people up, and has all of them begin.
+    /// Creates all agencies and accounts, and starts all clients.
     async fn arrive(plan: &Plan, system: &System, phase: &watch::Sender<Phase>) -> Result<People> {
         let mut people = People {
             logs: Vec::new(),
             presses: Vec::new(),
+            restores: Vec::new(),
             tasks: JoinSet::new(),
         };
         let rest = Rest(system.rest()?);
@@ -186,6 +219,7 @@ impl People {
             clients: self.logs.iter().map(copy).collect(),
             presses: self.presses.iter().flat_map(presses).collect(),
             faults,
+            restores: self.restores.clone(),
         }
     }
 
@@ -193,8 +227,8 @@ impl People {
         Record::read(&system.database("messenger"), &system.database("participant"))
     }
 
-    /// Waits until nothing is under way any more, and then until everybody knows everything without having been asked to look.
-    /// Returns what does not come true.
+    /// Waits until nothing is pending, and then until every client is up to date without asking. Returns what does not
+    /// come true in time.
     async fn settle(&self, system: &System) -> Result<Vec<Violation>> {
         let mut unsettled = self.until(SETTLING, || self.unsettled(system)).await?;
         let unknown = self
@@ -211,7 +245,7 @@ impl People {
         Ok(unsettled)
     }
 
-    /// Looks again and again until no violation is left or the time is up; returns what is left.
+    /// Repeats a check until it finds no violation or the time is up. Returns the last violations.
     async fn until(
         &self,
         patience: Duration,
@@ -223,12 +257,12 @@ impl People {
             if left.is_empty() || Instant::now() > deadline {
                 return Ok(left);
             }
-            // There is no event to wait for: databases change.
+            // There is no event to wait for: the databases change.
             sleep(LOOK).await;
         }
     }
 
-    /// Who or what is still under way.
+    /// Everything that is still pending.
     fn unsettled(&self, system: &System) -> Result<Vec<Violation>> {
         let mut left = Vec::new();
         let history = self.history(Vec::new());
@@ -256,7 +290,8 @@ impl People {
         Ok(left.into_iter().map(|case| Violation { rule, case }).collect())
     }
 
-    /// Waits until everybody has read all of their chats, for as long as somebody gets on with it. Who has not by then is found by the checks.
+    /// Waits until every client has read all of its chats, as long as there is progress. The checks report the chats
+    /// that are still unread then.
     async fn read_everything(&self) {
         let is_done = |log: &Arc<Mutex<Log>>| log.lock().expect("no panic while locked").has_read_everything;
         let read = |log: &Arc<Mutex<Log>>| log.lock().expect("no panic while locked").read_at_the_end.len();
@@ -277,7 +312,7 @@ impl People {
     }
 }
 
-/// What those who arrive are told.
+/// What it takes to start a client.
 struct Arrivals<'a> {
     rest: Rest,
     system: &'a System,
@@ -286,7 +321,8 @@ struct Arrivals<'a> {
 }
 
 impl Arrivals<'_> {
-    /// One who asks again and again, one who waits, and one whose client knows only the contract. The first has a second screen.
+    /// One organizer polls for requests, one waits for them, and one has a contract client. The first one has a second
+    /// device.
     fn organizers(&mut self, people: &mut People, number: usize, agency: &Agency) {
         let habits = [
             (Protocol::Two, false),
@@ -312,7 +348,7 @@ impl Arrivals<'_> {
         }
     }
 
-    /// Every fourth has a client that knows only the contract, and every third a second device.
+    /// Every fourth participant has a contract client, and every third a second device.
     fn participant(
         &mut self,
         people: &mut People,
@@ -344,6 +380,7 @@ impl Arrivals<'_> {
             rest: self.rest,
             rng: self.rng.fork(),
             phase: self.phase.subscribe(),
+            restores: self.system.restores(),
             presses,
         };
         people.tasks.spawn(presser.live());
@@ -367,6 +404,7 @@ impl Arrivals<'_> {
             rest: self.rest,
             seed: self.rng.u64(..),
             phase: self.phase.subscribe(),
+            restores: self.system.restores(),
         };
         people.tasks.spawn(Client::new(setting, log).live());
     }

@@ -1,5 +1,5 @@
-//! A participant's life beside the socket: pressing help until it is clear what came of it, looking how things stand, now and then
-//! changing the phone number or taking the request back, and pressing again when the chat is over.
+//! What a participant does over REST: presses for help, repeats the press until its outcome is clear, polls the
+//! request, sometimes changes the phone number or cancels the request, and presses again when the chat has ended.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::history::{Attempt, Cancel, CancelAnswer, Press, PressAnswer, Standing
 use super::rest::Rest;
 use crate::accounts::Person;
 
-/// From one look at how things stand to the next.
+/// The time between two polls of a request.
 const LOOK: Duration = Duration::from_millis(700);
 
-/// From one try to the next, when something did not work.
+/// The time between two attempts.
 const RETRY: Duration = Duration::from_millis(300);
 
 pub(crate) struct Presser {
@@ -28,6 +28,8 @@ pub(crate) struct Presser {
     pub(crate) rest: Rest,
     pub(crate) rng: Rng,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// How often the messenger's database was restored so far.
+    pub(crate) restores: watch::Receiver<usize>,
     pub(crate) presses: Arc<Mutex<Vec<Press>>>,
 }
 
@@ -36,7 +38,7 @@ impl Presser {
         *self.phase.borrow()
     }
 
-    /// Presses again and again while people are busy, and finishes what has been begun.
+    /// Presses again and again in phase `Busy`, and finishes in the phases after it.
     pub(crate) async fn live(mut self) {
         let mut number = 0;
         loop {
@@ -56,8 +58,17 @@ impl Presser {
             }
             number += 1;
             let place = self.begin(number);
+            let restores = *self.restores.borrow();
             self.press(place).await;
             self.wait_for_the_end(place).await;
+            // A restore may have lost the request. Its lock then keeps the participant from pressing again.
+            let may_be_forgotten = *self.restores.borrow() > restores;
+            while may_be_forgotten
+                && self.cancel(place).await == CancelAnswer::Unclear
+                && self.phase() != Phase::Over
+            {
+                sleep(RETRY).await;
+            }
         }
     }
 
@@ -66,7 +77,7 @@ impl Presser {
         (answer.status == 200).then(|| answer.json().ok()).flatten()
     }
 
-    /// Whether there is no open request, and pressing is still the thing to do.
+    /// Whether the participant has no open request and the phase is still `Busy`.
     async fn may_press(&self) -> bool {
         let path = format!("/participant/events/{}", self.event_id);
         let event = self.get(&path).await;
@@ -87,12 +98,12 @@ impl Presser {
             attempts: Vec::new(),
             cancels: Vec::new(),
             standings: Vec::new(),
-            new_phone_numbers: 0,
+            new_phone_numbers: Vec::new(),
         });
         presses.len() - 1
     }
 
-    /// Presses until it is clear that there is an open request.
+    /// Repeats the press until an answer shows that there is an open request.
     async fn press(&self, place: usize) {
         let description = self.note(place, |press| press.description.clone());
         let body = json!({"eventId": self.event_id, "description": description, "lat": 50.06, "lng": 19.94});
@@ -121,7 +132,7 @@ impl Presser {
         }
     }
 
-    /// Looks how things stand until the request is not open any more. Some are taken back.
+    /// Polls the request until it is not open any more. Cancels some of them.
     async fn wait_for_the_end(&mut self, place: usize) {
         let takes_back = self.rng.u32(..100) < 8;
         while self.phase() != Phase::Over {
@@ -140,7 +151,7 @@ impl Presser {
             if request["state"] != "waiting" {
                 continue;
             }
-            // A request that has no position has not arrived in the queue.
+            // A request without a position has not reached the queue yet.
             if request["position"].is_number() {
                 let standing = Standing {
                     asked_at,
@@ -162,11 +173,11 @@ impl Presser {
             .send("PATCH", "/participant/profile", token, Some(&body))
             .await;
         if answer.is_ok_and(|answer| answer.status == 200) {
-            self.note(place, |press| press.new_phone_numbers += 1);
+            self.note(place, |press| press.new_phone_numbers.push(now()));
         }
     }
 
-    async fn cancel(&self, place: usize) {
+    async fn cancel(&self, place: usize) -> CancelAnswer {
         let path = format!("/participant/chat-requests/mine/{}", self.event_id);
         let answer = self.rest.send("DELETE", &path, &self.person.token, None).await;
         let answer = match answer {
@@ -179,5 +190,6 @@ impl Presser {
         self.note(place, |press| {
             press.cancels.push(Cancel { answered_at, answer });
         });
+        answer
     }
 }

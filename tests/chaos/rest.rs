@@ -1,4 +1,4 @@
-//! Requests over links that may be cut, and the people who send them.
+//! REST requests over links that may be cut, and the accounts of a run.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::system::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::accounts::{PASSWORD, Person, id_of, new_user};
+use crate::settings::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 
-/// How long a client waits for an answer.
+/// Time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl Answer {
         Ok(serde_json::from_slice(&self.body)?)
     }
 
-    /// What went wrong, in the services' own words.
+    /// The `message` of an error body.
     pub(crate) fn message(&self) -> String {
         let message = self.json().ok().map(|body| body["message"].clone());
         message
@@ -45,7 +45,7 @@ impl Answer {
 }
 
 impl Rest {
-    /// Sends a request on a connection of its own. An error says nothing about whether it has been carried out.
+    /// Sends a request on a new connection. After an error the request may or may not have been carried out.
     pub(crate) async fn send(
         self,
         method: &str,
@@ -90,14 +90,14 @@ impl Rest {
     }
 }
 
-/// An agency at work.
+/// An agency with events and organizers.
 pub(crate) struct Agency {
     pub(crate) id: i64,
     pub(crate) events: Vec<i64>,
     pub(crate) organizers: Vec<Person>,
 }
 
-/// Founds an agency with events and organizers.
+/// Registers and approves an agency, and adds events and organizers.
 pub(crate) async fn found_agency(rest: Rest, name: &str, events: usize, organizers: usize) -> Result<Agency> {
     let email = |who: &str| format!("{who}@{name}.example.org");
     let registration = json!({
@@ -126,7 +126,8 @@ pub(crate) async fn found_agency(rest: Rest, name: &str, events: usize, organize
     };
     for number in 1..=events {
         let event = json!({
-            "name": format!("{name} {number}"), "description": "Loud", "address": "Błonia, Kraków", "lat": 50.06, "lng": 19.91,
+            "name": format!("{name} {number}"), "description": "Loud", "address": "Błonia, Kraków",
+            "lat": 50.06, "lng": 19.91,
             "timeStart": "2026-07-03T18:00", "timeEnd": "2026-07-03T23:00",
         });
         let event = rest

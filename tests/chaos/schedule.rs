@@ -1,59 +1,82 @@
-//! What is broken, and when: all of it follows from the seed.
+//! The faults of a run and their times. The seed decides all of them.
 
 use std::fmt;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// Before a storm everything works for a while: then there is something to break, and it is checked what nobody can promise in a storm.
+/// The calm time before a storm. Clients create work that can break, and some rules are checked in calm times only.
 const CALM_SECONDS: std::ops::Range<f64> = 4.0..7.0;
 const STORM_SECONDS: std::ops::Range<f64> = 8.0..20.0;
 
-/// In a storm, from one fault to the next.
+/// The time between two faults of a storm.
 const PAUSE_SECONDS: std::ops::Range<f64> = 0.2..2.5;
 
 /// How long a fault lasts.
 const FAULT_SECONDS: std::ops::Range<f64> = 0.5..8.0;
 
-/// What can be broken.
+/// How much later messages arrive over a delayed link.
+const DELAY: Duration = Duration::from_secs(2);
+
+/// The value for Redis' setting `timeout`: it then closes connections that are idle for this long.
+pub(crate) const REDIS_IDLE_SECONDS: u8 = 5;
+
+/// A copy is at most this many storms old when it is restored.
+const AGE_IN_STORMS: usize = 4;
+
+/// The names of everything that can break.
 #[derive(Clone, Debug)]
 pub(crate) struct Targets {
     pub(crate) hosts: Vec<String>,
     pub(crate) sidecars: Vec<String>,
     pub(crate) redis: String,
     pub(crate) links: Vec<String>,
-    /// Those among them over which sidecars hear of each other.
+    /// The links from sidecars to Redis.
     pub(crate) relays: Vec<String>,
 }
 
 /// A calm time and the faults that follow it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Storm {
+    /// In the calm time, the messenger's database is copied.
+    pub(crate) copies: bool,
+    /// In the calm time, the messenger's database is restored from the last copy.
+    pub(crate) restores: bool,
     pub(crate) faults: Vec<Planned>,
     pub(crate) ends_at: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Planned {
-    /// From the beginning of the calm.
+    /// The time since the start of the calm.
     pub(crate) at: Duration,
     pub(crate) fault: Fault,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// kill -9, and started again after a while.
+    /// SIGKILL, and a restart after a while.
     Kill { process: String, down: Duration },
-    /// The polite signal, and started again after a while.
+    /// SIGTERM, and a restart after a while.
     Stop { process: String, down: Duration },
     /// SIGSTOP, and SIGCONT after a while.
     Pause { process: String, time: Duration },
-    /// SIGSTOP, and kill -9 after a while: a process that hung until somebody had enough of it.
+    /// SIGSTOP, and SIGKILL after a while, as an operator kills a process that hangs.
     Hang { process: String, time: Duration },
-    /// Connections are dropped for a while.
+    /// The link drops all connections for a while.
     Cut { link: String, time: Duration },
-    /// Nothing passes for a while.
+    /// The link passes nothing for a while.
     Stall { link: String, time: Duration },
+    /// The link passes everything later for a while.
+    Delay {
+        link: String,
+        by: Duration,
+        time: Duration,
+    },
+    /// Redis drops all connections: `CLIENT KILL`.
+    DropClients,
+    /// Redis drops idle connections for a while: `CONFIG SET timeout`.
+    DropIdle { time: Duration },
 }
 
 impl Fault {
@@ -65,6 +88,9 @@ impl Fault {
             Fault::Hang { .. } => "hang",
             Fault::Cut { .. } => "cut",
             Fault::Stall { .. } => "stall",
+            Fault::Delay { .. } => "delay",
+            Fault::DropClients => "drop of Redis clients",
+            Fault::DropIdle { .. } => "drop of idle Redis clients",
         }
     }
 }
@@ -74,14 +100,20 @@ impl fmt::Display for Fault {
         let (target, time) = match self {
             Fault::Kill { process, down } | Fault::Stop { process, down } => (process, down),
             Fault::Pause { process, time } | Fault::Hang { process, time } => (process, time),
-            Fault::Cut { link, time } | Fault::Stall { link, time } => (link, time),
+            Fault::Cut { link, time } | Fault::Stall { link, time } | Fault::Delay { link, time, .. } => {
+                (link, time)
+            }
+            Fault::DropClients => return text.write_str(self.kind()),
+            Fault::DropIdle { time } => {
+                return write!(text, "{} for {:.1} s", self.kind(), time.as_secs_f64());
+            }
         };
         write!(text, "{} {target} for {:.1} s", self.kind(), time.as_secs_f64())
     }
 }
 
-/// Storms that take so long altogether.
-pub(crate) fn storms(seed: u64, duration: Duration, targets: &Targets) -> Vec<Storm> {
+/// Storms that take `duration` altogether, and additional calm times with a restore each.
+pub(crate) fn storms(seed: u64, duration: Duration, restores: usize, targets: &Targets) -> Vec<Storm> {
     let mut rng = Rng::with_seed(seed);
     let mut storms = Vec::new();
     let mut left = duration;
@@ -94,22 +126,47 @@ pub(crate) fn storms(seed: u64, duration: Duration, targets: &Targets) -> Vec<St
             faults.push(Planned { at, fault });
             at += seconds(&mut rng, PAUSE_SECONDS);
         }
-        storms.push(Storm { faults, ends_at });
+        storms.push(Storm {
+            copies: false,
+            restores: false,
+            faults,
+            ends_at,
+        });
         left -= ends_at;
+    }
+    if !storms.is_empty() {
+        (0..restores).for_each(|_| insert_restore(&mut rng, &mut storms));
     }
     storms
 }
 
+/// Adds a calm time with a restore, and a copy some storms before it. Nothing else breaks in the calm time: what was
+/// acknowledged before the restore has then arrived at the clients before it.
+fn insert_restore(rng: &mut Rng, storms: &mut Vec<Storm>) {
+    let place = rng.usize(1..=storms.len());
+    let age = rng.usize(1..=AGE_IN_STORMS.min(place));
+    storms[place - age].copies = true;
+    storms.insert(
+        place,
+        Storm {
+            copies: false,
+            restores: true,
+            faults: Vec::new(),
+            ends_at: seconds(rng, CALM_SECONDS),
+        },
+    );
+}
+
 fn fault(rng: &mut Rng, targets: &Targets) -> Fault {
     let time = seconds(rng, FAULT_SECONDS);
-    // What is down starts again soon: most of a storm is to be spent at work.
+    // A process is down for a short time only, so that it works for most of a storm.
     let down = time / 4;
     let host = targets.hosts[rng.usize(..targets.hosts.len())].clone();
     let sidecar = targets.sidecars[rng.usize(..targets.sidecars.len())].clone();
     let redis = targets.redis.clone();
     let link = targets.links[rng.usize(..targets.links.len())].clone();
     let relay = targets.relays[rng.usize(..targets.relays.len())].clone();
-    match rng.u8(..20) {
+    match rng.u8(..24) {
         0..=2 => Fault::Kill { process: host, down },
         3 => Fault::Pause { process: host, time },
         4 => Fault::Hang { process: host, time },
@@ -137,7 +194,16 @@ fn fault(rng: &mut Rng, targets: &Targets) -> Fault {
         14 | 15 => Fault::Cut { link, time },
         16 | 17 => Fault::Cut { link: relay, time },
         18 => Fault::Stall { link, time },
-        _ => Fault::Stall { link: relay, time },
+        19 => Fault::Stall { link: relay, time },
+        20 | 21 => Fault::Delay {
+            link: relay,
+            by: DELAY,
+            time: time + DELAY,
+        },
+        22 => Fault::DropClients,
+        _ => Fault::DropIdle {
+            time: time + Duration::from_secs(REDIS_IDLE_SECONDS.into()),
+        },
     }
 }
 
@@ -163,18 +229,18 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_everything() {
+    fn one_seed_gives_one_schedule() {
         let hour = Duration::from_secs(3600);
-        let once = storms(7, hour, &targets());
+        let once = storms(7, hour, 1, &targets());
 
-        assert_eq!(once, storms(7, hour, &targets()));
-        assert_ne!(once, storms(8, hour, &targets()));
+        assert_eq!(once, storms(7, hour, 1, &targets()));
+        assert_ne!(once, storms(8, hour, 1, &targets()));
     }
 
     #[test]
     fn every_kind_of_fault_comes_in_time_and_in_order() {
         let minutes = Duration::from_secs(20 * 60);
-        let storms = storms(1, minutes, &targets());
+        let storms = storms(1, minutes, 0, &targets());
 
         assert_eq!(
             storms.iter().map(|storm| storm.ends_at).sum::<Duration>(),
@@ -182,10 +248,27 @@ mod tests {
         );
         let faults: Vec<_> = storms.iter().flat_map(|storm| &storm.faults).collect();
         let kinds: BTreeSet<_> = faults.iter().map(|planned| planned.fault.kind()).collect();
-        assert_eq!(kinds.len(), 6, "{kinds:?}");
+        assert_eq!(kinds.len(), 9, "{kinds:?}");
         for storm in &storms {
             assert!(storm.faults.is_sorted_by_key(|planned| planned.at));
             assert!(storm.faults.iter().all(|planned| planned.at < storm.ends_at));
+        }
+    }
+    #[test]
+    fn a_restore_has_a_calm_time_of_its_own_after_a_copy() {
+        for seed in 0..50 {
+            // A single storm, and many.
+            for duration in [1, 600].map(Duration::from_secs) {
+                let storms = storms(seed, duration, 2, &targets());
+
+                let copy = storms.iter().position(|storm| storm.copies);
+                let restores: Vec<usize> = (0..storms.len())
+                    .filter(|place| storms[*place].restores)
+                    .collect();
+                assert_eq!(restores.len(), 2, "{storms:?}");
+                assert!(copy.is_some_and(|copy| copy < restores[0]), "{storms:?}");
+                assert!(restores.iter().all(|place| storms[*place].faults.is_empty()));
+            }
         }
     }
 }

@@ -13,20 +13,20 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// How long a client waits for a connection, or for the other end to take what it writes.
+/// Time limit for connecting and for writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
 }
 
-/// What has come.
+/// What the socket has received.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Frame(Value),
-    /// The end, with the code of the close frame if there was one.
+    /// The connection ended, with the code of the close frame if there was one.
     End(Option<u16>),
-    /// Something that no server should send.
+    /// Something that no server may send.
     Nonsense(String),
 }
 
@@ -48,7 +48,7 @@ impl Socket {
         Ok(timeout(PATIENCE, sending).await??)
     }
 
-    /// May be dropped and called again.
+    /// The next frame. Cancel safe.
     pub(crate) async fn next(&mut self) -> Incoming {
         loop {
             match self.stream.next().await {
@@ -66,7 +66,7 @@ impl Socket {
         }
     }
 
-    /// Says goodbye properly. Dropping a socket is the other way to go.
+    /// Sends a close frame. Dropping the socket sends none.
     pub(crate) async fn close(mut self) {
         let frame = CloseFrame {
             code: CloseCode::Normal,

@@ -1,8 +1,8 @@
-//! Processes that are broken on purpose: Redis, hosts on the same databases, sidecars, the dispatcher. Each has a keeper, a task that
-//! starts it, starts it again, and does to it what the schedule says.
+//! The processes of a run: Redis, hosts on the same databases, sidecars, the dispatcher. Each has a keeper, a task that
+//! starts it, restarts it, and breaks it as the schedule says.
 //!
-//! This is not `cargo xtask up`, which has one host, and addresses that do not change: here all that leads from one process to
-//! another is a [`Link`].
+//! `cargo xtask up` has one host and fixed addresses. Here every connection between two processes goes through a
+//! [`Link`].
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -13,33 +13,41 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::try_join_all;
+use rusqlite::{Connection as Database, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
+use super::history::{Millis, Restore, now};
 use super::link::{Link, Listens, Place, State};
-use super::schedule::{Fault, Targets};
+use super::schedule::{Fault, REDIS_IDLE_SECONDS, Targets};
+use crate::programs::{beside_this_program, workspace};
+use crate::settings::{
+    CHEAP_HASHING, MESSENGER_KEY, SERVICES, VARIABLES, environment_variable, runtime_config,
+};
 
-pub(crate) const SUPERADMIN_EMAIL: &str = "super@example.org";
-pub(crate) const SUPERADMIN_PASSWORD: &str = "superadmin password";
-const MESSENGER_KEY: &str = "messenger-key";
-
-/// The databases, each with the service that owns it.
-const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
-
-/// How long a process may take to get ready. Compiling components is part of it, on a machine that may be busy.
+/// Time limit for starting a process. It covers compiling the components on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A process that has been asked to end does so within this time.
+/// Time limit for stopping a process.
 const FAREWELL: Duration = Duration::from_secs(20);
 
-/// The dispatcher ends with its connection to Redis, and comes back when there may be one.
+/// The pause before the dispatcher is started again. It ends whenever its connection to Redis does.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What a sidecar's organizers may leave alone before their chats go back to the queue. The default is too long for a run of minutes.
+/// How long all hosts are down before the database is replaced. Their last answers have arrived by then.
+const RESTORING: Duration = Duration::from_secs(1);
+
+/// Time limit for a command to Redis, which may be paused.
+const REDIS_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long an organizer may be away before the messenger puts the chats back into the queue. The default is too long
+/// for a run of minutes.
 const ORPHAN_REQUEUE_SECONDS: &str = "4";
 
 pub(crate) struct System {
@@ -47,9 +55,11 @@ pub(crate) struct System {
     processes: Vec<Process>,
     links: Vec<Link>,
     trouble: Trouble,
+    /// How often the messenger's database was restored so far.
+    restores: watch::Sender<usize>,
 }
 
-/// What processes did that nobody had asked for.
+/// What processes did unasked, such as crash.
 type Trouble = Arc<Mutex<Vec<String>>>;
 
 struct Process {
@@ -59,13 +69,26 @@ struct Process {
     keeper: tokio::task::JoinHandle<()>,
 }
 
-/// What is to be done to a process.
-#[derive(Clone, Copy, Debug)]
+/// What a keeper does to its process.
+#[derive(Clone, Debug)]
 enum Order {
-    Kill { down: Duration },
-    Stop { down: Duration },
-    Pause { time: Duration },
-    Hang { time: Duration },
+    Kill {
+        down: Duration,
+    },
+    Stop {
+        down: Duration,
+    },
+    Pause {
+        time: Duration,
+    },
+    Hang {
+        time: Duration,
+    },
+    /// SIGTERM. The keeper reports when the process is gone, and restarts it when it may come back.
+    StopFor {
+        is_gone: mpsc::UnboundedSender<()>,
+        may_come_back: watch::Receiver<bool>,
+    },
 }
 
 impl System {
@@ -78,12 +101,14 @@ impl System {
             processes: Vec::new(),
             links: Vec::new(),
             trouble: Trouble::default(),
+            restores: watch::Sender::new(0),
         };
         system.keep(Recipe::redis(system.path()));
         let redis = vec![system.place("redis")?];
-        let runtime_config = write_runtime_config(system.path())?;
+        let config = system.path().join("runtime-config.toml");
+        fs::write(&config, runtime_config(system.path(), &SERVICES))?;
         for number in 1..=hosts {
-            system.keep(Recipe::host(number, system.path(), &runtime_config)?);
+            system.keep(Recipe::host(number, system.path(), &config)?);
         }
         let hosts = (1..=hosts)
             .map(|number| system.place(&format!("host-{number}")))
@@ -99,7 +124,7 @@ impl System {
         }
         let doors = system.link("dispatcher to hosts", hosts).await?;
         let ticks = system.link("dispatcher to redis", redis).await?;
-        let dispatcher = Recipe::dispatcher(system.path(), &runtime_config, doors, ticks)?;
+        let dispatcher = Recipe::dispatcher(system.path(), &config, doors, ticks)?;
         system.keep(dispatcher);
         system.is_up().await?;
         Ok(system)
@@ -178,7 +203,7 @@ impl System {
         }
     }
 
-    /// Breaks something and returns when it is whole again.
+    /// Carries out a fault, and returns when it is over.
     pub(crate) async fn suffer(&self, fault: &Fault) -> Result<()> {
         match fault {
             Fault::Kill { process, down } => self.order(process, Order::Kill { down: *down }).await,
@@ -187,7 +212,107 @@ impl System {
             Fault::Hang { process, time } => self.order(process, Order::Hang { time: *time }).await,
             Fault::Cut { link, time } => self.disturb(link, State::Cut, *time).await,
             Fault::Stall { link, time } => self.disturb(link, State::Stalled, *time).await,
+            Fault::Delay { link, by, time } => self.disturb(link, State::Delayed(*by), *time).await,
+            Fault::DropClients => {
+                // Redis does not count subscribers as normal clients.
+                self.tell_redis("CLIENT KILL TYPE normal").await?;
+                self.tell_redis("CLIENT KILL TYPE pubsub").await
+            }
+            Fault::DropIdle { time } => {
+                self.tell_redis(&format!("CONFIG SET timeout {REDIS_IDLE_SECONDS}"))
+                    .await?;
+                sleep(*time).await;
+                self.tell_redis("CONFIG SET timeout 0").await
+            }
         }
+    }
+
+    /// Sends Redis a command. It is no error if Redis is down: the command is about connections and settings, which end
+    /// with the process.
+    async fn tell_redis(&self, command: &str) -> Result<()> {
+        let place = self.place("redis")?.borrow().clone();
+        let Some(Listens::Unix(path)) = place else {
+            return Ok(());
+        };
+        let telling = async {
+            let mut stream = UnixStream::connect(path).await?;
+            stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        if let Ok(Ok(answer)) = timeout(REDIS_PATIENCE, telling).await
+            && answer.starts_with('-')
+        {
+            bail!("Redis answers {answer} to {command}");
+        }
+        Ok(())
+    }
+
+    /// Copies the messenger's database while everything runs, as a backup does. Returns when the copy was started: what
+    /// was committed before is in it.
+    pub(crate) fn copy(&self) -> Result<Millis> {
+        let copied_at = now();
+        let copy = self.copy_of_database();
+        if copy.exists() {
+            fs::remove_file(&copy)?;
+        }
+        let database =
+            Database::open_with_flags(self.database("messenger"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let to = copy.to_str().context("the temporary folder has a strange name")?;
+        database.execute("VACUUM INTO ?1", [to])?;
+        Ok(copied_at)
+    }
+
+    /// Stops all hosts, replaces the messenger's database by the last copy, and starts the hosts again.
+    pub(crate) async fn restore(&self, copied_at: Millis) -> Result<Restore> {
+        let (is_gone, mut gone) = mpsc::unbounded_channel();
+        let (come_back, may_come_back) = watch::channel(false);
+        let hosts = self.targets().hosts;
+        let stopping = hosts.iter().map(|host| {
+            let order = Order::StopFor {
+                is_gone: is_gone.clone(),
+                may_come_back: may_come_back.clone(),
+            };
+            self.order(host, order)
+        });
+        let began_at = now();
+        let replacing = async {
+            for _ in &hosts {
+                gone.recv().await.context("a keeper is gone")?;
+            }
+            sleep(RESTORING).await;
+            let database = self.database("messenger");
+            // They belong to the database that is replaced.
+            for suffix in ["-wal", "-shm"] {
+                let mut path = database.clone().into_os_string();
+                path.push(suffix);
+                if Path::new(&path).exists() {
+                    fs::remove_file(path)?;
+                }
+            }
+            fs::copy(self.copy_of_database(), database)?;
+            self.restores.send_modify(|restores| *restores += 1);
+            let restored_at = now();
+            come_back.send_replace(true);
+            anyhow::Ok(restored_at)
+        };
+        let (_, restored_at) = tokio::try_join!(try_join_all(stopping), replacing)?;
+        Ok(Restore {
+            copied_at,
+            began_at,
+            restored_at,
+            ended_at: now(),
+        })
+    }
+
+    fn copy_of_database(&self) -> PathBuf {
+        self.path().join("copy-of-messenger.db")
+    }
+
+    /// How often the messenger's database was restored so far.
+    pub(crate) fn restores(&self) -> watch::Receiver<usize> {
+        self.restores.subscribe()
     }
 
     async fn order(&self, process: &str, order: Order) -> Result<()> {
@@ -204,7 +329,7 @@ impl System {
         let link = self.link_named(link)?;
         link.set(state);
         sleep(time).await;
-        // Whoever disturbs it at the same time is cut short, which does no harm.
+        // This also ends another disturbance of the link, which does no harm.
         link.set(State::Open);
         Ok(())
     }
@@ -234,11 +359,11 @@ impl System {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Ends everything: what is in the databases now is final.
+    /// Ends all processes. The databases do not change any more.
     pub(crate) async fn end(&mut self) {
         for process in self.processes.drain(..) {
             process.keeper.abort();
-            // The process goes with its keeper.
+            // The process is killed when its keeper is dropped.
             let _ = process.keeper.await;
         }
     }
@@ -256,7 +381,7 @@ impl System {
         self.trouble.lock().expect("no panic while locked").clone()
     }
 
-    /// Leaves everything where it is, to be looked at.
+    /// Keeps the directory with databases and logs.
     pub(crate) fn leave_behind(mut self) -> PathBuf {
         self.directory.disable_cleanup(true);
         self.directory.path().to_owned()
@@ -273,18 +398,18 @@ struct Recipe {
     ready: Ready,
 }
 
-/// By what a process shows that it is ready.
+/// How a process shows that it is ready.
 enum Ready {
-    /// A line that begins with this goes on with its address.
+    /// By a line that begins with this and continues with the address.
     Address(&'static str),
-    /// A line that contains this; it listens at a path known before.
+    /// By a line that contains this. The process listens at this path.
     Line(&'static str, PathBuf),
-    /// Nothing: nobody connects to it. It ends by itself when Redis is away.
+    /// Not at all. Nobody connects to the process, and it ends when Redis does.
     Started,
 }
 
 impl Recipe {
-    /// Redis without persistence, at a path rather than a port, so that nobody can take its place while it is down.
+    /// Redis without persistence. It listens at a path, because another process could take its port while it is down.
     fn redis(directory: &Path) -> Recipe {
         let socket = directory.join("redis.sock");
         let args = ["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"];
@@ -324,7 +449,7 @@ impl Recipe {
         recipe.env.extend(
             urls.into_iter()
                 .chain(redis)
-                .map(|(name, value)| (variable(&name), value)),
+                .map(|(name, value)| (environment_variable(&name), value)),
         );
         Ok(recipe)
     }
@@ -348,28 +473,14 @@ impl Recipe {
             "--runtime-config-file".to_owned(),
             runtime_config.display().to_string(),
         ]);
-        let variables = [
-            ("organizer_jwt_secret", "organizer secret of 32 bytes at least"),
-            (
-                "participant_jwt_secret",
-                "participant secret of 32 bytes at least",
-            ),
-            ("organizer_key", "organizer-key"),
-            ("participant_key", "participant-key"),
-            ("messenger_key", MESSENGER_KEY),
-            ("superadmin_email", SUPERADMIN_EMAIL),
-            ("superadmin_password", SUPERADMIN_PASSWORD),
-            ("argon2_memory_kib", "64"),
-            ("argon2_iterations", "1"),
-            ("orphan_requeue_seconds", ORPHAN_REQUEUE_SECONDS),
-        ];
+        let orphans = [("orphan_requeue_seconds", ORPHAN_REQUEUE_SECONDS)];
+        let variables = VARIABLES.into_iter().chain(CHEAP_HASHING).chain(orphans);
         Ok(Recipe {
             name: name.to_owned(),
             program: beside_this_program("mayday-host")?,
             args,
             env: variables
-                .iter()
-                .map(|(name, value)| (variable(name), (*value).to_owned()))
+                .map(|(name, value)| (environment_variable(name), value.to_owned()))
                 .collect(),
             directory: directory.to_owned(),
             ready: Ready::Started,
@@ -410,7 +521,7 @@ impl Recipe {
     }
 }
 
-/// Keeps a process running, but for what it is ordered to do to it.
+/// Keeps a process running, and carries out orders.
 struct Keeper {
     recipe: Recipe,
     is_at: watch::Sender<Place>,
@@ -446,14 +557,14 @@ impl Keeper {
                     }
                 }
             };
-            // Whoever waits for this then waits until it is up again, and must not see that it was up before.
+            // The caller then waits until the process is up again, and must not see that it was up before.
             if let Some(done) = is_done {
                 let _ = done.send(());
             }
         }
     }
 
-    /// Does it, and returns whether the process has ended.
+    /// Carries out an order, and returns whether the process has ended.
     async fn carry_out(&self, order: Order, child: &mut Child) -> bool {
         match order {
             Order::Pause { time } => {
@@ -474,20 +585,33 @@ impl Keeper {
                 sleep(down).await;
             }
             Order::Stop { down } => {
-                self.signal(child, Signal::TERM);
-                match timeout(FAREWELL, child.wait()).await {
-                    Ok(Ok(status)) if status.success() => {}
-                    Ok(ended) => self.complain(format!("was asked to stop and ended with {ended:?}")),
-                    Err(_) => {
-                        self.complain("was asked to stop and did not".to_owned());
-                        let _ = child.kill().await;
-                    }
-                }
-                self.is_at.send_replace(None);
+                self.stop(child).await;
                 sleep(down).await;
+            }
+            Order::StopFor {
+                is_gone,
+                mut may_come_back,
+            } => {
+                self.stop(child).await;
+                let _ = is_gone.send(());
+                // An error means that the caller has given up.
+                let _ = may_come_back.wait_for(|may| *may).await;
             }
         }
         true
+    }
+
+    async fn stop(&self, child: &mut Child) {
+        self.signal(child, Signal::TERM);
+        match timeout(FAREWELL, child.wait()).await {
+            Ok(Ok(status)) if status.success() => {}
+            Ok(ended) => self.complain(format!("was asked to stop and ended with {ended:?}")),
+            Err(_) => {
+                self.complain("was asked to stop and did not".to_owned());
+                let _ = child.kill().await;
+            }
+        }
+        self.is_at.send_replace(None);
     }
 
     async fn start(&self) -> Result<(Child, Listens)> {
@@ -502,7 +626,7 @@ impl Keeper {
                 .context("it does not get ready")??,
         };
         let mut log = log()?;
-        // A process whose output nobody reads would stand still one day.
+        // A process blocks when nobody reads its output.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 let _ = writeln!(log, "{line}");
@@ -549,7 +673,7 @@ async fn listens<R: AsyncRead + Unpin>(
                     return Ok(Listens::Tcp(address.parse()?));
                 }
             }
-            // Releases of Redis differ in their capitals.
+            // Releases of Redis differ in capitals.
             Ready::Line(words, path) if line.to_lowercase().contains(words) => {
                 return Ok(Listens::Unix(path.clone()));
             }
@@ -557,40 +681,4 @@ async fn listens<R: AsyncRead + Unpin>(
         }
     }
     bail!("it ended before it was ready")
-}
-
-fn write_runtime_config(directory: &Path) -> Result<PathBuf> {
-    let sqlite = SERVICES.map(|service| {
-        let path = directory.join(format!("{service}.db"));
-        format!("[sqlite_database.{service}]\ntype = \"spin\"\npath = {path:?}\n")
-    });
-    let throttle = directory.join("throttle.db");
-    let text = format!(
-        "{}[key_value_store.throttle]\ntype = \"spin\"\npath = {throttle:?}\n",
-        sqlite.concat()
-    );
-    let path = directory.join("runtime-config.toml");
-    fs::write(&path, text)?;
-    Ok(path)
-}
-
-/// The environment variable that sets a variable of the manifest.
-fn variable(name: &str) -> String {
-    format!("SPIN_VARIABLE_{}", name.to_uppercase())
-}
-
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
-}
-
-/// Cargo puts programs of one profile next to each other, and tests into a folder beside them.
-fn beside_this_program(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe().context("could not find the path of this program")?;
-    let folders = own.ancestors().skip(1).take(2);
-    let mut places = folders.map(|folder| folder.join(name));
-    places
-        .find(|place| place.exists())
-        .with_context(|| format!("{name} is missing; build it first: cargo xtask build"))
 }

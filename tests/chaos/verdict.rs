@@ -1,4 +1,4 @@
-//! What a run comes to.
+//! The result of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use super::checks::{self, Violation};
 use super::database::Record;
 use super::history::{CancelAnswer, History, Log, PressAnswer, Side, Tally};
 
-/// At most this many cases are printed; the others are in the file.
+/// How many violations are printed. All of them are in a file.
 const PRINTED: usize = 20;
 
-/// Whether everything held, and how much of it there was.
+/// The violations of a run, and counts of what happened in it.
 #[derive(Debug)]
 pub struct Verdict {
     seed: u64,
@@ -47,18 +47,18 @@ impl Verdict {
         }
     }
 
-    /// Whether no violation was found.
+    /// Whether there are no violations.
     pub fn holds(&self) -> bool {
         self.violations.is_empty()
     }
 
-    /// How often something was counted, by its name in the verdict.
+    /// A count by its name.
     pub fn count(&self, name: &str) -> usize {
         let found = self.counts.iter().find(|(known, _)| *known == name);
         found.map_or(0, |(_, count)| *count)
     }
 
-    /// Notes where the databases and logs are, and writes what people saw beside them.
+    /// Keeps the directory with databases and logs, and writes the history and all violations into it.
     pub(crate) fn leave_behind(&mut self, directory: PathBuf, history: &History) -> Result<()> {
         fs::write(directory.join("history.txt"), format!("{history:#?}"))?;
         let cases: Vec<String> = self.violations.iter().map(Violation::to_string).collect();
@@ -109,7 +109,7 @@ fn counts(history: &History, record: &Record) -> Vec<(&'static str, usize)> {
         ),
         (
             "new phone numbers",
-            presses.iter().map(|press| press.new_phone_numbers).sum(),
+            presses.iter().map(|press| press.new_phone_numbers.len()).sum(),
         ),
         ("chats waiting", chats("waiting")),
         ("chats active", chats("active")),
@@ -134,6 +134,7 @@ fn counts(history: &History, record: &Record) -> Vec<(&'static str, usize)> {
             checks::positions_were_right(history, record).1,
         ),
         ("connections", tally(|tally| tally.connections)),
+        ("restores", history.restores.len()),
         ("resyncs", tally(|tally| tally.resyncs)),
         ("gaps", tally(|tally| tally.gaps)),
     ]
