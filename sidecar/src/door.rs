@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -195,11 +195,13 @@ async fn show_metrics(State(app): State<App>) -> Response {
         .into_response()
 }
 
-/// Whether a client that connects now would be served.
-async fn ready(State(app): State<App>) -> Response {
+/// Whether all is well. Clients are served without Redis as well: who asks whether to send clients here, such as a load
+/// balancer, asks `/readyz?exclude=redis`.
+async fn ready(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let excludes_redis = query.is_some_and(|query| query.split('&').any(|pair| pair == "exclude=redis"));
     let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready());
     let line = |name, ready| format!("{name}: {}\n", if ready { "ok" } else { "unavailable" });
-    let status = if redis && messenger {
+    let status = if messenger && (redis || excludes_redis) {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE

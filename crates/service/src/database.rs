@@ -168,15 +168,16 @@ fn connect(label: &str) -> Result<sqlite3::Connection, DatabaseError> {
     sqlite3::Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))
 }
 
-/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. `furnish` runs
-/// behind the migration of a new database. It does not run again, even if it fails.
+/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. A newer one is
+/// used as it is: during a rolling update both versions serve, and a migration keeps the version before it working.
+/// `furnish` runs behind the migration of a new database. It does not run again, even if it fails.
 pub fn open<Error: From<DatabaseError>>(
     label: &'static str,
     migrations: &[&str],
     furnish: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<Connection, Error> {
     let connection = Connection::new(label)?;
-    if version(&connection)? != migrations.len() && migrate(&connection, migrations)? == Some(0) {
+    if version(&connection)? < migrations.len() && migrate(&connection, migrations)? == Some(0) {
         furnish(&connection)?;
     }
     Ok(connection)
@@ -194,7 +195,7 @@ fn migrate(connection: &Connection, migrations: &[&str]) -> Result<Option<usize>
     switch_to_wal(connection)?;
     transaction(connection, |connection| {
         let from = version(connection)?;
-        let pending = pending(migrations, from)?;
+        let pending = pending(migrations, from);
         if pending.is_empty() {
             return Ok(None);
         }
@@ -211,17 +212,12 @@ fn migrate(connection: &Connection, migrations: &[&str]) -> Result<Option<usize>
 }
 
 /// The statements that bring a database from a version to the newest one.
-fn pending<'a>(migrations: &[&'a str], from: usize) -> Result<Vec<&'a str>, DatabaseError> {
-    let newest = migrations.len();
-    let pending = migrations.get(from..).ok_or_else(|| {
-        DatabaseError(format!(
-            "is at version {from}, newer than this program's {newest}"
-        ))
-    })?;
-    Ok(pending
+fn pending<'a>(migrations: &[&'a str], from: usize) -> Vec<&'a str> {
+    let pending = migrations.get(from..).unwrap_or_default();
+    pending
         .iter()
         .flat_map(|migration| statements(migration))
-        .collect())
+        .collect()
 }
 
 /// Write-ahead logging stays in the file once it is set. A database that is a server refuses the statement and looks
@@ -526,7 +522,7 @@ mod tests {
         ];
         let database = rusqlite::Connection::open_in_memory().unwrap();
         let migrate = |known: usize, from: usize| {
-            let pending = pending(&migrations[..known], from).unwrap();
+            let pending = pending(&migrations[..known], from);
             for sql in &pending {
                 database.execute(sql, ()).unwrap();
             }
@@ -541,8 +537,8 @@ mod tests {
         });
         assert_eq!(row, Ok((1, 2, 9)));
         assert!(
-            pending(&migrations, 4).is_err(),
-            "a newer program has migrated it"
+            pending(&migrations, 4).is_empty(),
+            "what a newer program has migrated is used as it is"
         );
     }
 

@@ -190,12 +190,6 @@ impl SendQueue {
         self.state.lock().expect("no panic while locked").protocol = protocol;
     }
 
-    /// Frames were lost before they came here. A client of protocol 2 is told to look (`resync`).
-    pub(crate) fn miss(&self) {
-        self.state.lock().expect("no panic while locked").missed = true;
-        self.filled.notify_one();
-    }
-
     /// Nothing is written until [`SendQueue::release`].
     pub(crate) fn hold(&self) {
         self.state.lock().expect("no panic while locked").held = true;

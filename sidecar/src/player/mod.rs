@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::error;
 
-use crate::connection::frames::CloseReason;
+use crate::connection::frames::{CloseReason, resync_frame};
 use crate::connection::handle::Handle;
 use crate::player::queues::Queues;
 
@@ -486,7 +486,7 @@ impl Member {
         self.after = 0;
         match self.protocol {
             Protocol::Contract => self.handle.end(CloseReason::MissedUpdates),
-            Protocol::Two => self.handle.queue.miss(),
+            Protocol::Two => self.handle.queue.push(resync_frame()),
         }
     }
 }

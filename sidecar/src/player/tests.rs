@@ -392,6 +392,16 @@ fn a_player_that_starts_anew_tells_its_clients_to_look() {
         Some(CloseReason::MissedUpdates),
         "its id is of the old log"
     );
+
+    let late = handle();
+    late.queue.push(Utf8Bytes::from_static("ready\n"));
+    player.join(ticket, principal(user(1)), 9, Protocol::Two, Arc::clone(&late));
+    let frames = taken(&late.queue);
+    assert_eq!(frames[0], "ready\n", "it is told behind what waits already");
+    assert!(
+        frames.last().is_some_and(|frame| frame.contains("resync")),
+        "{frames:?}"
+    );
 }
 
 #[test]

@@ -221,6 +221,11 @@ async fn without_redis_everybody_is_served() {
     left.becomes("redis: unavailable").await;
     assert!(left.get("/readyz").await.starts_with("HTTP/1.1 503"));
     assert!(left.get("/readyz").await.contains("messenger: ok"));
+    assert!(
+        left.get("/readyz?exclude=redis")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
     bob.say("anybody there?").await;
     bob.hears("anybody there?").await;
     neighbour.hears("anybody there?").await;
