@@ -124,6 +124,9 @@ class Overlay:
         apps = [name for kind, name in self.names if kind == "SpinApp"]
         self.names |= {(kind, name) for name in apps for kind in ("Service", "Deployment")}
         self.pods = [(each, template) for each in objects if (template := pod_template(each))]
+        kinds = [each["kind"] for each in objects]
+        if kinds[0] != "Namespace" or kinds.index("SpinAppExecutor") > kinds.index("SpinApp"):
+            problem(name, "the namespace is not first, or an executor comes behind its SpinApps")
         namespaces = {each["metadata"].get("namespace") for each in objects if each["kind"] != "Namespace"}
         if namespaces != {"mayday"}:
             problem(name, f"objects are in the namespaces {namespaces}, not only in mayday")
@@ -275,6 +278,8 @@ class Overlay:
                 problem(where, f"the manifest has no variable {name}")
             for name in required - variables.keys():
                 problem(where, f"the variable {name} is required by the manifest")
+            for name in {name for name in manifest["variables"] if name.endswith("_previous")} - variables.keys():
+                problem(where, f"{name} cannot be set, so that key cannot be rotated")
             if any(triggers[name] == "redis" for name in components) and "redis_url" not in variables:
                 problem(where, "its trigger needs redis_url")
             for name in components:
