@@ -1,10 +1,13 @@
-//! `cargo xtask check`: formatting, lints and documentation, with every warning an error.
+//! `cargo xtask check`: formatting, lints, documentation and deployment, with every warning an error.
+
+use std::env;
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::build::{COMPONENTS, PROBE};
-use crate::command::{cargo, run, succeeds};
-use crate::tools::{WASM_TARGET, ensure_wasm_target};
+use crate::command::{cargo, root, run, succeeds};
+use crate::tools::{WASM_TARGET, ensure_python_packages, ensure_wasm_target};
 
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run_all() -> Result<()> {
@@ -31,7 +34,24 @@ pub(crate) fn run_all() -> Result<()> {
     run(cargo()
         .args(["doc", "--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
+    check_deployment()?;
     check_dependencies()
+}
+
+/// What `deploy/` has for clusters, by a script that needs a few packages of Python. CI insists on them. Elsewhere a
+/// machine without Python or without a network is told what was not checked.
+fn check_deployment() -> Result<()> {
+    let python = match ensure_python_packages(&root().join("deploy/check/requirements.txt")) {
+        Ok(python) => python,
+        Err(error) if env::var_os("CI").is_none() => {
+            println!("deploy/ is not checked: {error:#}");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    run(Command::new(python)
+        .arg("deploy/check/check.py")
+        .current_dir(root()))
 }
 
 /// Licences, sources and advisories, where cargo-deny is installed: it is no part of a toolchain.

@@ -68,7 +68,7 @@ enum Chore {
     },
     /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
     Conformance(conformance::Options),
-    /// Check formatting, lints, documentation and, where cargo-deny is installed, dependencies
+    /// Check formatting, lints, documentation, deployment and, where cargo-deny is installed, dependencies
     Check,
 }
 

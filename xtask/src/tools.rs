@@ -1,13 +1,14 @@
-//! What a fresh machine lacks: the wasm target and `redis-server`. It is added where that can be done without asking, otherwise
-//! the error says what to type.
+//! What a fresh machine lacks: the wasm target, `redis-server`, and packages of Python. It is added where that can be
+//! done without asking, otherwise the error says what to type.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{self, find, root, run};
+use crate::command::{find, root, run, succeeds};
 
 /// The target of everything that runs inside the sandbox.
 pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
@@ -21,7 +22,7 @@ fn ensure_wasm_target_with(rustc: &OsStr, rustup: &OsStr) -> Result<()> {
     if has_wasm_target(rustc)? {
         return Ok(());
     }
-    if !command::succeeds(Command::new(rustup).arg("--version")) {
+    if !succeeds(Command::new(rustup).arg("--version")) {
         bail!(
             "the Rust toolchain lacks the target {WASM_TARGET}, and there is no rustup to add it. Install rustup \
              (https://rustup.rs) and type: rustup target add {WASM_TARGET}"
@@ -62,12 +63,11 @@ pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
     if let Some(program) = find("redis-server") {
         return Ok(program);
     }
-    let debian = Path::new("/etc/debian_version").exists() && find("apt-get").is_some();
-    if debian && rustix::process::geteuid().is_root() {
-        install_redis_server()?;
+    if may_install_debian_packages() {
+        install_debian_package("redis-server")?;
     }
     find("redis-server").with_context(|| {
-        let how = if debian {
+        let how = if is_debian() {
             "type: sudo apt-get install redis-server"
         } else {
             "install it with the machine's package manager, for example: brew install redis, or dnf install redis"
@@ -76,13 +76,57 @@ pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
     })
 }
 
-fn install_redis_server() -> Result<()> {
+/// A Python that has the packages of a requirements file, in an environment of its own below `target/`.
+pub(crate) fn ensure_python_packages(requirements: &Path) -> Result<PathBuf> {
+    let environment = root().join("target/python");
+    let python = environment.join("bin/python");
+    // What is installed, in the words of the file that asked for it.
+    let installed = environment.join("requirements.txt");
+    let wanted = fs::read_to_string(requirements)
+        .with_context(|| format!("could not read {}", requirements.display()))?;
+    if fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    // Debian's Python makes no environments before it has this package.
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+        && may_install_debian_packages()
+    {
+        install_debian_package("python3-venv")?;
+    }
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&environment))
+    .context("python3 and its module venv are missing (on Debian: sudo apt-get install python3-venv)")?;
+    run(Command::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ])
+        .arg(requirements))?;
+    fs::write(&installed, wanted).with_context(|| format!("could not write {}", installed.display()))?;
+    Ok(python)
+}
+
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists() && find("apt-get").is_some()
+}
+
+fn may_install_debian_packages() -> bool {
+    is_debian() && rustix::process::geteuid().is_root()
+}
+
+fn install_debian_package(package: &str) -> Result<()> {
+    let install = || run(apt_get().args(["install", "--yes", "--no-install-recommends", package]));
     // A machine fresh from its image has no package lists yet, which shows as a failed install.
-    if run(apt_get().args(["install", "--yes", "--no-install-recommends", "redis-server"])).is_ok() {
+    if install().is_ok() {
         return Ok(());
     }
     run(apt_get().arg("update"))?;
-    run(apt_get().args(["install", "--yes", "--no-install-recommends", "redis-server"]))
+    install()
 }
 
 fn apt_get() -> Command {

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Makes three database files of a copy that backup.sh has made, fit to be put in place together:
+#
+#   restore.sh COPY DIRECTORY
+#
+# docs/operations.md says where each has to go. Needs sqlite3.
+set -eu
+copy=$1
+directory=$2
+mkdir -p "$directory"
+for name in participant messenger organizer; do
+    file=$directory/$name.db
+    if [ -e "$file" ]; then
+        echo "$file is there already" >&2
+        exit 1
+    fi
+    if [ -e "$copy/$name.sql" ]; then
+        sqlite3 -bail "$file" <"$copy/$name.sql"
+        # The services switch a database to its write-ahead log when they create it, and not later.
+        sqlite3 "$file" 'PRAGMA journal_mode = WAL' >/dev/null
+    else
+        cp "$copy/$name.db" "$file"
+    fi
+    if [ "$(sqlite3 "$file" 'PRAGMA integrity_check; PRAGMA foreign_key_check')" != ok ]; then
+        echo "$file is damaged" >&2
+        exit 1
+    fi
+    chmod 600 "$file"
+done
+# The messenger's copy is a little younger. A request that was closed in between has its lock only in the participant's,
+# where it would keep the participant from pressing again.
+released=$(sqlite3 "$directory/participant.db" "
+    ATTACH '$directory/messenger.db' AS messenger;
+    DELETE FROM locks
+    WHERE request_id NOT IN (SELECT request_id FROM outbox)
+      AND request_id NOT IN (SELECT request_id FROM messenger.chats WHERE state <> 'ended')
+      AND request_id NOT IN (SELECT request_id FROM messenger.lock_releases);
+    SELECT changes();")
+echo "restored to $directory; $released locks of closed requests were released"

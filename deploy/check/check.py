@@ -1,0 +1,420 @@
+"""Checks everything in deploy/ without a cluster: `cargo xtask check` runs it, with what requirements.txt names.
+
+- Kustomize renders each overlay, and every object passes its schema: Kubernetes' own, or ours for the kinds of SpinKube
+  and Traefik.
+- Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, volumes,
+  accounts, the pods that a selector means, middlewares, executors.
+- The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
+- The context of the sidecar's image has everything that its Containerfile copies.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+# The oldest and the newest release of Kubernetes that the manifests are for. `preStop.sleep` came with 1.30.
+KUBERNETES = ("1.30", "1.37")
+# Kustomize 5 came with this kubectl.
+OLDEST_KUBECTL = (1, 27)
+
+OUR_SCHEMAS = {"SpinApp": "spinapp.json", "SpinAppExecutor": "spinappexecutor.json", "Middleware": "middleware.json"}
+
+# What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand.
+PREREQUISITES = {("RuntimeClass", "wasmtime-spin-v2"), ("IngressClass", "traefik"), ("Secret", "mayday-tls")}
+
+problems = []
+
+
+def problem(where, what):
+    problems.append(f"{where}: {what}")
+
+
+def kubectl():
+    """The person's own kubectl, or the one that pip has installed beside this Python."""
+    found = [shutil.which("kubectl"), shutil.which("kubectl", path=Path(sys.executable).parent)]
+    for program in filter(None, found):
+        answer = subprocess.run([program, "version", "--client", "-o", "json"], capture_output=True, text=True)
+        version = re.search(r'"gitVersion": "v(\d+)\.(\d+)', answer.stdout)
+        if version and tuple(map(int, version.groups())) >= OLDEST_KUBECTL:
+            return program
+    needed = ".".join(map(str, OLDEST_KUBECTL))
+    sys.exit(f"kubectl {needed} or newer is missing, and without it nothing is rendered (https://kubernetes.io)")
+
+
+def render(program, overlay):
+    """An overlay's objects. Files that are not in the repository are made of their examples."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "deploy"
+        shutil.copytree(ROOT / "deploy", copy, ignore=shutil.ignore_patterns("check"))
+        for example in copy.rglob("*.example"):
+            shutil.copy(example, example.with_suffix(""))
+        path = copy / "spinkube/overlays" / overlay
+        answer = subprocess.run([program, "kustomize", path], capture_output=True, text=True)
+    if answer.returncode or answer.stderr:
+        problem(overlay, f"kubectl kustomize says: {answer.stderr.strip()}")
+    return [each for each in yaml.safe_load_all(answer.stdout) if each]
+
+
+def check_schema(overlay, each):
+    where = f"{overlay}: {each['kind']} {each['metadata']['name']}"
+    if each["kind"] in OUR_SCHEMAS:
+        schema = json.loads((HERE / "schemas" / OUR_SCHEMAS[each["kind"]]).read_text())
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(each):
+            problem(where, f"{error.json_path}: {error.message}")
+        return
+    for version in KUBERNETES:
+        try:
+            kubernetes_validate.validate(each, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            problem(where, f"Kubernetes {version}: {error.message} ({'.'.join(map(str, error.path))})")
+
+
+def walk(value):
+    """All mappings inside a value."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner)
+
+
+def pod_template(each):
+    """What the object's pods look like. The operator's part is in its internal/controller."""
+    kind, name, spec = each["kind"], each["metadata"]["name"], each.get("spec", {})
+    if kind in ("Deployment", "StatefulSet"):
+        return spec["template"]
+    if kind == "CronJob":
+        return spec["jobTemplate"]["spec"]["template"]
+    if kind == "SpinApp":
+        labels = {"core.spinkube.dev/app-name": name, f"core.spinkube.dev/app.{name}.status": "ready"}
+        port = {"name": "http-app", "containerPort": 80}
+        return {
+            "metadata": {"labels": spec.get("podLabels", {}) | labels},
+            "spec": {"containers": [{"name": name, "image": spec["image"], "ports": [port]}]},
+        }
+    return None
+
+
+class Overlay:
+    """The objects of an overlay, and the question that each check asks of them: does this name exist?"""
+
+    def __init__(self, name, objects):
+        self.name = name
+        self.objects = objects
+        self.names = {(each["kind"], each["metadata"]["name"]) for each in objects} | PREREQUISITES
+        self.names |= {("ServiceAccount", "default")}
+        # The operator makes these of a SpinApp.
+        apps = [name for kind, name in self.names if kind == "SpinApp"]
+        self.names |= {(kind, name) for name in apps for kind in ("Service", "Deployment")}
+        self.pods = [(each, template) for each in objects if (template := pod_template(each))]
+        kinds = [each["kind"] for each in objects]
+        if kinds[0] != "Namespace" or kinds.index("SpinAppExecutor") > kinds.index("SpinApp"):
+            problem(name, "the namespace is not first, or an executor comes behind its SpinApps")
+        namespaces = {each["metadata"].get("namespace") for each in objects if each["kind"] != "Namespace"}
+        if namespaces != {"mayday"}:
+            problem(name, f"objects are in the namespaces {namespaces}, not only in mayday")
+
+    def each(self, kind):
+        return [each for each in self.objects if each["kind"] == kind]
+
+    def find(self, kind, name):
+        return next((each for each in self.each(kind) if each["metadata"]["name"] == name), None)
+
+    def must_exist(self, where, kind, name):
+        if (kind, name) not in self.names:
+            problem(f"{self.name}: {where}", f"there is no {kind} {name}")
+
+    def must_have_key(self, where, kind, reference):
+        self.must_exist(where, kind, reference["name"])
+        found = self.find(kind, reference["name"])
+        if found and reference["key"] not in (found.get("data") or {}) and not reference.get("optional"):
+            problem(f"{self.name}: {where}", f"{kind} {reference['name']} has no key {reference['key']}")
+
+    def selected(self, where, labels):
+        """The pods that labels select. A selector that means nobody is a mistake."""
+        chosen = [template for _, template in self.pods if labels.items() <= template["metadata"]["labels"].items()]
+        if not chosen:
+            problem(f"{self.name}: {where}", f"no pod has the labels {labels}")
+        return chosen
+
+    def must_have_port(self, where, templates, port):
+        for template in templates:
+            ports = [port for each in template["spec"]["containers"] for port in each.get("ports", [])]
+            if not any(port in (each.get("name"), each["containerPort"]) for each in ports):
+                problem(f"{self.name}: {where}", f"a pod has no port {port}")
+
+    def service_ports(self, name):
+        """By name and by number. A SpinApp's service has one port without a name."""
+        found = self.find("Service", name)
+        if not found:
+            return {80} if self.find("SpinApp", name) else set()
+        return {key for port in found["spec"]["ports"] for key in (port.get("name"), port["port"]) if key}
+
+    def check_references(self):
+        for each in self.objects:
+            where = f"{each['kind']} {each['metadata']['name']}"
+            for part in walk(each):
+                for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+                    if isinstance(part.get(field), dict):
+                        self.must_have_key(where, kind, part[field])
+                for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
+                    if isinstance(part.get(field), dict):
+                        self.must_exist(where, kind, part[field]["name"])
+                for field, kind in (
+                    ("loadFromSecret", "Secret"),
+                    ("secretName", "Secret"),
+                    ("serviceAccountName", "ServiceAccount"),
+                    ("runtimeClassName", "RuntimeClass"),
+                    ("executor", "SpinAppExecutor"),
+                    ("claimName", "PersistentVolumeClaim"),
+                    ("serviceName", "Service"),
+                    ("ingressClassName", "IngressClass"),
+                ):
+                    if isinstance(part.get(field), str):
+                        self.must_exist(where, kind, part[field])
+                if isinstance(part.get("configMap"), dict):
+                    self.must_exist(where, "ConfigMap", part["configMap"]["name"])
+            for name in middlewares(each):
+                self.must_exist(where, "Middleware", name)
+
+    def check_pods(self):
+        for each, template in self.pods:
+            where = f"{each['kind']} {each['metadata']['name']}"
+            spec = template["spec"]
+            volumes = {volume["name"] for volume in spec.get("volumes", [])}
+            volumes |= {claim["metadata"]["name"] for claim in each["spec"].get("volumeClaimTemplates", [])}
+            for container in spec["containers"]:
+                if ":" not in container["image"]:
+                    problem(f"{self.name}: {where}", f"the image {container['image']} has no tag")
+                for mount in container.get("volumeMounts", []):
+                    if mount["name"] not in volumes:
+                        problem(f"{self.name}: {where}", f"there is no volume {mount['name']}")
+                for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+                    for handler in ("httpGet", "tcpSocket"):
+                        if port := container.get(probe, {}).get(handler, {}).get("port"):
+                            self.must_have_port(f"{where}, {probe}", [template], port)
+            selector = each["spec"].get("selector", {}).get("matchLabels", {})
+            if not selector.items() <= template["metadata"]["labels"].items():
+                problem(f"{self.name}: {where}", "its selector does not mean its own pods")
+
+    def check_selectors(self):
+        for each in self.each("Service"):
+            where = f"Service {each['metadata']['name']}"
+            chosen = self.selected(where, each["spec"]["selector"])
+            for port in each["spec"]["ports"]:
+                self.must_have_port(where, chosen, port.get("targetPort", port["port"]))
+        for each in self.each("PodDisruptionBudget"):
+            self.selected(f"PodDisruptionBudget {each['metadata']['name']}", each["spec"]["selector"]["matchLabels"])
+        for each in self.each("NetworkPolicy"):
+            where = f"NetworkPolicy {each['metadata']['name']}"
+            to = each["spec"]["podSelector"].get("matchLabels", {})
+            chosen = self.selected(where, to) if to else []
+            for rule in each["spec"].get("ingress", []):
+                for peer in rule.get("from", []):
+                    if "namespaceSelector" not in peer:
+                        self.selected(where, peer["podSelector"]["matchLabels"])
+                for port in rule.get("ports", []):
+                    self.must_have_port(where, chosen, port["port"])
+        for each in self.each("HorizontalPodAutoscaler"):
+            target = each["spec"]["scaleTargetRef"]
+            self.must_exist(f"HorizontalPodAutoscaler {each['metadata']['name']}", target["kind"], target["name"])
+            scaled = self.find(target["kind"], target["name"])
+            if scaled and "replicas" in scaled["spec"]:
+                problem(self.name, f"{target['name']} has a fixed number of replicas and an autoscaler")
+
+    def check_ingresses(self):
+        routes = {"/": (None, [])}
+        for each in self.each("Ingress"):
+            where = f"Ingress {each['metadata']['name']}"
+            for rule in each["spec"]["rules"]:
+                for path in rule["http"]["paths"]:
+                    service = path["backend"]["service"]
+                    self.must_exist(where, "Service", service["name"])
+                    port = service["port"].get("name") or service["port"]["number"]
+                    if port not in self.service_ports(service["name"]):
+                        problem(f"{self.name}: {where}", f"Service {service['name']} has no port {port}")
+                    routes[path["path"]] = (service["name"], middlewares(each))
+        if routes.get("/connect") != ("mayday-sidecar", []):
+            problem(self.name, "/connect does not lead to the sidecar, without any middleware")
+        if "buffer" not in routes["/"][1]:
+            problem(self.name, "requests to the app are not buffered")
+        for path in internal_routes():
+            longest = max((prefix for prefix in routes if is_below(path, prefix)), key=len, default="/")
+            if "refuse" not in routes[longest][1]:
+                problem(self.name, f"{path} is not refused at the ingress")
+
+    def check_apps(self, manifest):
+        """The SpinApps run every component once, and each has what its components need."""
+        triggers = {each["component"]: kind for kind, found in manifest["trigger"].items() for each in found}
+        apps = [app["spec"] for app in self.each("SpinApp")]
+        running = sorted(name for app in apps for name in app.get("components", triggers))
+        if running != sorted(triggers):
+            problem(self.name, f"SpinApps run {running}, and the manifest has {sorted(triggers)}")
+        if len({app["image"] for app in apps}) != 1:
+            problem(self.name, "the SpinApps are not of one image")
+        required = {name for name, variable in manifest["variables"].items() if variable.get("required")}
+        for app in self.each("SpinApp"):
+            where = f"{self.name}: SpinApp {app['metadata']['name']}"
+            components = app["spec"].get("components", list(triggers))
+            variables = {variable["name"]: variable for variable in app["spec"].get("variables", [])}
+            for name in variables.keys() - manifest["variables"].keys():
+                problem(where, f"the manifest has no variable {name}")
+            for name in required - variables.keys():
+                problem(where, f"the variable {name} is required by the manifest")
+            for name in {name for name in manifest["variables"] if name.endswith("_previous")} - variables.keys():
+                problem(where, f"{name} cannot be set, so that key cannot be rotated")
+            if any(triggers[name] == "redis" for name in components) and "redis_url" not in variables:
+                problem(where, "its trigger needs redis_url")
+            for name in components:
+                component = manifest["component"][name]
+                for variable in re.findall(r"{{ (\w+_url) }}", " ".join(component.get("allowed_outbound_hosts", []))):
+                    address = variables.get(variable, manifest["variables"][variable])
+                    self.check_address(where, address.get("value") or address["default"], components)
+                if "sqlite_databases" in component and "loadFromSecret" not in app["spec"].get("runtimeConfig", {}):
+                    problem(where, f"{name} has a database, and the app no runtime configuration")
+
+    def check_address(self, where, address, components):
+        url = urlsplit(address)
+        if url.hostname.endswith(".spin.internal"):
+            if url.hostname.split(".")[0] not in components:
+                problem(where, f"{address} is a component that is not in the same app")
+        elif (url.port or 80) not in self.service_ports(url.hostname):
+            problem(where, f"it calls {address}, and no such service is here")
+
+    def secret(self, name):
+        """A secret's values. Its name ends with a hash."""
+        found = next(each for each in self.each("Secret") if each["metadata"]["name"].startswith(name))
+        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+    def check_runtime_config(self, manifest):
+        config = tomllib.loads(self.secret("mayday-runtime-config")["runtime-config.toml"])
+        for section, field in (("sqlite_database", "sqlite_databases"), ("key_value_store", "key_value_stores")):
+            labels = {label for each in manifest["component"].values() for label in each.get(field, [])}
+            if labels != config[section].keys():
+                problem(self.name, f"runtime-config.toml has {section} {sorted(config[section])}, not {sorted(labels)}")
+        values = self.secret("mayday-variables")
+        stores = [each["url"] for each in config["key_value_store"].values()]
+        if stores != [values["redis_url"]]:
+            problem(self.name, "runtime-config.toml and secrets.env name different servers for Redis")
+        # An example is empty, and prod's servers are elsewhere.
+        for url in filter(None, stores + [each["url"] for each in config["sqlite_database"].values()]):
+            url = urlsplit(url)
+            if url.port not in self.service_ports(url.hostname):
+                problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
+        for name, value in values.items():
+            if name.endswith("_jwt_secret") and 0 < len(value) < 32:
+                problem(self.name, f"{name} has fewer than 32 bytes, so the service refuses to start")
+
+
+def middlewares(ingress):
+    """The names in an ingress's annotation, such as `mayday-buffer@kubernetescrd`."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    names = annotations.get("traefik.ingress.kubernetes.io/router.middlewares", "")
+    return [re.sub(r"^mayday-(.*)@kubernetescrd$", r"\1", name) for name in names.split(",") if name]
+
+
+def is_below(path, prefix):
+    return path == prefix or path.startswith(prefix.rstrip("/") + "/")
+
+
+def internal_routes():
+    """The first segments of the routes that only services and sidecars may call."""
+    for name, segment in (("organizer", "api"), ("participant", "internal"), ("messenger", "internal")):
+        source = (ROOT / "components" / name / "src/lib.rs").read_text()
+        if f'["{segment}", ' not in source:
+            problem(name, f"there is no route below /{segment} any more")
+        yield f"/{name}/{segment}"
+    yield "/.well-known/spin"
+
+
+def check_cloud(manifest):
+    """The manifests for Fermyon Cloud grant what the one at the root grants."""
+    for path in sorted((ROOT / "deploy/fermyon-cloud").glob("*.toml")):
+        variant = tomllib.loads(path.read_text().replace('"../../target/', '"target/'))
+        for kind in variant["trigger"].keys() - {"http"}:
+            problem(path.name, f"the cloud has no {kind} trigger")
+        for name, component in variant["component"].items():
+            here = {key: value for key, value in manifest["component"][name].items() if key != "build"}
+            if component != here:
+                problem(path.name, f"the component {name} is not as in spin.toml")
+        routes = [each for each in manifest["trigger"]["http"] if each["component"] in variant["component"]]
+        if variant["trigger"]["http"] != routes:
+            problem(path.name, "the routes are not as in spin.toml")
+        used = set(re.findall(r"{{ (\w+) }}", path.read_text()))
+        if used != variant["variables"].keys():
+            problem(path.name, f"variables that are used and declared differ: {used ^ variant['variables'].keys()}")
+        for name, variable in variant["variables"].items():
+            # Nothing is chained in the cloud, so addresses have no default.
+            expected = {"required": True} if name.endswith("_url") else manifest["variables"].get(name)
+            if variable != expected:
+                problem(path.name, f"the variable {name} is not as in spin.toml")
+
+
+def check_container():
+    """The context has what the Containerfile copies, and all members of the workspace."""
+    ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
+    containerfile = (ROOT / "deploy/Containerfile.sidecar").read_text()
+    for source in re.findall(r"^COPY (?!--from)(\S+) ", containerfile, re.MULTILINE):
+        if source.split("/")[0] in ignored or not (ROOT / source).exists():
+            problem("Containerfile.sidecar", f"{source} is not in the context")
+    workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
+    for member in workspace["members"]:
+        if member.split("/")[0] in ignored:
+            problem(".dockerignore", f"the workspace has no {member} in the container")
+    toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    if f"rust:{toolchain}-" not in containerfile:
+        problem("Containerfile.sidecar", f"its toolchain is not {toolchain}, as in rust-toolchain.toml")
+
+
+def check_scripts():
+    for script in sorted((ROOT / "deploy/backup").glob("*.sh")):
+        answer = subprocess.run(["sh", "-n", script], capture_output=True, text=True)
+        if answer.returncode or not os.access(script, os.X_OK):
+            problem(script.name, f"is not a script that can be run {answer.stderr}")
+
+
+def main():
+    manifest = tomllib.loads((ROOT / "spin.toml").read_text())
+    program = kubectl()
+    count = 0
+    for name in sorted(path.name for path in (ROOT / "deploy/spinkube/overlays").iterdir()):
+        objects = render(program, name)
+        for each in objects:
+            check_schema(name, each)
+        overlay = Overlay(name, objects)
+        overlay.check_references()
+        overlay.check_pods()
+        overlay.check_selectors()
+        overlay.check_ingresses()
+        overlay.check_apps(manifest)
+        overlay.check_runtime_config(manifest)
+        count += len(objects)
+    check_cloud(manifest)
+    check_container()
+    check_scripts()
+    for each in problems:
+        print(each)
+    if problems:
+        sys.exit(f"deploy: {len(problems)} problems")
+    print(f"deploy: {count} objects of Kubernetes are as they should be")
+
+
+if __name__ == "__main__":
+    main()
