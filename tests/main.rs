@@ -17,6 +17,7 @@ mod organizer;
 mod outages;
 mod participant;
 mod revoking;
+mod rotation;
 mod slow_clients;
 mod story;
 mod support;

@@ -187,6 +187,9 @@ fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
 
 /// What the sidecar counts.
 async fn show_metrics(State(app): State<App>) -> Response {
+    if let Some(status) = app.messenger.status().await {
+        app.connections.metrics.messenger_told(&status);
+    }
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (
         content_type,

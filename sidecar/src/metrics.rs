@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use sidecar_api::Status;
 
 use crate::connection::send_queue::Budget;
 
@@ -35,6 +36,9 @@ pub(crate) struct Metrics {
     pub(crate) publications_heard: Counter,
     pub(crate) publications_dropped: Counter,
     log_lines_dropped: Counter,
+    messenger_database_bytes: Gauge,
+    messenger_wal_bytes: Gauge,
+    messenger_log_rows: Gauge,
 }
 
 /// How a connection ended: who began it, or the close code.
@@ -80,6 +84,9 @@ impl Metrics {
             publications_heard: Counter::default(),
             publications_dropped: Counter::default(),
             log_lines_dropped: Counter::default(),
+            messenger_database_bytes: Gauge::default(),
+            messenger_wal_bytes: Gauge::default(),
+            messenger_log_rows: Gauge::default(),
         };
         metrics.registered()
     }
@@ -154,6 +161,21 @@ impl Metrics {
             "Log lines that could not be written",
             self.log_lines_dropped.clone(),
         );
+        registry.register(
+            "messenger_database_bytes",
+            "The size of the messenger's database when it was last told; 0 where it is a server",
+            self.messenger_database_bytes.clone(),
+        );
+        registry.register(
+            "messenger_wal_bytes",
+            "What its write-ahead log holds; 0 where it is a server",
+            self.messenger_wal_bytes.clone(),
+        );
+        registry.register(
+            "messenger_log_rows",
+            "How many updates the messenger's log has",
+            self.messenger_log_rows.clone(),
+        );
         self
     }
 
@@ -177,6 +199,14 @@ impl Metrics {
     /// How many connections have ended so.
     pub(crate) fn ended(&self, how: &'static str) {
         self.ended.get_or_create(&Ended { how }).inc();
+    }
+
+    /// The messenger has told how large its database is.
+    pub(crate) fn messenger_told(&self, status: &Status) {
+        self.messenger_database_bytes
+            .set(status.database_bytes.unwrap_or_default());
+        self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
+        self.messenger_log_rows.set(status.log_rows);
     }
 
     /// All of it as text.
@@ -206,6 +236,11 @@ mod tests {
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
+        metrics.messenger_told(&Status {
+            database_bytes: Some(8192),
+            wal_bytes: None,
+            log_rows: 17,
+        });
         let text = metrics.render(&Budget::default());
         for line in [
             "mayday_sidecar_connections 3",
@@ -216,6 +251,9 @@ mod tests {
             "mayday_sidecar_exchange_commands_bucket{le=\"64.0\"} 0",
             "mayday_sidecar_exchange_seconds_count 1",
             "mayday_sidecar_command_seconds_bucket{le=\"0.008\"} 1",
+            "mayday_sidecar_messenger_database_bytes 8192",
+            "mayday_sidecar_messenger_wal_bytes 0",
+            "mayday_sidecar_messenger_log_rows 17",
             "# EOF",
         ] {
             assert!(

@@ -1,7 +1,7 @@
 //! Who may call (contract 2.6, 2.7), and who may hold a socket (contract 5.2).
 
 use service::door::Request;
-use service::{keys, settings};
+use service::keys;
 use sidecar_api::{Principal, Realm, RevocationCursor, Revocations, User, Verdict};
 
 use crate::bindings::mayday::platform::identity;
@@ -92,7 +92,7 @@ pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
     let key = request
         .bearer()
         .ok_or(Error::Unauthorized("invalid authorization header"))?;
-    if keys::matches(key, &settings::text("messenger_key")?) {
+    if keys::is_of_service(key, "messenger_key")? {
         Ok(())
     } else {
         Err(Error::Unauthorized("invalid api key"))

@@ -57,7 +57,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
         return Ok(None);
     };
-    let secret = settings::secret("organizer_jwt_secret")?;
+    let secrets = settings::with_previous("organizer_jwt_secret", settings::secret)?;
     let mut validation = Validation::new(Algorithm::HS256);
     // The library's leeway would be one for `exp` as well; the times are checked below instead.
     validation.validate_exp = false;
@@ -65,10 +65,11 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
-    let key = DecodingKey::from_secret(secret.as_bytes());
-    let claims = jsonwebtoken::decode::<Claims>(jwt, &key, &validation)
-        .ok()
-        .map(|data| data.claims);
+    let claims = secrets.iter().find_map(|secret| {
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        let data = jsonwebtoken::decode::<Claims>(jwt, &key, &validation).ok()?;
+        Some(data.claims)
+    });
     let now = clock::now();
     let current = claims.filter(|claims| {
         claims.nbf.saturating_mul(1000) <= now + LEEWAY && now < claims.exp.saturating_mul(1000)

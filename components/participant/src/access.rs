@@ -3,7 +3,7 @@
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
-use service::{keys, settings};
+use service::keys;
 
 use crate::error::Error;
 use crate::store::participants::{self, Participant};
@@ -78,7 +78,7 @@ pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
     let key = request
         .bearer()
         .ok_or(Error::Unauthorized("invalid authorization header"))?;
-    if keys::matches(key, &settings::text("participant_key")?) {
+    if keys::is_of_service(key, "participant_key")? {
         Ok(())
     } else {
         Err(Error::Unauthorized("invalid api key"))

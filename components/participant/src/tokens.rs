@@ -56,7 +56,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
         return Ok(None);
     };
-    let secret = settings::secret("participant_jwt_secret")?;
+    let secrets = settings::with_previous("participant_jwt_secret", settings::secret)?;
     let mut validation = Validation::new(Algorithm::HS256);
     // The library's leeway would be one for `exp` as well; the times are checked below instead.
     validation.validate_exp = false;
@@ -64,10 +64,11 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud"]);
-    let key = DecodingKey::from_secret(secret.as_bytes());
-    let claims = jsonwebtoken::decode::<Claims>(jwt, &key, &validation)
-        .ok()
-        .map(|data| data.claims);
+    let claims = secrets.iter().find_map(|secret| {
+        let key = DecodingKey::from_secret(secret.as_bytes());
+        let data = jsonwebtoken::decode::<Claims>(jwt, &key, &validation).ok()?;
+        Some(data.claims)
+    });
     let now = clock::now();
     let current = claims.filter(|claims| millis(claims.nbf) <= now + LEEWAY && now < millis(claims.exp));
     Ok(current.and_then(|claims| {

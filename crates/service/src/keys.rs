@@ -2,14 +2,22 @@
 
 use subtle::ConstantTimeEq;
 
+use crate::settings::{self, SettingError};
+
 /// What follows `Bearer `: the header must be exactly two parts split at one space (contract 2.1).
 pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, credential) = header.split_once(' ')?;
     (scheme == "Bearer" && !credential.is_empty() && !credential.contains(' ')).then_some(credential)
 }
 
+/// Whether a presented key is the one in a variable, or the one before it.
+pub fn is_of_service(presented: &str, variable: &str) -> Result<bool, SettingError> {
+    let keys = settings::with_previous(variable, settings::text)?;
+    Ok(keys.iter().any(|key| matches(presented, key)))
+}
+
 /// Whether a presented key is the expected one, compared in constant time.
-pub fn matches(presented: &str, expected: &str) -> bool {
+fn matches(presented: &str, expected: &str) -> bool {
     presented.as_bytes().ct_eq(expected.as_bytes()).into()
 }
 

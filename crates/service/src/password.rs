@@ -35,7 +35,7 @@ impl Hashing {
         let iterations = settings::number("argon2_iterations")?;
         let parallelism = settings::number("argon2_parallelism")?;
         let hashing = Hashing::new(memory, iterations, parallelism).ok_or(SettingError::Invalid {
-            name: "argon2_memory_kib",
+            name: "argon2_memory_kib".to_owned(),
             rule: "and its siblings are not parameters of Argon2",
         })?;
         if !hashing.is_enough() {

@@ -6,35 +6,49 @@ use spin_sdk::variables;
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
     #[error("variable {name} cannot be read: {reason}")]
-    Missing { name: &'static str, reason: String },
+    Missing { name: String, reason: String },
     #[error("variable {name} {rule}")]
-    Invalid { name: &'static str, rule: &'static str },
+    Invalid { name: String, rule: &'static str },
 }
 
 /// The text of a variable.
-pub fn text(name: &'static str) -> Result<String, SettingError> {
+pub fn text(name: &str) -> Result<String, SettingError> {
     variables::get(name).map_err(|error| SettingError::Missing {
-        name,
+        name: name.to_owned(),
         reason: error.to_string(),
     })
 }
 
 /// The text of a variable that keeps a secret: at least 32 bytes, since a shorter key can be guessed (RFC 7518, 3.2).
-pub fn secret(name: &'static str) -> Result<String, SettingError> {
+pub fn secret(name: &str) -> Result<String, SettingError> {
     let secret = text(name)?;
     if secret.len() < 32 {
         return Err(SettingError::Invalid {
-            name,
+            name: name.to_owned(),
             rule: "must be at least 32 bytes long",
         });
     }
     Ok(secret)
 }
 
+/// What a variable and its `_previous` say, read by `read`: both are honoured while a key is replaced, and a previous
+/// one that is empty is none.
+pub fn with_previous(
+    name: &str,
+    read: fn(&str) -> Result<String, SettingError>,
+) -> Result<Vec<String>, SettingError> {
+    let previous = format!("{name}_previous");
+    let mut values = vec![read(name)?];
+    if !text(&previous)?.is_empty() {
+        values.push(read(&previous)?);
+    }
+    Ok(values)
+}
+
 /// A variable that holds a whole number.
-pub fn number(name: &'static str) -> Result<u32, SettingError> {
+pub fn number(name: &str) -> Result<u32, SettingError> {
     text(name)?.parse().map_err(|_| SettingError::Invalid {
-        name,
+        name: name.to_owned(),
         rule: "must be a whole number",
     })
 }

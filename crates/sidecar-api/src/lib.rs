@@ -226,6 +226,20 @@ pub struct Attendance {
     pub silent_for: i64,
 }
 
+/// How large the messenger's database is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Absent where the database is a server, which does not tell.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub database_bytes: Option<i64>,
+    /// What the write-ahead log holds; absent like the former.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wal_bytes: Option<i64>,
+    /// How many updates the log has.
+    pub log_rows: i64,
+}
+
 /// Who waits for help of an agency.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use sidecar_api::{Authenticate, Authenticated, Outcome, RevocationCursor, Revocations};
+use sidecar_api::{Authenticate, Authenticated, Outcome, RevocationCursor, Revocations, Status};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection to the messenger is made in this time, or not at all.
@@ -20,7 +20,7 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long readiness may take to answer.
+/// How long the messenger may take to say how it is.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The messenger, as the sidecar sees it.
@@ -124,6 +124,12 @@ impl Messenger {
         timeout(READY_TIMEOUT, self.call(Method::GET, "ready", Bytes::new()))
             .await
             .is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// How large the messenger's database is; nothing if it does not say so soon.
+    pub(crate) async fn status(&self) -> Option<Status> {
+        let answer = timeout(READY_TIMEOUT, self.call(Method::GET, "status", Bytes::new())).await;
+        understood(&answer.ok()?.ok()?).ok()
     }
 
     async fn post(&self, route: &str, body: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
