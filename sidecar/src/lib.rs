@@ -88,7 +88,7 @@ impl Default for Timings {
             authorization: Duration::from_secs(20),
             idle: Duration::from_secs(30 * 60),
             ping: Duration::from_secs(25),
-            ping_organizers: Duration::from_secs(10),
+            ping_organizers: Duration::from_secs(5),
             give_up: Duration::from_secs(10),
             drain: Duration::from_secs(5),
         }

@@ -168,16 +168,21 @@ fn connect(label: &str) -> Result<sqlite3::Connection, DatabaseError> {
     sqlite3::Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))
 }
 
-/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema. A newer one is
-/// used as it is: during a rolling update both versions serve, and a migration keeps the version before it working.
-/// `furnish` runs behind the migration of a new database. It does not run again, even if it fails.
+/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema that this program
+/// knows. The next one is used as it is: during a rolling update both versions serve, and a migration keeps the version
+/// before it working. `furnish` runs behind the migration of a new database. It does not run again, even if it fails.
 pub fn open<Error: From<DatabaseError>>(
     label: &'static str,
     migrations: &[&str],
     furnish: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<Connection, Error> {
     let connection = Connection::new(label)?;
-    if version(&connection)? < migrations.len() && migrate(&connection, migrations)? == Some(0) {
+    let (version, newest) = (version(&connection)?, migrations.len());
+    if version > newest + 1 {
+        let why = format!("{label} is at version {version}, too new for this program, which knows {newest}");
+        return Err(DatabaseError(why).into());
+    }
+    if version < newest && migrate(&connection, migrations)? == Some(0) {
         furnish(&connection)?;
     }
     Ok(connection)

@@ -15,8 +15,8 @@ const SILENCE: Millis = 5_000;
 const LOST: Millis = 60_000;
 
 /// An organizer who was given a chat while they waited, and is not heard for so long, did not get it. A sidecar pings
-/// organizers every ten seconds and tells every second who is here.
-const UNHEARD: Millis = 12_000;
+/// organizers every five seconds and tells every second who is here.
+const UNHEARD: Millis = 10_000;
 
 /// What is known of those who have gone is kept for so long.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
