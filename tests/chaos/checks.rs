@@ -150,7 +150,7 @@ fn acknowledged_messages_are_stored_once(history: &History, record: &Record) -> 
             };
             match found {
                 [message] if is_as_promised(message) => {}
-                [] if history.may_be_undone(saved.at) => {}
+                [] if history.may_be_undone(saved.at) || history.may_be_lost(&saved.id) => {}
                 _ => cases.add(format!("{sent:?} of {} is stored as {found:?}", log.name)),
             }
         }
@@ -163,7 +163,7 @@ fn acknowledgements_stay_true(history: &History) -> Vec<Violation> {
     let mut cases = Cases::of("acknowledgements stay true");
     for log in &history.clients {
         for [before, after] in &log.changed_saves {
-            if !history.may_be_undone(before.at) {
+            if !history.may_be_undone(before.at) && !history.may_be_lost(&before.id) {
                 cases.add(format!("{} was told {before:?} and then {after:?}", log.name));
             }
         }
@@ -177,7 +177,8 @@ fn known_chats_are_on_record(history: &History, record: &Record) -> Vec<Violatio
     let on_record: BTreeSet<&String> = record.chats.iter().map(|chat| &chat.id).collect();
     for log in &history.clients {
         for (chat_id, first_known_at) in &log.known {
-            if !on_record.contains(chat_id) && !history.may_be_undone(*first_known_at) {
+            let is_lost = history.may_be_undone(*first_known_at) || history.may_be_lost(chat_id);
+            if !on_record.contains(chat_id) && !is_lost {
                 cases.add(format!("{} knew of chat {chat_id} at {first_known_at}", log.name));
             }
         }
@@ -316,7 +317,7 @@ fn what_was_shown_is_on_record(history: &History, record: &Record) -> Vec<Violat
             let known = stored.iter().find(|stored| stored.message.id == live.id);
             let is_right = match known {
                 Some(stored) => live.seq.is_none_or(|seq| seq == stored.message.seq),
-                None => history.may_be_undone(live.at),
+                None => history.may_be_undone(live.at) || history.may_be_lost(&live.id),
             };
             if !is_right {
                 cases.add(format!("{} was shown {live:?}, stored as {known:?}", log.name));
@@ -372,11 +373,11 @@ fn resyncs_before(log: &Log, connection: usize, place: usize) -> usize {
     resyncs.iter().filter(|resync| resync.place <= place).count()
 }
 
-/// The stored messages that a connection was shown of a chat, each with its index in `Log::live` and its number.
-fn shown_by_connection<'a>(
-    log: &'a Log,
-    record: &Record,
-) -> BTreeMap<(usize, &'a str), Vec<(usize, &'a Live, i64)>> {
+/// A stored message as it was shown: its index in `Log::live`, the frame, and its number.
+type Shown<'a> = (usize, &'a Live, i64);
+
+/// The stored messages that each connection was shown of each chat.
+fn shown_by_connection<'a>(log: &'a Log, record: &Record) -> BTreeMap<(usize, &'a str), Vec<Shown<'a>>> {
     let mut shown: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut seen = HashSet::new();
     for (place, live) in log.live.iter().enumerate() {

@@ -261,12 +261,15 @@ impl Client {
 
     /// Drops what was known from before a restore, as after loading the page again.
     fn forgets_what_was_undone(&mut self) {
-        let restores = *self.setting.restores.borrow();
-        if restores > self.restores {
-            self.restores = restores;
-            self.closed.clear();
-            self.note(|log| log.shown.clear());
+        if *self.setting.restores.borrow() > self.restores {
+            self.forgets();
         }
+    }
+
+    fn forgets(&mut self) {
+        self.restores = *self.setting.restores.borrow();
+        self.closed.clear();
+        self.note(|log| log.shown.clear());
     }
 
     async fn converse(&mut self, socket: &mut Socket) -> Result<Leaving> {
@@ -610,7 +613,12 @@ impl Client {
                         connection.resyncs.push(Resync { at, place });
                     }
                 });
-                self.forgets_what_was_undone();
+                // A sidecar that does not know of a restore yet may show what was undone after a client has connected.
+                if self.restores > 0 {
+                    self.forgets();
+                } else {
+                    self.forgets_what_was_undone();
+                }
                 self.ask_for_chats(socket).await?;
             }
             _ => {}

@@ -477,8 +477,8 @@ async fn a_chat_given_to_an_organizer_who_is_not_heard_soon_waits_again() {
             desk.later(1);
             desk.beat(&mut s, Some(desk.here(id))).await;
         }
-        desk.later(11);
-        desk.beat(&mut s, Some(desk.silent(id, 11_500))).await;
+        desk.later(9);
+        desk.beat(&mut s, Some(desk.silent(id, 9_500))).await;
         desk.tick().await;
         let heard = desk.beat(&mut s, None).await;
         assert!(
@@ -486,7 +486,7 @@ async fn a_chat_given_to_an_organizer_who_is_not_heard_soon_waits_again() {
             "a pong may be on its way: {heard:?}"
         );
         desk.later(2);
-        desk.beat(&mut s, Some(desk.silent(id, 13_500))).await;
+        desk.beat(&mut s, Some(desk.silent(id, 11_500))).await;
         desk.tick().await;
         let heard = desk.beat(&mut s, None).await;
         let is_requeued = heard.kinds().contains(&("chat_requeued".to_owned(), "two"));
