@@ -62,6 +62,10 @@ async fn a_head_request_gets_the_headers_of_the_get_alone() {
             .for_each(|headers| drop(headers.remove("date")));
         assert_eq!(headers[0], headers[1], "{path}");
     }
+    for service in ["organizer", "participant", "messenger"] {
+        let log = components.log(service);
+        assert!(!log.contains("ResponseOutparam"), "{log}");
+    }
 }
 
 #[tokio::test]

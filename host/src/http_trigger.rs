@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_TYPE, HOST},
     uri::{Authority, Scheme},
 };
@@ -168,9 +168,13 @@ impl Inner {
         if let Some(exchange) = exchange {
             exchange.received();
         }
+        let is_head = head.method == Method::HEAD;
         let request = Request::from_parts(head, body);
         match self.admit().await {
-            Some(permit) => self.respond(&route, request, client, permit).await,
+            Some(permit) => {
+                let response = self.respond(&route, request, client, permit).await;
+                if is_head { without_body(response) } else { response }
+            }
             None => unavailable(),
         }
     }
@@ -284,6 +288,13 @@ async fn run_guest(
         .wasi_http_incoming_handler()
         .call_handle(&mut store, request, response)
         .await
+}
+
+/// The answer to a `HEAD`. Its body is read all the same: to a component that is writing it, a dropped body is an error.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (head, mut body) = response.into_parts();
+    tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
+    Response::from_parts(head, full(""))
 }
 
 /// A host of the application's own domain is for chained requests; from outside it would pretend to be one.

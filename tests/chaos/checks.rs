@@ -1014,6 +1014,12 @@ mod tests {
             world
         }
 
+        /// The participant service has a phone number that the messenger has not.
+        fn has_another_phone_number(&mut self) {
+            let numbers = &mut self.record.phone_numbers;
+            numbers.insert(PARTICIPANT.id, "another".to_owned());
+        }
+
         fn press(&mut self, participant_id: i64, description: &str, at: Millis) -> &mut Press {
             self.history.presses.push(Press {
                 participant_id,
@@ -1510,10 +1516,7 @@ mod tests {
     fn phone_number_that_support_does_not_know_is_found() {
         const RULE: &str = "who is being helped can be reached";
         let mut world = World::good();
-        world
-            .record
-            .phone_numbers
-            .insert(PARTICIPANT.id, "another".to_owned());
+        world.has_another_phone_number();
         world.must_break(RULE);
 
         world.record.chats[0].state = "ended".to_owned();
@@ -1848,10 +1851,7 @@ mod tests {
     fn phone_number_may_be_an_old_one_after_a_restore_until_it_changes_again() {
         const RULE: &str = "who is being helped can be reached";
         let mut world = World::good();
-        world
-            .record
-            .phone_numbers
-            .insert(PARTICIPANT.id, "another".to_owned());
+        world.has_another_phone_number();
         world.history.presses[0].new_phone_numbers.push(10_500);
         restored(&mut world, 9_000);
         world.must_hold();

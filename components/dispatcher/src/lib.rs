@@ -37,8 +37,8 @@ fn tick_all() {
     }
 }
 
-/// Ticks come every second or two. One that fails is logged in the first two seconds of a minute only: a service that is
-/// down would fill the log, and an instance remembers nothing.
+/// A failed tick is logged in the first two seconds of a minute only. Ticks come every second or two, so a service that
+/// is down would fill the log, and an instance remembers nothing.
 fn may_log(now: Millis) -> bool {
     now % 60_000 < 2_000
 }

@@ -1,9 +1,9 @@
 //! The archives (contract 5.1).
 
-use service::database::Connection;
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
+use service::database::Connection;
 use service::door::{Answer, Request};
 use sidecar_api::{Principal, Protocol, Realm};
 

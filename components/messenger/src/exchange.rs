@@ -8,7 +8,7 @@ use service::door::{Answer, Request};
 use sidecar_api::update::{self, Body, Cursor, Entry};
 use sidecar_api::{Command, Exchange, Outcome, Queue};
 
-use crate::commands::{self, Colleagues};
+use crate::commands::{self, Colleagues, Done};
 use crate::error::Error;
 use crate::frames::{self, Reply};
 use crate::store::lock_releases::Release;
@@ -92,29 +92,22 @@ fn carry_out(
     }
     let reading = Reading::of(&position);
     let commands = reading.admits(&exchange.commands);
-    let nothing = CarriedOut {
-        at: position.end,
+    let answered = |at, done: Done| CarriedOut {
+        at,
         reading,
-        replies: Vec::new(),
+        replies: done.replies,
         committed: Vec::new(),
-        passing: Body::default(),
+        passing: done.passing,
         closed: Vec::new(),
     };
     if commands.is_empty() {
-        return Ok(nothing);
+        return Ok(answered(position.end, Done::default()));
     }
     snapshot(connection, |connection| {
         let at = updates::end(connection)?;
         let mut done = commands::carry_out(connection, commands, colleagues)?;
         commands::answer_questions(connection, commands, &mut done.replies)?;
-        Ok(CarriedOut {
-            at,
-            reading,
-            replies: done.replies,
-            committed: Vec::new(),
-            passing: done.passing,
-            closed: Vec::new(),
-        })
+        Ok(answered(at, done))
     })
 }
 

@@ -153,17 +153,12 @@ impl Error {
     }
 }
 
-/// Tells the operator, once a minute, that another service is missed.
+/// Tells the operator, once a minute, that another service does not answer.
 fn log_unavailable(reason: &str) {
-    let printed = store::open().and_then(|connection| {
-        Ok(notices::print(
-            &connection,
-            "unavailable",
-            notices::MINUTE,
-            || format!("requests fail because another service does not answer: {reason}"),
-        )?)
-    });
+    let text = || format!("requests fail because another service does not answer: {reason}");
+    let printed = store::open()
+        .and_then(|connection| Ok(notices::print(&connection, "unavailable", notices::MINUTE, text)?));
     if let Err(error) = printed {
-        eprintln!("requests fail because another service does not answer: {reason}; {error}");
+        eprintln!("{}; {error}", text());
     }
 }

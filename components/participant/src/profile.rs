@@ -1,8 +1,7 @@
 //! The caller's own account (contract 4).
 
 use http::StatusCode;
-use service::database;
-use service::database::Connection;
+use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::password::Hashing;
 

@@ -3,8 +3,7 @@
 use http::StatusCode;
 use serde::Serialize;
 use service::credentials::{self, Claim};
-use service::database;
-use service::database::Connection;
+use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::email::{self, Options};
 use service::password::Hashing;

@@ -38,7 +38,7 @@ impl Trouble {
     }
 }
 
-/// For so long a transaction is tried again while the database is busy.
+/// How long a transaction is tried again while the database is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pauses between, with jitter.
@@ -50,7 +50,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// when it starts. What comes behind that has no transaction, or a baton that was used. All of these have committed
 /// nothing. A full disk is `SQLITE_FULL` where a file grows, but an I/O error where the index of the write-ahead log
 /// grows, and a file that cannot be opened where the log is to be created.
-const TROUBLES: [(&str, Trouble); 18] = [
+const TROUBLES: [(&str, Trouble); 19] = [
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
     ("database schema is locked", Trouble::Busy),
@@ -58,6 +58,7 @@ const TROUBLES: [(&str, Trouble); 18] = [
     ("sqlite_interrupt", Trouble::Busy),
     ("transaction timed out", Trouble::Busy),
     ("no transaction is active", Trouble::Busy),
+    ("stream expired", Trouble::Busy),
     ("the stream has expired", Trouble::Busy),
     ("received a baton", Trouble::Busy),
     ("database or disk is full", Trouble::Full),
@@ -125,14 +126,14 @@ impl Connection {
         })
     }
 
-    /// Leaves the old connection with all that it has begun. A database that is a server refuses any further statement
-    /// on one whose transaction took too long.
+    /// Replaces the connection, and so ends a transaction that is open on it. A database that is a server refuses every
+    /// further statement on a connection whose transaction took too long.
     fn reconnect(&self) -> Result<(), DatabaseError> {
         *self.current.borrow_mut() = connect(self.label)?;
         Ok(())
     }
 
-    /// Runs a statement. One outside of a transaction is a transaction by itself, and is run again like one.
+    /// Runs a statement. Outside of a transaction it is one by itself, and is run again like one.
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<QueryResult, DatabaseError> {
         let run = || {
             let result = self.current.borrow().execute(sql, parameters);

@@ -20,8 +20,8 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long the messenger may take to say how it is.
-const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time limit for what the messenger tells of itself.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The messenger, as the sidecar sees it.
 #[derive(Debug)]
@@ -121,14 +121,14 @@ impl Messenger {
 
     /// Whether the messenger can serve.
     pub(crate) async fn is_ready(&self) -> bool {
-        timeout(READY_TIMEOUT, self.call(Method::GET, "ready", Bytes::new()))
+        timeout(REPORT_TIMEOUT, self.call(Method::GET, "ready", Bytes::new()))
             .await
             .is_ok_and(|answer| answer.is_ok())
     }
 
     /// How large the messenger's database is; nothing if it does not say so soon.
     pub(crate) async fn status(&self) -> Option<Status> {
-        let answer = timeout(READY_TIMEOUT, self.call(Method::GET, "status", Bytes::new())).await;
+        let answer = timeout(REPORT_TIMEOUT, self.call(Method::GET, "status", Bytes::new())).await;
         understood(&answer.ok()?.ok()?).ok()
     }
 

@@ -1,9 +1,9 @@
 //! Commands that start, hand over and close chats, and those that tell the other side something about a chat.
 
-use service::database::Connection;
 use std::collections::{HashMap, HashSet};
 
 use service::clock::{self, Millis};
+use service::database::Connection;
 use sidecar_api::update::Body;
 use sidecar_api::{Command, Realm, Request};
 

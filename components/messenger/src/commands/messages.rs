@@ -1,9 +1,9 @@
 //! Commands that send messages.
 
-use service::database::Connection;
 use std::collections::{HashMap, HashSet};
 
 use service::clock;
+use service::database::Connection;
 use service::position::Position;
 use sidecar_api::{Command, Realm, Request};
 

@@ -159,8 +159,8 @@ pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), D
 }
 
 /// What the connection commits from now on may be lost with the power, though not with the program. That is good enough
-/// for who delivers what: at worst it is delivered once more, which changes nothing. A database that is a server refuses
-/// the statement, and decides by itself what it waits for.
+/// for who delivers what: at worst it is delivered once more, which changes nothing. A database that is a server
+/// refuses the statement, and decides by itself what it waits for.
 fn do_not_wait_for_the_disk(connection: &Connection) {
     let _ = execute(connection, "PRAGMA synchronous = NORMAL", &[]);
 }
