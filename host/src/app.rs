@@ -128,6 +128,12 @@ impl App {
         !self.0.subscriptions.is_empty()
     }
 
+    /// How many statements components have run on the database with this label, so that a test can count them.
+    pub fn statements(&self, database: &str) -> Option<u64> {
+        let mut components = self.0.components.values();
+        components.find_map(|component| Some(component.databases.get(database)?.statements()))
+    }
+
     /// Where the output of components goes, unless it goes to stderr alone.
     pub fn log_dir(&self) -> Option<&Path> {
         self.0.log_dir.as_deref()

@@ -57,6 +57,7 @@ struct File {
 #[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 enum DatabaseConfig {
     Spin { path: Option<PathBuf> },
+    Libsql { url: String, token: String },
 }
 
 #[derive(Deserialize)]
@@ -115,7 +116,10 @@ fn databases(file: &File, state: Option<&Path>, problems: &mut Problems) -> Hash
             .clone()
             .try_into()
             .map_err(anyhow::Error::from)
-            .and_then(|DatabaseConfig::Spin { path }| Database::new(path.map(absolute).transpose()?))
+            .and_then(|config| match config {
+                DatabaseConfig::Spin { path } => Database::file(path.map(absolute).transpose()?),
+                DatabaseConfig::Libsql { url, token } => Database::libsql(url, token),
+            })
             .with_context(|| format!("runtime configuration: [sqlite_database.{label}]"));
         databases.extend(
             problems
@@ -124,7 +128,7 @@ fn databases(file: &File, state: Option<&Path>, problems: &mut Problems) -> Hash
         );
     }
     if !databases.contains_key("default") {
-        let default = Database::new(state.map(|dir| dir.join("sqlite_db.db")));
+        let default = Database::file(state.map(|dir| dir.join("sqlite_db.db")));
         databases.extend(
             problems
                 .check(default)

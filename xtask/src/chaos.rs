@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::build;
 use crate::command::{root, run};
-use crate::tools::ensure_redis_server;
+use crate::tools::{ensure_redis_server, ensure_sqld};
 
 /// The program that breaks things and judges.
 const CHAOS: &str = "mayday-chaos";
@@ -15,6 +15,7 @@ const CHAOS: &str = "mayday-chaos";
 /// Builds everything and runs it. `args` are its options.
 pub(crate) fn run_chaos(args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
+    ensure_sqld()?;
     build::everything()?;
     run(Command::new(build::native(CHAOS)?).current_dir(root()).args(args))
 }

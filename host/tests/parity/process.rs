@@ -160,13 +160,13 @@ async fn a_request_in_flight_is_finished_before_it_stops() {
 /// ends.
 #[tokio::test]
 async fn it_fails_when_redis_goes_away() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start();
     let setup = Setup::new()
         .triggers("[[trigger.redis]]\nchannel = \"one\"\ncomponent = \"probe\"\n")
         .sections(&format!("[application.trigger.redis]\naddress = {:?}", redis.url));
     let mut program = Program::start(&setup.write(), &[]);
     program.line("Active Channels on ").await;
-    redis.stop().await;
+    redis.stop();
     let (ended_well, errors) = program.end().await;
     assert!(!ended_well);
     assert!(errors.contains("disconnected from"), "{errors}");

@@ -11,7 +11,7 @@ fn host(redis: &str) -> Host {
 /// `crates/factor-outbound-redis/src/host.rs`, `HostConnection`.
 #[tokio::test]
 async fn each_command_does_what_its_name_says() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let commands = [
         ("get a", "Ok(None)"),
         ("set a x", "Ok(())"),
@@ -35,7 +35,7 @@ async fn each_command_does_what_its_name_says() {
 /// The same place, `RedisResults`: nested answers are flattened.
 #[tokio::test]
 async fn any_command_can_be_executed() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let body = "> PING\n> SET n 5\n> GET n\n> INCRBY n 2\n> GET missing";
     let answer = host(&redis.url)
         .post(&format!("/redis?address={}", redis.url), body)
@@ -54,7 +54,7 @@ async fn any_command_can_be_executed() {
 /// The same place, `open` and `is_address_allowed`.
 #[tokio::test]
 async fn an_address_must_be_allowed_and_one_that_is_not_is_invalid() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let denied = host("redis://127.0.0.1:1")
         .post(&format!("/redis?address={}", redis.url), "get a")
         .await;

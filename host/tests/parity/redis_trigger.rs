@@ -62,7 +62,7 @@ async fn publish_until(redis: &Redis, messages: &[&str], key: &str, expected: &s
 /// messages are handled in order, one after the other; a failure does not stop the trigger.
 #[tokio::test]
 async fn messages_are_handled_one_at_a_time_and_a_failed_one_is_skipped() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let host = host(&redis, TRIGGER);
     let app = host.app.clone();
     let listener = tokio::spawn(async move { app.listen().await });
@@ -79,7 +79,7 @@ async fn messages_are_handled_one_at_a_time_and_a_failed_one_is_skipped() {
 /// `crates/trigger-redis/src/lib.rs`: the trigger's instances have no interceptor, so there is no service chaining.
 #[tokio::test]
 async fn a_message_handler_cannot_chain() {
-    let redis = Redis::start().await;
+    let redis = Redis::start();
     let http = "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"probe\"\n";
     let host = host(&redis, &format!("{http}{TRIGGER}"));
     let app = host.app.clone();
@@ -93,12 +93,12 @@ async fn a_message_handler_cannot_chain() {
 /// `crates/trigger-redis/src/lib.rs`, `run_listener`: there is no reconnecting.
 #[tokio::test]
 async fn the_trigger_ends_with_its_connection() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start();
     let host = host(&redis, TRIGGER);
     let app = host.app.clone();
     let listener = tokio::spawn(async move { app.listen().await });
     publish_until(&redis, &["store key 1"], "key", "1").await;
-    redis.stop().await;
+    redis.stop();
     let error = timeout(DEADLINE, listener).await.unwrap().unwrap().unwrap_err();
     assert!(
         error.to_string().starts_with("disconnected from 127.0.0.1:"),
@@ -109,9 +109,9 @@ async fn the_trigger_ends_with_its_connection() {
 /// The same place: the trigger does not wait for a server to come up.
 #[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_at_once() {
-    let mut redis = Redis::start().await;
+    let mut redis = Redis::start();
     let host = host(&redis, TRIGGER);
-    redis.stop().await;
+    redis.stop();
     let error = timeout(DEADLINE, host.app.listen()).await.unwrap().unwrap_err();
     assert!(
         error.to_string().contains("Redis trigger failed to connect to"),

@@ -4,20 +4,17 @@ use std::{
     env, fs,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::Once,
     time::{Duration, SystemTime},
 };
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use local_servers::Server;
 use mayday_host::{App, Body, Options};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
-    time::timeout,
-};
+use tokio::time::timeout;
 
 /// Longer than any event that a test waits for.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -183,45 +180,21 @@ fn component(id: &str, lines: &str, inherit: bool) -> String {
 
 /// A Redis server of the test's own.
 pub(crate) struct Redis {
-    child: Child,
+    server: Server,
     pub(crate) url: String,
 }
 
 impl Redis {
-    pub(crate) async fn start() -> Self {
-        // Another process may take the port before the server does; then there is another port.
-        for _ in 0..5 {
-            let port = free_address().port();
-            let mut child = tokio::process::Command::new("redis-server")
-                .args([
-                    "--port",
-                    &port.to_string(),
-                    "--bind",
-                    "127.0.0.1",
-                    "--save",
-                    "",
-                    "--dir",
-                    "/tmp",
-                ])
-                .stdout(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("redis-server is installed");
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            while let Some(line) = timeout(DEADLINE, lines.next_line()).await.unwrap().unwrap() {
-                if line.contains("Ready to accept connections") {
-                    return Self {
-                        child,
-                        url: format!("redis://127.0.0.1:{port}"),
-                    };
-                }
-            }
+    pub(crate) fn start() -> Self {
+        let server = Server::redis().unwrap();
+        Self {
+            url: server.url(),
+            server,
         }
-        panic!("redis-server does not start");
     }
 
-    pub(crate) async fn stop(&mut self) {
-        self.child.kill().await.unwrap();
+    pub(crate) fn stop(&mut self) {
+        self.server.kill().unwrap();
     }
 
     pub(crate) async fn connect(&self) -> redis::aio::MultiplexedConnection {
