@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::up::Database;
+
 mod bench;
 mod build;
 mod chaos;
@@ -51,6 +53,10 @@ enum Chore {
     Up(Box<up::Options>),
     /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing
     Test {
+        /// What the services of the tests keep their data in. With libsql, whole systems have two hosts
+        #[arg(long, value_enum, default_value_t = Database::Files)]
+        database: Database,
+
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -88,7 +94,7 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Build => build::everything(),
         Chore::Up(options) => up::run(&options),
-        Chore::Test { args } => test::run_tests(&args),
+        Chore::Test { database, args } => test::run_tests(database, &args),
         Chore::Bench { args } => bench::run_bench(&args),
         Chore::Chaos { args } => chaos::run_chaos(&args),
         Chore::Conformance(options) => conformance::run_suite(&options),
@@ -111,10 +117,17 @@ mod tests {
     fn test_passes_its_arguments_on() {
         let cli = Cli::parse_from(["cargo xtask", "test", "story", "--no-fail-fast", "-p", "tests"]);
 
-        let Chore::Test { args } = cli.chore else {
+        let Chore::Test { database, args } = cli.chore else {
             panic!("another chore")
         };
+        assert_eq!(database, Database::Files);
         assert_eq!(args, ["story", "--no-fail-fast", "-p", "tests"]);
+
+        let cli = Cli::parse_from(["cargo xtask", "test", "--database", "libsql", "-p", "tests"]);
+        assert!(matches!(
+            cli.chore,
+            Chore::Test { database: Database::Libsql, args } if args == ["-p", "tests"]
+        ));
     }
 
     #[test]

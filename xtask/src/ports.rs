@@ -11,23 +11,34 @@ const REDIS_PORT: u16 = 6379;
 /// The ports of one machine, all on 127.0.0.1.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    pub(crate) host: u16,
+    pub(crate) hosts: Vec<u16>,
     pub(crate) sidecars: Vec<u16>,
     pub(crate) redis: u16,
+    /// Of the database servers, if there are any.
+    pub(crate) databases: Vec<u16>,
+}
+
+/// How many ports are needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    pub(crate) hosts: u16,
+    pub(crate) sidecars: u16,
+    pub(crate) databases: u16,
 }
 
 impl Ports {
-    /// The well-known ports, 3000 for the host and those above it for the sidecars. One that is taken is an error, because a
-    /// person has them in bookmarks and scripts. Redis is only spoken to by us, so it moves when another one is there.
-    pub(crate) fn well_known(sidecars: u16) -> Result<Self> {
-        Self::counted_from(HOST_PORT, sidecars, REDIS_PORT)
+    /// The well-known ports, 3000 and up for the hosts and those above them for the sidecars. One that is taken is an error,
+    /// because a person has them in bookmarks and scripts. Redis and the databases are only spoken to by us: Redis moves when
+    /// another one is there, and the databases are anywhere.
+    pub(crate) fn well_known(counts: Counts) -> Result<Self> {
+        Self::counted_from(HOST_PORT, counts, REDIS_PORT)
     }
 
-    fn counted_from(host: u16, sidecars: u16, redis: u16) -> Result<Self> {
-        let last = host
-            .checked_add(sidecars)
-            .context("there are not that many ports for sidecars")?;
-        let taken: Vec<_> = (host..=last)
+    fn counted_from(first: u16, counts: Counts, redis: u16) -> Result<Self> {
+        let first_sidecar = first.checked_add(counts.hosts);
+        let end = first_sidecar.and_then(|sidecar| sidecar.checked_add(counts.sidecars));
+        let (first_sidecar, end) = first_sidecar.zip(end).context("there are not that many ports")?;
+        let taken: Vec<_> = (first..end)
             .filter(|port| hold(*port).is_err())
             .map(|port| port.to_string())
             .collect();
@@ -43,30 +54,36 @@ impl Ports {
                 taken.join(", ")
             );
         }
-        let redis = match hold(redis) {
-            Ok(_) => redis,
-            Err(_) => port_of(&hold(0)?)?,
-        };
+        let anywhere = Self::free(Counts {
+            hosts: 0,
+            sidecars: 0,
+            ..counts
+        })?;
         Ok(Self {
-            host,
-            sidecars: (host + 1..=last).collect(),
-            redis,
+            hosts: (first..first_sidecar).collect(),
+            sidecars: (first_sidecar..end).collect(),
+            redis: match hold(redis) {
+                Ok(_) => redis,
+                Err(_) => anywhere.redis,
+            },
+            databases: anywhere.databases,
         })
     }
 
     /// Any free ports. They are held until all are known, so that none is given out twice.
-    pub(crate) fn free(sidecars: u16) -> Result<Self> {
-        let held: Vec<_> = (0..sidecars + 2)
+    pub(crate) fn free(counts: Counts) -> Result<Self> {
+        let count = counts.hosts + counts.sidecars + counts.databases + 1;
+        let held: Vec<_> = (0..count)
             .map(|_| hold(0))
             .collect::<Result<_>>()
             .context("no free ports")?;
-        let mut ports = held.iter().map(port_of).collect::<Result<Vec<_>>>()?;
-        let redis = ports.pop().context("no free ports")?;
-        let host = ports.pop().context("no free ports")?;
+        let mut ports = held.iter().map(port_of).collect::<Result<Vec<_>>>()?.into_iter();
+        let mut take = |count: u16| ports.by_ref().take(count.into()).collect();
         Ok(Self {
-            host,
-            sidecars: ports,
-            redis,
+            hosts: take(counts.hosts),
+            sidecars: take(counts.sidecars),
+            databases: take(counts.databases),
+            redis: ports.next().context("no free ports")?,
         })
     }
 }
@@ -87,10 +104,25 @@ mod tests {
 
     #[test]
     fn free_ports_differ() {
-        let ports = Ports::free(3).unwrap();
+        let ports = Ports::free(Counts {
+            hosts: 2,
+            sidecars: 3,
+            databases: 3,
+        })
+        .unwrap();
 
-        let all: BTreeSet<_> = ports.sidecars.iter().chain([&ports.host, &ports.redis]).collect();
-        assert_eq!(all.len(), 5);
+        let Ports {
+            hosts,
+            sidecars,
+            redis,
+            databases,
+        } = ports;
+        assert_eq!((hosts.len(), sidecars.len(), databases.len()), (2, 3, 3));
+        let all: BTreeSet<_> = [hosts, sidecars, databases, vec![redis]]
+            .concat()
+            .into_iter()
+            .collect();
+        assert_eq!(all.len(), 9);
     }
 
     #[test]
@@ -98,7 +130,7 @@ mod tests {
         let held = hold(0).unwrap();
         let port = port_of(&held).unwrap();
 
-        let error = Ports::counted_from(port - 1, 1, 0).unwrap_err().to_string();
+        let error = Ports::counted_from(port - 1, ONE, 0).unwrap_err().to_string();
 
         assert!(error.contains(&port.to_string()), "{error}");
         assert!(error.contains("--free-ports"), "{error}");
@@ -110,8 +142,14 @@ mod tests {
         let taken = port_of(&held).unwrap();
         let host = port_of(&hold(0).unwrap()).unwrap();
 
-        let ports = Ports::counted_from(host, 0, taken).unwrap();
+        let ports = Ports::counted_from(host, Counts { sidecars: 0, ..ONE }, taken).unwrap();
 
         assert_ne!(ports.redis, taken);
     }
+
+    const ONE: Counts = Counts {
+        hosts: 1,
+        sidecars: 1,
+        databases: 0,
+    };
 }

@@ -67,13 +67,20 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::ports::Ports;
     use crate::state::State;
 
     #[test]
     fn file_has_the_promised_keys() {
         let directory = tempfile::tempdir().unwrap();
         let secrets = Secrets::of(&State::open(directory.path(), false).unwrap()).unwrap();
-        let addresses = Addresses::local(3000, &[3001, 3002], "redis://127.0.0.1:6379");
+        let ports = Ports {
+            hosts: vec![3000, 3001],
+            sidecars: vec![3002, 3003],
+            redis: 6379,
+            databases: vec![8081, 8082, 8083],
+        };
+        let addresses = Addresses::local(&ports, "redis://127.0.0.1:6379");
         let path = directory.path().join("ready.json");
         let pids = Pids::from([("host".to_owned(), 12), ("sidecar-1".to_owned(), 13)]);
 
@@ -83,7 +90,9 @@ mod tests {
             "organizer": "http://127.0.0.1:3000/organizer",
             "participant": "http://127.0.0.1:3000/participant",
             "messenger": "http://127.0.0.1:3000/messenger",
-            "ws": ["ws://127.0.0.1:3001", "ws://127.0.0.1:3002"],
+            "ws": ["ws://127.0.0.1:3002", "ws://127.0.0.1:3003"],
+            "hosts": ["http://127.0.0.1:3000", "http://127.0.0.1:3001"],
+            "databases": ["http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083"],
             "redis": "redis://127.0.0.1:6379",
             "keys": {"organizer": secrets.organizer_key, "participant": secrets.participant_key},
             "superadmin": {"email": secrets.superadmin.email, "password": secrets.superadmin.password},

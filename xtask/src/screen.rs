@@ -68,13 +68,18 @@ impl Screen<'_> {
             ("participant", addresses.participant.clone()),
             ("messenger", addresses.messenger.clone()),
         ];
-        for (index, ws) in addresses.ws.iter().enumerate() {
-            rows.push((
-                if index == 0 { "websockets" } else { "" },
-                format!("{ws}/connect"),
-            ));
+        let mut list = |name, values: &[String], path: &str| {
+            for (index, value) in values.iter().enumerate() {
+                rows.push((if index == 0 { name } else { "" }, format!("{value}{path}")));
+            }
+        };
+        list("websockets", &addresses.ws, "/connect");
+        if let [_, others @ ..] = &addresses.hosts[..] {
+            list("more hosts", others, "");
         }
+        list("databases", &addresses.databases, "");
         rows.push(("redis", addresses.redis.clone()));
+        rows.push(("dispatcher", "woken by Redis".to_owned()));
         rows.push(("data", self.state.display().to_string()));
         rows.push((
             "logs",
@@ -182,9 +187,10 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Ports;
     use crate::state::State;
 
-    fn show(with_demo: bool) -> String {
+    fn show(with_demo: bool, hosts: &[u16], databases: &[u16]) -> String {
         let directory = tempfile::tempdir().unwrap();
         let mut secrets = Secrets::of(&State::open(directory.path(), false).unwrap()).unwrap();
         for account in [
@@ -204,8 +210,14 @@ mod tests {
             token: "participant:abc".to_owned(),
             event: 2,
         };
+        let ports = Ports {
+            hosts: hosts.to_vec(),
+            sidecars: vec![3001, 3002],
+            redis: 6379,
+            databases: databases.to_vec(),
+        };
         Screen {
-            addresses: &Addresses::local(3000, &[3001, 3002], "redis://127.0.0.1:6379"),
+            addresses: &Addresses::local(&ports, "redis://127.0.0.1:6379"),
             secrets: &secrets,
             demo: with_demo.then_some((&demo, &press)),
             state: Path::new("/home/anna/mayday/.mayday"),
@@ -225,6 +237,7 @@ mod tests {
   websockets   ws://127.0.0.1:3001/connect
                ws://127.0.0.1:3002/connect
   redis        redis://127.0.0.1:6379
+  dispatcher   woken by Redis
   data         /home/anna/mayday/.mayday
   logs         below, and what components print in /home/anna/mayday/.mayday/logs
 
@@ -245,12 +258,25 @@ mod tests {
   Ctrl-C stops everything; the data stays.
 "#;
 
-        assert_eq!(show(true), expected);
+        assert_eq!(show(true, &[3000], &[]), expected);
+    }
+
+    #[test]
+    fn every_host_and_database_has_a_line() {
+        let screen = show(false, &[3000, 3010, 3020], &[8081, 8082, 8083]);
+
+        let expected = "  more hosts   http://127.0.0.1:3010
+               http://127.0.0.1:3020
+  databases    http://127.0.0.1:8081
+               http://127.0.0.1:8082
+               http://127.0.0.1:8083
+  redis        ";
+        assert!(screen.contains(expected), "{screen}");
     }
 
     #[test]
     fn without_the_demo_there_are_still_three_lines_to_try() {
-        let screen = show(false);
+        let screen = show(false, &[3000], &[]);
 
         assert_eq!(
             screen.lines().filter(|line| line.starts_with("  curl ")).count(),

@@ -6,6 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::redis::RedisUrl;
+use crate::up::SERVICES;
 
 /// Held while a run lasts. It is the first file made, so a directory without it is not ours.
 const LOCK: &str = "mayday.lock";
@@ -55,18 +59,29 @@ impl State {
 
     /// Says where the databases are. Spin reads relative paths from where it was started and the embedded host does as Spin
     /// does, so here they are absolute.
-    pub(crate) fn write_runtime_config(&self) -> Result<PathBuf> {
+    ///
+    /// `servers` are the ports of database servers, if there are any. `shared` is the Redis that several hosts count failed
+    /// sign-ins in.
+    pub(crate) fn write_runtime_config(&self, servers: &[u16], shared: Option<&RedisUrl>) -> Result<PathBuf> {
         let path = self.path("runtime-config.toml");
-        let database = |label: &str| {
-            // A JSON string is a TOML string too.
-            let file = serde_json::json!(self.path(&format!("{label}.db")));
+        // A JSON string is a TOML string too.
+        let file = |label: &str| {
+            let file = json!(self.path(&format!("{label}.db")));
             format!("type = \"spin\"\npath = {file}\n")
         };
         let mut text = String::from("# Written by `cargo xtask up` at every start.\n");
-        for label in ["organizer", "participant", "messenger"] {
-            text += &format!("\n[sqlite_database.{label}]\n{}", database(label));
+        for (index, label) in SERVICES.into_iter().enumerate() {
+            let database = match servers.get(index) {
+                Some(port) => format!("type = \"libsql\"\nurl = \"http://127.0.0.1:{port}\"\ntoken = \"\"\n"),
+                None => file(label),
+            };
+            text += &format!("\n[sqlite_database.{label}]\n{database}");
         }
-        text += &format!("\n[key_value_store.throttle]\n{}", database("throttle"));
+        let throttle = match shared {
+            Some(redis) => format!("type = \"redis\"\nurl = {}\n", json!(redis.as_str())),
+            None => file("throttle"),
+        };
+        text += &format!("\n[key_value_store.throttle]\n{throttle}");
         write_private(&path, text.as_bytes())?;
         Ok(path)
     }
@@ -179,7 +194,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = State::open(&directory.path().join("a \"quoted\" one"), false).unwrap();
 
-        let path = state.write_runtime_config().unwrap();
+        let path = state.write_runtime_config(&[], None).unwrap();
 
         let config: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
         let organizer = &config["sqlite_database"]["organizer"];
@@ -193,6 +208,24 @@ mod tests {
             throttle["path"].as_str().map(PathBuf::from),
             Some(state.path("throttle.db"))
         );
+    }
+
+    #[test]
+    fn runtime_config_names_servers() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = State::open(directory.path(), false).unwrap();
+
+        let path = state
+            .write_runtime_config(&[8081, 8082, 8083], Some(&RedisUrl::local(6379)))
+            .unwrap();
+
+        let config: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+        let messenger = &config["sqlite_database"]["messenger"];
+        assert_eq!(messenger["type"].as_str(), Some("libsql"));
+        assert_eq!(messenger["url"].as_str(), Some("http://127.0.0.1:8083"));
+        let throttle = &config["key_value_store"]["throttle"];
+        assert_eq!(throttle["type"].as_str(), Some("redis"));
+        assert_eq!(throttle["url"].as_str(), Some("redis://127.0.0.1:6379"));
     }
 
     #[test]

@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
-use crate::tools::ensure_redis_server;
+use crate::tools::{ensure_redis_server, ensure_sqld};
+use crate::up::Database;
 
-/// Builds and runs the tests. `args` are for the runner.
-pub(crate) fn run_tests(args: &[OsString]) -> Result<()> {
+/// Builds and runs the tests on a kind of database. `args` are for the runner.
+pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
+    ensure_sqld()?;
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;
@@ -18,5 +20,9 @@ pub(crate) fn run_tests(args: &[OsString]) -> Result<()> {
         true => &["nextest", "run"],
         false => &["test"],
     };
-    run(cargo().args(runner).arg("--workspace").args(args))
+    run(cargo()
+        .args(runner)
+        .arg("--workspace")
+        .args(args)
+        .env("MAYDAY_TEST_DATABASE", database.name()))
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask up`: all of Mayday on this machine.
 //!
-//! Each process waits for those it depends on: Redis, then the host with the three services, then the sidecars, then the
-//! dispatcher. They are stopped the other way round.
+//! Each process waits for those it depends on: Redis and the database servers, then the hosts with the three services, then
+//! the sidecars, then the dispatcher. They are stopped the other way round.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::build::{self, COMPONENTS, HOST, SIDECAR};
 use crate::command::{find, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
-use crate::ports::Ports;
+use crate::ports::{Counts, Ports};
 use crate::probe::Probe;
 use crate::ready;
 use crate::redis::RedisUrl;
@@ -27,13 +28,13 @@ use crate::screen::Screen;
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::supervise::{Service, Supervisor};
-use crate::tools::ensure_redis_server;
+use crate::tools::{ensure_redis_server, ensure_sqld};
 
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The services, which one host process serves so that they can call each other without a network.
-const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+pub(crate) const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
 const DISPATCHER: &str = "dispatcher";
 /// The channel that wakes the dispatcher.
@@ -49,6 +50,14 @@ pub(crate) struct Options {
     /// What runs the components
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     host: Runtime,
+
+    /// How many processes run the services. The sidecars and the dispatcher are dealt to them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
+    hosts: u16,
+
+    /// What the services keep their data in
+    #[arg(long, value_enum, default_value_t = Database::Files)]
+    database: Database,
 
     /// How many sidecars to run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -100,9 +109,17 @@ impl Options {
     }
 
     fn ports(&self) -> Result<Ports> {
+        let counts = Counts {
+            hosts: self.hosts,
+            sidecars: self.sidecars,
+            databases: match self.database {
+                Database::Files => 0,
+                Database::Libsql => SERVICES.len() as u16,
+            },
+        };
         match self.free_ports {
-            true => Ports::free(self.sidecars),
-            false => Ports::well_known(self.sidecars),
+            true => Ports::free(counts),
+            false => Ports::well_known(counts),
         }
     }
 
@@ -124,6 +141,25 @@ enum Runtime {
     Spin,
 }
 
+/// What keeps the data of the services.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum Database {
+    /// A SQLite file for each service
+    Files,
+    /// A libSQL server for each service, as where hosts are on several machines
+    Libsql,
+}
+
+impl Database {
+    /// As on a command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Database::Files => "files",
+            Database::Libsql => "libsql",
+        }
+    }
+}
+
 fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -139,20 +175,30 @@ pub(crate) struct Addresses {
     pub(crate) messenger: String,
     pub(crate) ws: Vec<String>,
     pub(crate) redis: String,
+    /// All hosts. The services' addresses above are those at the first one.
+    pub(crate) hosts: Vec<String>,
+    /// The database servers, if there are any.
+    pub(crate) databases: Vec<String>,
 }
 
 impl Addresses {
-    pub(crate) fn local(host: u16, sidecars: &[u16], redis: &str) -> Self {
-        let service = |name: &str| format!("http://127.0.0.1:{host}/{name}");
+    pub(crate) fn local(ports: &Ports, redis: &str) -> Self {
+        let all = |scheme: &str, ports: &[u16]| -> Vec<String> {
+            ports
+                .iter()
+                .map(|port| format!("{scheme}://127.0.0.1:{port}"))
+                .collect()
+        };
+        let hosts = all("http", &ports.hosts);
+        let service = |name: &str| format!("{}/{name}", hosts[0]);
         Self {
             organizer: service("organizer"),
             participant: service("participant"),
             messenger: service("messenger"),
-            ws: sidecars
-                .iter()
-                .map(|port| format!("ws://127.0.0.1:{port}"))
-                .collect(),
+            ws: all("ws", &ports.sidecars),
             redis: redis.to_owned(),
+            databases: all("http", &ports.databases),
+            hosts,
         }
     }
 }
@@ -174,6 +220,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if options.redis.is_none() {
         ensure_redis_server()?;
+    }
+    if options.database == Database::Libsql {
+        ensure_sqld()?;
     }
     if !options.no_build {
         options.build()?;
@@ -272,6 +321,8 @@ struct System {
     ports: Ports,
     redis: RedisUrl,
     own_redis: Option<PathBuf>,
+    /// What runs the database servers, if there are any.
+    sqld: Option<PathBuf>,
     addresses: Addresses,
     /// The program that runs components, with what comes before the flags of `spin up`.
     runtime: (PathBuf, Option<&'static str>),
@@ -288,17 +339,21 @@ impl System {
             .redis
             .clone()
             .unwrap_or_else(|| RedisUrl::local(ports.redis));
+        let shared = (options.hosts > 1).then_some(&redis);
         Ok(Self {
             started: Instant::now(),
             secrets: Secrets::of(&state)?,
-            addresses: Addresses::local(ports.host, &ports.sidecars, redis.as_str()),
+            addresses: Addresses::local(&ports, redis.as_str()),
+            sqld: (options.database == Database::Libsql)
+                .then(ensure_sqld)
+                .transpose()?,
             own_redis: options.redis.is_none().then(ensure_redis_server).transpose()?,
             runtime: match options.host {
                 Runtime::Embedded => (build::native(HOST)?, None),
                 Runtime::Spin => (find_spin()?, Some("up")),
             },
             sidecar: build::native(SIDECAR)?,
-            runtime_config: state.write_runtime_config()?,
+            runtime_config: state.write_runtime_config(&ports.databases, shared)?,
             variables: options.variables.clone(),
             wants_demo: options.wants_demo(),
             state,
@@ -312,11 +367,19 @@ impl System {
     fn services(&self) -> Result<Vec<(Option<Service>, Probe)>> {
         let redis = self.own_redis.as_ref().map(|program| self.redis_server(program));
         let mut services = vec![(redis, Probe::Redis(self.redis.clone()))];
-        let health = format!("http://127.0.0.1:{}/.well-known/spin/health", self.ports.host);
-        services.push((Some(self.host()), Probe::Http(health)));
+        if let Some(sqld) = &self.sqld {
+            for (name, port) in SERVICES.into_iter().zip(&self.ports.databases) {
+                let health = format!("http://127.0.0.1:{port}/health");
+                services.push((Some(self.database(sqld, name, *port)?), Probe::Http(health)));
+            }
+        }
+        for index in 0..self.ports.hosts.len() {
+            let health = format!("{}/.well-known/spin/health", self.origin(index));
+            services.push((Some(self.host(index)), Probe::Http(health)));
+        }
         for (index, port) in self.ports.sidecars.iter().enumerate() {
             let ready = format!("http://127.0.0.1:{port}/readyz");
-            services.push((Some(self.sidecar(index + 1, *port)), Probe::Http(ready)));
+            services.push((Some(self.sidecar(index, *port)), Probe::Http(ready)));
         }
         let subscribed = Probe::Subscriber {
             redis: self.redis.clone(),
@@ -328,32 +391,39 @@ impl System {
 
     /// Redis without persistence: nothing in it outlives a connection.
     fn redis_server(&self, program: &Path) -> Service {
-        let port = self.ports.redis.to_string();
-        let mut args = arguments(&[
-            "--port",
-            &port,
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        args.extend(arguments(&["--loglevel", "warning", "--dir"]));
-        args.push(self.state.directory().into());
         Service {
             name: "redis".to_owned(),
             program: program.to_owned(),
-            args,
+            args: local_servers::redis_arguments(self.ports.redis, self.state.directory()),
             env: Vec::new(),
         }
     }
 
-    fn host(&self) -> Service {
-        let mut service = self.components("host", &SERVICES);
+    /// The libSQL server of a service.
+    fn database(&self, sqld: &Path, name: &str, port: u16) -> Result<Service> {
+        let directory = self.state.path("libsql").join(name);
+        fs::create_dir_all(&directory).with_context(|| format!("could not make {}", directory.display()))?;
+        let env = local_servers::SQLD_ENVIRONMENT;
+        Ok(Service {
+            name: format!("{name}-db"),
+            program: sqld.to_owned(),
+            args: local_servers::sqld_arguments(port, &directory),
+            env: env
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+        })
+    }
+
+    /// A process with all services. One that is alone is called so.
+    fn host(&self, index: usize) -> Service {
+        let name = match self.ports.hosts.len() {
+            1 => "host".to_owned(),
+            _ => format!("host-{}", index + 1),
+        };
+        let mut service = self.components(&name, &SERVICES);
         service.args.extend(arguments(&[
             "--listen",
-            &format!("127.0.0.1:{}", self.ports.host),
+            &format!("127.0.0.1:{}", self.ports.hosts[index]),
         ]));
         service
     }
@@ -361,10 +431,10 @@ impl System {
     /// The dispatcher is in another process than the services, where chaining does not reach.
     fn dispatcher(&self) -> Service {
         let mut service = self.components(DISPATCHER, &[DISPATCHER]);
-        let origin = self.origin();
+        let origin = self.origin(0);
         service
             .env
-            .extend(SERVICES.map(|name| (variable(&format!("{name}_url")), origin.clone())));
+            .extend(SERVICES.map(|name| (variable(&format!("{name}_url")), origin.to_owned())));
         service
     }
 
@@ -413,13 +483,13 @@ impl System {
             .collect()
     }
 
-    fn sidecar(&self, number: usize, port: u16) -> Service {
+    fn sidecar(&self, index: usize, port: u16) -> Service {
         let listen = format!("127.0.0.1:{port}");
-        let origin = self.origin();
+        let origin = self.origin(index);
         Service {
-            name: format!("sidecar-{number}"),
+            name: format!("sidecar-{}", index + 1),
             program: self.sidecar.clone(),
-            args: arguments(&["--listen", &listen, "--messenger", &origin]),
+            args: arguments(&["--listen", &listen, "--messenger", origin]),
             env: vec![
                 (
                     "MAYDAY_MESSENGER_KEY".to_owned(),
@@ -430,8 +500,9 @@ impl System {
         }
     }
 
-    fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.host)
+    /// The host that the process with this index is dealt to.
+    fn origin(&self, index: usize) -> &str {
+        &self.addresses.hosts[index % self.addresses.hosts.len()]
     }
 
     /// Seeds the demo, unless it is not wanted.
@@ -476,27 +547,35 @@ fn find_spin() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn system(directory: &Path, runtime: (PathBuf, Option<&'static str>)) -> System {
+    /// Two hosts with libSQL servers, or one with files, and two sidecars.
+    fn system(directory: &Path, runtime: (PathBuf, Option<&'static str>), is_large: bool) -> System {
         let state = State::open(directory, false).unwrap();
         let redis = RedisUrl::local(6379);
+        let ports = Ports {
+            hosts: if is_large { vec![3000, 3010] } else { vec![3000] },
+            sidecars: vec![3001, 3002],
+            redis: 6379,
+            databases: if is_large { vec![8081, 8082, 8083] } else { vec![] },
+        };
         System {
             started: Instant::now(),
             secrets: Secrets::of(&state).unwrap(),
-            ports: Ports {
-                host: 3000,
-                sidecars: vec![3001, 3002],
-                redis: 6379,
-            },
-            addresses: Addresses::local(3000, &[3001, 3002], redis.as_str()),
+            addresses: Addresses::local(&ports, redis.as_str()),
+            ports,
             redis,
             own_redis: Some("redis-server".into()),
+            sqld: is_large.then(|| "sqld".into()),
             runtime,
             sidecar: SIDECAR.into(),
-            runtime_config: state.write_runtime_config().unwrap(),
+            runtime_config: state.write_runtime_config(&[], None).unwrap(),
             variables: vec![("argon2_memory_kib".to_owned(), "64".to_owned())],
             wants_demo: true,
             state,
         }
+    }
+
+    fn names(system: &System) -> Vec<String> {
+        services(system).into_iter().map(|service| service.name).collect()
     }
 
     fn embedded() -> (PathBuf, Option<&'static str>) {
@@ -515,14 +594,8 @@ mod tests {
     #[test]
     fn processes_start_after_those_they_depend_on() {
         let directory = tempfile::tempdir().unwrap();
-        let mut system = system(directory.path(), embedded());
+        let mut system = system(directory.path(), embedded(), false);
 
-        let names = |system: &System| {
-            services(system)
-                .into_iter()
-                .map(|service| service.name)
-                .collect::<Vec<_>>()
-        };
         assert_eq!(
             names(&system),
             ["redis", "host", "sidecar-1", "sidecar-2", "dispatcher"]
@@ -533,9 +606,40 @@ mod tests {
     }
 
     #[test]
+    fn database_servers_start_before_the_hosts() {
+        let directory = tempfile::tempdir().unwrap();
+        let system = system(directory.path(), embedded(), true);
+
+        let expected = [
+            "redis",
+            "organizer-db",
+            "participant-db",
+            "messenger-db",
+            "host-1",
+            "host-2",
+        ];
+        assert_eq!(names(&system)[..6], expected);
+        let messenger = &services(&system)[3];
+        let words: Vec<_> = messenger.args.iter().map(|arg| arg.to_str().unwrap()).collect();
+        assert!(words.contains(&"127.0.0.1:8083"), "{words:?}");
+        assert!(words.last().unwrap().ends_with("libsql/messenger"), "{words:?}");
+    }
+
+    #[test]
+    fn sidecars_are_dealt_to_hosts() {
+        let directory = tempfile::tempdir().unwrap();
+        let system = system(directory.path(), embedded(), true);
+
+        let messenger = |index| system.sidecar(index, 4000).args.pop().unwrap();
+        assert_eq!(messenger(0), "http://127.0.0.1:3000");
+        assert_eq!(messenger(1), "http://127.0.0.1:3010");
+        assert_eq!(messenger(2), "http://127.0.0.1:3000");
+    }
+
+    #[test]
     fn no_secret_is_on_a_command_line() {
         let directory = tempfile::tempdir().unwrap();
-        let system = system(directory.path(), embedded());
+        let system = system(directory.path(), embedded(), false);
         let Secrets {
             organizer_jwt_secret,
             messenger_key,
@@ -558,7 +662,7 @@ mod tests {
     #[test]
     fn variables_are_given_to_both_processes_of_components() {
         let directory = tempfile::tempdir().unwrap();
-        let system = system(directory.path(), embedded());
+        let system = system(directory.path(), embedded(), false);
         let given = |service: Service, name: &str| {
             service
                 .env
@@ -567,8 +671,8 @@ mod tests {
                 .map(|(_, value)| value)
         };
 
-        for service in [System::host, System::dispatcher] {
-            let given = |name| given(service(&system), name);
+        for service in [system.host(0), system.dispatcher()] {
+            let given = |name| given(service.clone(), name);
             assert_eq!(given("SPIN_VARIABLE_ARGON2_MEMORY_KIB").as_deref(), Some("64"));
             assert_eq!(
                 given("SPIN_VARIABLE_MESSENGER_KEY"),
@@ -576,7 +680,7 @@ mod tests {
             );
         }
         // Within the host the services find each other by chaining, the default.
-        assert_eq!(given(system.host(), "SPIN_VARIABLE_MESSENGER_URL"), None);
+        assert_eq!(given(system.host(0), "SPIN_VARIABLE_MESSENGER_URL"), None);
         let url = given(system.dispatcher(), "SPIN_VARIABLE_MESSENGER_URL");
         assert_eq!(url.as_deref(), Some("http://127.0.0.1:3000"));
     }
@@ -584,8 +688,10 @@ mod tests {
     #[test]
     fn spin_gets_the_same_flags_as_the_embedded_host() {
         let directory = tempfile::tempdir().unwrap();
-        let embedded = system(directory.path(), embedded()).host().args;
-        let spin = system(directory.path(), ("spin".into(), Some("up"))).host().args;
+        let embedded = system(directory.path(), embedded(), false).host(0).args;
+        let spin = system(directory.path(), ("spin".into(), Some("up")), false)
+            .host(0)
+            .args;
 
         assert_eq!(spin[0], "up");
         assert_eq!(spin[1..], embedded);
