@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mayday_tests::chaos::{Plan, run};
+use mayday_tests::databases::Database;
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
@@ -45,8 +46,19 @@ async fn pair(system: &System, agency: &people::Agency) -> Pair {
 /// The host is killed while messages are on their way, several times. Each message is stored and shown once, in order.
 #[tokio::test]
 async fn messages_survive_a_killed_host() {
+    let system = System::start(1).await;
+    let host = system.first_host();
+    messages_survive_a_killed(system, host).await;
+}
+
+/// The same with the messenger's database server. The commit of an exchange may be lost, or its answer.
+#[tokio::test]
+async fn messages_survive_a_killed_database_server() {
+    messages_survive_a_killed(System::large().await, "messenger-db").await;
+}
+
+async fn messages_survive_a_killed(mut system: System, process: &str) {
     const MESSAGES: usize = 60;
-    let mut system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let Pair {
         mut support,
@@ -57,7 +69,7 @@ async fn messages_survive_a_killed_host() {
     for (number, content) in expected.iter().enumerate() {
         support.say(&chat_id, content).await;
         if number % 20 == 10 {
-            system.kill_and_wait("host").await;
+            system.kill_and_wait(process).await;
         }
     }
     // The sidecar sends a batch again until the host is back, and the messenger knows what it has stored already.
@@ -79,7 +91,7 @@ async fn presses_survive_a_killed_host() {
         person.press_help(agency.event_id, "").await.empty(200);
         pressed.push(person.id);
     }
-    system.kill_and_wait("host").await;
+    system.kill_and_wait(system.first_host()).await;
     let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
     for id in pressed {
         support.send("start_chat", "".into()).await;
@@ -171,10 +183,21 @@ async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
 /// Everything breaks at random, and every promise holds: `cargo xtask chaos`, short.
 #[tokio::test(flavor = "multi_thread")]
 async fn promises_hold_in_a_short_storm() {
+    hold_in_a_short_storm(Database::Files).await;
+}
+
+/// The same where the data is in libSQL servers, which break as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_hold_in_a_short_storm_on_libsql() {
+    hold_in_a_short_storm(Database::Libsql).await;
+}
+
+async fn hold_in_a_short_storm(database: Database) {
     let plan = Plan {
         seed: 7,
         duration: Duration::from_secs(20),
         hosts: 2,
+        database,
         sidecars: 2,
         agencies: 2,
         participants: 8,

@@ -7,6 +7,8 @@
 //! | organizer | open sockets go on; lists of events are 503 with `Retry-After`; a press for a known event is taken | [`open_sockets_go_on_while_the_organizer_service_is_down`], `participant::while_the_organizer_service_is_down_events_are_not_to_be_had` |
 //! | Redis | REST works; messages are stored, acknowledged and shown at the same sidecar; clients are told to look when it is back | [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis` |
 //! | a sidecar | its clients resume at another one; what it could not pass on is looked for | [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_could_not_pass_on_is_looked_for`] |
+//! | a host | the others serve its requests; clients of its sidecars are answered when it is back | [`a_host_that_hangs_leaves_its_requests_to_the_others`], `faults::messages_survive_a_killed_host` |
+//! | a database server | what its service's outage leaves; what waits is answered when it is back | [`a_database_server_that_hangs_holds_up_its_service_only`], `faults::messages_survive_a_killed_database_server` |
 //! | dispatcher | everything that a user sees; outboxes wait | all tests with [`Apart`], which has none; `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
 //!
 //! A service may also be there and not answer: [`a_service_that_hangs_keeps_nobody_from_the_other`].
@@ -246,6 +248,87 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
     let all = [(1, "one".to_owned()), (2, "two".to_owned())];
     assert_eq!(support.messages_after(&chat.id, 0).await, all);
     assert_eq!(chat.participant.messages_after(&chat.id, 1).await, all[1..]);
+}
+
+/// Of two hosts on the same databases, the second serves everybody who comes to it while the first does not answer.
+#[tokio::test]
+async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
+    let mut system = System::large().await;
+    let (agency, _, mut chat) = at_two_sidecars(&system).await;
+    let door = system.host(1);
+
+    system.signal("host-1", Signal::STOP);
+    let other = people::sign_up(&door, "q@example.org").await;
+    other.press_help(agency.event_id, "Lost too").await.empty(200);
+    assert!(other.has_requested(agency.event_id).await);
+    // The participant's sidecar asks the second host, and the support's the first.
+    let message = under(FIRST, &chat.id, "is anybody there?");
+    chat.participant.send("send_message", message).await;
+    chat.participant.expect("message_saved").await;
+    assert_eq!(chat.participant.expect_message().await, "is anybody there?");
+    // It went over Redis.
+    assert_eq!(chat.support.expect_message().await, "is anybody there?");
+    let reply = under(SECOND, &chat.id, "I am");
+    chat.support.send("send_message", reply).await;
+    system.kill_and_wait("host-1").await;
+    chat.support.expect("message_saved").await;
+    assert_eq!(chat.support.expect_message().await, "I am");
+    assert_eq!(chat.participant.expect_message().await, "I am");
+    let all = [(1, "is anybody there?".to_owned()), (2, "I am".to_owned())];
+    assert_eq!(chat.participant.messages_after(&chat.id, 0).await, all);
+}
+
+/// A service is as good as down while its database is, and the others are not.
+#[tokio::test]
+async fn a_database_server_that_hangs_holds_up_its_service_only() {
+    let system = System::large().await;
+    let (agency, person, mut chat) = at_two_sidecars(&system).await;
+
+    system.signal("messenger-db", Signal::STOP);
+    let message = under(FIRST, &chat.id, "is anybody there?");
+    chat.support.send("send_message", message).await;
+    assert!(person.has_requested(agency.event_id).await);
+    let event = people::new_event("The day after");
+    agency
+        .owner
+        .post("/organizer/agency/events", &event)
+        .await
+        .json(201);
+    system.signal("messenger-db", Signal::CONT);
+    chat.support.expect("message_saved").await;
+    assert_eq!(chat.support.expect_message().await, "is anybody there?");
+    assert_eq!(chat.participant.expect_message().await, "is anybody there?");
+
+    for database in ["organizer-db", "participant-db"] {
+        system.signal(database, Signal::STOP);
+    }
+    chat.participant
+        .send("send_message", under(SECOND, &chat.id, "I am"))
+        .await;
+    chat.participant.expect("message_saved").await;
+    assert_eq!(chat.participant.expect_message().await, "I am");
+    assert_eq!(chat.support.expect_message().await, "I am");
+    for database in ["organizer-db", "participant-db"] {
+        system.signal(database, Signal::CONT);
+    }
+    assert!(person.has_requested(agency.event_id).await);
+}
+
+/// A server that was killed comes back with what it had acknowledged.
+#[tokio::test]
+async fn a_press_survives_killed_database_servers() {
+    let mut system = System::large().await;
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    person.press_help(agency.event_id, "Lost").await.empty(200);
+    for database in ["organizer-db", "participant-db", "messenger-db"] {
+        system.kill_and_wait(database).await;
+    }
+    let mut support = Socket::open("support", system.sidecar(1), &agency.support).await;
+    support.expect_nothing_yet().await;
+    support.send("start_chat", "".into()).await;
+    assert_eq!(support.expect("new_chat").await["participantId"], person.id);
+    assert_eq!(support.expect_message().await, "Problem description: Lost");
 }
 
 /// Its own clients were shown a message, and it had not reached Redis when the sidecar died.

@@ -120,7 +120,7 @@ async fn a_host_that_comes_back_ends_whom_it_has_signed_out() {
     let mut stay = sockets(&system, "staying", &staying).await;
     let leave = sockets(&system, "leaving", &leaving).await;
     let database = rusqlite::Connection::open(system.database("participant")).expect("a database");
-    system.kill_and_wait("host").await;
+    system.kill_and_wait(system.first_host()).await;
     database
         .execute(
             "UPDATE participants SET time_sign_out = time_sign_out + 1000000 WHERE id = ?1",

@@ -33,11 +33,29 @@ pub fn environment_variable(name: &str) -> String {
 
 /// A runtime configuration with the databases of some services, and the key-value store, in a directory.
 pub fn runtime_config(directory: &Path, services: &[&str]) -> String {
-    let sqlite = services.iter().map(|service| {
-        let path = directory.join(format!("{service}.db"));
-        format!("[sqlite_database.{service}]\ntype = \"spin\"\npath = {path:?}\n")
-    });
-    let throttle = directory.join("throttle.db");
-    let throttle = format!("[key_value_store.throttle]\ntype = \"spin\"\npath = {throttle:?}\n");
-    sqlite.chain([throttle]).collect()
+    let databases = services
+        .iter()
+        .map(|service| file_database(service, &directory.join(format!("{service}.db"))));
+    databases.chain([file_throttle(directory)]).collect()
+}
+
+/// The part of a runtime configuration that names a database in a file.
+pub fn file_database(service: &str, path: &Path) -> String {
+    format!("[sqlite_database.{service}]\ntype = \"spin\"\npath = {path:?}\n")
+}
+
+/// The same for a libSQL server, which admits everybody.
+pub fn libsql_database(service: &str, url: &str) -> String {
+    format!("[sqlite_database.{service}]\ntype = \"libsql\"\nurl = {url:?}\ntoken = \"\"\n")
+}
+
+/// The part that names the key-value store, in a file of a directory.
+pub fn file_throttle(directory: &Path) -> String {
+    let path = directory.join("throttle.db");
+    format!("[key_value_store.throttle]\ntype = \"spin\"\npath = {path:?}\n")
+}
+
+/// The same in Redis.
+pub fn redis_throttle(url: &str) -> String {
+    format!("[key_value_store.throttle]\ntype = \"redis\"\nurl = {url:?}\n")
 }

@@ -84,6 +84,13 @@ async fn the_parties_may_be_at_different_sidecars() {
     lead_a_chat(&system, [system.sidecar(0), system.sidecar(1)]).await;
 }
 
+/// Two hosts on three libSQL servers, and the parties at the sidecar of one host each.
+#[tokio::test]
+async fn the_parties_may_be_at_different_hosts() {
+    let system = System::large().await;
+    lead_a_chat(&system, [system.sidecar(0), system.sidecar(1)]).await;
+}
+
 /// Two connections for each party: one at each of the two places.
 async fn lead_a_chat(system: &System, places: [&str; 2]) {
     let agency = system.agency("Fest").await;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
+use crate::databases::Database;
 use crate::settings::CHEAP_HASHING;
 
 /// Time limit for starting everything, or one process again. It covers compiling the components on a busy machine.
@@ -26,6 +27,37 @@ pub struct Up {
     pub ready: Ready,
     child: Child,
     state: TempDir,
+    database: Database,
+}
+
+/// What there is of everything but sidecars.
+#[derive(Clone, Copy, Debug, PartialEq, clap::Args)]
+pub struct Layout {
+    /// How many hosts run the services
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub hosts: u16,
+
+    /// What the services keep their data in
+    #[arg(long, value_enum, default_value_t = Database::Files)]
+    pub database: Database,
+}
+
+impl Default for Layout {
+    /// One host with files.
+    fn default() -> Layout {
+        Layout {
+            hosts: 1,
+            database: Database::Files,
+        }
+    }
+}
+
+impl Layout {
+    /// Two hosts with libSQL servers, as on several machines.
+    pub const LARGE: Layout = Layout {
+        hosts: 2,
+        database: Database::Libsql,
+    };
 }
 
 /// What the ready file says.
@@ -34,6 +66,9 @@ pub struct Ready {
     pub organizer: String,
     /// The sidecars.
     pub ws: Vec<String>,
+    /// The hosts. Older checkouts do not tell them.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     pub superadmin: Account,
     /// By the names of processes.
     pub pids: BTreeMap<String, u32>,
@@ -47,7 +82,13 @@ pub struct Account {
 
 impl Up {
     /// Starts what a checkout has built and waits until it is ready. `variables` are `NAME=VALUE`.
-    pub async fn start(xtask: &Path, checkout: &Path, sidecars: usize, variables: &[&str]) -> Result<Up> {
+    pub async fn start(
+        xtask: &Path,
+        checkout: &Path,
+        layout: Layout,
+        sidecars: usize,
+        variables: &[&str],
+    ) -> Result<Up> {
         let state = tempfile::tempdir()?;
         let log = File::create(state.path().join("up.log"))?;
         let hashing = CHEAP_HASHING.map(|(name, value)| format!("{name}={value}"));
@@ -55,9 +96,17 @@ impl Up {
             .iter()
             .map(String::as_str)
             .chain(variables.iter().copied());
-        let child = Command::new(xtask)
+        let mut command = Command::new(xtask);
+        if layout != Layout::default() {
+            let hosts = layout.hosts.to_string();
+            command.args(["up", "--hosts", &hosts, "--database", layout.database.flag()]);
+        } else {
+            // Older checkouts have no other layout.
+            command.arg("up");
+        }
+        let child = command
             .current_dir(checkout)
-            .args(["up", "--no-build", "--free-ports", "--no-demo"])
+            .args(["--no-build", "--free-ports", "--no-demo"])
             .args(["--sidecars", &sidecars.to_string()])
             .args(variables.flat_map(|variable| ["--variable", variable]))
             .arg("--state-dir")
@@ -74,6 +123,7 @@ impl Up {
             ready: Ready {
                 organizer: String::new(),
                 ws: Vec::new(),
+                hosts: Vec::new(),
                 superadmin: Account {
                     email: String::new(),
                     password: String::new(),
@@ -82,6 +132,7 @@ impl Up {
             },
             child,
             state,
+            database: layout.database,
         };
         up.wait_for(|_| true).await?;
         Ok(up)
@@ -123,7 +174,7 @@ impl Up {
 
     /// The file of a service's database.
     pub fn database(&self, service: &str) -> PathBuf {
-        self.state.path().join("mayday").join(format!("{service}.db"))
+        self.database.file(&self.state.path().join("mayday"), service)
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use mayday_tests::up::Layout;
 use rusqlite::Connection as Database;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -86,6 +87,9 @@ pub(crate) struct Options {
     pause_reader: Option<u16>,
 
     #[command(flatten)]
+    layout: Layout,
+
+    #[command(flatten)]
     builds: Builds,
 }
 
@@ -115,7 +119,9 @@ struct Stage {
 
 impl Stage {
     async fn start(build: &Build, options: &Options, base: Instant) -> Result<Stage> {
-        let system = System::start_with_bystanders(build, options.sidecars, options.bystanders).await?;
+        let system =
+            System::start_with_bystanders(build, options.layout, options.sidecars, options.bystanders)
+                .await?;
         let silent = open_silent_sockets(build.name, &system, options.idle).await?;
         Ok(Stage {
             name: build.name,
@@ -662,7 +668,7 @@ impl Step {
         "      offered  delivered        other party, ms                own echo, ms          CPU ms/message",
         "                                      cores  stored\n",
         "build     1/s        1/s        p50 / p99 / max             p50 / p99 / max         host  sidecar  servers",
-        "    redis   client         others"
+        "   stores   client         others"
     );
 
     const FIGURES: [Figure<Step>; 3] = [
@@ -695,7 +701,7 @@ impl Step {
             self.per_message(usage.host),
             self.per_message(usage.sidecars),
             self.per_message(usage.servers()),
-            self.per_message(usage.redis),
+            self.per_message(usage.stores),
             self.per_message(usage.client),
             usage.others().as_secs_f64() / self.seconds,
         )

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use mayday_tests::up::Layout;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -67,7 +68,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     );
     let mut stages = Vec::new();
     for build in options.builds.all()? {
-        let system = System::start(&build, options.sidecars).await?;
+        let system = System::start(&build, Layout::default(), options.sidecars).await?;
         stages.push(Stage {
             name: build.name,
             people: people(&system, options).await?,
@@ -215,7 +216,7 @@ impl Step {
     const HEADER: &str = concat!(
         "                  served            p50 / p99 / max      CPU ms/connect",
         "                                       KiB/    cores\n",
-        "build   served       1/s                         ms        host  sidecar  servers    redis   client",
+        "build   served       1/s                         ms        host  sidecar  servers   stores   client",
         "  socket   others"
     );
 
@@ -250,7 +251,7 @@ impl Step {
             self.per_connect(usage.host),
             self.per_connect(usage.sidecars),
             self.per_connect(usage.servers()),
-            self.per_connect(usage.redis),
+            self.per_connect(usage.stores),
             self.per_connect(usage.client),
             self.bytes_per_socket / 1024.0,
             usage.others().as_secs_f64() / self.elapsed.as_secs_f64(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::{SinkExt, StreamExt};
+use mayday_tests::up::Layout;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -72,7 +73,7 @@ struct Standing {
 
 /// Runs the load test and prints its figures.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let system = System::start(&Build::this()?, 1).await?;
+    let system = System::start(&Build::this()?, Layout::default(), 1).await?;
     let address = system.address()?;
     let sidecar = *system.sidecars()?.first().context("no sidecar")?;
     let agency = system.agency().await?;
@@ -233,7 +234,7 @@ impl Counters {
 
 const HEADER: &str = concat!(
     "  time  participants     chats      sent    echoed  CPU ms/message                                       cores\n",
-    "     s                               1/s       1/s      host  sidecar    redis  servers   client        others"
+    "     s                               1/s       1/s      host  sidecar   stores  servers   client        others"
 );
 
 /// The figures between two moments.
@@ -251,7 +252,7 @@ fn row(start: Instant, before: &Standing, now: &Standing) -> String {
         echoed as f64 / seconds,
         per_message(usage.host),
         per_message(usage.sidecars),
-        per_message(usage.redis),
+        per_message(usage.stores),
         per_message(usage.servers()),
         per_message(usage.client),
         usage.others().as_secs_f64() / seconds,

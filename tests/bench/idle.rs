@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use mayday_tests::up::Layout;
 use tokio::time::{Instant, sleep};
 
 use crate::builds::Builds;
@@ -37,7 +38,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     );
     for _ in 0..options.builds.rounds {
         for build in options.builds.all()? {
-            let system = System::start(&build, options.sidecars).await?;
+            let system = System::start(&build, Layout::default(), options.sidecars).await?;
             sleep(CALMING_DOWN).await;
             let (start, before) = (Instant::now(), system.processor_times()?);
             sleep(Duration::from_secs(options.seconds.into())).await;

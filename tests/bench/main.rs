@@ -145,6 +145,7 @@ mod tests {
         assert!(parse(&["chat"]).is_ok());
         assert!(parse(&["chat", "--rate", "100,200", "--idle", "0"]).is_ok());
         assert!(parse(&["press", "--rate", "500", "--burst", "8"]).is_ok());
+        assert!(parse(&["press", "--hosts", "2", "--database", "libsql"]).is_ok());
         assert!(
             parse(&[
                 "chat",

@@ -2,13 +2,15 @@
 //!
 //! Each press is by another participant. The load is open, as in [`crate::chat`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use http::StatusCode;
+use mayday_tests::up::Layout;
 use rusqlite::Connection as Database;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -47,6 +49,9 @@ pub(crate) struct Options {
     burst: u32,
 
     #[command(flatten)]
+    layout: Layout,
+
+    #[command(flatten)]
     builds: Builds,
 }
 
@@ -61,7 +66,7 @@ struct Stage {
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut stages = Vec::new();
     for build in options.builds.all()? {
-        let system = System::start(&build, 1).await?;
+        let system = System::start(&build, options.layout, 1).await?;
         let agency = system.agency().await?;
         let event_id = seed::events(system.address()?, &agency, 1).await?;
         stages.push(Stage {
@@ -130,7 +135,7 @@ async fn press(
     rate: u32,
     burst: u32,
 ) -> Result<Step> {
-    let connections = Arc::new(Connections::new(system.address()?));
+    let connections = Arc::new(Connections::new(system.hosts()?));
     let before = system.usage()?;
     let start = Instant::now();
     let mut pressing = JoinSet::new();
@@ -181,28 +186,37 @@ fn due(number: u32, rate: u32, burst: u32) -> Duration {
     Duration::from_secs_f64(f64::from(number / burst * burst) / f64::from(rate))
 }
 
-/// A pool of kept-alive connections, one for each press under way.
+/// A pool of kept-alive connections, one for each press under way. They are dealt to the hosts.
 struct Connections {
-    address: SocketAddr,
-    idle: Mutex<Vec<Connection>>,
+    hosts: Vec<SocketAddr>,
+    opened: AtomicUsize,
+    idle: Mutex<VecDeque<Connection>>,
 }
 
 impl Connections {
-    fn new(address: SocketAddr) -> Connections {
+    fn new(hosts: Vec<SocketAddr>) -> Connections {
         Connections {
-            address,
+            hosts,
+            opened: AtomicUsize::new(0),
             idle: Mutex::default(),
         }
     }
 
     async fn send(&self, call: &Call) -> Result<StatusCode> {
-        let idle = self.idle.lock().expect("no panic while locked").pop();
+        // The one that has been idle for longest, so that all hosts get presses.
+        let idle = self.idle.lock().expect("no panic while locked").pop_front();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(self.address).await?,
+            None => {
+                let number = self.opened.fetch_add(1, Ordering::Relaxed);
+                Connection::open(self.hosts[number % self.hosts.len()]).await?
+            }
         };
         let (status, _) = connection.exchange(call).await?;
-        self.idle.lock().expect("no panic while locked").push(connection);
+        self.idle
+            .lock()
+            .expect("no panic while locked")
+            .push_back(connection);
         Ok(status)
     }
 }
@@ -211,7 +225,7 @@ impl Step {
     const HEADER: &str = concat!(
         "      offered  answered  answered            p50 / p99 / max        CPU ms/press",
         "                                        cores\n",
-        "build     1/s       1/s       200                         ms        host  sidecar  servers    redis",
+        "build     1/s       1/s       200                         ms        host  sidecar  servers   stores",
         "   client   others"
     );
 
@@ -239,7 +253,7 @@ impl Step {
             self.per_press(usage.host),
             self.per_press(usage.sidecars),
             self.per_press(usage.servers()),
-            self.per_press(usage.redis),
+            self.per_press(usage.stores),
             self.per_press(usage.client),
             usage.others().as_secs_f64() / seconds,
         );

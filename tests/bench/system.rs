@@ -6,7 +6,7 @@ use std::process;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mayday_tests::up::{Account, Up};
+use mayday_tests::up::{Account, Layout, Up};
 use rusqlite::{Connection as Database, OpenFlags};
 
 use crate::builds::Build;
@@ -22,18 +22,19 @@ pub(crate) struct System {
 
 impl System {
     /// Starts a build with a number of sidecars, and waits until it is ready.
-    pub(crate) async fn start(build: &Build, sidecars: u16) -> Result<System> {
-        System::start_with_bystanders(build, sidecars, 0).await
+    pub(crate) async fn start(build: &Build, layout: Layout, sidecars: u16) -> Result<System> {
+        System::start_with_bystanders(build, layout, sidecars, 0).await
     }
 
     /// Starts a build with sidecars, and with further ones that no client connects to.
     pub(crate) async fn start_with_bystanders(
         build: &Build,
+        layout: Layout,
         sidecars: u16,
         bystanders: u16,
     ) -> Result<System> {
         let all = usize::from(sidecars + bystanders);
-        let starting = Up::start(&build.xtask, &build.checkout, all, &[]);
+        let starting = Up::start(&build.xtask, &build.checkout, layout, all, &[]);
         let up = starting
             .await
             .with_context(|| format!("in {}", build.checkout.display()))?;
@@ -43,10 +44,18 @@ impl System {
         })
     }
 
-    /// Where the services are.
+    /// Where the services are: the first host.
     pub(crate) fn address(&self) -> Result<SocketAddr> {
-        let address = self.up.origin().strip_prefix("http://");
-        Ok(address.context("no address")?.parse()?)
+        address_of(self.up.origin())
+    }
+
+    /// All hosts.
+    pub(crate) fn hosts(&self) -> Result<Vec<SocketAddr>> {
+        match self.up.ready.hosts.as_slice() {
+            // An older checkout has one, and does not list it.
+            [] => Ok(vec![self.address()?]),
+            hosts => hosts.iter().map(|host| address_of(host)).collect(),
+        }
     }
 
     /// Where the sidecars are that clients may connect to.
@@ -82,10 +91,10 @@ impl System {
             named.map(|(_, time)| *time).sum()
         };
         Ok(Usage {
-            host: of(&|name| name == "host"),
+            host: of(&|name| name.starts_with("host")),
             sidecars: of(&|name| self.is_sidecar(name)),
             bystanders: of(&|name| self.is_bystander(name)),
-            redis: of(&|name| name == "redis"),
+            stores: of(&|name| name == "redis" || name.ends_with("-db")),
             client: processor_time(process::id())?,
             machine: processor_time_of_all()?,
         })
@@ -108,13 +117,19 @@ impl System {
     }
 }
 
+fn address_of(origin: &str) -> Result<SocketAddr> {
+    let address = origin.strip_prefix("http://");
+    Ok(address.context("no address")?.parse()?)
+}
+
 /// The processor time of each part of the system, of the client, and of the whole machine.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) host: Duration,
     pub(crate) sidecars: Duration,
     pub(crate) bystanders: Duration,
-    pub(crate) redis: Duration,
+    /// Redis, and database servers.
+    pub(crate) stores: Duration,
     pub(crate) client: Duration,
     machine: Duration,
 }
@@ -126,7 +141,7 @@ impl Usage {
             host: self.host.saturating_sub(earlier.host),
             sidecars: self.sidecars.saturating_sub(earlier.sidecars),
             bystanders: self.bystanders.saturating_sub(earlier.bystanders),
-            redis: self.redis.saturating_sub(earlier.redis),
+            stores: self.stores.saturating_sub(earlier.stores),
             client: self.client.saturating_sub(earlier.client),
             machine: self.machine.saturating_sub(earlier.machine),
         }
@@ -139,7 +154,7 @@ impl Usage {
             host,
             sidecars: none,
             bystanders: none,
-            redis: none,
+            stores: none,
             client: none,
             machine: host,
         }
@@ -153,7 +168,7 @@ impl Usage {
     /// Of everything else on the machine, which disturbs a measurement.
     pub(crate) fn others(&self) -> Duration {
         self.machine
-            .saturating_sub(self.servers() + self.bystanders + self.redis + self.client)
+            .saturating_sub(self.servers() + self.bystanders + self.stores + self.client)
     }
 }
 
@@ -167,7 +182,7 @@ mod tests {
             host: Duration::from_secs(4 * seconds),
             sidecars: Duration::from_secs(seconds),
             bystanders: Duration::from_secs(seconds),
-            redis: Duration::from_secs(seconds),
+            stores: Duration::from_secs(seconds),
             client: Duration::from_secs(seconds),
             machine: Duration::from_secs(10 * seconds),
         };

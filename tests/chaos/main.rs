@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use mayday_tests::chaos::{Plan, run};
+use mayday_tests::databases::Database;
 
 /// Checks that Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links
 /// are cut
@@ -23,6 +24,10 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
     hosts: u8,
 
+    /// What the hosts keep their data in. Database servers break, too
+    #[arg(long, value_enum, default_value_t = Database::Files)]
+    database: Database,
+
     /// How many sidecars clients may connect to
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
     sidecars: u8,
@@ -31,7 +36,8 @@ struct Cli {
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=100))]
     participants: u8,
 
-    /// How often the messenger's database is restored from a copy [default: once in 20 minutes]
+    /// How often the messenger's database is restored from a copy [default: once in 20 minutes, and never with
+    /// --database libsql]
     #[arg(long, value_name = "N")]
     restores: Option<u8>,
 }
@@ -50,13 +56,15 @@ fn main() -> ExitCode {
         seed: cli.seed.unwrap_or_else(seed_of_the_moment),
         duration: cli.minutes,
         hosts: cli.hosts.into(),
+        database: cli.database,
         sidecars: cli.sidecars.into(),
         agencies: 2,
         participants: cli.participants.into(),
-        restores: cli.restores.map_or_else(
-            || (cli.minutes.as_secs_f64() / 60.0 / MINUTES_TO_A_RESTORE) as usize,
-            usize::from,
-        ),
+        restores: match (cli.restores, cli.database) {
+            (Some(restores), _) => restores.into(),
+            (None, Database::Files) => (cli.minutes.as_secs_f64() / 60.0 / MINUTES_TO_A_RESTORE) as usize,
+            (None, Database::Libsql) => 0,
+        },
         narrates: true,
     };
     println!("seed {}", plan.seed);

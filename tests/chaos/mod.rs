@@ -29,7 +29,7 @@ mod verdict;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -45,6 +45,7 @@ use self::schedule::{Planned, Storm};
 use self::system::System;
 pub use self::verdict::Verdict;
 use crate::accounts::Person;
+use crate::databases::Database;
 
 /// Time limit for settling after everything is repaired. Outboxes retry with pauses of up to ten seconds.
 const SETTLING: Duration = Duration::from_secs(60);
@@ -62,11 +63,13 @@ pub struct Plan {
     /// How long clients are busy and things break.
     pub duration: Duration,
     pub hosts: usize,
+    /// What the hosts keep their data in.
+    pub database: Database,
     pub sidecars: usize,
     pub agencies: usize,
     /// The participants of each agency.
     pub participants: usize,
-    /// How often the messenger's database is restored from a copy.
+    /// How often the messenger's database is restored from a copy. Only a file is.
     pub restores: usize,
     /// Whether to print faults as they happen.
     pub narrates: bool,
@@ -81,13 +84,15 @@ const ORGANIZERS: usize = 3;
 
 /// Carries out a plan. An error means that there is no verdict.
 pub async fn run(plan: &Plan) -> Result<Verdict> {
+    let can_restore = plan.database == Database::Files || plan.restores == 0;
+    ensure!(can_restore, "the database of a server is not restored");
     let started = Instant::now();
     let narrate = |text: &str| {
         if plan.narrates {
             println!("{:7.1} s  {text}", started.elapsed().as_secs_f64());
         }
     };
-    let mut system = System::start(plan.hosts, plan.sidecars).await?;
+    let mut system = System::start(plan.hosts, plan.sidecars, plan.database).await?;
     narrate("everything is up");
     let phase = watch::Sender::new(Phase::Busy);
     let mut people = People::arrive(plan, &system, &phase).await?;

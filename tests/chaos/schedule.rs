@@ -15,6 +15,9 @@ const PAUSE_SECONDS: std::ops::Range<f64> = 0.2..2.5;
 /// How long a fault lasts.
 const FAULT_SECONDS: std::ops::Range<f64> = 0.5..8.0;
 
+/// Where there are database servers, one fault in so many is theirs.
+const DATABASE_FAULTS: u8 = 4;
+
 /// How much later messages arrive over a delayed link.
 const DELAY: Duration = Duration::from_secs(2);
 
@@ -33,6 +36,8 @@ pub(crate) struct Targets {
     pub(crate) links: Vec<String>,
     /// The links from sidecars to Redis.
     pub(crate) relays: Vec<String>,
+    /// The database servers. Files do not break.
+    pub(crate) databases: Vec<String>,
 }
 
 /// A calm time and the faults that follow it.
@@ -166,6 +171,14 @@ fn fault(rng: &mut Rng, targets: &Targets) -> Fault {
     let redis = targets.redis.clone();
     let link = targets.links[rng.usize(..targets.links.len())].clone();
     let relay = targets.relays[rng.usize(..targets.relays.len())].clone();
+    if !targets.databases.is_empty() && rng.u8(..DATABASE_FAULTS) == 0 {
+        let process = targets.databases[rng.usize(..targets.databases.len())].clone();
+        return match rng.u8(..4) {
+            0 | 1 => Fault::Kill { process, down },
+            2 => Fault::Pause { process, time },
+            _ => Fault::Hang { process, time },
+        };
+    }
     match rng.u8(..24) {
         0..=2 => Fault::Kill { process: host, down },
         3 => Fault::Pause { process: host, time },
@@ -225,7 +238,24 @@ mod tests {
             redis: "redis".to_owned(),
             links: names(&["a", "b"]),
             relays: names(&["b"]),
+            databases: Vec::new(),
         }
+    }
+
+    #[test]
+    fn database_servers_break_where_there_are_any() {
+        let targets = Targets {
+            databases: vec!["messenger-db".to_owned()],
+            ..targets()
+        };
+        let storms = storms(1, Duration::from_secs(20 * 60), 0, &targets);
+
+        let faults = storms.iter().flat_map(|storm| &storm.faults);
+        let kinds: BTreeSet<_> = faults
+            .filter(|planned| planned.fault.to_string().contains("messenger-db"))
+            .map(|planned| planned.fault.kind())
+            .collect();
+        assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["hang", "kill", "pause"]);
     }
 
     #[test]

@@ -14,21 +14,24 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::future::try_join_all;
-use rusqlite::{Connection as Database, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::history::{Millis, Restore, now};
 use super::link::{Link, Listens, Place, State};
 use super::schedule::{Fault, REDIS_IDLE_SECONDS, Targets};
+use crate::databases::Database;
 use crate::programs::{beside_this_program, workspace};
 use crate::settings::{
-    CHEAP_HASHING, MESSENGER_KEY, SERVICES, VARIABLES, environment_variable, runtime_config,
+    CHEAP_HASHING, MESSENGER_KEY, SERVICES, VARIABLES, environment_variable, libsql_database, redis_throttle,
+    runtime_config,
 };
 
 /// Time limit for starting a process. It covers compiling the components on a busy machine.
@@ -57,6 +60,7 @@ pub(crate) struct System {
     trouble: Trouble,
     /// How often the messenger's database was restored so far.
     restores: watch::Sender<usize>,
+    database: Database,
 }
 
 /// What processes did unasked, such as crash.
@@ -93,7 +97,7 @@ enum Order {
 
 impl System {
     /// Starts everything and waits until it is ready.
-    pub(crate) async fn start(hosts: usize, sidecars: usize) -> Result<System> {
+    pub(crate) async fn start(hosts: usize, sidecars: usize, database: Database) -> Result<System> {
         let directory = tempfile::tempdir()?;
         fs::create_dir(directory.path().join("logs"))?;
         let mut system = System {
@@ -102,11 +106,12 @@ impl System {
             links: Vec::new(),
             trouble: Trouble::default(),
             restores: watch::Sender::new(0),
+            database,
         };
         system.keep(Recipe::redis(system.path()));
         let redis = vec![system.place("redis")?];
         let config = system.path().join("runtime-config.toml");
-        fs::write(&config, runtime_config(system.path(), &SERVICES))?;
+        fs::write(&config, system.data(&redis).await?)?;
         for number in 1..=hosts {
             system.keep(Recipe::host(number, system.path(), &config)?);
         }
@@ -128,6 +133,27 @@ impl System {
         system.keep(dispatcher);
         system.is_up().await?;
         Ok(system)
+    }
+
+    /// Starts database servers, if there are to be any, and returns the runtime configuration of hosts. Where data is in
+    /// servers, the key-value store is in Redis.
+    async fn data(&mut self, redis: &[watch::Receiver<Place>]) -> Result<String> {
+        if self.database == Database::Files {
+            return Ok(runtime_config(self.path(), &SERVICES));
+        }
+        let mut config = String::new();
+        for service in SERVICES {
+            let name = format!("{service}-db");
+            self.keep(Recipe::sqld(
+                &name,
+                &self.database.directory(self.path(), service),
+            )?);
+            let place = vec![self.place(&name)?];
+            let address = self.link(&format!("hosts to {name}"), place).await?;
+            config += &libsql_database(service, &format!("http://{address}"));
+        }
+        let throttle = self.link("hosts to redis", redis.to_vec()).await?;
+        Ok(config + &redis_throttle(&format!("redis://{throttle}")))
     }
 
     fn keep(&mut self, recipe: Recipe) {
@@ -196,6 +222,10 @@ impl System {
         let is_relay = |link: &&String| link.starts_with("sidecar-") && link.ends_with(" to redis");
         Targets {
             hosts: named("host-"),
+            databases: (self.processes.iter())
+                .map(|process| process.name.clone())
+                .filter(|name| name.ends_with("-db"))
+                .collect(),
             sidecars: named("sidecar-"),
             redis: "redis".to_owned(),
             relays: links.iter().filter(is_relay).cloned().collect(),
@@ -258,7 +288,7 @@ impl System {
             fs::remove_file(&copy)?;
         }
         let database =
-            Database::open_with_flags(self.database("messenger"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            Connection::open_with_flags(self.database("messenger"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let to = copy.to_str().context("the temporary folder has a strange name")?;
         database.execute("VACUUM INTO ?1", [to])?;
         Ok(copied_at)
@@ -374,7 +404,7 @@ impl System {
 
     /// The file of a service's database.
     pub(crate) fn database(&self, service: &str) -> PathBuf {
-        self.path().join(format!("{service}.db"))
+        self.database.file(self.path(), service)
     }
 
     pub(crate) fn trouble(&self) -> Vec<String> {
@@ -404,6 +434,8 @@ enum Ready {
     Address(&'static str),
     /// By a line that contains this. The process listens at this path.
     Line(&'static str, PathBuf),
+    /// By answering. It is an `sqld` with its data in this directory, and gets a free port at every start.
+    Answers(PathBuf),
     /// Not at all. Nobody connects to the process, and it ends when Redis does.
     Started,
 }
@@ -425,6 +457,21 @@ impl Recipe {
             directory: directory.to_owned(),
             ready: Ready::Line("ready to accept connections", socket),
         }
+    }
+
+    fn sqld(name: &str, directory: &Path) -> Result<Recipe> {
+        fs::create_dir_all(directory)?;
+        let env = local_servers::SQLD_ENVIRONMENT;
+        Ok(Recipe {
+            name: name.to_owned(),
+            program: local_servers::find_sqld().context("sqld is missing")?,
+            args: Vec::new(),
+            env: env
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+            directory: directory.to_owned(),
+            ready: Ready::Answers(directory.to_owned()),
+        })
     }
 
     fn host(number: usize, directory: &Path, runtime_config: &Path) -> Result<Recipe> {
@@ -616,11 +663,31 @@ impl Keeper {
 
     async fn start(&self) -> Result<(Child, Listens)> {
         let log = || OpenOptions::new().create(true).append(true).open(&self.log);
-        let mut child = self.recipe.command(log()?).spawn()?;
+        let mut command = self.recipe.command(log()?);
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        if let Ready::Answers(directory) = &self.recipe.ready {
+            command.args(local_servers::sqld_arguments(port.port(), directory));
+        }
+        let mut child = command.spawn()?;
         let stdout = child.stdout.take().context("its output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let place = match &self.recipe.ready {
             Ready::Started => Listens::Unix(PathBuf::new()),
+            Ready::Answers(_) => {
+                let answers = async {
+                    while !spawn_blocking(move || local_servers::sqld_answers(port)).await? {
+                        if let Some(status) = child.try_wait()? {
+                            bail!("it ended with {status} before it was ready");
+                        }
+                        // There is no event to wait for: a port begins to answer.
+                        sleep(Duration::from_millis(10)).await;
+                    }
+                    Ok(Listens::Tcp(port))
+                };
+                timeout(PATIENCE, answers)
+                    .await
+                    .context("it does not get ready")??
+            }
             ready => timeout(PATIENCE, listens(ready, &mut lines))
                 .await
                 .context("it does not get ready")??,
@@ -638,7 +705,9 @@ impl Keeper {
     async fn ended_by_itself(&self, ended: std::io::Result<ExitStatus>) {
         match self.recipe.ready {
             Ready::Started => sleep(RETRY).await,
-            Ready::Address(_) | Ready::Line(..) => self.complain(format!("ended by itself: {ended:?}")),
+            Ready::Address(_) | Ready::Line(..) | Ready::Answers(_) => {
+                self.complain(format!("ended by itself: {ended:?}"))
+            }
         }
     }
 
@@ -677,7 +746,7 @@ async fn listens<R: AsyncRead + Unpin>(
             Ready::Line(words, path) if line.to_lowercase().contains(words) => {
                 return Ok(Listens::Unix(path.clone()));
             }
-            Ready::Line(..) | Ready::Started => {}
+            Ready::Line(..) | Ready::Started | Ready::Answers(_) => {}
         }
     }
     bail!("it ended before it was ready")

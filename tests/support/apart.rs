@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 
 use mayday_host::App;
 use mayday_sidecar::{Config, Timings};
+use mayday_tests::databases::{Database, Databases};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::components::{self, MESSENGER_KEY, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
+use crate::support::components::{self, MESSENGER_KEY, SERVICES, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::support::door::Door;
 use crate::support::people;
-
-const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 
 pub(crate) struct Apart {
     services: Vec<Service>,
     sidecar: JoinHandle<anyhow::Result<()>>,
     /// Where the sidecar is.
     pub(crate) ws: String,
-    state: TempDir,
+    databases: Databases,
+    _state: TempDir,
 }
 
 struct Service {
@@ -39,6 +39,7 @@ struct Running {
 impl Apart {
     pub(crate) async fn start() -> Apart {
         let state = tempfile::tempdir().expect("a folder");
+        let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
         let mut listeners = Vec::new();
         for _ in SERVICES {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
@@ -58,7 +59,7 @@ impl Apart {
             .collect();
         let mut services = Vec::new();
         for ((name, listener), address) in SERVICES.into_iter().zip(listeners).zip(addresses) {
-            let options = components::options(state.path(), &[name], &variables);
+            let options = components::options(state.path(), &databases, &[name], &variables);
             let mut service = Service {
                 app: App::load(&options).expect("the app loads"),
                 address,
@@ -82,7 +83,8 @@ impl Apart {
             services,
             sidecar,
             ws,
-            state,
+            databases,
+            _state: state,
         }
     }
 
@@ -135,13 +137,12 @@ impl Apart {
 
     /// What the dispatcher does, without waiting until retries are due.
     pub(crate) async fn tick(&mut self, name: &str, key: &str) {
-        let file = self.state.path().join(format!("{name}.db"));
         let table = if name == "messenger" {
             "lock_releases"
         } else {
             "outbox"
         };
-        let database = rusqlite::Connection::open(file).expect("a database");
+        let database = rusqlite::Connection::open(self.databases.file(name)).expect("a database");
         database
             .execute(&format!("UPDATE {table} SET due_at = 0"), ())
             .expect("an outbox");

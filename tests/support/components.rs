@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mayday_host::{App, Options};
+use mayday_tests::databases::{Database, Databases};
 pub(crate) use mayday_tests::programs::workspace;
-use mayday_tests::settings::{CHEAP_HASHING, SERVICES, VARIABLES, runtime_config};
+use mayday_tests::settings::{CHEAP_HASHING, VARIABLES};
 pub(crate) use mayday_tests::settings::{
-    MESSENGER_KEY, ORGANIZER_JWT_SECRET, ORGANIZER_KEY, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY,
+    MESSENGER_KEY, ORGANIZER_JWT_SECRET, ORGANIZER_KEY, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY, SERVICES,
     SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD,
 };
 use tempfile::TempDir;
@@ -18,9 +19,10 @@ use crate::support::people::{self, Person};
 /// An origin that refuses every connection: nobody but root may listen at this port, and nobody does.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// Services that run on a folder of their own.
+/// Services that run on a folder and databases of their own.
 pub(crate) struct Components {
     pub(crate) door: Door,
+    databases: Databases,
     state: TempDir,
 }
 
@@ -33,9 +35,17 @@ impl Components {
     /// Some of them, with variables set otherwise.
     pub(crate) fn with(components: &[&str], variables: &[(&str, &str)]) -> Components {
         let state = tempfile::tempdir().expect("a folder");
-        let door =
-            Door::Host(App::load(&options(state.path(), components, variables)).expect("the app loads"));
-        Components { door, state }
+        let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
+        let options = options(state.path(), &databases, components, variables);
+        Components {
+            door: Door::Host(App::load(&options).expect("the app loads")),
+            databases,
+            state,
+        }
+    }
+
+    fn options(&self, components: &[&str], variables: &[(&str, &str)]) -> Options {
+        options(self.state.path(), &self.databases, components, variables)
     }
 
     /// A second host on the same databases, with some of the services. The others it looks for where nobody listens.
@@ -53,19 +63,19 @@ impl Components {
         let missing = nowhere
             .into_iter()
             .filter(|(name, _)| !components.iter().any(|component| name.starts_with(component)));
-        let mut options = options(self.state.path(), components, &missing.collect::<Vec<_>>());
+        let mut options = self.options(components, &missing.collect::<Vec<_>>());
         options.clock_offset_ms = milliseconds;
         Door::Host(App::load(&options).expect("the app loads"))
     }
 
     /// A second host on the same databases, with variables set otherwise.
     pub(crate) fn another_host(&self, components: &[&str], variables: &[(&str, &str)]) -> Door {
-        Door::Host(App::load(&options(self.state.path(), components, variables)).expect("the app loads"))
+        Door::Host(App::load(&self.options(components, variables)).expect("the app loads"))
     }
 
     /// The file of a service's database.
     pub(crate) fn database(&self, service: &str) -> PathBuf {
-        self.state.path().join(format!("{service}.db"))
+        self.databases.file(service)
     }
 
     /// What a component has written to stderr so far.
@@ -84,9 +94,14 @@ impl Components {
 }
 
 /// Some services on a folder, with variables set otherwise.
-pub(crate) fn options(state: &Path, components: &[&str], variables: &[(&str, &str)]) -> Options {
+pub(crate) fn options(
+    state: &Path,
+    databases: &Databases,
+    components: &[&str],
+    variables: &[(&str, &str)],
+) -> Options {
     let runtime_config_file = state.join("runtime-config.toml");
-    fs::write(&runtime_config_file, runtime_config(state, &SERVICES)).expect("a writable folder");
+    fs::write(&runtime_config_file, databases.runtime_config()).expect("a writable folder");
     let mut options = Options::new(workspace().join("spin.toml"));
     options.components = components.iter().map(|&component| component.to_owned()).collect();
     options.runtime_config_file = Some(runtime_config_file);

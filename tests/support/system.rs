@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use mayday_tests::databases::Database;
 use mayday_tests::programs::{beside_this_program, workspace};
-use mayday_tests::up::Up;
+use mayday_tests::up::{Layout, Up};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Duration, sleep, timeout};
 
@@ -18,15 +19,28 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts a system with a number of sidecars and waits until it is ready.
+    /// Starts a system with a number of sidecars and waits until it is ready. Where tests run on libSQL, it is a large one.
     pub(crate) async fn start(sidecars: usize) -> System {
         System::start_with(sidecars, &[]).await
     }
 
     /// The same with variables set otherwise, as `NAME=VALUE`.
     pub(crate) async fn start_with(sidecars: usize, variables: &[&str]) -> System {
+        let layout = match Database::of_tests() {
+            Database::Files => Layout::default(),
+            Database::Libsql => Layout::LARGE,
+        };
+        System::lay_out(layout, sidecars, variables).await
+    }
+
+    /// Two hosts with three libSQL servers, two sidecars and one Redis.
+    pub(crate) async fn large() -> System {
+        System::lay_out(Layout::LARGE, 2, &[]).await
+    }
+
+    async fn lay_out(layout: Layout, sidecars: usize, variables: &[&str]) -> System {
         let xtask = beside_this_program("xtask").expect("run the tests with `cargo xtask test`");
-        let starting = Up::start(&xtask, workspace(), sidecars, variables);
+        let starting = Up::start(&xtask, workspace(), layout, sidecars, variables);
         let up = timeout(3 * DEADLINE, starting).await;
         let up = up
             .expect("the system gets ready in time")
@@ -34,6 +48,19 @@ impl System {
         System {
             door: Door::network(up.origin()),
             up,
+        }
+    }
+
+    /// The door of a host; `door` is that of the first.
+    pub(crate) fn host(&self, number: usize) -> Door {
+        Door::network(&self.up.ready.hosts[number])
+    }
+
+    /// The name of the process that `door` leads to.
+    pub(crate) fn first_host(&self) -> &'static str {
+        match self.up.ready.hosts.len() {
+            1 => "host",
+            _ => "host-1",
         }
     }
 
