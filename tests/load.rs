@@ -1,5 +1,5 @@
-//! The contract's load test (6.3), written from its description and small: statuses are strict, an organizer never reads, and
-//! each try of a participant reads one frame.
+//! The contract's load test (6.3), written from its description and small: statuses are strict, an organizer never
+//! reads, and each try of a participant reads one frame.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use crate::support::system::System;
 
 const PARTICIPANTS: usize = 30;
 
-/// Between two `start_chat`, between two participants, and between two frames of one: the test's `sci`, `cpi` and `smi`.
+/// Between two `start_chat`, between two participants, and between two frames of one: the test's `sci`, `cpi` and
+/// `smi`.
 const START_INTERVAL: Duration = Duration::from_millis(10);
 const PARTICIPANT_INTERVAL: Duration = Duration::from_millis(20);
 const MESSAGE_INTERVAL: Duration = Duration::from_millis(300);

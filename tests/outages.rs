@@ -1,15 +1,21 @@
-//! One part is down, and the others keep their promises.
+//! One part is down, and the others keep their promises:
 //!
-//! | down | what must still work | shown by |
-//! |---|---|---|
-//! | messenger | everything but chat; a press is kept and delivered when it is back | [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down` |
-//! | participant | chats go on and are closed at once; the lock is released later | [`chats_go_on_and_end_while_the_participant_service_is_down`], `messenger::a_chat_is_closed_although_the_participant_service_is_down` |
-//! | organizer | open sockets go on; lists of events are 503 with `Retry-After`; a press for a known event is taken | [`open_sockets_go_on_while_the_organizer_service_is_down`], `participant::while_the_organizer_service_is_down_events_are_not_to_be_had` |
-//! | Redis | REST works; messages are stored, acknowledged and shown at the same sidecar; clients are told to look when it is back | [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis` |
-//! | a sidecar | its clients resume at another one; what it could not pass on is looked for | [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_could_not_pass_on_is_looked_for`] |
-//! | dispatcher | everything that a user sees; outboxes wait | all tests with [`Apart`], which has none; `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
+//! - **messenger**: everything works but chat. A press is kept, and delivered when the messenger is back:
+//!   [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down`.
+//! - **participant**: chats go on and are closed at once. The lock is released later:
+//!   [`chats_go_on_and_end_while_the_participant_service_is_down`],
+//!   `messenger::a_chat_is_closed_although_the_participant_service_is_down`.
+//! - **organizer**: open sockets go on, lists of events are 503 with `Retry-After`, a press for a known event is taken:
+//!   [`open_sockets_go_on_while_the_organizer_service_is_down`],
+//!   `participant::while_the_organizer_service_is_down_events_are_not_to_be_had`.
+//! - **Redis**: REST works, messages are stored, acknowledged, and shown on every sidecar:
+//!   [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis`.
+//! - **a sidecar**: its clients resume at another one. What it has stored is shown there:
+//!   [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_has_stored_is_shown_at_the_others`].
+//! - **dispatcher**: users see no difference, outboxes wait: all tests with [`Apart`], which has none;
+//!   `faults::what_waits_in_an_outbox_is_delivered_at_a_tick`.
 //!
-//! A service may also be there and not answer: [`a_service_that_hangs_keeps_nobody_from_the_other`].
+//! A service may also be there and not answer: [`a_hanging_service_does_not_delay_calls_to_the_other`].
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -112,9 +118,9 @@ async fn chats_go_on_and_end_while_the_participant_service_is_down() {
     person.press_help(agency.event_id, "").await.empty(200);
 }
 
-/// A service that does not answer is worse than one that is not there: whoever asks it waits.
+/// A service that does not answer is worse than one that is not there: its callers wait.
 #[tokio::test]
-async fn a_service_that_hangs_keeps_nobody_from_the_other() {
+async fn a_hanging_service_does_not_delay_calls_to_the_other() {
     let mut apart = Apart::start().await;
     let (agency, person) = people(&mut apart).await;
     let mut chat = chat(&apart, &agency, &person).await;

@@ -1,5 +1,5 @@
-//! Keys and secrets are replaced in three rollouts while everybody works (docs/operations.md). During each, hosts of two
-//! neighbouring stages serve the same databases.
+//! Keys and secrets are replaced in three rollouts while everybody works (docs/operations.md). During each, hosts of
+//! two neighbouring stages serve the same databases.
 
 use mayday_tests::settings::SERVICES;
 

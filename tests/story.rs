@@ -416,8 +416,8 @@ async fn bad_frames_are_answered_and_change_nothing() {
     }
 }
 
-/// What protocol 2 adds, through real processes: the queue lives, a chat changes hands twice and keeps its participant, and beside all of that a client of the
-/// contract sees nothing that it does not know.
+/// What protocol 2 adds, through real processes: the queue lives, a chat changes hands twice and keeps its participant,
+/// and beside all of that a client of the contract sees nothing that it does not know.
 #[tokio::test]
 async fn who_speaks_protocol_2_sees_more() {
     let system = System::start_with(2, &["orphan_requeue_seconds=2"]).await;

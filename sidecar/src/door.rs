@@ -193,7 +193,7 @@ async fn show_metrics(State(app): State<App>) -> Response {
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (
         content_type,
-        app.connections.metrics.render(&app.connections.budget),
+        app.connections.metrics.render(app.connections.budget.bytes()),
     )
         .into_response()
 }

@@ -1,8 +1,9 @@
-//! What must hold whatever a client sends: the decoder of frames under any bytes. `cargo fuzz` looks for bytes that break it, and the test
-//! below goes through those that have been worth keeping (`fuzz/corpus/frame`), with changes to each.
+//! What must hold whatever a client sends: the decoder of frames under any bytes. `cargo fuzz` looks for bytes that
+//! break it, and the test below goes through those that have been worth keeping (`fuzz/corpus/frame`), with changes to
+//! each.
 //!
-//! Each line of the input is a frame; the first one introduces the client. So an input can be read and written by hand, and all that is lost
-//! is a line break inside a frame, which means as much as any other white space.
+//! Each line of the input is a frame; the first one introduces the client. So an input can be read and written by hand,
+//! and all that is lost is a line break inside a frame, which means as much as any other white space.
 
 use std::time::Duration;
 
@@ -179,8 +180,8 @@ fn assert_allowed(request: &Request, realm: Realm, protocol: Protocol) {
     );
 }
 
-/// What is asked is what the frame says, as another reader of JSON understands it. That reader refuses some objects which are good enough for
-/// us, such as those that are very deep where nobody asks for it.
+/// What is asked is what the frame says, as another reader of JSON understands it. That reader refuses some objects
+/// which are good enough for us, such as those that are very deep where nobody asks for it.
 fn assert_meant(request: &Request, frame: &[u8], realm: Realm) {
     let Ok(value) = serde_json::from_slice::<Value>(&lenient_json::mend(frame)) else {
         return;

@@ -1,9 +1,9 @@
-//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger decides who a client is and stores what it
-//! sends, and the messenger's log says what clients are shown.
+//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger decides who a client is and stores
+//! what it sends, and the messenger's log says what clients are shown.
 //!
-//! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A frame's way
-//! out: an exchange brings updates, the `player` shows each to the connections that it is for, and `redis` passes what is new
-//! to the other sidecars.
+//! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A
+//! frame's way out: an exchange brings updates, the `player` shows each to the connections that it is for, and `redis`
+//! passes what is new to the other sidecars.
 
 mod door;
 
@@ -59,8 +59,8 @@ pub struct Config {
     pub messenger_key: String,
     /// Where Redis is: `redis://127.0.0.1:6379`.
     pub redis: String,
-    /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send no origin, and
-    /// may always.
+    /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send
+    /// no origin, and may always.
     pub allowed_origins: Vec<String>,
     pub timings: Timings,
 }
@@ -101,8 +101,8 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 /// Time limit for the last publications.
 const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
 
-/// Serves clients on `listener` until `shutdown`, then drains: what is under way is answered, and clients are told to connect
-/// again.
+/// Serves clients on `listener` until `shutdown`, then drains: what is under way is answered, and clients are told to
+/// connect again.
 pub async fn run(
     listener: TcpListener,
     config: Config,

@@ -14,8 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The WebSocket relay of Mayday.
 ///
-/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY. Where Redis is may be, too: a password in
-/// its URL would be seen by whoever can list processes.
+/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY. Where Redis is may be, too:
+/// a password in its URL would be seen by whoever can list processes.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {

@@ -12,8 +12,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sidecar_api::Status;
 
-use crate::connection::send_queue::Budget;
-
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -25,9 +23,9 @@ pub(crate) struct Metrics {
     pub(crate) ended: Family<Ended, Counter>,
     pub(crate) frames_received: Counter,
     pub(crate) frames_sent: Counter,
-    /// Frames that were dropped because the client does not read.
-    pub(crate) frames_dropped: Counter,
+    pub(crate) frames_dropped: FramesDropped,
     send_queue_bytes: Gauge,
+    frames_refused: Family<FrameRefused, Counter>,
     commands_refused: Family<Refused, Counter>,
     command_seconds: Histogram,
     exchange_commands: Histogram,
@@ -47,6 +45,12 @@ pub(crate) struct Ended {
     pub(crate) how: &'static str,
 }
 
+/// The code of the error with which a frame was answered.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct FrameRefused {
+    code: &'static str,
+}
+
 /// Why a command was answered with an error instead of being carried out.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Refused {
@@ -64,6 +68,55 @@ pub(crate) enum RefusedBecause {
     queue_full,
 }
 
+/// Counts frames that were dropped instead of being written to their client, by reason.
+#[derive(Clone, Debug)]
+pub(crate) struct FramesDropped(Family<Dropped, Counter>);
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Dropped {
+    reason: DroppedBecause,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
+#[expect(non_camel_case_types, reason = "they are the values of a label")]
+pub(crate) enum DroppedBecause {
+    /// The client has read nothing for seconds, and its queue is full.
+    reads_nothing,
+    /// The client reads, but more slowly than frames come, and its queue is full.
+    queue_full,
+    /// The queues of all connections together are full.
+    all_queues_full,
+    /// The connection ended before its queue was empty.
+    connection_ended,
+}
+
+impl Default for FramesDropped {
+    /// Every reason is shown from the start, so that an alarm notices the first frame.
+    fn default() -> FramesDropped {
+        let counters = FramesDropped(Family::default());
+        for reason in [
+            DroppedBecause::reads_nothing,
+            DroppedBecause::queue_full,
+            DroppedBecause::all_queues_full,
+            DroppedBecause::connection_ended,
+        ] {
+            counters.add(reason, 0);
+        }
+        counters
+    }
+}
+
+impl FramesDropped {
+    pub(crate) fn add(&self, reason: DroppedBecause, frames: usize) {
+        self.0.get_or_create(&Dropped { reason }).inc_by(frames as u64);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, reason: DroppedBecause) -> u64 {
+        self.0.get_or_create(&Dropped { reason }).get()
+    }
+}
+
 impl Metrics {
     pub(crate) fn new() -> Metrics {
         // From 1 ms to 16 s, and from 1 to 512 commands.
@@ -74,8 +127,9 @@ impl Metrics {
             ended: Family::default(),
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
-            frames_dropped: Counter::default(),
+            frames_dropped: FramesDropped::default(),
             send_queue_bytes: Gauge::default(),
+            frames_refused: Family::default(),
             commands_refused: Family::default(),
             command_seconds: seconds(),
             exchange_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
@@ -111,13 +165,18 @@ impl Metrics {
         );
         registry.register(
             "frames_dropped",
-            "Frames that were dropped because their client does not read",
-            self.frames_dropped.clone(),
+            "Frames for clients that were dropped, by reason",
+            self.frames_dropped.0.clone(),
         );
         registry.register(
             "send_queue_bytes",
             "Bytes that wait in the send queues of all connections",
             self.send_queue_bytes.clone(),
+        );
+        registry.register(
+            "frames_refused",
+            "Frames of clients that are no command, or too many, by the code of the error",
+            self.frames_refused.clone(),
         );
         registry.register(
             "commands_refused",
@@ -191,6 +250,11 @@ impl Metrics {
         self.command_seconds.observe(took.as_secs_f64());
     }
 
+    /// A frame was answered with an error of this code, and no command was made of it.
+    pub(crate) fn frame_refused(&self, code: &'static str) {
+        self.frames_refused.get_or_create(&FrameRefused { code }).inc();
+    }
+
     /// A command was refused.
     pub(crate) fn refused(&self, reason: RefusedBecause) {
         self.commands_refused.get_or_create(&Refused { reason }).inc();
@@ -209,10 +273,10 @@ impl Metrics {
         self.messenger_log_rows.set(status.log_rows);
     }
 
-    /// All of it as text.
-    pub(crate) fn render(&self, budget: &Budget) -> String {
+    /// All of it as text, with the bytes that wait in send queues now.
+    pub(crate) fn render(&self, send_queue_bytes: usize) -> String {
         self.send_queue_bytes
-            .set(i64::try_from(budget.bytes()).unwrap_or(i64::MAX));
+            .set(i64::try_from(send_queue_bytes).unwrap_or(i64::MAX));
         // The log counts for the whole process, before there are any metrics.
         self.log_lines_dropped
             .inner()
@@ -231,8 +295,9 @@ mod tests {
     fn all_counters_are_rendered() {
         let metrics = Metrics::new();
         metrics.connections.set(3);
-        metrics.frames_dropped.inc_by(2);
+        metrics.frames_dropped.add(DroppedBecause::reads_nothing, 2);
         metrics.refused(RefusedBecause::overloaded);
+        metrics.frame_refused("rate_limited");
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
@@ -241,10 +306,12 @@ mod tests {
             wal_bytes: None,
             log_rows: 17,
         });
-        let text = metrics.render(&Budget::default());
+        let text = metrics.render(5);
         for line in [
             "mayday_sidecar_connections 3",
-            "mayday_sidecar_frames_dropped_total 2",
+            "mayday_sidecar_send_queue_bytes 5",
+            "mayday_sidecar_frames_dropped_total{reason=\"reads_nothing\"} 2",
+            "mayday_sidecar_frames_refused_total{code=\"rate_limited\"} 1",
             "mayday_sidecar_commands_refused_total{reason=\"overloaded\"} 1",
             "mayday_sidecar_connections_ended_total{how=\"bad_token\"} 1",
             "mayday_sidecar_exchange_commands_bucket{le=\"128.0\"} 1",

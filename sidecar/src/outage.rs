@@ -1,4 +1,5 @@
-//! Something the sidecar needs is down: says so once when it begins and once when it ends, with growing pauses in between.
+//! Something the sidecar needs is down: says so once when it begins and once when it ends, with growing pauses in
+//! between.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The three services, each on a host of its own, and a sidecar: any of them can be down while the others are there. There is no Redis.
+//! The three services, each on a host of its own, and a sidecar: any of them can be down while the others are there.
+//! There is no Redis.
 
 use std::future::pending;
 use std::net::SocketAddr;

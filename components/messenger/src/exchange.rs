@@ -208,11 +208,22 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
     };
     let mut text = String::with_capacity(new.iter().map(|update| update.body.len() + 64).sum());
     for update in &new {
-        update::write_update(&mut text, update.cursor, &update.body);
+        update::write_update(
+            &mut text,
+            update::Update {
+                cursor: update.cursor,
+                previous_made_at: update.previous_made_at,
+                body: &update.body,
+            },
+        );
     }
     if !passing.is_empty() {
-        let not_logged = Cursor { id: 0, made_at: 0 };
-        update::write_update(&mut text, not_logged, passing.as_str());
+        let not_logged = update::Update {
+            cursor: Cursor { id: 0, made_at: 0 },
+            previous_made_at: 0,
+            body: passing.as_str(),
+        };
+        update::write_update(&mut text, not_logged);
     }
     let text = outcome.write(&text).map_err(Error::Frame)?;
     Ok(Answer::written(

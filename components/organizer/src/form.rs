@@ -251,8 +251,8 @@ impl Form {
     }
 }
 
-/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`. Of a field that is repeated,
-/// the first value counts, as it does in a query.
+/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`. Of a field that is
+/// repeated, the first value counts, as it does in a query.
 fn form_fields(body: &[u8]) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {

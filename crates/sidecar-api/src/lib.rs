@@ -8,8 +8,9 @@
 //! | `/internal/exchange` | [`Exchange`] | an [`Outcome`] as one line of JSON, then updates as text ([`update`]) |
 //! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
 //!
-//! **An exchange may be repeated.** A sidecar numbers its exchanges. One that is sent again, because its answer was lost, keeps
-//! its number: it changes nothing and is answered as before. One that arrives after a later one is refused with 409.
+//! **An exchange may be repeated.** A sidecar numbers its exchanges. One that is sent again, because its answer was
+//! lost, keeps its number: it changes nothing and is answered as before. One that arrives after a later one is refused
+//! with 409.
 
 pub mod update;
 
@@ -157,14 +158,15 @@ pub struct Exchange {
     pub sidecar: String,
     /// Grows with each exchange of the sidecar; an exchange that is sent again keeps it.
     pub number: i64,
-    /// The last update that the sidecar has played; absent when it has just started, which begins at the end of the log.
+    /// The last update that the sidecar has played; absent when it has just started, which begins at the end of the
+    /// log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<Cursor>,
     /// In the order in which they are to be carried out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub commands: Vec<Command>,
-    /// All organizers who are at this sidecar; absent when they were told a moment ago. A sidecar that ends tells that nobody
-    /// is.
+    /// All organizers who are at this sidecar; absent when they were told a moment ago. A sidecar that ends tells that
+    /// nobody is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub present: Option<Vec<Attendance>>,
     /// The agencies whose queues the sidecar wants to know.
@@ -172,20 +174,21 @@ pub struct Exchange {
     pub queues: Vec<i64>,
 }
 
-/// The answer to an exchange. The updates behind it follow each other without gaps, from the cursor asked with, or from the
-/// end of the log if the sidecar has to start anew. They reach at least up to `at`. Behind them come updates with id 0, which are
-/// not in the log and are shown once, at the end.
+/// The answer to an exchange. The updates behind it follow each other without gaps, from the cursor asked with, or from
+/// the end of the log if the sidecar has to start anew. They reach at least up to `at`. Behind them come updates with
+/// id 0, which are not in the log and are shown once, at the end.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// The replies show how things stood right after the update with this id, so they are to be shown between it and the next.
+    /// The replies show how things stood right after the update with this id, so they are to be shown between it and
+    /// the next.
     pub at: Cursor,
-    /// The cursor asked with is not in the log: it is older than the oldest update, or the database was restored from a copy.
-    /// The sidecar starts anew at `at`, and does not know what its clients have missed.
+    /// The cursor asked with is not in the log: it is older than the oldest update, or the database was restored from a
+    /// copy. The sidecar starts anew at `at`, and does not know what its clients have missed.
     #[serde(skip_serializing_if = "is_false", default)]
     pub starts_anew: bool,
-    /// A whole frame for the asking connection of each command, in order, or null if there is nothing to say. There may be
-    /// fewer than commands: the rest was not carried out and is to be asked again, before anything else.
+    /// A whole frame for the asking connection of each command, in order, or null if there is nothing to say. There may
+    /// be fewer than commands: the rest was not carried out and is to be asked again, before anything else.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub replies: Vec<Option<Box<RawValue>>>,
     /// Which of the updates this exchange itself has committed: other sidecars do not have them yet.
@@ -267,7 +270,8 @@ pub struct Waiting {
 #[serde(rename_all = "camelCase")]
 pub struct Command {
     pub principal: Principal,
-    /// When the sidecar had read the frame, in milliseconds since the Unix epoch. It is shown to people and never compared.
+    /// When the sidecar had read the frame, in milliseconds since the Unix epoch. It is shown to people and never
+    /// compared.
     pub received_at: i64,
     /// What the client understands; the reply is made accordingly.
     #[serde(skip_serializing_if = "Protocol::is_contract", default)]

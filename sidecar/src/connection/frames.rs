@@ -1,5 +1,5 @@
-//! The frames that the sidecar itself makes (contract 5.5, PROTOCOL.md), and the reasons for which it refuses a frame or ends
-//! a connection.
+//! The frames that the sidecar itself makes (contract 5.5, PROTOCOL.md), and the reasons for which it refuses a frame
+//! or ends a connection.
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
@@ -90,7 +90,8 @@ impl Refusal {
     }
 }
 
-/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a restart.
+/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a
+/// restart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum CloseReason {
     #[error("far too many messages")]

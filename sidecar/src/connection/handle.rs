@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::frames::CloseReason;
 use crate::connection::send_queue::{Budget, SendQueue};
+use crate::metrics::FramesDropped;
 
 /// A connection, as seen by others.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> Handle {
+    pub(crate) fn new(budget: Arc<Budget>, drops: FramesDropped) -> Handle {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Handle {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -68,8 +68,8 @@ impl Handle {
         self.is_organizer.load(Ordering::Relaxed)
     }
 
-    /// The client's credentials may have been revoked: the connection neither receives nor sends until it is authenticated
-    /// again.
+    /// The client's credentials may have been revoked: the connection neither receives nor sends until it is
+    /// authenticated again.
     pub(crate) fn reauthenticate(&self) {
         self.queue.hold();
         self.reauthenticate.notify_one();

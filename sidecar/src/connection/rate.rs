@@ -1,4 +1,5 @@
-//! How many frames a client may send. Far more than people type, and enough for a machine that tests what the system can carry.
+//! How many frames a client may send. Far more than people type, and enough for a machine that tests what the system
+//! can carry.
 
 use tokio::time::Instant;
 

@@ -1,7 +1,7 @@
 //! The frames that wait to be written to one socket.
 //!
-//! The queue is bounded. A client that reads, however late, loses nothing in a burst. A client that reads nothing loses the
-//! oldest frames, and if it speaks protocol 2 it is told so with one `resync` when it reads again.
+//! The queue is bounded. A client that reads, however late, loses nothing in a burst. A client that reads nothing loses
+//! the oldest frames, and if it speaks protocol 2 it is told so with one `resync` when it reads again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
-use prometheus_client::metrics::counter::Counter;
 use sidecar_api::Protocol;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::connection::frames::resync_frame;
+use crate::metrics::{DroppedBecause, FramesDropped};
 
 /// A client that has read nothing for this long counts as one that does not read.
 const READS_NOTHING_AFTER: Duration = Duration::from_secs(5);
@@ -31,8 +31,8 @@ const MAX_BYTES_TOGETHER: usize = 512 * 1024 * 1024;
 /// What a queued frame costs besides its text.
 const FRAME_OVERHEAD: usize = 64;
 
-/// At most this many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
-/// WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
+/// At most this many pings of the client may be unanswered before its socket is not read any further. The answers wait
+/// in the WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
 const MAX_UNSENT_PONGS: usize = 16;
 
 /// The bytes that wait in all send queues of a sidecar.
@@ -47,8 +47,7 @@ pub(crate) struct SendQueue {
     filled: Notify,
     pongs_sent: Notify,
     budget: Arc<Budget>,
-    /// Counts frames that are dropped because the client does not read.
-    drops: Counter,
+    drops: FramesDropped,
 }
 
 #[derive(Debug)]
@@ -101,7 +100,7 @@ pub(crate) enum Work {
 }
 
 impl SendQueue {
-    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> SendQueue {
+    pub(crate) fn new(budget: Arc<Budget>, drops: FramesDropped) -> SendQueue {
         SendQueue {
             state: Mutex::new(State {
                 frames: VecDeque::new(),
@@ -146,17 +145,19 @@ impl SendQueue {
         self.budget.add(queued.cost());
         state.bytes += queued.cost();
         state.frames.push_back(queued);
-        let limit = if now >= state.read_at + READS_NOTHING_AFTER || self.budget.is_exceeded() {
-            MAX_BYTES_UNREAD
+        let (limit, reason) = if now >= state.read_at + READS_NOTHING_AFTER {
+            (MAX_BYTES_UNREAD, DroppedBecause::reads_nothing)
+        } else if self.budget.is_exceeded() {
+            (MAX_BYTES_UNREAD, DroppedBecause::all_queues_full)
         } else {
-            MAX_BYTES
+            (MAX_BYTES, DroppedBecause::queue_full)
         };
         while state.bytes > limit && state.frames.len() > 1 {
             let Some(cost) = state.drop_oldest() else {
                 break;
             };
             self.budget.subtract(cost);
-            self.drops.inc();
+            self.drops.add(reason, 1);
         }
         drop(state);
         self.filled.notify_one();
@@ -176,6 +177,8 @@ impl SendQueue {
     pub(crate) fn finish_at_once(&self, end: End) {
         let mut state = self.state.lock().expect("no panic while locked");
         self.budget.subtract(state.bytes);
+        self.drops
+            .add(DroppedBecause::connection_ended, state.frames.len());
         state.held = false;
         state.frames.clear();
         state.bytes = 0;
@@ -280,6 +283,8 @@ impl Drop for SendQueue {
     fn drop(&mut self) {
         let state = self.state.get_mut().expect("no panic while locked");
         self.budget.subtract(state.bytes);
+        self.drops
+            .add(DroppedBecause::connection_ended, state.frames.len());
     }
 }
 
@@ -309,7 +314,7 @@ pub(crate) mod tests {
     use tokio::time::advance;
 
     fn queue() -> SendQueue {
-        SendQueue::new(Arc::default(), Counter::default())
+        SendQueue::new(Arc::default(), FramesDropped::default())
     }
 
     /// All frames that wait.
@@ -354,6 +359,7 @@ pub(crate) mod tests {
         assert_eq!(frames.len(), 1 + 20 + 1);
         assert_eq!(frames.last().unwrap(), "last");
         assert_eq!(queue.dropped(), 80);
+        assert_eq!(queue.drops.count(DroppedBecause::reads_nothing), 80);
         assert_eq!(queue.budget.bytes(), 0);
     }
 
@@ -375,6 +381,7 @@ pub(crate) mod tests {
         let queue = queue();
         fill(&queue, MAX_BYTES / 50_000 + 10);
         assert!(queue.budget.bytes() <= MAX_BYTES);
+        assert_eq!(queue.drops.count(DroppedBecause::queue_full), queue.dropped());
         let long = Utf8Bytes::from("x".repeat(2 * MAX_BYTES));
         queue.push(long.clone());
         assert_eq!(
@@ -387,13 +394,15 @@ pub(crate) mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_queues_together_are_bounded() {
         let budget = Arc::new(Budget::default());
+        let drops = FramesDropped::default();
         let queues: Vec<_> = (0..20)
-            .map(|_| SendQueue::new(Arc::clone(&budget), Counter::default()))
+            .map(|_| SendQueue::new(Arc::clone(&budget), drops.clone()))
             .collect();
         for queue in &queues {
             fill(queue, 700);
         }
         assert!(budget.bytes() <= MAX_BYTES_TOGETHER + queues.len() * MAX_BYTES_UNREAD);
+        assert!(drops.count(DroppedBecause::all_queues_full) > 0);
         drop(queues);
         assert_eq!(budget.bytes(), 0);
     }
@@ -414,6 +423,16 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn frames_that_wait_when_the_connection_is_gone_are_counted() {
+        let queue = queue();
+        let drops = queue.drops.clone();
+        fill(&queue, 3);
+        queue.take();
+        drop(queue);
+        assert_eq!(drops.count(DroppedBecause::connection_ended), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_is_written_during_re_authentication() {
         let queue = queue();
         queue.push("a".into());
@@ -426,6 +445,7 @@ pub(crate) mod tests {
         queue.hold();
         queue.finish_at_once(End::Drop);
         assert!(matches!(queue.take(), Some(Work::End(End::Drop))));
+        assert_eq!(queue.drops.count(DroppedBecause::connection_ended), 1);
     }
 
     #[tokio::test(start_paused = true)]

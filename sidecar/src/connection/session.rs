@@ -1,5 +1,5 @@
-//! What follows from a client's frames, and from their absence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a socket,
-//! a clock or the network: a [`Session`] is told what happened and says what to do.
+//! What follows from a client's frames, and from their absence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a
+//! socket, a clock or the network: a [`Session`] is told what happened and says what to do.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::connection::frames::{CloseReason, Refusal};
 use crate::connection::parse::{MAX_FRAME_BYTES, parse_first_frame, parse_frame};
 use crate::connection::rate::{Rate, Verdict};
 
-/// At most this many frames are kept while the client is authenticated. Clients send two or three; what exceeds this stays in
-/// the socket until there is room.
+/// At most this many frames are kept while the client is authenticated. Clients send two or three; what exceeds this
+/// stays in the socket until there is room.
 pub(crate) const MAX_EARLY_FRAMES: usize = 32;
 
 /// Others are told at most so often that a client is typing.

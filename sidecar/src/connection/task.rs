@@ -25,15 +25,15 @@ use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::player::{Player, Ticket};
 
-/// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
-/// end. There is room for all early frames.
+/// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in
+/// the end. There is room for all early frames.
 const MAX_UNDER_WAY: usize = 64;
 
 /// A connection may have so many answers to questions that it has not read. With more its socket is not read either.
 const MAX_UNREAD: usize = 4;
 
-/// A client that leaves all of that unread for this long counts as one that does not read: it is heard, but gets no answers to
-/// questions that are more than the queue holds.
+/// A client that leaves all of that unread for this long counts as one that does not read: it is heard, but gets no
+/// answers to questions that are more than the queue holds.
 const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time limit for flushing a closing connection.
@@ -45,12 +45,12 @@ const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
 /// How long the client may take to answer a close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long a socket stays open after the client broke the protocol and was told so. To close a socket with unread bytes resets
-/// it, and the close frame could be lost.
+/// How long a socket stays open after the client broke the protocol and was told so. To close a socket with unread
+/// bytes resets it, and the close frame could be lost.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
 
-/// An organizer who was sent something and has not been heard for this long is pinged at once, so that it is soon known whether
-/// they are still there.
+/// An organizer who was sent something and has not been heard for this long is pinged at once, so that it is soon known
+/// whether they are still there.
 const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
 
 /// What connections share.
@@ -329,7 +329,8 @@ impl Connection {
         self.follow(step)
     }
 
-    /// The client ends the connection. What it sent while it was being authenticated counts all the same (contract 5.2).
+    /// The client ends the connection. What it sent while it was being authenticated counts all the same (contract
+    /// 5.2).
     fn leave(&mut self, ending: Ending) -> Option<Ending> {
         if !matches!(self.phase, Phase::Authenticating { .. }) {
             return Some(ending);
@@ -343,7 +344,8 @@ impl Connection {
         self.go_on()
     }
 
-    /// Takes steps in order. A refusal waits until the commands before it are answered, and everything behind it waits too.
+    /// Takes steps in order. A refusal waits until the commands before it are answered, and everything behind it waits
+    /// too.
     fn go_on(&mut self) -> Option<Ending> {
         while let Some(step) = self.deferred.pop_front() {
             match step {
@@ -357,7 +359,10 @@ impl Connection {
                     self.deferred.push_front(Step::Refuse(refusal));
                     return None;
                 }
-                Step::Refuse(refusal) => self.refuse(&refusal),
+                Step::Refuse(refusal) => {
+                    self.shared.metrics.frame_refused(refusal.code());
+                    self.refuse(&refusal);
+                }
                 Step::End(reason) => return Some(Ending::Flushed(reason)),
             }
         }
@@ -424,7 +429,8 @@ impl Connection {
         self.follow(steps)
     }
 
-    /// Asks again who the client is. A question under way is given up, since its answer may be older than the revocation.
+    /// Asks again who the client is. A question under way is given up, since its answer may be older than the
+    /// revocation.
     fn reauthenticate(&mut self) -> Option<Ending> {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Silent) {
             Phase::Open { membership } | Phase::Reauthenticating { membership, .. } => {
@@ -437,8 +443,8 @@ impl Connection {
         None
     }
 
-    /// The client goes on as the same user with the same rights, or the connection ends at once: the client may not see what is
-    /// queued. What it may still do, it does over a new connection.
+    /// The client goes on as the same user with the same rights, or the connection ends at once: the client may not see
+    /// what is queued. What it may still do, it does over a new connection.
     fn confirm(&mut self, membership: Membership, found: Option<Principal>) -> Option<Ending> {
         let Some(found) = found else {
             return Some(Ending::AtOnce(CloseReason::SignedOut));
@@ -514,8 +520,8 @@ async fn nothing_under_way(under_way: &Semaphore) {
     drop(under_way.acquire_many(all).await);
 }
 
-/// Waits for what made the connection stop reading. While the client is being authenticated that is an event of its own. Returns
-/// whether there is room now; a client that does not read at all is heard again all the same (contract 9).
+/// Waits for what made the connection stop reading. While the client is being authenticated that is an event of its
+/// own. Returns whether there is room now; a client that does not read at all is heard again all the same (contract 9).
 async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
     // The semaphores are never closed, and the permits are not kept.
     if under_way.available_permits() == 0 {

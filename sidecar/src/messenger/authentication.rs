@@ -16,14 +16,15 @@ const MAX_BATCH: usize = 256;
 /// The largest batch in bytes of `Authorization` values. A token fits in a browser's cookie, so this is rarely reached.
 const MAX_BATCH_BYTES: usize = 512 * 1024;
 
-/// At most this many clients wait in the queue of a lane; others wait for room, no longer than any first frame may take.
+/// At most this many clients wait in the queue of a lane; others wait for room, no longer than any first frame may
+/// take.
 const MAX_QUEUED: usize = 4096;
 
 /// How long one call may take. The time that a client has for authorization has room for several.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where connections have their clients authenticated. Each service is asked about its own users, so that neither has to wait
-/// for the other.
+/// Where connections have their clients authenticated. Each service is asked about its own users, so that neither has
+/// to wait for the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Authentications {
     organizers: mpsc::Sender<Question>,
@@ -59,8 +60,8 @@ impl Authentications {
 
     /// Returns once it is known, however long that takes; `None` is a refusal.
     pub(crate) async fn ask(&self, authorization: String) -> Option<Identified> {
-        // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by either lane
-        // without asking a service.
+        // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by
+        // either lane without asking a service.
         let lane = if authorization.contains("participant:") {
             &self.participants
         } else {

@@ -105,7 +105,8 @@ impl Messenger {
         understood(&self.post("revocations", body.into(), deadline).await?)
     }
 
-    /// Sends an exchange, rendered before so that it can be sent again unchanged. Returns the outcome and the updates behind it.
+    /// Sends an exchange, rendered before so that it can be sent again unchanged. Returns the outcome and the updates
+    /// behind it.
     pub(crate) async fn exchange(
         &self,
         exchange: Bytes,

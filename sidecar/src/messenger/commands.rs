@@ -1,6 +1,7 @@
 //! The commands of all connections on their way to the messenger.
 //!
-//! Connections take turns, so that one that sends a lot delays only itself. The commands of a connection keep their order.
+//! Connections take turns, so that one that sends a lot delays only itself. The commands of a connection keep their
+//! order.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,8 @@ use crate::connection::frames::{Refusal, error_frame};
 use crate::connection::handle::Handle;
 use crate::metrics::{Metrics, RefusedBecause};
 
-/// The most commands in one exchange. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.
+/// The most commands in one exchange. The messenger stores a hundred messages in a few milliseconds, and its time is
+/// bounded.
 const MAX_BATCH: usize = 512;
 
 /// The most bytes of commands in one exchange.
@@ -26,8 +28,8 @@ const MAX_QUEUED: usize = 16 * 1024;
 /// The same in bytes.
 const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
 
-/// While the messenger answers, no more commands are taken if the oldest has waited this long: the messenger is overloaded, and
-/// a client that is told so at once can try again.
+/// While the messenger answers, no more commands are taken if the oldest has waited this long: the messenger is
+/// overloaded, and a client that is told so at once can try again.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// What a command adds to its client's text when it is sent: ids, names of fields, punctuation.
@@ -163,8 +165,8 @@ impl Queue {
         own.push_front(pending);
     }
 
-    /// One command of each connection in turn. What follows a question of the same connection waits for the next exchange: the
-    /// messenger answers questions after all changes.
+    /// One command of each connection in turn. What follows a question of the same connection waits for the next
+    /// exchange: the messenger answers questions after all changes.
     fn take_batch(&mut self) -> Vec<Pending> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -211,7 +213,7 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::connection::send_queue::tests::taken;
-    use prometheus_client::metrics::counter::Counter;
+    use crate::metrics::FramesDropped;
     use sidecar_api::{Principal, Protocol, Realm, Request, User};
     use tokio::sync::Semaphore;
     use tokio::time::advance;
@@ -225,7 +227,7 @@ mod tests {
     impl Client {
         fn new() -> Client {
             Client {
-                handle: Arc::new(Handle::new(Arc::default(), Counter::default())),
+                handle: Arc::new(Handle::new(Arc::default(), FramesDropped::default())),
                 permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             }
         }

@@ -1,6 +1,6 @@
-//! Exchanges with the messenger, one at a time: each brings the commands that have gathered meanwhile, and the updates that have
-//! happened. Under load batches grow by themselves, which is group commit. Without commands an exchange is the beat that
-//! finds what happened elsewhere.
+//! Exchanges with the messenger, one at a time: each brings the commands that have gathered meanwhile, and the updates
+//! that have happened. Under load batches grow by themselves, which is group commit. Without commands an exchange is
+//! the beat that finds what happened elsewhere.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::outage::Outage;
 use crate::player::Player;
 use crate::redis::Redis;
 
-/// From one exchange to the next there is at least this time. A message that comes alone is sent at once; under load what an
-/// exchange costs by itself, an instance and a transaction, is shared by more messages.
+/// From one exchange to the next there is at least this time. A message that comes alone is sent at once; under load
+/// what an exchange costs by itself, an instance and a transaction, is shared by more messages.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 
 /// Without commands there is an exchange this often while somebody is connected, ...
@@ -189,8 +189,8 @@ impl Exchanger {
         rest
     }
 
-    /// Sends an exchange until it is answered, or until its oldest command is too old. An answer may have been lost after
-    /// everything was stored; the number keeps it from being stored again.
+    /// Sends an exchange until it is answered, or until its oldest command is too old. An answer may have been lost
+    /// after everything was stored; the number keeps it from being stored again.
     async fn exchange(
         &self,
         number: i64,
@@ -233,7 +233,8 @@ impl Exchanger {
         }
     }
 
-    /// Answers the askers and plays the updates. Returns the commands that the messenger has left for the next exchange.
+    /// Answers the askers and plays the updates. Returns the commands that the messenger has left for the next
+    /// exchange.
     fn hand_out(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
         let mut batch = batch.into_iter();
         let mut answers = Vec::new();
@@ -262,7 +263,7 @@ impl Exchanger {
         let mut text = String::new();
         for update in read_updates(updates).map_while(Result::ok) {
             if update.cursor.id == 0 || outcome.committed.contains(&update.cursor.id) {
-                write_update(&mut text, update.cursor, update.body);
+                write_update(&mut text, update);
             }
         }
         if !text.is_empty() {

@@ -1,5 +1,5 @@
-//! Watches what is revoked: after a sign-out, a change of password or of role, the end of an account or of an agency's approval,
-//! the user's sockets end within a second.
+//! Watches what is revoked: after a sign-out, a change of password or of role, the end of an account or of an agency's
+//! approval, the user's sockets end within a second.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const EVERY: Duration = Duration::from_millis(400);
 /// How long it may take to answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Has connections authenticated again whose credentials may have been revoked. Runs until dropped. While the messenger does
-/// not answer connections stay as they are, and while nobody is connected nothing is asked.
+/// Has connections authenticated again whose credentials may have been revoked. Runs until dropped. While the messenger
+/// does not answer connections stay as they are, and while nobody is connected nothing is asked.
 pub(crate) async fn watch(messenger: &Messenger, player: &Player) {
     let mut cursor = RevocationCursor::default();
     let mut ticks = interval(EVERY);

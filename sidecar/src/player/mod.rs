@@ -1,7 +1,10 @@
-//! Plays updates: shows each to the local connections that it is for, in the order of the log (ARCHITECTURE.md, "One log").
+//! Plays updates: shows each to the local connections that it is for, in the order of the log (ARCHITECTURE.md, "One
+//! log").
 //!
-//! A sidecar has one cursor, the last update it has played. An update up to the cursor is ignored, one that is not the next
-//! waits until those before it are there. So no connection is shown an update twice, out of order, or not at all.
+//! A sidecar has one cursor, the last update it has played. An update up to the cursor is ignored, one that is not the
+//! next waits until those before it are there. An update names its predecessor by the time of its commit, so that the
+//! next update of a log that was restored from a copy is not taken for the next one of this log. So no connection is
+//! shown an update twice, out of order, or not at all.
 //!
 //! Nothing here touches a socket or the network.
 
@@ -25,8 +28,8 @@ use crate::connection::frames::{CloseReason, resync_frame};
 use crate::connection::handle::Handle;
 use crate::player::queues::Queues;
 
-/// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet; the
-/// oldest go.
+/// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet;
+/// the oldest go.
 const MAX_CONNECTIONS_PER_USER: usize = 64;
 
 /// Updates that are not the next are kept up to this size. What does not fit comes with an exchange.
@@ -35,8 +38,8 @@ const MAX_EARLY_BYTES: usize = 16 * 1024 * 1024;
 /// The last updates are kept up to this size, for connections that were authenticated before they were played.
 const MAX_RECENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// An organizer who has not been heard for this long is not here any more, although the socket may still be open: TCP does not
-/// notice a network that swallows packets. Organizers are pinged often enough for two pongs to get lost.
+/// An organizer who has not been heard for this long is not here any more, although the socket may still be open: TCP
+/// does not notice a network that swallows packets. Organizers are pinged often enough for two pongs to get lost.
 const HERE: Duration = Duration::from_secs(25);
 
 /// The updates of the log as this sidecar plays them, and the connections it plays them to.
@@ -56,11 +59,11 @@ struct State {
     /// How often the sidecar has started anew. Ids of different epochs mean nothing to each other.
     epoch: u64,
     /// Updates that wait for those before them, by id.
-    early: Kept<BTreeMap<i64, (Cursor, Arc<str>)>>,
+    early: Kept<BTreeMap<i64, Early>>,
     /// The updates that were played last.
     recent: Kept<VecDeque<(i64, Arc<str>)>>,
-    /// An exchange with questions is under way. Its answers show how things stood at some update; until that is known no later
-    /// one is played, or the answer could bring back what that took away.
+    /// An exchange with questions is under way. Its answers show how things stood at some update; until that is known
+    /// no later one is played, or the answer could bring back what that took away.
     held: bool,
     members: HashMap<User, Vec<Member>>,
     connections: usize,
@@ -74,6 +77,14 @@ struct State {
 struct Kept<Updates> {
     updates: Updates,
     bytes: usize,
+}
+
+/// An update that waits for those before it.
+#[derive(Debug)]
+struct Early {
+    previous: Cursor,
+    cursor: Cursor,
+    body: Arc<str>,
 }
 
 /// A connection whose client is authenticated.
@@ -123,9 +134,9 @@ impl Player {
         }
     }
 
-    /// Plays updates to a connection from now on, beginning with the update behind `after`, at which the messenger looked its
-    /// user up. Returns false if something was revoked since the ticket was taken: then the client has to be authenticated
-    /// again.
+    /// Plays updates to a connection from now on, beginning with the update behind `after`, at which the messenger
+    /// looked its user up. Returns false if something was revoked since the ticket was taken: then the client has to be
+    /// authenticated again.
     pub(crate) fn join(
         &self,
         ticket: Ticket,
@@ -264,8 +275,8 @@ impl Player {
         }
     }
 
-    /// An exchange is answered: plays its updates. `answer` is called where the answers to questions belong: behind the update
-    /// that they show and before the next.
+    /// An exchange is answered: plays its updates. `answer` is called where the answers to questions belong: behind the
+    /// update that they show and before the next.
     pub(crate) fn answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
         let mut state = self.state();
         if outcome.starts_anew {
@@ -350,39 +361,39 @@ impl State {
             return;
         };
         match update.cursor.id {
-            0 => self.show(update),
+            0 => self.show(update.cursor.id, update.body),
             id if id <= cursor.id => {}
-            id if id == cursor.id + 1 => self.play(update.cursor, update.body, None),
+            _ if update.previous() == cursor => self.play(update.cursor, update.body, None),
             _ => self.early.insert(update),
         }
     }
 
-    /// Plays what has waited for its turn.
+    /// Plays what has waited for its turn. An update with the next id that does not follow stays: either this log or
+    /// that of the update is gone, and the exchange that closes the gap says which.
     fn play_early(&mut self) {
         while !self.held
             && let Some(cursor) = self.cursor
             && let Some(first) = self.early.updates.first_entry()
-            && *first.key() <= cursor.id + 1
+            && (*first.key() <= cursor.id || first.get().previous == cursor)
         {
-            let (next, body) = first.remove();
-            self.early.bytes -= body.len();
-            if next.id == cursor.id + 1 {
-                let text = Arc::clone(&body);
-                self.play(next, &text, Some(body));
+            let next = first.remove();
+            self.early.bytes -= next.body.len();
+            if next.cursor.id > cursor.id {
+                let text = Arc::clone(&next.body);
+                self.play(next.cursor, &text, Some(next.body));
             }
         }
     }
 
     fn play(&mut self, cursor: Cursor, body: &str, kept: Option<Arc<str>>) {
-        self.show(Update { cursor, body });
+        self.show(cursor.id, body);
         self.cursor = Some(cursor);
         self.recent.push(cursor.id, kept.unwrap_or_else(|| body.into()));
     }
 
     /// Shows the frames of an update to the connections that they are for.
-    fn show(&mut self, update: Update<'_>) {
-        let id = update.cursor.id;
-        for entry in entries(update.body) {
+    fn show(&mut self, id: i64, body: &str) {
+        for entry in entries(body) {
             match entry {
                 Ok(Entry::Queue(agency_id)) => {
                     self.stale_queues.insert(agency_id);
@@ -518,18 +529,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl Kept<BTreeMap<i64, (Cursor, Arc<str>)>> {
+impl Kept<BTreeMap<i64, Early>> {
     /// Keeps an update that is early. When there is no room the latest goes: it will come again with an exchange.
     fn insert(&mut self, update: Update<'_>) {
-        let entry = (update.cursor, Arc::from(update.body));
+        let early = Early {
+            previous: update.previous(),
+            cursor: update.cursor,
+            body: Arc::from(update.body),
+        };
         self.bytes += update.body.len();
-        if let Some((_, replaced)) = self.updates.insert(update.cursor.id, entry) {
-            self.bytes -= replaced.len();
+        if let Some(replaced) = self.updates.insert(update.cursor.id, early) {
+            self.bytes -= replaced.body.len();
         }
         while self.bytes > MAX_EARLY_BYTES
-            && let Some((_, (_, latest))) = self.updates.pop_last()
+            && let Some((_, latest)) = self.updates.pop_last()
         {
-            self.bytes -= latest.len();
+            self.bytes -= latest.body.len();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The queues of the agencies as this sidecar knows them. Participants are told their position in them, organizers how many
-//! requests wait and for how long.
+//! The queues of the agencies as this sidecar knows them. Participants are told their position in them, organizers how
+//! many requests wait and for how long.
 
 use std::collections::HashMap;
 use std::time::Duration;

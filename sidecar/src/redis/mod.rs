@@ -1,8 +1,8 @@
 //! Redis: the fast lane of updates between sidecars, and the tick.
 //!
-//! What an exchange has committed is published once, for all sidecars, as the messenger wrote it. Redis forgets what it passes
-//! on, may be late and may be away. Nothing depends on it: a sidecar that has missed a publication gets the update with its
-//! next exchange.
+//! What an exchange has committed is published once, for all sidecars, as the messenger wrote it. Redis forgets what it
+//! passes on, may be late and may be away. Nothing depends on it: a sidecar that has missed a publication gets the
+//! update with its next exchange.
 
 mod tick;
 
@@ -31,7 +31,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// without a word.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// At most so many bytes wait to be published. Beyond that the oldest are dropped: the others get them with an exchange.
+/// At most so many bytes wait to be published. Beyond that the oldest are dropped: the others get them with an
+/// exchange.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// The channel of all updates.
@@ -163,7 +164,8 @@ impl Redis {
         }
     }
 
-    /// Sends what [`Redis::publish`] was given, and the tick when it is this sidecar's turn. Runs until [`Redis::close`].
+    /// Sends what [`Redis::publish`] was given, and the tick when it is this sidecar's turn. Runs until
+    /// [`Redis::close`].
     pub(crate) async fn send(&self, player: &Player, metrics: &Metrics) {
         let mut backoff = Backoff::new();
         loop {

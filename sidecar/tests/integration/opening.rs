@@ -292,7 +292,7 @@ async fn events_are_counted() {
         "mayday_sidecar_frames_received_total 5",
         "mayday_sidecar_frames_sent_total 3",
         "mayday_sidecar_command_seconds_count 3",
-        "mayday_sidecar_frames_dropped_total 0",
+        "mayday_sidecar_frames_dropped_total{reason=\"reads_nothing\"} 0",
         "mayday_sidecar_connections_ended_total{how=\"closed_by_client\"} 1",
     ] {
         assert!(shown(line).await, "{line} in {}", sidecar.get("/metrics").await);

@@ -16,7 +16,7 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, entries, extend, write_update};
+use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
     Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
     Request, RevocationCursor, Revocations, User, Verdict,
@@ -242,7 +242,7 @@ impl Messenger {
         let mut desk = self.state.lock().unwrap();
         let cursor = desk.commit(body);
         let mut text = String::new();
-        write_update(&mut text, cursor, body.as_str());
+        write_update(&mut text, desk.update(cursor, body.as_str()));
         text
     }
 
@@ -495,6 +495,15 @@ impl Desk {
         cursor
     }
 
+    fn update<'a>(&self, cursor: Cursor, body: &'a str) -> Update<'a> {
+        let previous = self.log.iter().rfind(|(known, _)| known.id < cursor.id);
+        Update {
+            cursor,
+            previous_made_at: previous.map_or(self.restored, |(previous, _)| previous.made_at),
+            body,
+        }
+    }
+
     fn exchange(&mut self, exchange: &Exchange, taken: usize) -> String {
         let known = self.answered.get(&exchange.sidecar);
         let known = known.filter(|(number, ..)| *number == exchange.number && !exchange.commands.is_empty());
@@ -525,7 +534,7 @@ impl Desk {
         let mut updates = String::new();
         let mut queues = exchange.queues.clone();
         for (cursor, body) in self.log.iter().filter(|(cursor, _)| cursor.id > after) {
-            write_update(&mut updates, *cursor, body);
+            write_update(&mut updates, self.update(*cursor, body));
             for entry in entries(body) {
                 if let Ok(Entry::Queue(agency_id)) = entry {
                     queues.push(agency_id);

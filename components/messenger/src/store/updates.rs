@@ -81,6 +81,8 @@ pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<
 /// An update of the log.
 pub(crate) struct Update {
     pub cursor: Cursor,
+    /// When the update before it was committed.
+    pub previous_made_at: i64,
     pub body: String,
 }
 
@@ -96,7 +98,9 @@ pub(crate) fn after(
         "WITH sized AS (
              SELECT id, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS bytes
              FROM (SELECT id, octet_length(body) AS size FROM updates WHERE id > ?1 ORDER BY id LIMIT ?3))
-         SELECT id, made_at, body FROM updates
+         SELECT id, made_at, body,
+                coalesce((SELECT made_at FROM updates AS previous WHERE previous.id = updates.id - 1), 0)
+         FROM updates
          WHERE id > ?1 AND id <= max(?1 + 1, ?2, (SELECT coalesce(max(id), 0) FROM sized WHERE bytes <= ?4))
          ORDER BY id",
         parameters![after, at_least, MOST, MOST_BYTES],
@@ -104,6 +108,7 @@ pub(crate) fn after(
             Ok(Update {
                 cursor: cursor(&row)?,
                 body: row.get(2)?,
+                previous_made_at: row.get(3)?,
             })
         },
     )
