@@ -15,6 +15,8 @@ mod player;
 
 mod redis;
 
+mod service;
+
 mod backoff;
 mod metrics;
 mod outage;
@@ -49,6 +51,8 @@ use crate::messenger::revocation;
 use crate::metrics::Metrics;
 use crate::player::Player;
 use crate::redis::Redis;
+use crate::redis::tick::Services;
+use crate::service::Service;
 
 /// The settings of a sidecar.
 #[derive(Clone, Debug)]
@@ -59,10 +63,19 @@ pub struct Config {
     pub messenger_key: String,
     /// Where Redis is: `redis://127.0.0.1:6379`.
     pub redis: String,
+    /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
+    pub ticked: Option<Participant>,
     /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send
     /// no origin, and may always.
     pub allowed_origins: Vec<String>,
     pub timings: Timings,
+}
+
+/// The participant service, as the messenger is in [`Config`].
+#[derive(Clone, Debug)]
+pub struct Participant {
+    pub origin: String,
+    pub key: String,
 }
 
 /// How long things may take. Only tests need others than the default.
@@ -112,6 +125,7 @@ pub async fn run(
         messenger,
         messenger_key,
         redis,
+        ticked,
         allowed_origins,
         timings,
     } = config;
@@ -119,7 +133,15 @@ pub async fn run(
     let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
-    let redis = Arc::new(Redis::new(&redis, &sidecar).context("the URL of Redis is not valid")?);
+    let ticked = match ticked {
+        Some(Participant { origin, key }) => {
+            let participant = Service::new(&origin, "participant", &key)?;
+            Some(Arc::new(Services::new(participant, Arc::clone(&messenger))))
+        }
+        None => None,
+    };
+    let redis = Redis::new(&redis, &sidecar, ticked.clone()).context("the URL of Redis is not valid")?;
+    let redis = Arc::new(redis);
     let player = Arc::new(Player::new());
     let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
     let (authentications, questions) = Authentications::new();
@@ -159,6 +181,9 @@ pub async fn run(
     };
 
     let mut background = background(questions, &messenger, &exchanger);
+    if let Some(services) = ticked {
+        background.spawn(async move { services.call_when_due().await });
+    }
     let mut publishing = tokio::spawn({
         let (redis, player, metrics) = (Arc::clone(&redis), Arc::clone(&player), Arc::clone(&metrics));
         async move { redis.send(&player, &metrics).await }

@@ -15,12 +15,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
 use crate::backoff::Backoff;
-use crate::messenger::client::{CallError, Messenger};
+use crate::messenger::client::Messenger;
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::outage::Outage;
 use crate::player::Player;
 use crate::redis::Redis;
+use crate::service::CallError;
 
 /// From one exchange to the next there is at least this time. A message that comes alone is sent at once; under load
 /// what an exchange costs by itself, an instance and a transaction, is shared by more messages.

@@ -4,12 +4,12 @@
 //! passes on, may be late and may be away. Nothing depends on it: a sidecar that has missed a publication gets the
 //! update with its next exchange.
 
-mod tick;
+pub(crate) mod tick;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::redis::AsyncConnectionConfig;
@@ -23,6 +23,7 @@ use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::outage::Outage;
 use crate::player::Player;
+use crate::redis::tick::Services;
 
 /// How long Redis may take to accept a connection or to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +45,8 @@ pub(crate) struct Redis {
     /// Names this sidecar among the others, so that it knows its own publications.
     sidecar: String,
     client: ::redis::Client,
+    /// Whom the sidecar calls at a tick; absent where a dispatcher does.
+    ticked: Option<Arc<Services>>,
     outgoing: Mutex<Outgoing>,
     outgoing_filled: Notify,
     publisher: Mutex<Option<MultiplexedConnection>>,
@@ -69,10 +72,15 @@ enum Lost {
 }
 
 impl Redis {
-    pub(crate) fn new(url: &str, sidecar: &str) -> Result<Redis, ::redis::RedisError> {
+    pub(crate) fn new(
+        url: &str,
+        sidecar: &str,
+        ticked: Option<Arc<Services>>,
+    ) -> Result<Redis, ::redis::RedisError> {
         Ok(Redis {
             sidecar: sidecar.to_owned(),
             client: ::redis::Client::open(url)?,
+            ticked,
             outgoing: Mutex::default(),
             outgoing_filled: Notify::new(),
             publisher: Mutex::new(None),
@@ -215,7 +223,7 @@ impl Redis {
                 }
                 () = sleep_until(next_tick) => {
                     last_tick = Some(Instant::now());
-                    tick::publish(&mut connection, &self.sidecar).await?;
+                    tick::tick(&mut connection, &self.sidecar, self.ticked.as_deref()).await?;
                 }
             }
         }
@@ -257,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_oldest_publications_are_dropped_when_too_much_waits() {
-        let redis = Redis::new("redis://127.0.0.1:1", "me").unwrap();
+        let redis = Redis::new("redis://127.0.0.1:1", "me", None).unwrap();
         let metrics = Metrics::new();
         for letter in ["a", "b", "c", "d", "e", "f"] {
             redis.publish(&letter.repeat(MAX_QUEUED_BYTES / 4), &metrics);

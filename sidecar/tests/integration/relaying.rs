@@ -297,6 +297,25 @@ async fn one_of_several_sidecars_ticks() {
     );
 }
 
+/// There is no dispatcher where the host has no Redis trigger.
+#[tokio::test]
+async fn one_of_several_sidecars_calls_the_services_at_each_tick() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let mut left = Sidecar::ticking(&messenger, &redis).await;
+    messenger.ticked(1).await;
+    let first = Instant::now();
+    let _right = Sidecar::ticking(&messenger, &redis).await;
+    messenger.ticked(3).await;
+    assert!(
+        first.elapsed() > Duration::from_millis(1500),
+        "two ticks within {:?}",
+        first.elapsed()
+    );
+    left.stop();
+    soon(&mut left.running).await.unwrap().unwrap();
+    messenger.ticked(5).await;
+}
+
 #[tokio::test]
 async fn an_exchange_is_published_once_for_everybody() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);

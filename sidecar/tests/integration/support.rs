@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
-use mayday_sidecar::{Config, Timings};
+use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
@@ -178,6 +178,8 @@ pub(crate) struct Messenger {
     calls: watch::Sender<usize>,
     /// How many revocations have been told of.
     told: watch::Sender<usize>,
+    /// How often the messenger and the participant service were called for a tick.
+    ticks: watch::Sender<[usize; 2]>,
     /// The organizers who were last said to be here, with their agencies.
     attendance: watch::Sender<Vec<(i64, i64)>>,
 }
@@ -225,6 +227,7 @@ impl Messenger {
             hung: watch::Sender::new(None),
             calls: watch::Sender::new(0),
             told: watch::Sender::new(0),
+            ticks: watch::Sender::default(),
             attendance: watch::Sender::default(),
         };
         let router = Router::new()
@@ -232,6 +235,14 @@ impl Messenger {
             .route("/messenger/internal/authenticate", post(authenticate))
             .route("/messenger/internal/exchange", post(exchange))
             .route("/messenger/internal/revocations", post(revocations))
+            .route(
+                "/messenger/internal/tick",
+                post(async |State(messenger)| ticked(messenger, 0)),
+            )
+            .route(
+                "/participant/internal/tick",
+                post(async |State(messenger)| ticked(messenger, 1)),
+            )
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
@@ -299,6 +310,14 @@ impl Messenger {
     /// Waits until so many calls have arrived since the start.
     pub(crate) async fn called(&self, times: usize) {
         soon(self.calls.subscribe().wait_for(|calls| *calls >= times))
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the messenger and the participant service were called for so many ticks.
+    pub(crate) async fn ticked(&self, times: usize) {
+        let mut ticks = self.ticks.subscribe();
+        soon(ticks.wait_for(|ticks| ticks.iter().all(|ticks| *ticks >= times)))
             .await
             .unwrap();
     }
@@ -437,6 +456,11 @@ async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<Revo
         messenger.told.send_modify(|told| *told += 1);
     }
     answer
+}
+
+fn ticked(messenger: Messenger, service: usize) -> StatusCode {
+    messenger.ticks.send_modify(|ticks| ticks[service] += 1);
+    StatusCode::OK
 }
 
 async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
@@ -582,33 +606,49 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts one and waits until it hears others.
     pub(crate) async fn start(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        Sidecar::start_with(messenger, redis, Timings::default()).await
+        Sidecar::run(Sidecar::config(messenger, redis)).await
     }
 
     pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
-        Sidecar::run(messenger, redis, timings, Vec::new()).await
+        let config = Sidecar::config(messenger, redis);
+        Sidecar::run(Config { timings, ..config }).await
     }
 
     /// One to which browsers come from a single page only.
     pub(crate) async fn allowing(messenger: &Messenger, redis: &Redis, origin: &str) -> Sidecar {
-        Sidecar::run(messenger, redis, Timings::default(), vec![origin.to_owned()]).await
+        let config = Sidecar::config(messenger, redis);
+        let allowed_origins = vec![origin.to_owned()];
+        Sidecar::run(Config {
+            allowed_origins,
+            ..config
+        })
+        .await
     }
 
-    async fn run(
-        messenger: &Messenger,
-        redis: &Redis,
-        timings: Timings,
-        allowed_origins: Vec<String>,
-    ) -> Sidecar {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let config = Config {
+    /// One that calls the services at each tick.
+    pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
+        let config = Sidecar::config(messenger, redis);
+        let ticked = Some(Participant {
+            origin: messenger.origin.clone(),
+            key: "key".into(),
+        });
+        Sidecar::run(Config { ticked, ..config }).await
+    }
+
+    fn config(messenger: &Messenger, redis: &Redis) -> Config {
+        Config {
             messenger: messenger.origin.clone(),
             messenger_key: "key".into(),
             redis: redis.url(),
-            allowed_origins,
-            timings,
-        };
+            ticked: None,
+            allowed_origins: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    async fn run(config: Config) -> Sidecar {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(mayday_sidecar::run(listener, config, async {
             drop(stopped.await)
