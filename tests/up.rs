@@ -28,7 +28,7 @@ pub struct Up {
     state: TempDir,
 }
 
-/// What the ready file says.
+/// The content of the ready file.
 #[derive(Deserialize)]
 pub struct Ready {
     pub organizer: String,
@@ -116,7 +116,7 @@ impl Up {
         fs::read_to_string(self.state.path().join("up.log")).unwrap_or_default()
     }
 
-    /// Where the services are, without a path.
+    /// The origin of the services.
     pub fn origin(&self) -> &str {
         self.ready.organizer.trim_end_matches("/organizer")
     }

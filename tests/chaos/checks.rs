@@ -16,7 +16,7 @@ const DESCRIPTION: &str = "Problem description: ";
 /// Time limit for a position to reach its participant: a second, and as much again on a busy machine.
 const POSITION_IS_NEWS: Millis = 2_000;
 
-/// Time limit after a restore for telling everybody who was connected before it to look again.
+/// Time limit after a restore for telling all clients that were connected before it to resync.
 pub(crate) const TOLD_WITHIN: Duration = Duration::from_secs(8);
 
 /// A case that breaks a rule.
@@ -109,7 +109,7 @@ fn messages_are_numbered(record: &Record) -> Vec<Violation> {
     cases.found
 }
 
-/// Whether a restore may have undone changes of a chat. What clients saw of its state then differs from the database.
+/// Whether a restore may have undone changes of a chat. The state that clients saw then differs from the database.
 fn is_set_back(chat: &Chat, history: &History) -> bool {
     history.restores.iter().any(|restore| {
         chat.pressed_at <= restore.restored_at && chat.time_end.is_none_or(|end| end >= restore.copied_at)
@@ -709,7 +709,7 @@ fn first_seen(history: &History) -> HashMap<&str, Millis> {
     first
 }
 
-/// Positions that came while nothing was broken are right, up to one change. Also returns how many could be judged.
+/// Positions that came in calm times are right, up to one change. Also returns how many could be judged.
 pub(crate) fn positions_were_right(history: &History, record: &Record) -> (Vec<Violation>, usize) {
     let mut cases = Cases::of("positions were right");
     let mut judged = 0;

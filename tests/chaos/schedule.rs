@@ -24,7 +24,7 @@ pub(crate) const REDIS_IDLE_SECONDS: u8 = 5;
 /// A copy is at most this many storms old when it is restored.
 const AGE_IN_STORMS: usize = 4;
 
-/// The names of everything that can break.
+/// The names of all processes and links that can break.
 #[derive(Clone, Debug)]
 pub(crate) struct Targets {
     pub(crate) hosts: Vec<String>,

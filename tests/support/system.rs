@@ -23,7 +23,7 @@ impl System {
         System::start_with(sidecars, &[]).await
     }
 
-    /// The same with variables set otherwise, as `NAME=VALUE`.
+    /// The same with other values of variables, as `NAME=VALUE`.
     pub(crate) async fn start_with(sidecars: usize, variables: &[&str]) -> System {
         let xtask = beside_this_program("xtask").expect("run the tests with `cargo xtask test`");
         let starting = Up::start(&xtask, workspace(), sidecars, variables);
@@ -37,7 +37,7 @@ impl System {
         }
     }
 
-    /// Where the sidecars are.
+    /// The sidecars' addresses.
     pub(crate) fn sidecars(&self) -> &[String] {
         &self.up.ready.ws
     }
@@ -46,7 +46,7 @@ impl System {
         &self.up.ready.ws[number]
     }
 
-    /// Waits until every sidecar says that it can reach Redis and the messenger.
+    /// Waits until every sidecar reports that it can reach Redis and the messenger.
     pub(crate) async fn sidecars_are_ready(&self) {
         for ws in self.sidecars() {
             let sidecar = Door::network(&ws.replace("ws://", "http://"));
@@ -82,7 +82,7 @@ impl System {
         kill_process(pid.expect("a process id"), signal).expect("a running process");
     }
 
-    /// Kills a process with no chance to say goodbye, and waits until a new one has taken its place.
+    /// Kills a process with SIGKILL, and waits until a new one has taken its place.
     pub(crate) async fn kill_and_wait(&mut self, process: &str) {
         self.signal(process, Signal::KILL);
         let old = self.up.ready.pids[process];
