@@ -1,9 +1,9 @@
-//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger decides who a client is and stores
-//! what it sends, and the messenger's log says what clients are shown.
+//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger authenticates clients and stores
+//! what they send, and the messenger's log determines what clients are shown.
 //!
 //! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A
-//! frame's way out: an exchange brings updates, the `player` shows each to the connections that it is for, and `redis`
-//! passes what is new to the other sidecars.
+//! frame's way out: an exchange brings updates, the `player` shows each to its recipients' connections, and `redis`
+//! passes new updates to the other sidecars.
 
 mod door;
 
@@ -23,7 +23,7 @@ mod outage;
 
 pub mod echo;
 
-/// Not part of a build for people. `cargo fuzz` compiles with `fuzzing`.
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
@@ -57,16 +57,16 @@ use crate::service::Service;
 /// The settings of a sidecar.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the messenger is, as scheme and authority: `http://127.0.0.1:3000`.
+    /// The messenger's origin, as scheme and authority: `http://127.0.0.1:3000`.
     pub messenger: String,
     /// The messenger's service key.
     pub messenger_key: String,
-    /// Where Redis is: `redis://127.0.0.1:6379`.
+    /// The URL of Redis: `redis://127.0.0.1:6379`.
     pub redis: String,
     /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
     pub ticked: Option<Participant>,
-    /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send
-    /// no origin, and may always.
+    /// The origins of pages from which browsers may connect, such as `https://help.example.org`; empty allows all.
+    /// Other clients send no origin and may always connect.
     pub allowed_origins: Vec<String>,
     pub timings: Timings,
 }
@@ -78,7 +78,7 @@ pub struct Participant {
     pub key: String,
 }
 
-/// How long things may take. Only tests need others than the default.
+/// Time limits and intervals. Only tests need others than the default.
 #[derive(Clone, Copy, Debug)]
 pub struct Timings {
     /// From the upgrade until the first frame has been sent and checked.
@@ -89,9 +89,9 @@ pub struct Timings {
     pub ping: Duration,
     /// Between two pings of an organizer.
     pub ping_organizers: Duration,
-    /// A command that is this old is answered with an error.
+    /// The sidecar answers a command that is this old with an error.
     pub give_up: Duration,
-    /// How long commands under way may take when the sidecar stops.
+    /// Time limit for commands under way when the sidecar stops.
     pub drain: Duration,
 }
 
@@ -108,13 +108,13 @@ impl Default for Timings {
     }
 }
 
-/// How long connections may take to end after their commands are answered.
+/// Time limit for connections to end after their commands are answered.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// Time limit for the last publications.
 const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
 
-/// Serves clients on `listener` until `shutdown`, then drains: what is under way is answered, and clients are told to
+/// Serves clients on `listener` until `shutdown`, then drains: it answers the commands under way, and tells clients to
 /// connect again.
 pub async fn run(
     listener: TcpListener,
@@ -129,7 +129,7 @@ pub async fn run(
         allowed_origins,
         timings,
     } = config;
-    // Names this sidecar for as long as it runs.
+    // Identifies this sidecar for as long as it runs.
     let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
@@ -196,7 +196,7 @@ pub async fn run(
     };
     tokio::select! {
         () = door::accept(listener, door::router(app), stopped) => {}
-        // They end only by a panic, and without one of them clients would wait for ever.
+        // These tasks end only by a panic, and without one of them clients would wait forever.
         Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
         ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),
     }
@@ -208,7 +208,7 @@ pub async fn run(
     Ok(())
 }
 
-/// What goes on besides the connections. Each task runs until it is aborted, unless it panics.
+/// Starts the background tasks. Each runs until it is aborted, unless it panics.
 fn background(
     questions: [mpsc::Receiver<authentication::Question>; 2],
     messenger: &Arc<Messenger>,

@@ -15,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 /// The WebSocket relay of Mayday.
 ///
 /// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY, the participant service's
-/// from MAYDAY_PARTICIPANT_KEY. Where Redis is may be, too: a password in its URL would be seen by whoever can list
-/// processes.
+/// from MAYDAY_PARTICIPANT_KEY. Set the URL of Redis in the environment as well if it holds a password: command lines
+/// are visible to others.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -34,12 +34,12 @@ struct Args {
         default_value = "redis://127.0.0.1:6379"
     )]
     redis: String,
-    /// Call the services at each tick, instead of the dispatcher, which needs a host with a Redis trigger. This is where
-    /// the participant service is: scheme and authority, without a path.
+    /// Call the services at each tick, instead of the dispatcher, which needs a host with a Redis trigger. The value is
+    /// the origin of the participant service: scheme and authority, without a path.
     #[arg(long, env = "MAYDAY_TICK_PARTICIPANT", value_name = "ORIGIN", value_parser = origin)]
     tick_participant: Option<String>,
-    /// A page from which browsers may connect, such as https://help.example.org; may be given several times, or several
-    /// with commas. Without any, browsers may connect from everywhere.
+    /// An origin of pages from which browsers may connect, such as https://help.example.org. May be repeated or
+    /// separated by commas. Without any, browsers may connect from everywhere.
     #[arg(
         long,
         env = "MAYDAY_ALLOWED_ORIGINS",
@@ -49,7 +49,7 @@ struct Args {
     allowed_origin: Vec<String>,
 }
 
-/// Time limit for writing what was logged before the end.
+/// Time limit for writing the last log lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -109,7 +109,7 @@ fn key(variable: &str) -> anyhow::Result<String> {
     std::env::var(variable).with_context(|| format!("{variable} must be set"))
 }
 
-/// The routes below the origin of a service are agreed.
+/// Parses an origin. It has no path, since the routes of a service are fixed.
 fn origin(text: &str) -> Result<String, String> {
     let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme_str(), uri.authority(), uri.path()) {

@@ -1,4 +1,4 @@
-//! What the sidecar counts about itself, for Prometheus (`GET /metrics`).
+//! The sidecar's metrics, for Prometheus (`GET /metrics`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use sidecar_api::Status;
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
     messenger_log_rows: Gauge,
 }
 
-/// How a connection ended: who began it, or the close code.
+/// How a connection ended: which side ended it, or the close code.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct Ended {
     pub(crate) how: &'static str,
@@ -62,7 +62,7 @@ struct Refused {
 pub(crate) enum RefusedBecause {
     /// The messenger did not answer in time.
     messenger_unavailable,
-    /// The messenger answers, but the oldest command has waited for too long.
+    /// The messenger answers, but the oldest command has waited too long.
     overloaded,
     /// Too many commands wait.
     queue_full,
@@ -91,7 +91,7 @@ pub(crate) enum DroppedBecause {
 }
 
 impl Default for FramesDropped {
-    /// Every reason is shown from the start, so that an alarm notices the first frame.
+    /// Every reason is present from the start, so that an alarm notices the first frame.
     fn default() -> FramesDropped {
         let counters = FramesDropped(Family::default());
         for reason in [
@@ -150,7 +150,7 @@ impl Metrics {
         registry.register("connections", "Open WebSockets", self.connections.clone());
         registry.register(
             "connections_ended",
-            "WebSockets that have ended, by close code or by who let go",
+            "WebSockets that have ended, by close code or by the side that ended them",
             self.ended.clone(),
         );
         registry.register(
@@ -170,12 +170,12 @@ impl Metrics {
         );
         registry.register(
             "send_queue_bytes",
-            "Bytes that wait in the send queues of all connections",
+            "Bytes in the send queues of all connections",
             self.send_queue_bytes.clone(),
         );
         registry.register(
             "frames_refused",
-            "Frames of clients that are no command, or too many, by the code of the error",
+            "Frames of clients that were refused before they became commands, by the code of the error",
             self.frames_refused.clone(),
         );
         registry.register(
@@ -185,7 +185,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "command",
-            "From a frame that was read to its outcome",
+            "From reading a frame to the answer to its command",
             Unit::Seconds,
             self.command_seconds.clone(),
         );
@@ -212,7 +212,7 @@ impl Metrics {
         );
         registry.register(
             "publications_dropped",
-            "Publications that were dropped because Redis did not take them; the others get the updates from the messenger",
+            "Publications dropped because Redis did not accept them; other sidecars get the updates by exchange",
             self.publications_dropped.clone(),
         );
         registry.register(
@@ -222,12 +222,12 @@ impl Metrics {
         );
         registry.register(
             "messenger_database_bytes",
-            "The size of the messenger's database when it was last told; 0 where it is a server",
+            "The size of the messenger's database as last reported; 0 where it is a server",
             self.messenger_database_bytes.clone(),
         );
         registry.register(
             "messenger_wal_bytes",
-            "What its write-ahead log holds; 0 where it is a server",
+            "The size of its write-ahead log; 0 where the database is a server",
             self.messenger_wal_bytes.clone(),
         );
         registry.register(
@@ -238,34 +238,34 @@ impl Metrics {
         self
     }
 
-    /// An exchange has been answered.
+    /// Counts an answered exchange.
     pub(crate) fn exchange_answered(&self, commands: usize, took: Duration) {
         self.exchange_commands
             .observe(u32::try_from(commands).map_or(f64::MAX, f64::from));
         self.exchange_seconds.observe(took.as_secs_f64());
     }
 
-    /// A command has its outcome.
+    /// Counts an answered command.
     pub(crate) fn command_answered(&self, took: Duration) {
         self.command_seconds.observe(took.as_secs_f64());
     }
 
-    /// A frame was answered with an error of this code, and no command was made of it.
+    /// Counts a frame that was answered with an error of this code and did not become a command.
     pub(crate) fn frame_refused(&self, code: &'static str) {
         self.frames_refused.get_or_create(&FrameRefused { code }).inc();
     }
 
-    /// A command was refused.
+    /// Counts a refused command.
     pub(crate) fn refused(&self, reason: RefusedBecause) {
         self.commands_refused.get_or_create(&Refused { reason }).inc();
     }
 
-    /// How many connections have ended so.
+    /// The counter of connections that ended this way.
     pub(crate) fn ended(&self, how: &'static str) {
         self.ended.get_or_create(&Ended { how }).inc();
     }
 
-    /// The messenger has told how large its database is.
+    /// Takes the size of the messenger's database.
     pub(crate) fn messenger_told(&self, status: &Status) {
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
@@ -273,7 +273,7 @@ impl Metrics {
         self.messenger_log_rows.set(status.log_rows);
     }
 
-    /// All of it as text, with the bytes that wait in send queues now.
+    /// Renders all metrics as text. `send_queue_bytes` is a gauge that its caller reads now.
     pub(crate) fn render(&self, send_queue_bytes: usize) -> String {
         self.send_queue_bytes
             .set(i64::try_from(send_queue_bytes).unwrap_or(i64::MAX));

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-/// A connection to a service is made in this time, or not at all.
+/// Time limit for connecting to a service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Unused connections are closed after this time, before the host does it.
@@ -45,7 +45,7 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// Whether the same call may succeed later. A refusal will be repeated for ever: somebody must mend a setting.
+    /// Whether the same call may succeed later. A refusal repeats until an operator corrects a setting.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             CallError::Unreachable(_) | CallError::TimedOut | CallError::Failed(_) => true,
@@ -131,7 +131,7 @@ fn failure(status: StatusCode) -> CallError {
     }
 }
 
-/// hyper's own text says only which step failed; the reason is in its sources.
+/// hyper's own text names only the step that failed; its sources hold the reason.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! What the sidecar asks the messenger.
+//! Calls to the messenger.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::service::{CallError, Service};
 
-/// Time limit for what the messenger tells of itself.
+/// Time limit for the messenger's status.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The messenger, as the sidecar sees it.
@@ -50,8 +50,8 @@ impl Messenger {
         understood(&self.0.post("revocations", body.into(), deadline).await?)
     }
 
-    /// Sends an exchange, rendered before so that it can be sent again unchanged. Returns the outcome and the updates
-    /// behind it.
+    /// Sends an exchange, already serialized so that a retry sends the same bytes. Returns the outcome and the updates
+    /// after it.
     pub(crate) async fn exchange(
         &self,
         exchange: Bytes,
@@ -70,13 +70,13 @@ impl Messenger {
         self.0.get("ready", Instant::now() + REPORT_TIMEOUT).await.is_ok()
     }
 
-    /// How large the messenger's database is; nothing if it does not say so soon.
+    /// The size of the messenger's database; `None` if the messenger does not answer soon.
     pub(crate) async fn status(&self) -> Option<Status> {
         let answer = self.0.get("status", Instant::now() + REPORT_TIMEOUT).await;
         understood(&answer.ok()?).ok()
     }
 
-    /// Has the messenger do what is due. The dispatcher does so where there is one.
+    /// Makes the messenger do what is due, where there is no dispatcher.
     pub(crate) async fn tick(&self, deadline: Instant) -> Result<(), CallError> {
         self.0.post("tick", Bytes::new(), deadline).await.map(drop)
     }

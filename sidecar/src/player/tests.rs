@@ -93,7 +93,7 @@ impl Log {
         });
     }
 
-    /// The database is restored from a copy that lacks the last updates.
+    /// Restores the database from a copy that lacks the last updates.
     fn restore(&mut self, lacks: usize) {
         self.updates.truncate(self.updates.len().saturating_sub(lacks));
         self.restored += 1;
@@ -118,7 +118,7 @@ impl Log {
         text
     }
 
-    /// What a user is shown of the updates with these ids.
+    /// The frames that a user is shown of the updates with these ids.
     fn frames(&self, user: User, ids: RangeInclusive<i64>) -> Vec<String> {
         ids.filter(|id| self.update(*id).to.contains(&user))
             .map(|id| format!("{}\n", self.frame(id)))
@@ -126,7 +126,7 @@ impl Log {
     }
 }
 
-/// The text of an update alone, behind the update with the id before it.
+/// The text of an update that follows the one with the id before it.
 fn text(id: i64, body: &Body) -> String {
     let mut text = String::new();
     let update = Update {
@@ -166,11 +166,12 @@ fn join(player: &Player, user: User, after: i64, protocol: Protocol) -> Arc<Hand
 enum Event {
     /// Another sidecar's exchange commits an update for these users.
     Commit(BTreeSet<u8>),
-    /// Updates arrive over Redis: so many, ending so far before the end of the log. What nobody publishes is lost.
+    /// `count` updates arrive over Redis, ending `before_end` updates before the end of the log. Updates that no event
+    /// publishes are lost.
     Publish { count: u8, before_end: u8 },
-    /// The same of the log as it was before it was last restored.
+    /// The same, from the log before it was last restored.
     PublishLate { count: u8, before_end: u8 },
-    /// The messenger's database is restored from a copy that lacks so many updates.
+    /// The messenger's database is restored from a copy that lacks this many updates.
     Restore { lacks: u8 },
     /// An exchange is sent, with a question of the oldest connection or without.
     Ask { question: bool },
@@ -178,7 +179,7 @@ enum Event {
     CarryOut(Option<BTreeSet<u8>>),
     /// The answer to the exchange arrives, with updates that were committed since.
     Answer,
-    /// The exchange is given up.
+    /// The sidecar abandons the exchange.
     GiveUp,
     /// A client's first frame arrives.
     Authenticate(u8),
@@ -251,7 +252,7 @@ impl Run {
             Event::Publish { count, before_end } => {
                 let last = self.log.end() - i64::from(before_end);
                 let first = (last - i64::from(count) + 1).max(1);
-                // The update of an exchange under way is published by this sidecar alone, after its answer.
+                // Only this sidecar publishes the update of its exchange under way, after the answer.
                 let own = self.under_way.as_ref().and_then(|under_way| under_way.at);
                 if own.is_none_or(|own| !(first..=last).contains(&own.id)) {
                     self.player.hear(&self.log.text(first..=last));
@@ -262,7 +263,7 @@ impl Run {
                 let first = (last - i64::from(count) + 1).max(1);
                 self.player.hear(&self.lost_log.text(first..=last));
             }
-            // The host stops for it, and an exchange under way is asked again.
+            // The host stops for the restore, and the sidecar sends an exchange under way again.
             Event::Restore { lacks } => {
                 if let Some(under_way) = &mut self.under_way {
                     under_way.at = None;
@@ -341,7 +342,7 @@ impl Run {
         });
     }
 
-    /// Everything comes to rest: an exchange without faults.
+    /// Completes with an exchange without faults.
     fn finish(&mut self) {
         if self.under_way.take().is_some() {
             self.player.abandoned();
@@ -351,8 +352,8 @@ impl Run {
         self.happen(Event::Answer);
     }
 
-    /// Every connection was shown each update behind its authentication once, in order, and each answer in its place.
-    /// One that was ended because the log is another one comes back and asks.
+    /// Checks that every connection was shown each update after its authentication once, in order, and each answer in
+    /// its place. A connection that ended because the log was restored reconnects and asks.
     fn check(&self) {
         for client in &self.clients {
             if ended(&client.handle) == Some(CloseReason::MissedUpdates) || !self.log.has(client.after) {
@@ -381,7 +382,7 @@ impl Run {
 }
 
 proptest! {
-    /// Whatever is lost, doubled, late or restored: every connection is shown the same updates, in order, once.
+    /// Whatever is lost, doubled, late or restored, every connection is shown the same updates, in order, once.
     #[test]
     fn every_connection_is_shown_every_update_once_in_order(events in prop::collection::vec(event(), 0..200)) {
         let mut run = Run::new();
@@ -439,7 +440,7 @@ fn each_protocol_sees_its_own_form() {
 }
 
 #[test]
-fn what_is_not_in_the_log_is_shown_at_once() {
+fn an_update_outside_the_log_is_shown_at_once() {
     let player = started();
     let bob = join(&player, user(1), 5, Protocol::Two);
     let mut body = Body::default();
@@ -462,7 +463,7 @@ fn ended(handle: &Handle) -> Option<CloseReason> {
 }
 
 #[test]
-fn a_player_that_starts_anew_tells_its_clients_to_look() {
+fn a_player_that_starts_anew_makes_its_clients_resync() {
     let (player, mut log) = (started(), Log::default());
     (0..9).for_each(|_| log.commit([user(1)]));
     player.hear(&log.text(1..=9));
@@ -508,7 +509,7 @@ fn a_player_that_starts_anew_tells_its_clients_to_look() {
 }
 
 #[test]
-fn the_first_start_concerns_only_clients_that_came_before_its_end() {
+fn the_first_exchange_resyncs_only_clients_that_joined_before_its_end() {
     let player = Player::new();
     let before = join(&player, user(1), 2, Protocol::Contract);
     let after = join(&player, user(1), 7, Protocol::Contract);
@@ -518,7 +519,7 @@ fn the_first_start_concerns_only_clients_that_came_before_its_end() {
 }
 
 #[test]
-fn the_oldest_connection_of_a_user_makes_room() {
+fn the_oldest_connection_of_a_user_is_closed_at_the_limit() {
     let player = started();
     let handles: Vec<_> = (0..=MAX_CONNECTIONS_PER_USER)
         .map(|_| join(&player, user(1), 0, Protocol::Contract))
@@ -533,7 +534,7 @@ fn the_oldest_connection_of_a_user_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_organizer_who_is_not_heard_is_not_here() {
+async fn a_silent_organizer_counts_as_gone() {
     let player = started();
     let dark = join(&player, user(0), 0, Protocol::Contract);
     let second = join(&player, user(0), 0, Protocol::Two);

@@ -1,5 +1,5 @@
-//! The tick, at which the services do what is due. All sidecars could give it; the one that holds a lease in Redis does.
-//! It publishes the tick for the dispatcher, or calls the services itself where there is no dispatcher.
+//! The tick, at which the services do what is due. Of all sidecars, the one that holds a lease in Redis gives it. It
+//! publishes the tick for the dispatcher, or calls the services itself where there is no dispatcher.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) const EVERY: Duration = Duration::from_secs(1);
 /// ... and while nobody is.
 pub(crate) const IDLE_EVERY: Duration = Duration::from_secs(2);
 
-/// A sidecar that has not renewed its lease for so long has lost it.
+/// A sidecar that does not renew its lease for this long loses it.
 const LEASE: Duration = Duration::from_secs(3);
 
 const LEASE_KEY: &str = "mayday.tick.lease";
@@ -38,7 +38,7 @@ const RELEASE_AS_OWNER: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 0";
 
-/// How long a service may take for a tick. Ticks that fall due meanwhile are left out.
+/// Time limit for a service's tick. Ticks that fall due meanwhile are skipped.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The services that the sidecar calls at each tick.
@@ -58,8 +58,7 @@ impl Services {
         }
     }
 
-    /// Calls the services at each tick. A service that does not answer does not keep the other from its tick. Runs until
-    /// dropped.
+    /// Calls the services at each tick. A hanging service does not delay the tick of the other one. Runs until dropped.
     pub(crate) async fn call_when_due(&self) {
         let mut outages = ["tick of the participant service", "tick of the messenger"].map(Outage::new);
         loop {
@@ -79,7 +78,7 @@ impl Services {
     }
 }
 
-/// Gives a tick, unless another sidecar does: to `services`, or to the dispatcher if there are none.
+/// Gives a tick if this sidecar holds the lease: to `services`, or to the dispatcher if there are none.
 pub(crate) async fn tick(
     connection: &mut MultiplexedConnection,
     id: &str,
