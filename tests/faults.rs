@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mayday_tests::chaos::{Plan, run};
+use mayday_tests::chaos::{Events, Plan, Verdict, run};
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
@@ -169,8 +169,20 @@ async fn rows_of_an_outbox_are_delivered_at_a_tick() {
 /// Everything breaks at random, and every promise holds: `cargo xtask chaos`, short.
 #[tokio::test(flavor = "multi_thread")]
 async fn promises_hold_in_a_short_storm() {
+    let verdict = promises_hold(Events::Storms).await;
+    assert!(verdict.count("positions judged") > 0, "{verdict}");
+}
+
+/// Sidecars drain and hosts stop, one after the other, while people chat.
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_hold_during_a_rolling_update() {
+    promises_hold(Events::RollingUpdate).await;
+}
+
+async fn promises_hold(events: Events) -> Verdict {
     let plan = Plan {
         seed: 7,
+        events,
         duration: Duration::from_secs(20),
         hosts: 2,
         sidecars: 2,
@@ -182,12 +194,8 @@ async fn promises_hold_in_a_short_storm() {
     let verdict = run(&plan).await.expect("a verdict");
     assert!(verdict.holds(), "{verdict}");
     // The promises would also hold if nothing happened, so the counts must not be 0.
-    for counted in [
-        "messages acknowledged",
-        "presses accepted",
-        "chats ended",
-        "positions judged",
-    ] {
+    for counted in ["messages acknowledged", "presses accepted", "chats ended"] {
         assert!(verdict.count(counted) > 0, "{counted}: {verdict}");
     }
+    verdict
 }

@@ -6,11 +6,12 @@ use anyhow::Result;
 
 use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
-use crate::tools::ensure_redis_server;
+use crate::tools::{ensure_redis_server, ensure_sqlite3};
 
 /// Builds and runs the tests. `args` are for the runner.
 pub(crate) fn run_tests(args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
+    ensure_sqlite3()?;
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;
