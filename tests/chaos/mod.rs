@@ -242,7 +242,7 @@ impl People {
         let unknown = self
             .until(CATCHING_UP, || {
                 let (history, record) = (self.history(Vec::new()), self.record(system)?);
-                let mut unknown = checks::everybody_is_up_to_date(&history, &record);
+                let mut unknown = checks::clients_are_up_to_date(&history, &record);
                 unknown.extend(checks::waiting_participants_know_their_positions(
                     &history, &record,
                 ));

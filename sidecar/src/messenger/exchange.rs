@@ -135,7 +135,7 @@ impl Exchanger {
         };
         let deadline = Instant::now() + FAREWELL_TIMEOUT;
         if let Err(error) = self.messenger.exchange(bytes(&body), deadline).await {
-            warn!(%error, "the messenger does not know that this sidecar ends: {error}");
+            warn!(%error, "could not tell the messenger that this sidecar ends: {error}");
         }
     }
 
@@ -229,7 +229,7 @@ impl Exchanger {
             if !error.is_passing() || is_last {
                 return Err(error);
             }
-            debug!(%error, "an exchange with {} commands is sent again: {error}", batch.len());
+            debug!(%error, "retrying an exchange with {} commands: {error}", batch.len());
             sleep(delay).await;
         }
     }
