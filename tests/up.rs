@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -26,7 +27,7 @@ const STOPPING: Duration = Duration::from_secs(20);
 pub struct Up {
     pub ready: Ready,
     child: Child,
-    state: TempDir,
+    state: Arc<TempDir>,
     database: Database,
 }
 
@@ -58,9 +59,17 @@ impl Layout {
         hosts: 2,
         database: Database::Libsql,
     };
+
+    /// The layout of the systems that tests start.
+    pub fn of_tests() -> Layout {
+        match Database::of_tests() {
+            Database::Files => Layout::default(),
+            Database::Libsql => Layout::LARGE,
+        }
+    }
 }
 
-/// What the ready file says.
+/// The content of the ready file.
 #[derive(Deserialize)]
 pub struct Ready {
     pub organizer: String,
@@ -89,7 +98,19 @@ impl Up {
         sidecars: usize,
         variables: &[&str],
     ) -> Result<Up> {
-        let state = tempfile::tempdir()?;
+        let state = Arc::new(tempfile::tempdir()?);
+        Up::start_on(state, xtask, checkout, layout, sidecars, variables).await
+    }
+
+    /// The same on the data of another system, which has been stopped.
+    pub async fn start_on(
+        state: Arc<TempDir>,
+        xtask: &Path,
+        checkout: &Path,
+        layout: Layout,
+        sidecars: usize,
+        variables: &[&str],
+    ) -> Result<Up> {
         let log = File::create(state.path().join("up.log"))?;
         let hashing = CHEAP_HASHING.map(|(name, value)| format!("{name}={value}"));
         let variables = hashing
@@ -167,9 +188,14 @@ impl Up {
         fs::read_to_string(self.state.path().join("up.log")).unwrap_or_default()
     }
 
-    /// Where the services are, without a path.
+    /// The origin of the services.
     pub fn origin(&self) -> &str {
         self.ready.organizer.trim_end_matches("/organizer")
+    }
+
+    /// What outlives the system: below `mayday` its databases, secrets and runtime configuration.
+    pub fn state(&self) -> Arc<TempDir> {
+        Arc::clone(&self.state)
     }
 
     /// The file of a service's database.

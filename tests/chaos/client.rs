@@ -249,7 +249,7 @@ impl Client {
         Ok(())
     }
 
-    /// Notes that a connection has had its first answer. It comes from the database of now.
+    /// Notes that a connection has had its first answer, which shows the present state of the database.
     fn is_served(&mut self) {
         self.forgets_what_was_undone();
         self.note(|log| {
@@ -440,7 +440,7 @@ impl Client {
         self.close_again(socket).await
     }
 
-    /// Sends `close_chat` for each chat that is closing and has had no answer for 2 s.
+    /// Sends `close_chat` again for each closing chat without an answer for 2 s.
     async fn close_again(&mut self, socket: &mut Socket) -> Result<()> {
         let now = Instant::now();
         let mut frames = Vec::new();
@@ -613,7 +613,7 @@ impl Client {
                         connection.resyncs.push(Resync { at, place });
                     }
                 });
-                // A sidecar that does not know of a restore yet may show what was undone after a client has connected.
+                // A sidecar that does not know of a restore yet may show undone updates after a client has connected.
                 if self.restores > 0 {
                     self.forgets();
                 } else {

@@ -64,7 +64,7 @@ async fn a_press_runs_few_statements() {
     let counted = desk
         .counted(async |_| person.press_help(event, "Lost").await.empty(200))
         .await;
-    assert_eq!(counted, [0, 0, 0]);
+    assert_eq!(counted, [2, 7, 2]);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn an_authentication_runs_few_statements() {
     };
     let token = desk.agency.support.token.clone();
     let organizer = desk.counted(async |desk| authenticate(desk, &token).await).await;
-    assert_eq!(organizer, [0, 0, 0], "of an organizer");
+    assert_eq!(organizer, [3, 0, 2], "of an organizer");
     let participant = desk
         .counted(async |desk| authenticate(desk, &person.token).await)
         .await;
@@ -99,7 +99,7 @@ async fn a_sign_in_runs_few_statements() {
     let organizer = desk
         .counted(async |_| people::sign_in(&door, &support, ORGANIZER_PASSWORD).await)
         .await;
-    assert_eq!(organizer, [0, 0, 0], "of an organizer");
+    assert_eq!(organizer, [6, 0, 0], "of an organizer");
     let participant = desk
         .counted(async |_| people::sign_in_participant(&door, &person, PARTICIPANT_PASSWORD).await)
         .await;

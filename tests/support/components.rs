@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
 
-/// An origin that refuses every connection: nobody but root may listen at this port, and nobody does.
+/// An origin that refuses every connection: only root could listen at this port.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Services that run on a folder and databases of their own.
@@ -32,7 +32,7 @@ impl Components {
         Components::with(&SERVICES, &[])
     }
 
-    /// Some of them, with variables set otherwise.
+    /// Some of them, with other values of variables.
     pub(crate) fn with(components: &[&str], variables: &[(&str, &str)]) -> Components {
         let state = tempfile::tempdir().expect("a folder");
         let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
@@ -48,12 +48,13 @@ impl Components {
         options(self.state.path(), &self.databases, components, variables)
     }
 
-    /// A second host on the same databases, with some of the services. The others it looks for where nobody listens.
+    /// A second host on the same databases, with some of the services. For the others it has an address where nobody
+    /// listens.
     pub(crate) fn host_with(&self, components: &[&str]) -> Door {
         self.host_ahead_by(components, 0)
     }
 
-    /// The same with a clock that is so many milliseconds ahead.
+    /// The same with a clock that is this many milliseconds ahead.
     pub(crate) fn host_ahead_by(&self, components: &[&str], milliseconds: i64) -> Door {
         let nowhere = [
             ("organizer_url", NOWHERE),
@@ -68,7 +69,7 @@ impl Components {
         Door::Host(App::load(&options).expect("the app loads"))
     }
 
-    /// A second host on the same databases, with variables set otherwise.
+    /// A second host on the same databases, with other values of variables.
     pub(crate) fn another_host(&self, components: &[&str], variables: &[(&str, &str)]) -> Door {
         Door::Host(App::load(&self.options(components, variables)).expect("the app loads"))
     }
@@ -93,7 +94,7 @@ impl Components {
     }
 }
 
-/// Some services on a folder, with variables set otherwise.
+/// The options of a host with some services on a folder and these databases, and other values of variables.
 pub(crate) fn options(
     state: &Path,
     databases: &Databases,

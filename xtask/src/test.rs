@@ -6,13 +6,14 @@ use anyhow::Result;
 
 use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
-use crate::tools::{ensure_redis_server, ensure_sqld};
+use crate::tools::{ensure_redis_server, ensure_sqld, ensure_sqlite3};
 use crate::up::Database;
 
 /// Builds and runs the tests on a kind of database. `args` are for the runner.
 pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
     ensure_sqld()?;
+    ensure_sqlite3()?;
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;

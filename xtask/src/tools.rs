@@ -112,6 +112,16 @@ fn ensure_npm() -> Result<()> {
     )
 }
 
+/// Finds `sqlite3`, which copies databases; installs Debian's package when root on Debian.
+pub(crate) fn ensure_sqlite3() -> Result<()> {
+    if find("sqlite3").is_none() && may_install_debian_packages() {
+        install_debian_package("sqlite3")?;
+    }
+    find("sqlite3")
+        .map(drop)
+        .context("sqlite3 is missing; install it with the machine's package manager, on Debian: apt-get install sqlite3")
+}
+
 /// A Python that has the packages of a requirements file, in an environment of its own below `target/`.
 pub(crate) fn ensure_python_packages(requirements: &Path) -> Result<PathBuf> {
     let environment = root().join("target/python");

@@ -1,5 +1,5 @@
-//! The queues of the agencies as this sidecar knows them. Participants are told their position in them, organizers how many
-//! requests wait and for how long.
+//! The agencies' queues as this sidecar knows them. Participants get their positions, organizers get how many requests
+//! wait and for how long.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::connection::frames::{queue_position_frame, queue_status_frame};
 
-/// All queues in which somebody waits, by agency.
+/// All queues that are not empty, by agency.
 #[derive(Debug, Default)]
 pub(crate) struct Queues(HashMap<i64, Known>);
 
@@ -20,12 +20,12 @@ struct Known {
     told_at: Instant,
 }
 
-/// What a change of a queue means to those who are here.
+/// The frames that a change of a queue leads to.
 #[derive(Debug)]
 pub(crate) struct News {
-    /// The positions that have changed, each for its participant.
+    /// The changed positions, each for its participant.
     pub(crate) positions: Vec<(User, Utf8Bytes)>,
-    /// For the agency's organizers, if other requests wait than before.
+    /// For the agency's organizers, if the set of waiting requests has changed.
     pub(crate) status: Option<Utf8Bytes>,
 }
 
@@ -47,7 +47,7 @@ impl Position {
 }
 
 impl Queues {
-    /// Notes how a queue stands now.
+    /// Takes the present state of a queue.
     pub(crate) fn update(&mut self, queue: Queue, now: Instant) -> News {
         let before = self.0.remove(&queue.agency_id).map(|known| known.queue);
         let known: HashMap<(i64, i64), Position> = before
@@ -65,7 +65,7 @@ impl Queues {
             (participant, position.frame())
         });
         let positions = changed.collect();
-        // An estimate that has aged concerns only those who wait.
+        // A new estimate alone concerns only the participants.
         let waited = before.map(|before| requests(&before.waiting)).unwrap_or_default();
         let status = (waited != requests(&queue.waiting)).then(|| status_frame(&queue, Duration::ZERO));
         if !queue.waiting.is_empty() {
@@ -74,7 +74,7 @@ impl Queues {
         News { positions, status }
     }
 
-    /// What a user is told whose connection opens.
+    /// The frames for a user whose connection opens.
     pub(crate) fn greeting(&self, principal: &Principal, now: Instant) -> Vec<Utf8Bytes> {
         match (principal.user.realm, principal.agency_id) {
             (Realm::Organizer, Some(agency_id)) => {
@@ -96,7 +96,7 @@ impl Queues {
         }
     }
 
-    /// The agencies whose queues are known here and not among these.
+    /// The agencies of known queues that are not among `queues`.
     pub(crate) fn others(&self, queues: &[Queue]) -> Vec<i64> {
         let is_other = |agency_id: &i64| !queues.iter().any(|queue| queue.agency_id == *agency_id);
         self.0.keys().copied().filter(is_other).collect()
@@ -124,7 +124,7 @@ fn requests(waiting: &[Waiting]) -> Vec<(i64, i64)> {
         .collect()
 }
 
-/// `since` is how long ago the queue was told.
+/// `since` is the age of the queue's state.
 fn status_frame(queue: &Queue, since: Duration) -> Utf8Bytes {
     let longest = queue
         .waiting
@@ -169,7 +169,7 @@ mod tests {
         frame["payload"].take()
     }
 
-    /// The participants who are told a position, and what the organizers are told.
+    /// The positions by participant, and the organizers' status.
     fn told(news: &News) -> (Vec<(i64, Value)>, Option<Value>) {
         let positions = news
             .positions
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_told() {
+    fn only_changes_are_sent() {
         let (mut queues, now) = (Queues::default(), Instant::now());
         let mut update = |participants: &[i64]| told(&queues.update(queue(participants), now));
         assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_is_told_how_things_stand() {
+    fn a_new_connection_gets_the_present_state() {
         let (mut queues, now) = (Queues::default(), Instant::now());
         queues.update(queue(&[1, 2]), now);
         let later = now + Duration::from_secs(10);

@@ -6,9 +6,7 @@ pub(crate) mod participants;
 pub(crate) mod requests;
 
 use service::database;
-use service::database::Connection;
-
-use crate::error::Error;
+use service::database::{Connection, DatabaseError};
 
 /// The manifest's label for this service's database.
 const LABEL: &str = "participant";
@@ -16,6 +14,6 @@ const LABEL: &str = "participant";
 const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0001_init.sql")];
 
 /// Opens the database.
-pub(crate) fn open() -> Result<Connection, Error> {
+pub(crate) fn open() -> Result<Connection, DatabaseError> {
     database::open(LABEL, MIGRATIONS, |_| Ok(()))
 }
