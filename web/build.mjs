@@ -1,0 +1,180 @@
+// Builds the pages into dist/. A page is a directory with an index.html; what it refers to by a relative address is
+// bundled, minified and named by its hash. `public/` beside it is copied as it is, and `sw.ts` becomes /sw.js.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const dist = path.join(root, "dist");
+/** The directory of each page and the file it becomes. */
+const PAGES = { home: "index.html", help: "help.html", console: "console.html" };
+const REFERENCE = /\b(src|href)="(\.{1,2}\/[^"]+)"/g;
+const ABSOLUTE_REFERENCE = /\b(?:src|href)="(\/[^"]+\.[a-z0-9]+)"/g;
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["es2022"],
+  conditions: ["mayday-source"],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "error",
+  define: { "process.env.NODE_ENV": '"production"' },
+  loader: { ".woff2": "file", ".png": "file", ".svg": "file", ".webp": "file" },
+};
+
+export async function build() {
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(path.join(dist, "assets"), { recursive: true });
+  const pages = [];
+  for (const [name, file] of Object.entries(PAGES)) {
+    const directory = path.join(root, name);
+    if (!existsSync(path.join(directory, "index.html"))) continue;
+    const html = await readFile(path.join(directory, "index.html"), "utf8");
+    const references = [...html.matchAll(REFERENCE)].map((match) => match[2]);
+    for (const reference of references) {
+      if (!existsSync(path.join(directory, reference))) throw new Error(`${name}/index.html: no ${reference}`);
+    }
+    pages.push({ name, file, directory, html, references });
+  }
+  const sources = [...new Set(pages.flatMap((page) => page.references.map((file) => path.join(page.directory, file))))];
+  const entryPoints = sources.filter((file) => /\.(tsx?|js|css)$/.test(file));
+  const result = await esbuild.build({
+    ...shared,
+    entryPoints,
+    splitting: true,
+    outdir: path.join(dist, "assets"),
+    publicPath: "/assets",
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    metafile: true,
+  });
+  const outputs = new Map();
+  const outputOf = new Map();
+  for (const [file, output] of Object.entries(result.metafile.outputs)) {
+    const url = `/${path.relative(dist, path.join(root, file))}`;
+    outputs.set(url, output);
+    if (output.entryPoint) outputOf.set(path.join(root, output.entryPoint), url);
+  }
+  for (const file of sources) {
+    if (!entryPoints.includes(file)) outputOf.set(file, await copyHashed(file));
+  }
+  for (const page of pages) {
+    const html = page.html.replace(REFERENCE, (_, attribute, reference) => {
+      const url = outputOf.get(path.join(page.directory, reference));
+      if (!url) throw new Error(`${page.name}/index.html: ${reference} was not built`);
+      return `${attribute}="${url}"`;
+    });
+    page.output = html.replace(/\s*\n\s*/g, "\n");
+    await writeFile(path.join(dist, page.file), page.output);
+    const files = path.join(page.directory, "public");
+    if (existsSync(files)) await cp(files, dist, { recursive: true });
+    page.first = firstVisit(page, outputs, outputOf);
+  }
+  await buildServiceWorkers(pages, [...outputs.keys()]);
+  return report(pages, outputs);
+}
+
+/** Copies an icon or an image that the document itself refers to. */
+async function copyHashed(file) {
+  const content = await readFile(file);
+  const { name, ext } = path.parse(file);
+  const url = `/assets/${name}-${createHash("sha256").update(content).digest("hex").slice(0, 8).toUpperCase()}${ext}`;
+  await writeFile(path.join(dist, url), content);
+  return url;
+}
+
+/** What the browser loads before the page can be used: the document and whatever it imports without `import()`. */
+function firstVisit(page, outputs, outputOf) {
+  const urls = new Set([`/${page.file}`]);
+  const visit = (url) => {
+    if (urls.has(url)) return;
+    urls.add(url);
+    const output = outputs.get(url);
+    if (output?.cssBundle) visit(`/${path.relative(dist, path.join(root, output.cssBundle))}`);
+    for (const { path: file, kind } of output?.imports ?? []) {
+      if (kind === "import-statement") visit(`/${path.relative(dist, path.join(root, file))}`);
+    }
+  };
+  for (const reference of page.references) visit(outputOf.get(path.join(page.directory, reference)));
+  for (const [, url] of page.output.matchAll(ABSOLUTE_REFERENCE)) {
+    if (existsSync(path.join(dist, url))) urls.add(url);
+  }
+  return urls;
+}
+
+/** `sw.ts` knows the shell it keeps: the constants ASSETS (a list of URLs) and VERSION (a hash of all of them). */
+async function buildServiceWorkers(pages, assets) {
+  for (const page of pages) {
+    const source = path.join(page.directory, "sw.ts");
+    if (!existsSync(source)) continue;
+    const kept = [...new Set([...page.first, ...assets.filter((url) => /\.(js|css|woff2)$/.test(url))])].sort();
+    const hash = createHash("sha256");
+    for (const url of kept) hash.update(url).update(await readFile(path.join(dist, url)));
+    await esbuild.build({
+      ...shared,
+      entryPoints: [source],
+      format: "iife",
+      outfile: path.join(dist, "sw.js"),
+      define: {
+        ...shared.define,
+        ASSETS: JSON.stringify(kept),
+        VERSION: JSON.stringify(hash.digest("hex").slice(0, 12)),
+      },
+    });
+    page.first.add("/sw.js");
+  }
+}
+
+/** Sizes in bytes as they travel (Brotli). A first visit loads one catalogue: the largest counts. */
+async function report(pages, outputs) {
+  const size = async (url) => brotliCompressSync(await readFile(path.join(dist, url))).length;
+  const sizes = {};
+  for (const page of pages) {
+    const files = {};
+    for (const url of page.first) files[url] = await size(url);
+    let catalogue = 0;
+    for (const url of reachable(page.first, outputs)) {
+      if (page.first.has(url) || !(outputs.get(url).entryPoint ?? "").startsWith("locales/")) continue;
+      catalogue = Math.max(catalogue, await size(url));
+    }
+    const total = Object.values(files).reduce((sum, bytes) => sum + bytes, catalogue);
+    sizes[page.name] = { total, catalogue, files };
+  }
+  return sizes;
+}
+
+function reachable(urls, outputs) {
+  const seen = new Set();
+  const visit = (url) => {
+    if (seen.has(url) || !outputs.has(url)) return;
+    seen.add(url);
+    for (const { path: file } of outputs.get(url).imports) visit(`/${path.relative(dist, path.join(root, file))}`);
+  };
+  for (const url of urls) visit(url);
+  return seen;
+}
+
+async function main() {
+  const sizes = await build();
+  if (Object.keys(sizes).length === 0) console.log("There are no pages yet.");
+  for (const [name, { total, catalogue, files }] of Object.entries(sizes)) {
+    console.log(`${name}: ${total} bytes compressed for the first visit`);
+    for (const [url, bytes] of Object.entries(files)) console.log(`  ${String(bytes).padStart(6)}  ${url}`);
+    if (catalogue) console.log(`  ${String(catalogue).padStart(6)}  largest catalogue`);
+  }
+  await mkdir(path.join(root, "build"), { recursive: true });
+  await writeFile(path.join(root, "build", "sizes.json"), JSON.stringify(sizes, null, 2));
+  console.log(`${(await readdir(dist, { recursive: true })).length} files in dist/`);
+}
+
+await main();

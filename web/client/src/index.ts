@@ -1,0 +1,11 @@
+export { Account, type AccountSnapshot } from "./account.js";
+export { type Clock, systemClock } from "./clock.js";
+export { ApiError, type Credentials, type HttpOptions } from "./http.js";
+export { MemoryStorage } from "./memory.js";
+export { type CallOptions, type EventFilter, ParticipantApi, type SignedIn } from "./participant-api.js";
+export { PressQueue } from "./press-queue.js";
+export type { Press, PressListener, PressSnapshot, PressStep } from "./press-types.js";
+export { Session, type SessionOptions } from "./session.js";
+export type * from "./session-types.js";
+export type { Storage } from "./storage.js";
+export type * from "./types.js";
