@@ -1,5 +1,6 @@
 // Builds the pages into dist/. A page is a directory with an index.html; what it refers to by a relative address is
-// bundled, minified and named by its hash. `public/` beside it is copied as it is, and `sw.ts` becomes /sw.js.
+// bundled, minified and named by its hash, or put into the document where the reference says `data-inline`. `public/`
+// beside it is copied as it is, and `sw.ts` becomes /sw.js.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,6 +14,9 @@ const dist = path.join(root, "dist");
 /** The directory of each page and the file it becomes. */
 const PAGES = { home: "index.html", help: "help.html", console: "console.html" };
 const REFERENCE = /\b(src|href)="(\.{1,2}\/[^"]+)"/g;
+const INLINE = /<(link|script)\b[^>]*\b(?:src|href)="(\.{1,2}\/[^"]+)"[^>]* data-inline>(?:<\/script>)?/g;
+/** A text that is in the document in all languages: `<p>{home.lead}</p>`. */
+const LABEL = />\{([a-z]+\.[a-z-]+)\}</g;
 const ABSOLUTE_REFERENCE = /\b(?:src|href)="(\/[^"]+\.[a-z0-9]+)"/g;
 
 const shared = {
@@ -39,7 +43,7 @@ export async function build() {
     const directory = path.join(root, name);
     if (!existsSync(path.join(directory, "index.html"))) continue;
     const html = await readFile(path.join(directory, "index.html"), "utf8");
-    const references = [...html.matchAll(REFERENCE)].map((match) => match[2]);
+    const references = [...html.replace(INLINE, "").matchAll(REFERENCE)].map((match) => match[2]);
     for (const reference of references) {
       if (!existsSync(path.join(directory, reference))) throw new Error(`${name}/index.html: no ${reference}`);
     }
@@ -68,20 +72,70 @@ export async function build() {
   for (const file of sources) {
     if (!entryPoints.includes(file)) outputOf.set(file, await copyHashed(file));
   }
+  const catalogues = await readCatalogues(outputOf);
   for (const page of pages) {
-    const html = page.html.replace(REFERENCE, (_, attribute, reference) => {
+    const labels = labelsOf(page.html, catalogues);
+    const define = { CATALOGUES: JSON.stringify(catalogues.addresses), LABELS: JSON.stringify(labels) };
+    const labelled = page.html.replace(LABEL, (_, key) => ` data-label="${key}">${labels[key].en}<`);
+    const document = await replaceAsync(labelled, INLINE, (_, tag, reference) =>
+      inline(tag, path.join(page.directory, reference), define),
+    );
+    const html = document.replace(REFERENCE, (_, attribute, reference) => {
       const url = outputOf.get(path.join(page.directory, reference));
       if (!url) throw new Error(`${page.name}/index.html: ${reference} was not built`);
       return `${attribute}="${url}"`;
     });
-    page.output = html.replace(/\s*\n\s*/g, "\n");
-    await writeFile(path.join(dist, page.file), page.output);
     const files = path.join(page.directory, "public");
     if (existsSync(files)) await cp(files, dist, { recursive: true });
+    const scripts = [...html.matchAll(/<script\b[^>]* src="([^"]+)"/g)].map((match) => match[1]);
+    const preloads = [...staticImports(scripts, outputs)].filter((url) => !scripts.includes(url));
+    const links = preloads.map((url) => `<link rel="modulepreload" href="${url}">`).join("");
+    page.output = html.replace(/\s*\n\s*/g, "\n").replace("</head>", () => `${links}</head>`);
+    await writeFile(path.join(dist, page.file), page.output);
     page.first = firstVisit(page, outputs, outputOf);
   }
-  await buildServiceWorkers(pages, [...outputs.keys()]);
-  return report(pages, outputs);
+  await buildServiceWorkers(pages, catalogues);
+  return report(pages);
+}
+
+/** The catalogues by language: the address of each, and its texts. */
+async function readCatalogues(outputOf) {
+  const addresses = {};
+  const texts = {};
+  for (const file of await readdir(path.join(root, "locales"))) {
+    const source = path.join(root, "locales", file);
+    const language = path.basename(file, ".json");
+    addresses[language] = outputOf.get(source);
+    texts[language] = JSON.parse(await readFile(source, "utf8"));
+  }
+  return { addresses, texts };
+}
+
+/** The texts of a document that do not wait for a catalogue, by key and language. */
+function labelsOf(html, { texts }) {
+  const labels = {};
+  for (const [, key] of html.matchAll(LABEL)) {
+    labels[key] = Object.fromEntries(Object.entries(texts).map(([language, texts]) => [language, texts[key]]));
+  }
+  return labels;
+}
+
+/** A style or a script as part of the document. The server allows it by its hash. */
+async function inline(tag, source, define) {
+  const result = await esbuild.build({
+    ...shared,
+    entryPoints: [source],
+    write: false,
+    format: "iife",
+    define: { ...shared.define, ...define },
+  });
+  const text = result.outputFiles[0].text.trim().replaceAll("</", "<\\/");
+  return tag === "link" ? `<style>${text}</style>` : `<script>${text}</script>`;
+}
+
+async function replaceAsync(text, pattern, replacement) {
+  const replacements = await Promise.all([...text.matchAll(pattern)].map((match) => replacement(...match)));
+  return text.replace(pattern, () => replacements.shift());
 }
 
 /** Copies an icon or an image that the document itself refers to. */
@@ -93,32 +147,42 @@ async function copyHashed(file) {
   return url;
 }
 
-/** What the browser loads before the page can be used: the document and whatever it imports without `import()`. */
+/** What the browser loads at the first visit: the document and all that it leads to, but for the catalogues. */
 function firstVisit(page, outputs, outputOf) {
   const urls = new Set([`/${page.file}`]);
-  const visit = (url) => {
-    if (urls.has(url)) return;
-    urls.add(url);
-    const output = outputs.get(url);
-    if (output?.cssBundle) visit(`/${path.relative(dist, path.join(root, output.cssBundle))}`);
-    for (const { path: file, kind } of output?.imports ?? []) {
-      if (kind === "import-statement") visit(`/${path.relative(dist, path.join(root, file))}`);
-    }
-  };
-  for (const reference of page.references) visit(outputOf.get(path.join(page.directory, reference)));
+  for (const reference of page.references) urls.add(outputOf.get(path.join(page.directory, reference)));
   for (const [, url] of page.output.matchAll(ABSOLUTE_REFERENCE)) {
     if (existsSync(path.join(dist, url))) urls.add(url);
   }
-  return urls;
+  const isCatalogue = (url) => outputs.get(url)?.entryPoint?.startsWith("locales/");
+  return new Set([...urls, ...imports(urls, outputs, () => true)].filter((url) => !isCatalogue(url)));
 }
 
-/** `sw.ts` knows the shell it keeps: the constants ASSETS (a list of URLs) and VERSION (a hash of all of them). */
-async function buildServiceWorkers(pages, assets) {
+function staticImports(urls, outputs) {
+  return imports(urls, outputs, (kind) => kind === "import-statement");
+}
+
+function imports(urls, outputs, wanted) {
+  const seen = new Set();
+  const visit = (url) => {
+    const output = outputs.get(url);
+    if (!output || seen.has(url)) return;
+    seen.add(url);
+    for (const { path: file, kind } of output.imports) {
+      if (wanted(kind)) visit(`/${path.relative(dist, path.join(root, file))}`);
+    }
+  };
+  for (const url of urls) visit(url);
+  return seen;
+}
+
+/** `sw.ts` knows what it keeps beside the document: ASSETS, one of CATALOGUES, and VERSION (a hash of everything). */
+async function buildServiceWorkers(pages, { addresses }) {
   for (const page of pages) {
     const source = path.join(page.directory, "sw.ts");
     if (!existsSync(source)) continue;
-    const kept = [...new Set([...page.first, ...assets.filter((url) => /\.(js|css|woff2)$/.test(url))])].sort();
-    const hash = createHash("sha256");
+    const kept = [...page.first].sort();
+    const hash = createHash("sha256").update(JSON.stringify(addresses));
     for (const url of kept) hash.update(url).update(await readFile(path.join(dist, url)));
     await esbuild.build({
       ...shared,
@@ -127,7 +191,8 @@ async function buildServiceWorkers(pages, assets) {
       outfile: path.join(dist, "sw.js"),
       define: {
         ...shared.define,
-        ASSETS: JSON.stringify(kept),
+        ASSETS: JSON.stringify(kept.filter((url) => !url.endsWith(".html"))),
+        CATALOGUES: JSON.stringify(addresses),
         VERSION: JSON.stringify(hash.digest("hex").slice(0, 12)),
       },
     });
@@ -136,32 +201,20 @@ async function buildServiceWorkers(pages, assets) {
 }
 
 /** Sizes in bytes as they travel (Brotli). A first visit loads one catalogue: the largest counts. */
-async function report(pages, outputs) {
+async function report(pages) {
   const size = async (url) => brotliCompressSync(await readFile(path.join(dist, url))).length;
+  let catalogue = 0;
+  for (const file of await readdir(path.join(dist, "assets"))) {
+    if (/^[a-z]{2}-[A-Z0-9]+\.js$/.test(file)) catalogue = Math.max(catalogue, await size(`/assets/${file}`));
+  }
   const sizes = {};
   for (const page of pages) {
     const files = {};
     for (const url of page.first) files[url] = await size(url);
-    let catalogue = 0;
-    for (const url of reachable(page.first, outputs)) {
-      if (page.first.has(url) || !(outputs.get(url).entryPoint ?? "").startsWith("locales/")) continue;
-      catalogue = Math.max(catalogue, await size(url));
-    }
     const total = Object.values(files).reduce((sum, bytes) => sum + bytes, catalogue);
     sizes[page.name] = { total, catalogue, files };
   }
   return sizes;
-}
-
-function reachable(urls, outputs) {
-  const seen = new Set();
-  const visit = (url) => {
-    if (seen.has(url) || !outputs.has(url)) return;
-    seen.add(url);
-    for (const { path: file } of outputs.get(url).imports) visit(`/${path.relative(dist, path.join(root, file))}`);
-  };
-  for (const url of urls) visit(url);
-  return seen;
 }
 
 async function main() {

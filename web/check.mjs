@@ -13,6 +13,7 @@ const PROJECTS = [
   "client/tsconfig.indexeddb.json",
   "client/test/tsconfig.json",
   "tsconfig.json",
+  "help/tsconfig.sw.json",
   "tests/tsconfig.json",
 ];
 const failures = [];
@@ -27,20 +28,51 @@ function hasPages() {
   return ["home", "help", "console"].some((page) => existsSync(path.join(root, page, "index.html")));
 }
 
-/** Every catalogue has the keys of the English one, and no others. */
+/**
+ * Every catalogue has the keys of the English one and no others, with the same values to fill in and all plural forms
+ * of its language; and every key is used somewhere.
+ */
 function checkCatalogues() {
   const directory = path.join(root, "locales");
   if (!existsSync(path.join(directory, "en.json"))) return;
   console.log("==> catalogues");
   const read = (file) => JSON.parse(readFileSync(path.join(directory, file), "utf8"));
-  const wanted = Object.keys(read("en.json"));
+  const english = read("en.json");
+  const wanted = Object.keys(english);
   for (const file of readdirSync(directory).filter((name) => name.endsWith(".json"))) {
     const texts = read(file);
     const missing = wanted.filter((key) => !texts[key]);
     const unknown = Object.keys(texts).filter((key) => !wanted.includes(key));
     if (missing.length) failures.push(`locales/${file} has no text for ${missing.join(", ")}`);
     if (unknown.length) failures.push(`locales/${file} has texts that English does not have: ${unknown.join(", ")}`);
+    for (const key of wanted.filter((key) => texts[key])) {
+      const wrong = problemOf(texts[key], english[key], path.basename(file, ".json"));
+      if (wrong) failures.push(`locales/${file}: ${key} ${wrong}`);
+    }
   }
+  const sources = ["ui", "home", "help", "console"].flatMap(sourcesIn).join("\n");
+  const unused = wanted.filter((key) => !sources.includes(`"${key}"`) && !sources.includes(`>{${key}}<`));
+  if (unused.length) failures.push(`no page uses the texts ${unused.join(", ")}`);
+}
+
+function problemOf(text, english, language) {
+  if ((typeof text === "string") !== (typeof english === "string")) return "has plural forms in one language only";
+  if (typeof text === "string") return valuesIn(text) === valuesIn(english) ? "" : `needs ${valuesIn(english)}`;
+  const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
+  const missing = pluralCategories.filter((form) => !text[form]);
+  const unknown = Object.keys(text).filter((form) => !pluralCategories.includes(form));
+  if (missing.length) return `lacks the plural forms ${missing.join(", ")}`;
+  return unknown.length ? `has forms that ${language} does not have: ${unknown.join(", ")}` : "";
+}
+
+function valuesIn(text) {
+  return [...new Set(text.match(/\{\w+\}/g))].sort().join(" ");
+}
+
+function sourcesIn(directory) {
+  if (!existsSync(path.join(root, directory))) return [];
+  const files = readdirSync(path.join(root, directory)).filter((name) => /\.(tsx?|html)$/.test(name));
+  return files.map((name) => readFileSync(path.join(root, directory, name), "utf8"));
 }
 
 function checkSizes() {
