@@ -40,6 +40,8 @@ export interface Call extends CallOptions {
   idempotent?: boolean;
   /** Sends no token. */
   anonymous?: boolean;
+  /** Is shown the `Link` header of the answer. */
+  onLink?: (link: string) => void;
 }
 
 /** A longer wait than this is the caller's to decide about. */
@@ -130,6 +132,7 @@ export class Http {
       });
       const text = await response.text();
       if (!response.ok) throw answeredError(response, text);
+      call.onLink?.(response.headers.get("Link") ?? "");
       return (text ? JSON.parse(text) : undefined) as T;
     } catch (error) {
       if (error instanceof ApiError) throw error;
