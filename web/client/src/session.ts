@@ -112,7 +112,9 @@ export class Session {
   #liveSince: number | undefined;
   /** The token was renewed since the last `ready`. */
   #renewed = false;
+  /** How many frames have come, and when the last one did. */
   #heard = 0;
+  #heardAt = 0;
   #loaded: Promise<void> | undefined;
   #cancelRetry: Cancel | undefined;
   /** Timers that end with the connection. */
@@ -407,9 +409,9 @@ export class Session {
   }
 
   #watch(): void {
-    const heard = this.#heard;
-    this.#timer(TIMES.silence, () => {
-      if (this.#heard === heard) this.#probe(TIMES.answer);
+    const silentFor = () => this.#clock.now() - this.#heardAt;
+    this.#timer(Math.max(TIMES.silence - silentFor(), TIMES.answer), () => {
+      if (silentFor() >= TIMES.silence) this.#probe(TIMES.answer);
       this.#watch();
     });
   }
@@ -430,6 +432,7 @@ export class Session {
 
   #receive(text: string): void {
     this.#heard += 1;
+    this.#heardAt = this.#clock.now();
     let frame: Frame;
     try {
       frame = JSON.parse(text) as Frame;
