@@ -1,8 +1,8 @@
-import type { Failure } from "./session-types.js";
 import type { NewRequest, Timestamp } from "./types.js";
 
 /**
- * The ladder of a press. Each step is true when it is shown, and a press can go back from `sent` to `kept` only.
+ * The ladder of a press. Each step is true when it is shown. A press goes back in two cases only: from `sent` to
+ * `kept` when there was no answer, and from `taken` or `read` to `waiting` when the organizer was lost.
  * - `kept`: on this device; nothing has been sent, or what was sent was not answered.
  * - `sent`: handed to the network, not answered yet.
  * - `safe`: stored by the service at `receivedAt`.
@@ -24,13 +24,20 @@ export interface Press extends NewRequest {
   readonly organizerId?: number;
   readonly organizerName?: string;
   /** The person takes it back, and the service has not confirmed that yet. */
-  readonly cancelling: boolean;
-  /** Details that the service does not have yet. */
-  readonly detailsPending: boolean;
-  /** While `kept`: how often it was tried, when it is tried again (milliseconds since 1970) and what was wrong. */
-  readonly attempts: number;
+  readonly cancelling?: boolean;
+  /** Ended by `cancel`, and not because a chat was closed. */
+  readonly cancelled?: boolean;
+  /**
+   * The service does not have all details yet. Once the press is `taken` the queue cannot add them any more: send them
+   * as a message, then call `detailsSaid`.
+   */
+  readonly detailsPending?: boolean;
+  /** It may have reached the service. */
+  readonly attempted?: boolean;
+  /** Why it is not further: the last error. Of a `failed` press it is final. Status 0: no answer; 401: sign in again. */
+  readonly failure?: { readonly status: number; readonly message: string };
+  /** When it is tried again, in milliseconds since 1970. */
   readonly retryAt?: number;
-  readonly failure?: Failure;
 }
 
 export interface PressSnapshot {
@@ -42,4 +49,18 @@ export interface PressSnapshot {
   readonly persistent: boolean;
 }
 
-export type PressListener = (snapshot: PressSnapshot) => void;
+/** What the queue takes from a `Session`. */
+export interface FollowedSession {
+  readonly snapshot: {
+    readonly connection: { readonly name: string };
+    readonly positions: readonly { eventId: number; position: number; estimatedWaitSeconds: number }[];
+    readonly chats: readonly {
+      readonly id: string;
+      readonly state: "active" | "waiting" | "closed";
+      readonly organizerId: number;
+      readonly readSeq: number;
+      readonly chat: { readonly eventId: number; readonly organizerName?: string };
+    }[];
+  };
+  subscribe(listener: () => void): () => void;
+}

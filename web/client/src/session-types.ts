@@ -20,9 +20,10 @@ export type ConnectionState =
 
 /**
  * `stopped`: by `stop()`. `sign-in`: the token is not valid any more. `replaced`: the user has opened too many
- * connections. `idle`: nothing was said for 30 minutes. `protocol`: the server did not understand the client.
+ * connections. `idle`: nothing was said for 30 minutes. `protocol`: the server does not understand the client.
+ * `refused`: the server says that the client is not to come back.
  */
-export type EndReason = "stopped" | "sign-in" | "replaced" | "idle" | "protocol";
+export type EndReason = "stopped" | "sign-in" | "replaced" | "idle" | "protocol" | "refused";
 
 /**
  * `queued`: on this device. `sending`: written to the socket, not yet answered. `saved`: stored by the service.

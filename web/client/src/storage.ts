@@ -1,4 +1,4 @@
-/** Where the library keeps what must survive a reload. Values are plain JSON data. */
+/** Where the library keeps what must survive a reload. Values are plain JSON data. No method rejects. */
 export interface Storage {
   /** False if what is kept is lost when the program ends, or when the page is closed. It may turn false later. */
   readonly persistent: boolean;
