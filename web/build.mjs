@@ -35,6 +35,16 @@ const shared = {
   loader: { ".woff2": "file", ".png": "file", ".svg": "file", ".webp": "file" },
 };
 
+/** A catalogue is one object. As plain JSON it would be a module with an export per text, twice as large. */
+const cataloguePlugin = {
+  name: "catalogues",
+  setup({ onLoad }) {
+    onLoad({ filter: /locales[/\\][a-z]+\.json$/ }, async ({ path: file }) => ({
+      contents: `export default ${JSON.stringify(JSON.parse(await readFile(file, "utf8")))}`,
+    }));
+  },
+};
+
 export async function build() {
   await rm(dist, { recursive: true, force: true });
   await mkdir(path.join(dist, "assets"), { recursive: true });
@@ -61,6 +71,7 @@ export async function build() {
     chunkNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     metafile: true,
+    plugins: [cataloguePlugin],
   });
   const outputs = new Map();
   const outputOf = new Map();
@@ -125,6 +136,7 @@ async function inline(tag, source, define) {
   const result = await esbuild.build({
     ...shared,
     entryPoints: [source],
+    outdir: dist,
     write: false,
     format: "iife",
     define: { ...shared.define, ...define },
@@ -151,7 +163,9 @@ async function copyHashed(file) {
 function firstVisit(page, outputs, outputOf) {
   const urls = new Set([`/${page.file}`]);
   for (const reference of page.references) urls.add(outputOf.get(path.join(page.directory, reference)));
-  for (const [, url] of page.output.matchAll(ABSOLUTE_REFERENCE)) {
+  // The touch icon is loaded only by who puts the page on the home screen.
+  const document = page.output.replace(/<link rel="apple-touch-icon"[^>]*>/, "");
+  for (const [, url] of document.matchAll(ABSOLUTE_REFERENCE)) {
     if (existsSync(path.join(dist, url))) urls.add(url);
   }
   const isCatalogue = (url) => outputs.get(url)?.entryPoint?.startsWith("locales/");
@@ -203,13 +217,12 @@ async function buildServiceWorkers(pages, { addresses }) {
 /** Sizes in bytes as they travel (Brotli). A first visit loads one catalogue: the largest counts. */
 async function report(pages) {
   const size = async (url) => brotliCompressSync(await readFile(path.join(dist, url))).length;
-  let catalogue = 0;
-  for (const file of await readdir(path.join(dist, "assets"))) {
-    if (/^[a-z]{2}-[A-Z0-9]+\.js$/.test(file)) catalogue = Math.max(catalogue, await size(`/assets/${file}`));
-  }
+  const catalogues = (await readdir(path.join(dist, "assets"))).filter((file) => /^[a-z]{2}-[A-Z0-9]+\.js$/.test(file));
+  const largest = Math.max(0, ...(await Promise.all(catalogues.map((file) => size(`/assets/${file}`)))));
   const sizes = {};
   for (const page of pages) {
     const files = {};
+    const catalogue = page.references.length ? largest : 0;
     for (const url of page.first) files[url] = await size(url);
     const total = Object.values(files).reduce((sum, bytes) => sum + bytes, catalogue);
     sizes[page.name] = { total, catalogue, files };

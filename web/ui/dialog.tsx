@@ -1,21 +1,21 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "./i18n.js";
 import { Icon } from "./icon.js";
 
-/** A modal dialog of the browser: it keeps the focus, closes by Escape, and gives the focus back. */
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const title = useId();
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
-  }, []);
+let shown: HTMLDialogElement | null = null;
+
+function show(dialog: HTMLDialogElement | null): void {
+  if (dialog) dialog.showModal();
+  else shown?.close();
+  shown = dialog;
+}
+
+/** A modal dialog of the browser: it keeps the focus, closes by Escape, and gives the focus back. One at a time. */
+export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   return (
-    <dialog ref={dialog} class={props.wide ? "wide" : ""} aria-labelledby={title} onClose={props.onClose}>
-      <div class="row spread">
-        <h2 id={title}>{props.title}</h2>
+    <dialog ref={show} aria-labelledby="dialog-title" onClose={props.onClose}>
+      <div class="row spread tight">
+        <h2 id="dialog-title">{props.title}</h2>
         <button type="button" class="plain" aria-label={t("menu.close")} onClick={props.onClose}>
           <Icon name="close" />
         </button>
