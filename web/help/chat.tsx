@@ -82,7 +82,7 @@ function Log({ chat }: { chat: ChatView }) {
           <Message key={message.key} message={message} />
         ))}
       </ol>
-      <p class="meta log-end" aria-hidden="true">
+      <p class="meta log-end">
         {chat.typing ? t("chat.typing") : "\u00a0"}
       </p>
     </section>

@@ -152,13 +152,11 @@ function sayEvent(event: SessionEvent): void {
   if (event.type === "message" && event.isNew && event.message.fromOrganizer && !event.message.system) {
     announce(t("chat.says", { text: event.message.content }), true);
     alertPerson();
-  } else if (event.type === "typing") {
-    announce(t("chat.typing"));
   } else if (event.type === "chat_requeued") {
     announce(t("chat.requeued"), true);
   } else if (event.type === "chat_transferred") {
     announce(t("chat.transferred"), true);
-  } else if (event.type === "closed_chat") {
+  } else if (event.type === "closed_chat" && event.chatId === currentChat()?.id) {
     stopSharing();
   }
 }

@@ -46,8 +46,13 @@ export function Menu(menu: MenuState) {
 
 function LanguageChoice() {
   const choose = async (language: Language) => {
-    await loadTexts(language);
-    saveSetting("language", language);
+    try {
+      await loadTexts(language);
+      saveSetting("language", language);
+    } catch (error) {
+      // Without network there is only the language that was used before.
+      console.info("The language could not be loaded.", error);
+    }
     update();
   };
   return (

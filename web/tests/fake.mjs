@@ -1,6 +1,7 @@
 // The services, played inside the browser's network layer, for states that real ones are hard to bring to: every screen
 // in every language, a service that fails, people who write badly. What the services do is proven by stories.test.mjs.
 import { createHash } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,10 +39,18 @@ export class FakeService {
   /** Answers of the participant service are replaced by this status. */
   failing = 0;
   presses = [];
+  #answers = new EventEmitter();
 
   async attach(context) {
-    await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
+    await context.route(`${ORIGIN}/**`, async (route) => {
+      await this.answer(route);
+      this.#answers.emit("answer");
+    });
     await context.routeWebSocket(/mayday\.test\/connect/, (socket) => this.serve(socket));
+  }
+
+  async until(condition) {
+    while (!condition()) await once(this.#answers, "answer");
   }
 
   async answer(route) {
