@@ -51,7 +51,7 @@ function Over({ press }: { press: Press }) {
   }
   return (
     <section class="stack">
-      <h2>{t(press.chatId ? "ended.title" : "takeback.done")}</h2>
+      <h2>{t(press.cancelled ? "takeback.done" : "ended.title")}</h2>
       <p>{t("ended.text")}</p>
     </section>
   );

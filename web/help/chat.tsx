@@ -63,6 +63,12 @@ function Head({ press, chat }: { press: Press; chat: ChatView }) {
           {t("ladder.read")}
         </p>
       )}
+      {state.live?.connection.name !== "live" && (
+        <p class="meta">
+          <Icon name="clock" />
+          {t("net.connecting")}
+        </p>
+      )}
       <div class="row">
         <CallTeam />
         <button type="button" onClick={() => update({ question: "safe" })}>

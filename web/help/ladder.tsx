@@ -121,7 +121,7 @@ export function stepText(press: Press): string {
     case "read":
       return t("ladder.read");
     case "ended":
-      return t(press.chatId ? "ended.title" : "takeback.done");
+      return t(press.cancelled ? "takeback.done" : "ended.title");
     case "failed":
       return t("ladder.refused");
   }

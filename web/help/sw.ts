@@ -22,8 +22,13 @@ worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== location.origin) return;
-  if (request.mode === "navigate") event.respondWith(kept(request, DOCUMENT));
-  else if (pathname.startsWith("/assets/") || ASSETS.includes(pathname)) event.respondWith(kept(request, pathname));
+  if (request.mode === "navigate") {
+    event.respondWith(kept(request, DOCUMENT));
+    // Without network it stays as it is.
+    event.waitUntil(refreshHeaders().catch(() => undefined));
+  } else if (pathname.startsWith("/assets/") || ASSETS.includes(pathname)) {
+    event.respondWith(kept(request, pathname));
+  }
 });
 
 /** The shell, and of the catalogues those that the version before has kept. */
@@ -53,4 +58,12 @@ async function kept(request: Request, key: string): Promise<Response> {
   const response = await fetch(request);
   if (response.ok && key.startsWith("/assets/")) await cache.put(key, response.clone());
   return response;
+}
+
+/** The policy of a document names the sockets, and an operator may have moved them since. */
+async function refreshHeaders(): Promise<void> {
+  const cache = await caches.open(NAME);
+  const [known, now] = await Promise.all([cache.match(DOCUMENT), fetch(DOCUMENT)]);
+  // Another document belongs to another build, and comes with that build's worker.
+  if (known && now.ok && (await known.text()) === (await now.clone().text())) await cache.put(DOCUMENT, now);
 }
