@@ -88,9 +88,7 @@ function Log({ chat }: { chat: ChatView }) {
           <Message key={message.key} message={message} />
         ))}
       </ol>
-      <p class="meta log-end">
-        {chat.typing ? t("chat.typing") : "\u00a0"}
-      </p>
+      <p class="meta log-end">{chat.typing ? t("chat.typing") : "\u00a0"}</p>
     </section>
   );
 }

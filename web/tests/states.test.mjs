@@ -265,7 +265,10 @@ test("only the chosen language is loaded, and it can be changed", async () => {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByLabel("Language").selectOption("ar");
   await page.getByRole("heading", { name: "الإعدادات" }).waitFor();
-  assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]), ["ar", "rtl"]);
+  assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]), [
+    "ar",
+    "rtl",
+  ]);
   await page.reload();
   await page.getByRole("button", { name: "أحتاج إلى مساعدة" }).waitFor();
 });
