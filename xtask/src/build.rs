@@ -10,7 +10,14 @@ use crate::command::{cargo, root, run};
 use crate::tools::{WASM_TARGET, ensure_wasm_target};
 
 /// The components that `spin.toml` names.
-pub(crate) const COMPONENTS: [&str; 5] = ["organizer", "participant", "messenger", "dispatcher", "peers"];
+pub(crate) const COMPONENTS: [&str; 6] = [
+    "organizer",
+    "participant",
+    "messenger",
+    "web",
+    "dispatcher",
+    "peers",
+];
 /// The component that exercises the host in its tests.
 pub(crate) const PROBE: &str = "probe";
 /// The embedded host.

@@ -32,8 +32,10 @@ use crate::tools::ensure_redis_server;
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The services, which one host process serves so that they can call each other without a network.
+/// The services. They call each other.
 const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+/// The pages.
+const WEB: &str = "web";
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
 const DISPATCHER: &str = "dispatcher";
 /// The channel that wakes the dispatcher.
@@ -350,7 +352,9 @@ impl System {
     }
 
     fn host(&self) -> Service {
-        let mut service = self.components("host", &SERVICES);
+        // In one process, so that the services can call each other without a network.
+        let [organizer, participant, messenger] = SERVICES;
+        let mut service = self.components("host", &[organizer, participant, messenger, WEB]);
         service.args.extend(arguments(&[
             "--listen",
             &format!("127.0.0.1:{}", self.ports.host),
@@ -591,8 +595,17 @@ mod tests {
         assert_eq!(spin[1..], embedded);
         let words: Vec<_> = embedded.iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(
-            words[words.len() - 8..words.len() - 2],
-            ["-c", "organizer", "-c", "participant", "-c", "messenger"]
+            words[words.len() - 10..words.len() - 2],
+            [
+                "-c",
+                "organizer",
+                "-c",
+                "participant",
+                "-c",
+                "messenger",
+                "-c",
+                "web"
+            ]
         );
         assert_eq!(words[words.len() - 2..], ["--listen", "127.0.0.1:3000"]);
     }
