@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, root, run};
+use crate::pages;
 use crate::tools::{WASM_TARGET, ensure_wasm_target};
 
 /// The components that `spin.toml` names.
@@ -25,8 +26,9 @@ pub(crate) const HOST: &str = "mayday-host";
 /// The WebSocket relay.
 pub(crate) const SIDECAR: &str = "mayday-sidecar";
 
-/// Builds all that `cargo xtask up` runs.
+/// Builds all that `cargo xtask up` runs. A component embeds the pages, so they come first.
 pub(crate) fn everything() -> Result<()> {
+    pages::build_pages()?;
     components(&COMPONENTS)?;
     natives()
 }

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Args, ValueEnum};
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::addresses::{Addresses, Pages, origin};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
 use crate::command::{find, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
+use crate::pages;
 use crate::ports::Ports;
 use crate::probe::Probe;
 use crate::ready;
@@ -109,6 +110,7 @@ impl Options {
     }
 
     fn build(&self) -> Result<()> {
+        pages::build_pages()?;
         build::components(&COMPONENTS)?;
         match self.host {
             Runtime::Embedded => build::natives(),
@@ -130,32 +132,6 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// Where everything is, as clients see it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Addresses {
-    pub(crate) organizer: String,
-    pub(crate) participant: String,
-    pub(crate) messenger: String,
-    pub(crate) ws: Vec<String>,
-    pub(crate) redis: String,
-}
-
-impl Addresses {
-    pub(crate) fn local(host: u16, sidecars: &[u16], redis: &str) -> Self {
-        let service = |name: &str| format!("http://127.0.0.1:{host}/{name}");
-        Self {
-            organizer: service("organizer"),
-            participant: service("participant"),
-            messenger: service("messenger"),
-            ws: sidecars
-                .iter()
-                .map(|port| format!("ws://127.0.0.1:{port}"))
-                .collect(),
-            redis: redis.to_owned(),
-        }
     }
 }
 
@@ -246,7 +222,10 @@ async fn bring_up(
         }
     }
     let demo = Arc::clone(system).seed().await?;
+    let event = demo.as_ref().and_then(|(demo, _)| demo.events.first().copied());
+    let pages = Pages::built(system.ports.host, event);
     let screen = Screen {
+        pages: &pages,
         addresses: &system.addresses,
         secrets: &system.secrets,
         demo: demo.as_ref().map(|(demo, press)| (demo, press)),
@@ -260,7 +239,7 @@ async fn bring_up(
     loop {
         if let Some(file) = ready_file {
             let pids = pids.borrow_and_update().clone();
-            ready::write(file, &system.addresses, &system.secrets, demo, &pids)?;
+            ready::write(file, &system.addresses, &pages, &system.secrets, demo, &pids)?;
         }
         pids.changed().await.context("the supervisor is gone")?;
     }
@@ -397,6 +376,7 @@ impl System {
 
     fn component_variables(&self) -> Vec<(String, String)> {
         let secrets = &self.secrets;
+        let websocket_url = self.addresses.websocket_url();
         let own = [
             ("organizer_jwt_secret", secrets.organizer_jwt_secret.as_str()),
             ("participant_jwt_secret", &secrets.participant_jwt_secret),
@@ -406,6 +386,7 @@ impl System {
             ("superadmin_email", &secrets.superadmin.email),
             ("superadmin_password", &secrets.superadmin.password),
             ("redis_url", self.redis.as_str()),
+            ("websocket_url", websocket_url.as_str()),
         ];
         let given = self
             .variables
@@ -435,7 +416,7 @@ impl System {
     }
 
     fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.host)
+        origin(self.ports.host)
     }
 
     /// Seeds the demo, unless it is not wanted.
@@ -579,6 +560,8 @@ mod tests {
                 Some(system.secrets.messenger_key.clone())
             );
         }
+        let websocket_url = given(system.host(), "SPIN_VARIABLE_WEBSOCKET_URL");
+        assert_eq!(websocket_url.as_deref(), Some("ws://127.0.0.1:3001/connect"));
         // Within the host the services find each other by chaining, the default.
         assert_eq!(given(system.host(), "SPIN_VARIABLE_MESSENGER_URL"), None);
         let url = given(system.dispatcher(), "SPIN_VARIABLE_MESSENGER_URL");
