@@ -25,9 +25,6 @@ alter table outbox add column accuracy real;
 
 alter table outbox add column position_at integer;
 
--- A delivery finds the presses of an account that changes hands.
-create index outbox_by_participant on outbox (participant_id);
-
 -- Presses that are open, and for a while those that were sent with a key of the client's: whichever request came of
 -- one, the same key brings the same answer.
 create table presses (
@@ -42,9 +39,8 @@ create table presses (
     ended_at integer
 ) without rowid;
 
-create unique index presses_by_client_id on presses (participant_id, client_id) where client_id is not null;
-
-create index presses_by_participant on presses (participant_id);
+-- Nulls are no duplicates of each other.
+create unique index presses_by_client_id on presses (participant_id, client_id);
 
 create index presses_by_ended_at on presses (ended_at) where ended_at is not null;
 

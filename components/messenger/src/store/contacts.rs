@@ -41,6 +41,7 @@ pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result
              SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting')",
         "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
         "DELETE FROM contacts WHERE participant_id IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM hand_overs WHERE guest_id IN (SELECT value FROM json_each(?1))",
     ] {
         execute(connection, statement, std::slice::from_ref(&ids))?;
     }
