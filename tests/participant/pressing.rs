@@ -23,11 +23,11 @@ async fn start() -> (Components, Agency, Person) {
     (components, agency, person)
 }
 
-/// Has the agency's support user take the head of the queue.
-async fn pick_up(components: &Components, agency: &Agency) -> Heard {
+/// Has the agency's support user take the head of the queue, through a sidecar of that number.
+async fn pick_up(components: &Components, agency: &Agency, number: u32) -> Heard {
     let principal = organizer(agency.support.id, agency.id);
-    let command = sidecar::command(&principal, 1, &json!({"type": "startChat"}));
-    Sidecar::new("sidecar")
+    let command = sidecar::command(&principal, number, &json!({"type": "startChat"}));
+    Sidecar::new(&format!("sidecar {number}"))
         .exchange(&components.door, &[command], None)
         .await
 }
@@ -165,7 +165,7 @@ async fn a_claimed_time_of_press_counts_in_the_queue_within_bounds() {
     }
     assert_eq!(positions, [Some(3), Some(2), Some(1), Some(4)]);
     // What people wait for is the team, not their network.
-    pick_up(&components, &agency).await;
+    pick_up(&components, &agency, 1).await;
     let wait = first.get(MINE).await.json(200)[0]["estimatedWaitSeconds"].as_i64();
     assert!(wait.is_some_and(|seconds| (0..60).contains(&seconds)), "{wait:?}");
 }
@@ -203,7 +203,7 @@ async fn the_team_sees_kind_and_position_of_a_press() {
         "accuracy": 12.5, "positionAt": measured,
     });
     person.post(PRESS, &body).await.empty(200);
-    let deliveries = pick_up(&components, &agency).await.deliveries();
+    let deliveries = pick_up(&components, &agency, 1).await.deliveries();
     let (chat, message) = (&deliveries[0], deliveries[1].payload());
     assert_eq!(
         message["content"],
@@ -291,7 +291,7 @@ async fn a_waiting_request_can_be_added_to() {
         amend(&person, event_id, body).await.error(400, error);
     }
 
-    let deliveries = pick_up(&components, &agency).await.deliveries();
+    let deliveries = pick_up(&components, &agency, 1).await.deliveries();
     let chat = deliveries[0].payload();
     assert_eq!(
         (&chat["latStart"], &chat["lngStart"]),
@@ -386,8 +386,8 @@ async fn presses_of_the_release_before_are_stored_and_shown() {
         ),
     );
     assert_eq!(waiting(&components), 2);
-    pick_up(&components, &agency).await;
-    let heard = pick_up(&components, &agency).await;
+    pick_up(&components, &agency, 1).await;
+    let heard = pick_up(&components, &agency, 2).await;
     assert_eq!(
         heard.deliveries()[1].payload()["content"],
         "Problem description: lost"
