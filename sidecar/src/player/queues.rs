@@ -1,7 +1,7 @@
 //! The agencies' queues as this sidecar knows them. Participants get their positions, organizers get how many requests
 //! wait and for how long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
@@ -109,7 +109,9 @@ impl Queues {
     }
 }
 
+/// A participant who has two requests for an event is told of the one in front.
 fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
+    let mut seen = HashSet::new();
     let estimate = queue.estimate.map_or(-1, i64::from);
     queue
         .waiting
@@ -121,6 +123,7 @@ fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
             position,
             estimate,
         })
+        .filter(move |position| seen.insert((position.participant_id, position.event_id)))
 }
 
 fn requests(waiting: &[Waiting]) -> Vec<(i64, i64)> {
@@ -208,6 +211,18 @@ mod tests {
         );
         assert_eq!(update(&[]), (vec![], status(0, 0)));
         assert!(queues.0.is_empty());
+    }
+
+    #[test]
+    fn of_two_requests_for_an_event_the_one_in_front_is_told() {
+        let (mut queues, now) = (Queues::default(), Instant::now());
+        let mut update = |participants: &[i64]| told(&queues.update(queue(participants), now)).0;
+        assert_eq!(update(&[1, 2, 1]), [(1, position(1)), (2, position(2))]);
+        assert_eq!(update(&[1, 2, 1, 3]), [(3, position(4))]);
+        assert_eq!(
+            update(&[2, 1, 3]),
+            [(2, position(1)), (1, position(2)), (3, position(3))]
+        );
     }
 
     #[test]
