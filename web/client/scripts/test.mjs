@@ -32,7 +32,12 @@ await esbuild.build({
 const tests = sources.map((file) => path.join(build, path.relative(path.join(root, "test"), file)));
 const { status } = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", ...tests.map((file) => file.replace(/\.ts$/, ".mjs"))],
+  [
+    "--enable-source-maps",
+    "--test",
+    ...(kinds.includes("system") ? ["--test-concurrency=1"] : []),
+    ...tests.map((file) => file.replace(/\.ts$/, ".mjs")),
+  ],
   { cwd: root, stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

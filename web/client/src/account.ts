@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "./clock.js";
 import { ApiError, type Credentials, type HttpOptions } from "./http.js";
 import { Listeners } from "./listeners.js";
-import { ParticipantApi, type SignedIn } from "./participant-api.js";
+import { HelpApi, type SignedIn } from "./participant-api.js";
 import type { Storage } from "./storage.js";
 import type { Participant } from "./types.js";
 
@@ -36,7 +36,7 @@ const FRESH_MS = 23 * 3_600_000;
  */
 export class Account implements Credentials {
   /** Calls the participant service for this account. */
-  readonly api: ParticipantApi;
+  readonly api: HelpApi;
   readonly #storage: Storage;
   readonly #clock: Clock;
   readonly #listeners = new Listeners<[AccountSnapshot]>();
@@ -49,7 +49,7 @@ export class Account implements Credentials {
   constructor(options: AccountOptions) {
     this.#storage = options.storage;
     this.#clock = options.clock ?? systemClock;
-    this.api = new ParticipantApi({ ...options, baseUrl: options.participantUrl, credentials: this });
+    this.api = new HelpApi({ ...options, baseUrl: options.participantUrl, credentials: this });
   }
 
   get snapshot(): AccountSnapshot {
@@ -128,7 +128,7 @@ export class Account implements Credentials {
     }
     const { user, password } = stored;
     try {
-      const again = await this.api.signInAgain({ email: user.email, password });
+      const again = await this.api.signIn({ email: user.email, password }, { anonymous: true });
       await this.#store({ ...this.#timed(again), password });
       return this.#stored?.token;
     } catch (error) {

@@ -137,7 +137,7 @@ export class Http {
     } catch (error) {
       if (error instanceof ApiError) throw error;
       if (signal?.aborted) throw signal.reason;
-      throw new ApiError(0, [controller.signal.aborted ? "the service did not answer in time" : "no connection"]);
+      throw new ApiError(0, [controller.signal.aborted ? "no answer in time" : "no connection"]);
     } finally {
       cancelTimer();
       signal?.removeEventListener("abort", abort);

@@ -18,7 +18,7 @@ export {
   type PersonEdits,
   type ProvenChangelog,
 } from "./organizer-api.js";
-export { type EventFilter, ParticipantApi, type SignedIn } from "./participant-api.js";
+export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";
 export type { FollowedSession, Press, PressSnapshot, PressStep } from "./press-types.js";
 export { Session, SessionError, type SessionOptions } from "./session.js";

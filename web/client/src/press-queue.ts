@@ -21,8 +21,10 @@ const PREFIX = "press/";
 const LONGEST_BACKOFF_MS = 15_000;
 /** Longer than this a service cannot make a press wait. */
 const LONGEST_WAIT_MS = 60_000;
-/** How often the service is asked how things stand while no session tells it. */
+/** How often the service is asked how things stand while no session tells it, and while a place is not known yet. */
 const POLL_MS = 10_000;
+const FIRST_POLL_MS = 2000;
+const CLOCK_SKEW_MS = 5000;
 
 /** Presses of this device: each is stored before it is sent, and sent until it is answered. */
 export class PressQueue {
@@ -188,7 +190,7 @@ export class PressQueue {
       const { clientId, pressedAt } = press;
       const said = details(this.#presses.get(eventId) ?? press);
       await this.#answered(eventId, await api.press({ eventId, clientId, pressedAt, ...said }, { attempts: 1 }));
-    } else if (press.detailsPending && !isTaken(press)) {
+    } else if (press.detailsPending && !press.chatId && !isTaken(press)) {
       const said = details(press);
       const answer = await api.editRequest(eventId, said, { attempts: 1 });
       const now = this.#presses.get(eventId);
@@ -217,7 +219,7 @@ export class PressQueue {
       // The chat has started, where the details are still to be said, or it is over.
       await this.refresh();
       const now = this.#open(eventId);
-      if (now && !isTaken(now)) await this.#change(now, { detailsPending: false, failure });
+      if (now && !now.chatId && !isTaken(now)) await this.#change(now, { detailsPending: false, failure });
     } else if (error.message.includes("already exists")) {
       // Another device of the person has pressed, and that request is this one. It lacks the details of this one.
       await this.#change(before, { detailsPending: JSON.stringify(details(before)) !== "{}" });
@@ -253,11 +255,12 @@ export class PressQueue {
     this.#schedulePoll();
     try {
       if (!(await this.#account.token())) return;
-      const safe = [...this.#presses.values()].filter((press) => press.receivedAt && isOpen(press));
+      const safe = this.#safe();
       this.#justEnded.clear();
       const requests = await this.#account.api.myRequests();
-      for (const request of requests) {
-        if (!this.#justEnded.has(request.clientId)) await this.#answered(request.eventId, request);
+      for (const eventId of new Set(requests.map((request) => request.eventId))) {
+        const request = this.#choose(requests.filter((each) => each.eventId === eventId));
+        if (request && !this.#justEnded.has(request.clientId)) await this.#answered(eventId, request);
       }
       for (const press of safe) {
         if (!requests.some(({ eventId }) => eventId === press.eventId)) await this.#end(press);
@@ -267,9 +270,15 @@ export class PressQueue {
     }
   }
 
+  /** A guest who has signed in may have two requests for an event: that which somebody has taken counts, or the own. */
+  #choose(requests: HelpRequest[]): HelpRequest | undefined {
+    const isMine = ({ eventId, clientId }: HelpRequest) => this.#presses.get(eventId)?.clientId === clientId;
+    return requests.find(({ state }) => state === "active") ?? requests.find(isMine) ?? requests[0];
+  }
+
   async #answered(eventId: number, request: HelpRequest): Promise<void> {
     // A captive portal answers 200 to anything.
-    if (!request?.receivedAt) throw new ApiError(0, ["the answer is not the service's"]);
+    if (!request?.receivedAt) throw new ApiError(0, ["no answer"]);
     const { clientId = uuid(), pressedAt, receivedAt, position, estimatedWaitSeconds, chatId, kind } = request;
     const press: Press = this.#open(eventId) ?? { eventId, clientId, pressedAt, step: "safe" };
     const { failure: _, retryAt: __, ...rest } = press;
@@ -283,10 +292,13 @@ export class PressQueue {
       ...(position && { position }),
       ...(chatId && { chatId }),
     });
+    // What the session was told before counts only now.
+    if (this.#session) this.#look(this.#session);
   }
 
   #stepOf({ step }: Press, { state, position }: HelpRequest): PressStep {
     const taken = step === "taken" || step === "read";
+    if (state === "ended") return state;
     if (state === "active") return step === "read" ? step : "taken";
     // The session knows it sooner.
     if (taken && this.#isLive()) return step;
@@ -302,7 +314,8 @@ export class PressQueue {
     }
     for (const { id, state, organizerId, readSeq, chat } of snapshot.chats) {
       const press = this.#open(chat.eventId);
-      if (!press?.receivedAt || (press.chatId && press.chatId !== id)) continue;
+      if (!press?.receivedAt || (press.chatId ? press.chatId !== id : isOlder(chat.timeStart, press.receivedAt)))
+        continue;
       if (state === "closed") {
         if (press.chatId) void this.#end(press);
         continue;
@@ -321,6 +334,10 @@ export class PressQueue {
 
   #isLive(): boolean {
     return this.#session?.snapshot.connection.name === "live";
+  }
+
+  #safe(): Press[] {
+    return [...this.#presses.values()].filter((press) => press.receivedAt && isOpen(press));
   }
 
   #open(eventId: number): Press | undefined {
@@ -375,8 +392,10 @@ export class PressQueue {
 
   #schedulePoll(): void {
     this.#cancelPoll?.();
-    if (!this.#running || ![...this.#presses.values()].some((press) => press.receivedAt && isOpen(press))) return;
-    this.#cancelPoll = this.#clock.after(POLL_MS, () => {
+    const safe = this.#safe();
+    if (!this.#running || !safe.length) return;
+    const wait = safe.some(({ step }) => step === "safe") ? FIRST_POLL_MS : POLL_MS;
+    this.#cancelPoll = this.#clock.after(wait, () => {
       if (this.#isLive()) this.#schedulePoll();
       else void this.refresh();
     });
@@ -389,6 +408,11 @@ function isOpen(press: Press | undefined): press is Press {
 
 function isTaken({ step }: Press): boolean {
   return step === "taken" || step === "read";
+}
+
+/** The chat is about an earlier press. The clocks of two services may differ a little. */
+function isOlder(chatStart: string, receivedAt: string): boolean {
+  return Date.parse(chatStart) + CLOCK_SKEW_MS < Date.parse(receivedAt);
 }
 
 /** It may have reached the service. */

@@ -28,7 +28,7 @@ export interface Press extends NewRequest {
   /** Ended by `cancel`, and not because a chat was closed. */
   readonly cancelled?: boolean;
   /**
-   * The service does not have all details yet. Once the press is `taken` the queue cannot add them any more: send them
+   * The service does not have all details yet. Once there is a `chatId` the queue cannot add them any more: send them
    * as a message, then call `detailsSaid`.
    */
   readonly detailsPending?: boolean;
@@ -59,7 +59,7 @@ export interface FollowedSession {
       readonly state: "active" | "waiting" | "closed";
       readonly organizerId: number;
       readonly readSeq: number;
-      readonly chat: { readonly eventId: number; readonly organizerName?: string };
+      readonly chat: { readonly eventId: number; readonly timeStart: Timestamp; readonly organizerName?: string };
     }[];
   };
   subscribe(listener: () => void): () => void;

@@ -528,8 +528,7 @@ export class Session {
   #history({ chatId, messages, lastSeq }: { chatId: string; messages: NumberedMessage[]; lastSeq: number }): void {
     const timeline = this.#timelines.get(chatId);
     if (!timeline) return;
-    // What is missed is new to the person; what is loaded with the chat is not.
-    const isNew = timeline.end > 0;
+    const isNew = timeline.caughtUp;
     timeline.lastSeq = Math.max(timeline.lastSeq, lastSeq);
     const shown = messages.flatMap((message) => this.#place(timeline, message));
     timeline.touch();

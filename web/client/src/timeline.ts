@@ -25,6 +25,8 @@ export class Timeline {
   typing = false;
   /** The service did not send what it says is there. It is not asked again before the next connection. */
   stuck = false;
+  /** All messages have been there once: what is missing since then is new to the person. */
+  caughtUp = false;
   /** Number n is at n - 1: there are no gaps. */
   #messages: NumberedMessage[] = [];
   /** Messages behind a gap. */
@@ -45,6 +47,7 @@ export class Timeline {
     timeline.readSeq = stored.readSeq;
     timeline.ownReadSeq = stored.ownReadSeq;
     timeline.lastSeq = stored.messages.length;
+    timeline.caughtUp = true;
     return timeline;
   }
 
@@ -70,6 +73,7 @@ export class Timeline {
     this.readSeq = Math.max(this.readSeq, chat.readSeq ?? 0);
     this.ownReadSeq = Math.max(this.ownReadSeq, chat.ownReadSeq ?? 0);
     this.stuck = false;
+    this.caughtUp ||= this.end >= this.lastSeq;
     this.touch();
   }
 
@@ -90,6 +94,7 @@ export class Timeline {
       this.#messages.push(next);
       shown.push(next);
     }
+    this.caughtUp ||= this.end >= this.lastSeq;
     this.touch();
     return shown;
   }

@@ -128,6 +128,10 @@ export interface Chat {
   organizerName?: string;
   /** The rest only over a socket of protocol 2. */
   state?: "active" | "waiting";
+  /** What the press said. */
+  kind?: RequestKind;
+  accuracyStart?: number;
+  positionAtStart?: Timestamp;
   lastSeq?: number;
   readSeq?: number;
   ownReadSeq?: number;
@@ -173,17 +177,19 @@ export interface NewRequest extends RequestDetails {
   pressedAt: Timestamp;
 }
 
-/** An open request of a participant. */
+/** A request of a participant. */
 export interface HelpRequest {
   eventId: number;
   clientId?: string;
-  state: "waiting" | "active";
+  /** `ended` only in the answer to a press that was sent again after its end. */
+  state: "waiting" | "active" | "ended";
   /** 1 is the next; null when the request does not wait, or when it is not known yet. */
   position: number | null;
   /** -1 when unknown. */
   estimatedWaitSeconds: number;
   pressedAt: Timestamp;
   receivedAt: Timestamp;
+  /** Once an organizer has had it. */
   chatId?: string;
   kind?: RequestKind;
   description?: string;

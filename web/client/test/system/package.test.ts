@@ -55,7 +55,7 @@ test("the README's example runs with the packed package", async () => {
   await team.closeChat(chatId);
   assert.deepEqual(await ended, [0, null]);
   assert.match(output, /press: kept/);
-  assert.match(output, /press: waiting 1/);
+  assert.match(output, /press: safe/);
   assert.match(output, /press: taken/);
   assert.match(output, /team: Help is on its way/);
   team.stop();

@@ -224,6 +224,40 @@ test("a press of another device is adopted, and gets the details of this one", a
   assert.equal(device.press.detailsPending, false);
 });
 
+test("a press that has ended before its answer arrived is not shown as open", async () => {
+  const device = await started();
+  device.routes[`POST ${PRESS}`] = ({ body }) => ({ body: helpRequest({ ...body, state: "ended", position: null }) });
+  device.routes[`GET ${MINE}`] = () => ({ body: [] });
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.step, "ended");
+});
+
+test("the place in the queue, which a press is not answered with, is asked for soon", async () => {
+  const device = await started();
+  device.routes[`POST ${PRESS}`] = ({ body }) => ({ body: helpRequest({ ...body, position: null }) });
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.step, "safe");
+  await device.clock.advance(2000);
+  assert.deepEqual([device.press.step, device.press.position], ["waiting", 1]);
+});
+
+test("of two requests for an event, that which somebody has taken is shown", async () => {
+  const device = await started();
+  const { clientId } = await device.queue.press(9);
+  await settle();
+  const taken = helpRequest({ clientId: "6f1b0c5e-0000-4000-8000-000000000000", state: "active", chatId: "c1" });
+  for (const requests of [
+    [helpRequest({ clientId }), taken],
+    [taken, helpRequest({ clientId })],
+  ]) {
+    device.routes[`GET ${MINE}`] = () => ({ body: requests });
+    await device.queue.refresh();
+    assert.deepEqual([device.press.step, device.press.chatId], ["taken", "c1"]);
+  }
+});
+
 test("what another device has pressed is shown after the start", async () => {
   const device = new Device();
   await device.account.ensure();
@@ -335,45 +369,75 @@ test("a chat that was closed on another device ends the press", async () => {
   assert.deepEqual([device.press.step, device.press.cancelled], ["ended", false]);
 });
 
+/** A session that shows what a test says. */
+class FakeSession implements FollowedSession {
+  snapshot: FollowedSession["snapshot"] = { connection: { name: "live" }, positions: [], chats: [] };
+  #listener: () => void = () => undefined;
+
+  subscribe(listener: () => void): () => void {
+    this.#listener = listener;
+    return () => undefined;
+  }
+
+  show(more: Partial<FollowedSession["snapshot"]>): void {
+    this.snapshot = { ...this.snapshot, ...more };
+    this.#listener();
+  }
+}
+
+const CHAT = {
+  ...{ id: "c1", state: "active" as const, organizerId: 12, readSeq: 0 },
+  chat: { eventId: 9, timeStart: "2026-07-03T18:00:05.000Z", organizerName: "Ada" },
+};
+
 test("the session's news move the press up the ladder", async () => {
   const device = await started();
   await device.queue.press(9);
   await settle();
-  let listener: () => void = () => undefined;
-  const session = {
-    snapshot: { connection: { name: "live" }, positions: [], chats: [] } as FollowedSession["snapshot"],
-    subscribe: (added: () => void) => {
-      listener = added;
-      return () => undefined;
-    },
-  };
-  const show = (more: Partial<FollowedSession["snapshot"]>) => {
-    session.snapshot = { ...session.snapshot, ...more };
-    listener();
-  };
-  const chat = {
-    id: "c1",
-    state: "active" as const,
-    organizerId: 12,
-    readSeq: 0,
-    chat: { eventId: 9, organizerName: "Ada" },
-  };
+  const session = new FakeSession();
   device.queue.follow(session);
-  show({ positions: [{ eventId: 9, position: 2, estimatedWaitSeconds: 30 }] });
+  session.show({ positions: [{ eventId: 9, position: 2, estimatedWaitSeconds: 30 }] });
   assert.deepEqual([device.press.position, device.press.estimatedWaitSeconds], [2, 30]);
-  show({ positions: [], chats: [chat] });
+  session.show({ positions: [], chats: [CHAT] });
   assert.deepEqual([device.press.step, device.press.organizerName], ["taken", "Ada"]);
-  show({ chats: [{ ...chat, readSeq: 1 }] });
+  session.show({ chats: [{ ...CHAT, readSeq: 1 }] });
   assert.equal(device.press.step, "read");
-  show({ chats: [{ ...chat, state: "waiting", readSeq: 1 }] });
+  session.show({ chats: [{ ...CHAT, state: "waiting", readSeq: 1 }] });
   assert.equal(device.press.step, "waiting");
-  show({ chats: [{ ...chat, organizerId: 13, readSeq: 1 }] });
+  session.show({ chats: [{ ...CHAT, organizerId: 13, readSeq: 1 }] });
   assert.deepEqual([device.press.step, device.press.organizerId], ["read", 13]);
   const asked = device.service.of("GET", MINE).length;
   await device.clock.advance(60_000);
   assert.equal(device.service.of("GET", MINE).length, asked, "a live session makes polling needless");
-  show({ chats: [{ ...chat, state: "closed" }] });
+  session.show({ chats: [{ ...CHAT, state: "closed" }] });
   assert.equal(device.press.step, "ended");
+});
+
+test("a place that the session was told before the answer came is not lost", async () => {
+  const device = await started();
+  const session = new FakeSession();
+  device.queue.follow(session);
+  let answer: (answer: FakeAnswer) => void = () => undefined;
+  device.routes[`POST ${PRESS}`] = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  await device.queue.press(9);
+  await settle();
+  session.show({ positions: [{ eventId: 9, position: 4, estimatedWaitSeconds: -1 }] });
+  answer({ body: helpRequest({ position: null }) });
+  await settle();
+  assert.deepEqual([device.press.step, device.press.position], ["waiting", 4]);
+});
+
+test("a chat that began before the press is about an earlier one", async () => {
+  const device = await started();
+  const session = new FakeSession();
+  session.show({ chats: [{ ...CHAT, chat: { ...CHAT.chat, timeStart: "2026-07-03T17:00:00.000Z" } }] });
+  device.queue.follow(session);
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.step, "waiting");
 });
 
 test("a guest whose token has ended signs in again and presses", async () => {

@@ -262,6 +262,7 @@ test("a long history is asked for in parts, after the last number", async () => 
     tab.chat().messages.map(({ seq }) => seq),
     Array.from({ length: 120 }, (_, index) => index + 1),
   );
+  assert(tab.eventsOf("message").every((event) => event.type === "message" && !event.isNew));
 });
 
 test("a gap is filled before what follows it is shown, and nothing is shown twice", async () => {
