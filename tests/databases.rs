@@ -39,8 +39,8 @@ impl Database {
         }
     }
 
-    /// The file of a service's database, below a directory as `cargo xtask up` has it. A server has it open, and others may
-    /// read and write it meanwhile.
+    /// The file of a service's database, below a directory as `cargo xtask up` has it. A server has it open, and
+    /// others may read and write it meanwhile.
     pub fn file(self, state: &Path, service: &str) -> PathBuf {
         match self {
             Database::Files => state.join(format!("{service}.db")),

@@ -1,5 +1,5 @@
-//! The restore drill of docs/operations.md: the databases are copied while people chat, and the system is started anew on
-//! the copy.
+//! The restore drill of docs/operations.md: the databases are copied while people chat, and the system is started anew
+//! on the copy.
 
 use std::path::Path;
 

@@ -86,8 +86,8 @@ pub(crate) struct Component {
 }
 
 impl App {
-    /// Reads the manifest, compiles its components and checks that all they need is there. Everything that is wrong is in the
-    /// one error.
+    /// Reads the manifest, compiles its components and checks that all they need is there. Everything that is wrong is
+    /// in the one error.
     pub fn load(options: &Options) -> anyhow::Result<Self> {
         let manifest_path = match options.from.is_dir() {
             true => options.from.join("spin.toml"),
@@ -337,8 +337,8 @@ struct Compiled {
     redis: Option<RedisHandlerPre<State>>,
 }
 
-/// The resources that a component names; each must be configured, as in Spin
-/// (`crates/factor-sqlite/src/lib.rs`, `ensure_allowed_databases_are_configured`; `crates/factor-key-value/src/lib.rs`).
+/// The resources that a component names; each must be configured, as in Spin (`crates/factor-sqlite/src/lib.rs`,
+/// `ensure_allowed_databases_are_configured`; `crates/factor-key-value/src/lib.rs`).
 fn pick<T>(
     id: &str,
     kind: &str,

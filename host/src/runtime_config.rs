@@ -1,7 +1,7 @@
 //! The runtime configuration: where databases, stores and variables of this machine are.
 //!
-//! Parity: Spin's `crates/runtime-config/src/lib.rs`. Note what a relative path is relative to: a SQLite database's to the
-//! working directory, a key-value store's to the directory of the runtime configuration.
+//! Parity: Spin's `crates/runtime-config/src/lib.rs`. Note what a relative path is relative to: a SQLite database's to
+//! the working directory, a key-value store's to the directory of the runtime configuration.
 
 use std::{
     collections::HashMap,

@@ -57,8 +57,9 @@ pub(crate) struct Setting {
 /// The time between two actions of a client.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
-/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile.
-const PORTION: usize = 50;
+/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile, so it must not take
+/// so long that the client counts as gone.
+const PORTION: usize = 5;
 
 /// A client reconnects when a question has had no answer for this long.
 const SILENCE: Duration = Duration::from_secs(6);
@@ -285,7 +286,6 @@ impl Client {
                     }
                 },
                 () = sleep_until(turn) => {
-                    turn = Instant::now() + self.pause();
                     if self.unanswered_since.is_some_and(|since| since.elapsed() > SILENCE) {
                         return Ok(Leaving::Lost);
                     }
@@ -306,6 +306,7 @@ impl Client {
                         }
                         Phase::Over => return Ok(Leaving::Over),
                     }
+                    turn = Instant::now() + self.pause();
                 }
             }
         }

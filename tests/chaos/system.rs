@@ -135,8 +135,8 @@ impl System {
         Ok(system)
     }
 
-    /// Starts database servers, if there are to be any, and returns the runtime configuration of hosts. Where data is in
-    /// servers, the key-value store is in Redis.
+    /// Starts database servers, if there are to be any, and returns the runtime configuration of hosts. Where data is
+    /// in servers, the key-value store is in Redis.
     async fn data(&mut self, redis: &[watch::Receiver<Place>]) -> Result<String> {
         if self.database == Database::Files {
             return Ok(runtime_config(self.path(), &SERVICES));

@@ -1,5 +1,5 @@
-//! How many statements the frequent operations run on each database. Where a database is a server, each is a round trip: a
-//! number that grows needs a reason.
+//! How many statements the frequent operations run on each database. Where a database is a server, each is a round
+//! trip: a number that grows needs a reason.
 
 use serde_json::json;
 
@@ -47,8 +47,8 @@ async fn an_exchange_runs_as_many_statements_for_a_hundred_messages_as_for_one()
     assert_eq!(counted, [0, 0, BEAT], "a beat");
 }
 
-/// An exchange with messages. Its schema's version, the transaction's three, the exchange's number twice, who may write,
-/// the messages, the update, and what the answer has.
+/// An exchange with messages. Its schema's version, the transaction's three, the exchange's number twice, who may
+/// write, the messages, the update, and what the answer has.
 const EXCHANGE: u64 = 0;
 
 /// An exchange without commands, four times a second for each sidecar.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::organizer::{change, create, hire, last_change, new_contact, new_issue, record, row};
 use crate::support::components::Components;
 use crate::support::people::{
-    ORGANIZER_PASSWORD, new_event, new_user, new_user_with_role, owner_email, registration, sign_in,
+    self, ORGANIZER_PASSWORD, new_event, new_user, new_user_with_role, owner_email, registration, sign_in,
 };
 
 #[tokio::test]
@@ -430,6 +430,69 @@ async fn an_agency_has_a_cap_of_open_chats_outside_of_its_contract_fields() {
     );
     let verdict = agency.owner.get("/organizer/agency/changelogs/verify").await;
     assert_eq!(verdict.json(200)["holds"], true);
+}
+
+/// Participants find it with the agency's events. It is on record like every setting.
+#[tokio::test]
+async fn an_agency_publishes_a_number_to_call_for_help() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let path = "/organizer/agency/settings";
+    let shown = async || {
+        let event = format!("/participant/events/{}", agency.event_id);
+        let one = participant
+            .get(&event)
+            .await
+            .json(200)
+            .get("helpPhoneNumber")
+            .cloned();
+        let listed = participant.get("/participant/events").await.list();
+        let numbers = listed
+            .iter()
+            .map(|event| (event["id"].clone(), event.get("helpPhoneNumber").cloned()));
+        let expected = [
+            (json!(agency.event_id), one.clone()),
+            (json!(rival.event_id), None),
+        ];
+        assert_eq!(numbers.collect::<Vec<_>>(), expected);
+        one
+    };
+    let mut known = agency.owner.get("/organizer/agency").await.json(200);
+    assert_eq!(shown().await, None);
+    let number = json!("+48555000999");
+    let set = json!({"helpPhoneNumber": number});
+    let settings = json!({"maxOpenChats": null, "helpPhoneNumber": number});
+    assert_eq!(agency.owner.patch(path, &set).await.json(200), settings);
+    assert_eq!(agency.support.get(path).await.json(200), settings);
+    assert_eq!(shown().await, Some(number.clone()));
+    known["maxOpenChats"] = Value::Null;
+    known["helpPhoneNumber"] = number;
+    assert_eq!(
+        last_change(&agency.support).await,
+        change("update Agency", agency.id, known, &agency.owner, Some(agency.id))
+    );
+    agency
+        .support
+        .patch(path, &set)
+        .await
+        .error(403, "Forbidden resource");
+    for wrong in [json!(7), json!(""), json!("call me")] {
+        let refused = agency.owner.patch(path, &json!({"helpPhoneNumber": wrong})).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+    }
+    // Another setting leaves it.
+    let both = agency
+        .owner
+        .patch(path, &json!({"maxOpenChats": 3}))
+        .await
+        .json(200);
+    assert_eq!(both["helpPhoneNumber"], settings["helpPhoneNumber"]);
+    let none = json!({"helpPhoneNumber": null, "maxOpenChats": null});
+    let removed = agency.owner.patch(path, &none).await.json(200);
+    assert_eq!(removed, json!({"maxOpenChats": null}));
+    assert_eq!(shown().await, None);
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn forms(agency: &Agency) -> Vec<Form> {
         form(
             "PATCH",
             "/agency/settings".to_owned(),
-            json!({"maxOpenChats": "3"}),
+            json!({"maxOpenChats": "3", "helpPhoneNumber": "+48555000999"}),
         ),
         form("POST", "/agency/users".to_owned(), user),
         form("PATCH", format!("/agency/users/{}", agency.support.id), person),
@@ -90,7 +90,7 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
         "additionalNotes" => vec![string(), max(2000)],
         "website" => vec![kind("a URL address"), max(400)],
         "email" => vec![kind("an email"), max(320)],
-        "phoneNumber" => vec![kind("a valid phone number"), max(30)],
+        "phoneNumber" | "helpPhoneNumber" => vec![kind("a valid phone number"), max(30)],
         "lat" => vec![filled(), kind("a latitude string or number")],
         "lng" => vec![filled(), kind("a longitude string or number")],
         "timeStart" | "timeEnd" => vec![kind("a valid ISO 8601 date string")],
@@ -128,7 +128,7 @@ async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
                 json!(""),
                 json!(1e300),
             ] {
-                let may_be_null = ["website", "maxOpenChats"].contains(&name.as_str());
+                let may_be_null = ["website", "maxOpenChats", "helpPhoneNumber"].contains(&name.as_str());
                 let allowed = (may_be_null && value.is_null() && form.method == "PATCH")
                     || (name == "additionalNotes" && value == "");
                 // Passwords are confirmed and have rules of their own; descriptions differ in length.

@@ -79,6 +79,14 @@ impl Components {
         self.databases.file(service)
     }
 
+    /// Sets the counts of the throttle whose keys begin so. Answers how many there are.
+    pub(crate) fn set_throttle(&self, prefix: &str, value: &str) -> usize {
+        let store = rusqlite::Connection::open(self.state.path().join("throttle.db")).expect("a store");
+        let sql = "UPDATE spin_key_value SET value = ?2 WHERE substr(key, 1, length(?1)) = ?1";
+        let value = value.as_bytes();
+        store.execute(sql, (prefix, value)).expect("a table")
+    }
+
     /// What a component has written to stderr so far.
     pub(crate) fn log(&self, component: &str) -> String {
         let file = self.state.path().join(format!("logs/{component}_stderr.txt"));

@@ -76,7 +76,7 @@ pub(crate) async fn sign_in(door: &Door, email: &str, password: &str) -> Person 
     let reply = door
         .send("POST", "/organizer/auth/sign-in", None, Some(&body))
         .await;
-    person(door, &reply.json(200))
+    signed_in(door, &reply.json(200))
 }
 
 /// Signs a participant in.
@@ -85,7 +85,7 @@ pub(crate) async fn sign_in_participant(door: &Door, email: &str, password: &str
     let reply = door
         .send("POST", "/participant/auth/sign-in", None, Some(&body))
         .await;
-    person(door, &reply.json(200))
+    signed_in(door, &reply.json(200))
 }
 
 /// Signs a new participant up.
@@ -94,10 +94,11 @@ pub(crate) async fn sign_up(door: &Door, email: &str) -> Person {
     let reply = door
         .send("POST", "/participant/auth/sign-up", None, Some(&body))
         .await;
-    person(door, &reply.json(201))
+    signed_in(door, &reply.json(201))
 }
 
-fn person(door: &Door, signed_in: &Value) -> Person {
+/// Who was answered a token.
+pub(crate) fn signed_in(door: &Door, signed_in: &Value) -> Person {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     Person {
         door: door.clone(),

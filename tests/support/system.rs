@@ -22,7 +22,8 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts a system with a number of sidecars and waits until it is ready. Where tests run on libSQL, it is a large one.
+    /// Starts a system with a number of sidecars and waits until it is ready. Where tests run on libSQL, it is a large
+    /// one.
     pub(crate) async fn start(sidecars: usize) -> System {
         System::start_with(sidecars, &[]).await
     }

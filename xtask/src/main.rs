@@ -1,10 +1,12 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test |
 //! bench | chaos | conformance | check`.
 //!
-//! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
-//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its
-//!   addresses, [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in
-//!   something to look at, [`screen`] and [`ready`] tell a person and a program where everything is.
+//! - [`build`] makes the components and the native programs, and [`pages`] the pages that one of them embeds, after
+//!   [`tools`] has added what the machine lacks.
+//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] and
+//!   [`addresses`] say where its parts are, [`supervise`] keeps its processes alive, [`probe`] asks whether they are
+//!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
+//!   everything is.
 //! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything;
 //!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion.
 
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::up::Database;
 
+mod addresses;
 mod bench;
 mod build;
 mod chaos;
@@ -25,6 +28,7 @@ mod command;
 mod conformance;
 mod demo;
 mod output;
+mod pages;
 mod ports;
 mod probe;
 mod ready;
@@ -47,11 +51,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the components and the native programs
+    /// Build the pages, the components and the native programs
     Build,
     /// Build and run everything on this machine, until Ctrl-C
     Up(Box<up::Options>),
-    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing
+    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing,
+    /// and leaves out the tests of the pages
     Test {
         /// What the services of the tests keep their data in. With libsql, whole systems have two hosts
         #[arg(long, value_enum, default_value_t = Database::Files)]
@@ -74,7 +79,7 @@ enum Chore {
     },
     /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
     Conformance(conformance::Options),
-    /// Check formatting, lints, documentation, deployment and, where cargo-deny is installed, dependencies
+    /// Check formatting, lints, documentation, the pages, deployment and, where cargo-deny is installed, dependencies
     Check,
 }
 

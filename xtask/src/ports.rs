@@ -1,5 +1,5 @@
-//! Which ports the processes get. They are chosen here and not by the processes, so that one that is started again comes back
-//! at the address everybody knows.
+//! Which ports the processes get. They are chosen here and not by the processes, so that one that is started again
+//! comes back at the address everybody knows.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -27,9 +27,9 @@ pub(crate) struct Counts {
 }
 
 impl Ports {
-    /// The well-known ports, 3000 and up for the hosts and those above them for the sidecars. One that is taken is an error,
-    /// because a person has them in bookmarks and scripts. Redis and the databases are only spoken to by us: Redis moves when
-    /// another one is there, and the databases are anywhere.
+    /// The well-known ports, 3000 and up for the hosts and those above them for the sidecars. One that is taken is an
+    /// error, because a person has them in bookmarks and scripts. Redis and the databases are only spoken to by us:
+    /// Redis moves when another one is there, and the databases are anywhere.
     pub(crate) fn well_known(counts: Counts) -> Result<Self> {
         Self::counted_from(HOST_PORT, counts, REDIS_PORT)
     }

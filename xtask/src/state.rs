@@ -57,11 +57,11 @@ impl State {
         self.directory.join(name)
     }
 
-    /// Says where the databases are. Spin reads relative paths from where it was started and the embedded host does as Spin
-    /// does, so here they are absolute.
+    /// Says where the databases are. Spin reads relative paths from where it was started and the embedded host does as
+    /// Spin does, so here they are absolute.
     ///
-    /// `servers` are the ports of database servers, if there are any. `shared` is the Redis that several hosts count failed
-    /// sign-ins in.
+    /// `servers` are the ports of database servers, if there are any. `shared` is the Redis that several hosts count
+    /// failed sign-ins in.
     pub(crate) fn write_runtime_config(&self, servers: &[u16], shared: Option<&RedisUrl>) -> Result<PathBuf> {
         let path = self.path("runtime-config.toml");
         // A JSON string is a TOML string too.

@@ -6,10 +6,12 @@ use anyhow::Result;
 
 use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
+use crate::pages;
 use crate::tools::{ensure_redis_server, ensure_sqld, ensure_sqlite3};
 use crate::up::Database;
 
-/// Builds and runs the tests on a kind of database. `args` are for the runner.
+/// Builds and runs the tests on a kind of database. `args` are for the runner; with any, the pages are not tested. The
+/// runner comes last, so that its summary does.
 pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
     ensure_sqld()?;
@@ -17,6 +19,9 @@ pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;
+    if args.is_empty() {
+        pages::test()?;
+    }
     let runner: &[&str] = match succeeds(cargo().args(["nextest", "--version"])) {
         true => &["nextest", "run"],
         false => &["test"],

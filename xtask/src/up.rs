@@ -1,7 +1,7 @@
 //! `cargo xtask up`: all of Mayday on this machine.
 //!
-//! Each process waits for those it depends on: Redis and the database servers, then the hosts with the three services, then
-//! the sidecars, then the dispatcher. They are stopped the other way round.
+//! Each process waits for those it depends on: Redis and the database servers, then the hosts with the three services,
+//! then the sidecars, then the dispatcher. They are stopped the other way round.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Args, ValueEnum};
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::addresses::{Addresses, Pages};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
 use crate::command::{find, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
+use crate::pages;
 use crate::ports::{Counts, Ports};
 use crate::probe::Probe;
 use crate::ready;
@@ -33,8 +34,10 @@ use crate::tools::{ensure_redis_server, ensure_sqld};
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The services, which one host process serves so that they can call each other without a network.
+/// The services. They call each other.
 pub(crate) const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+/// The pages.
+const WEB: &str = "web";
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
 const DISPATCHER: &str = "dispatcher";
 /// The channel that wakes the dispatcher.
@@ -124,6 +127,7 @@ impl Options {
     }
 
     fn build(&self) -> Result<()> {
+        pages::build_pages()?;
         build::components(&COMPONENTS)?;
         match self.host {
             Runtime::Embedded => build::natives(),
@@ -164,42 +168,6 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// Where everything is, as clients see it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Addresses {
-    pub(crate) organizer: String,
-    pub(crate) participant: String,
-    pub(crate) messenger: String,
-    pub(crate) ws: Vec<String>,
-    pub(crate) redis: String,
-    /// All hosts. The services' addresses above are those at the first one.
-    pub(crate) hosts: Vec<String>,
-    /// The database servers, if there are any.
-    pub(crate) databases: Vec<String>,
-}
-
-impl Addresses {
-    pub(crate) fn local(ports: &Ports, redis: &str) -> Self {
-        let all = |scheme: &str, ports: &[u16]| -> Vec<String> {
-            ports
-                .iter()
-                .map(|port| format!("{scheme}://127.0.0.1:{port}"))
-                .collect()
-        };
-        let hosts = all("http", &ports.hosts);
-        let service = |name: &str| format!("{}/{name}", hosts[0]);
-        Self {
-            organizer: service("organizer"),
-            participant: service("participant"),
-            messenger: service("messenger"),
-            ws: all("ws", &ports.sidecars),
-            redis: redis.to_owned(),
-            databases: all("http", &ports.databases),
-            hosts,
-        }
     }
 }
 
@@ -293,7 +261,10 @@ async fn bring_up(
         }
     }
     let demo = Arc::clone(system).seed().await?;
+    let event = demo.as_ref().and_then(|(demo, _)| demo.events.first().copied());
+    let pages = Pages::built(system.origin(0), event);
     let screen = Screen {
+        pages: &pages,
         addresses: &system.addresses,
         secrets: &system.secrets,
         demo: demo.as_ref().map(|(demo, press)| (demo, press)),
@@ -307,7 +278,7 @@ async fn bring_up(
     loop {
         if let Some(file) = ready_file {
             let pids = pids.borrow_and_update().clone();
-            ready::write(file, &system.addresses, &system.secrets, demo, &pids)?;
+            ready::write(file, &system.addresses, &pages, &system.secrets, demo, &pids)?;
         }
         pids.changed().await.context("the supervisor is gone")?;
     }
@@ -362,8 +333,8 @@ impl System {
         })
     }
 
-    /// All processes in the order they are started, each with how to see that it is ready. Only somebody else's Redis comes
-    /// without a process.
+    /// All processes in the order they are started, each with how to see that it is ready. Only somebody else's Redis
+    /// comes without a process.
     fn services(&self) -> Result<Vec<(Option<Service>, Probe)>> {
         let redis = self.own_redis.as_ref().map(|program| self.redis_server(program));
         let mut services = vec![(redis, Probe::Redis(self.redis.clone()))];
@@ -420,7 +391,9 @@ impl System {
             1 => "host".to_owned(),
             _ => format!("host-{}", index + 1),
         };
-        let mut service = self.components(&name, &SERVICES);
+        // In one process, so that the services can call each other without a network.
+        let [organizer, participant, messenger] = SERVICES;
+        let mut service = self.components(&name, &[organizer, participant, messenger, WEB]);
         service.args.extend(arguments(&[
             "--listen",
             &format!("127.0.0.1:{}", self.ports.hosts[index]),
@@ -463,6 +436,7 @@ impl System {
 
     fn component_variables(&self) -> Vec<(String, String)> {
         let secrets = &self.secrets;
+        let websocket_url = self.addresses.websocket_url();
         let own = [
             ("organizer_jwt_secret", secrets.organizer_jwt_secret.as_str()),
             ("participant_jwt_secret", &secrets.participant_jwt_secret),
@@ -472,6 +446,7 @@ impl System {
             ("superadmin_email", &secrets.superadmin.email),
             ("superadmin_password", &secrets.superadmin.password),
             ("redis_url", self.redis.as_str()),
+            ("websocket_url", websocket_url.as_str()),
         ];
         let given = self
             .variables
@@ -679,6 +654,8 @@ mod tests {
                 Some(system.secrets.messenger_key.clone())
             );
         }
+        let websocket_url = given(system.host(0), "SPIN_VARIABLE_WEBSOCKET_URL");
+        assert_eq!(websocket_url.as_deref(), Some("ws://127.0.0.1:3001/connect"));
         // Within the host the services find each other by chaining, the default.
         assert_eq!(given(system.host(0), "SPIN_VARIABLE_MESSENGER_URL"), None);
         let url = given(system.dispatcher(), "SPIN_VARIABLE_MESSENGER_URL");
@@ -697,8 +674,17 @@ mod tests {
         assert_eq!(spin[1..], embedded);
         let words: Vec<_> = embedded.iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(
-            words[words.len() - 8..words.len() - 2],
-            ["-c", "organizer", "-c", "participant", "-c", "messenger"]
+            words[words.len() - 10..words.len() - 2],
+            [
+                "-c",
+                "organizer",
+                "-c",
+                "participant",
+                "-c",
+                "messenger",
+                "-c",
+                "web"
+            ]
         );
         assert_eq!(words[words.len() - 2..], ["--listen", "127.0.0.1:3000"]);
     }

@@ -112,6 +112,7 @@ fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
                 id: profile.id,
                 email: profile.email,
                 phone_number: profile.phone_number,
+                name: Some(profile.name).filter(|name| !name.is_empty()),
             },
         )
     };

@@ -23,6 +23,9 @@ pub(crate) struct Contact {
     pub id: i64,
     pub email: String,
     pub phone_number: String,
+    /// Of guests who have said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Contact {
@@ -32,6 +35,7 @@ impl Contact {
             id: chat.participant_id,
             email: contact.email.clone(),
             phone_number: contact.phone_number.clone(),
+            name: contact.name.clone(),
         })
     }
 }
@@ -152,6 +156,8 @@ struct Progress {
     last_seq: i64,
     read_seq: i64,
     own_read_seq: i64,
+    #[serde(flatten)]
+    press: Press,
 }
 
 impl Progress {
@@ -169,6 +175,29 @@ impl Progress {
             last_seq: chat.last_seq,
             read_seq,
             own_read_seq,
+            press: Press::new(chat),
+        }
+    }
+}
+
+/// What the press said besides, where protocol 2 is spoken.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Press {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy_start: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position_at_start: Option<String>,
+}
+
+impl Press {
+    fn new(chat: &Chat) -> Press {
+        Press {
+            kind: chat.kind.clone(),
+            accuracy_start: chat.accuracy_start,
+            position_at_start: chat.position_at_start.map(clock::format),
         }
     }
 }
@@ -277,6 +306,14 @@ pub(crate) fn started(body: &mut Body, chat: &Chat) -> Result<(), Error> {
 /// Both parties see that the chat is over.
 pub(crate) fn closed(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&parties(chat), Frame::both(&closed_chat(chat)?));
+    Ok(())
+}
+
+/// The participant, a guest before, has signed in to an account, to which the chat is new. Its connections have not
+/// seen it yet.
+pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+    let (frame, shared) = new_chat(chat)?;
+    body.deliver(&[participant(chat)], Frame::extended(&frame, shared));
     Ok(())
 }
 
@@ -403,6 +440,7 @@ pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String,
         id: participant_id,
         email: String::new(),
         phone_number: String::new(),
+        name: None,
     };
     let blank = serde_json::to_string(&blank).map_err(Error::Frame)?;
     let blank = blank.strip_suffix('}').unwrap_or(&blank);
@@ -429,9 +467,12 @@ fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
     #[serde(rename_all = "camelCase")]
     struct More {
         last_seq: i64,
+        #[serde(flatten)]
+        press: Press,
     }
     let more = More {
         last_seq: chat.last_seq,
+        press: Press::new(chat),
     };
     extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
 }
@@ -544,10 +585,14 @@ mod tests {
             contact: Some(chats::Contact {
                 email: "p@example.org".to_owned(),
                 phone_number: "+48555000111".to_owned(),
+                name: None,
             }),
             state: State::Active,
             lat_start: Some(0.0),
             lng_start: None,
+            accuracy_start: None,
+            position_at_start: None,
+            kind: None,
             time_start: 1_777_629_600_120,
             time_end: None,
             last_seq: 7,

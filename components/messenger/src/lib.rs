@@ -9,6 +9,7 @@ mod access;
 mod archive;
 mod authentication;
 mod commands;
+mod description;
 mod error;
 mod exchange;
 mod frames;
@@ -57,7 +58,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
-        .with("access-control-expose-headers", "Retry-After")
+        .with("access-control-expose-headers", "Retry-After,Link")
         .into_response()
 }
 
@@ -83,6 +84,8 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "requests"] => requests::enqueue(request),
         "GET" ["internal", "standings"] => requests::list_standings(request),
         "POST" ["internal", "cancellations"] => requests::cancel(request),
+        "POST" ["internal", "amendments"] => requests::amend(request),
+        "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),

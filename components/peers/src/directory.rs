@@ -27,6 +27,7 @@ struct EventBody {
     time_start: String,
     time_end: String,
     agency_id: i64,
+    help_phone_number: Option<String>,
 }
 
 impl Guest for Peers {
@@ -70,6 +71,7 @@ fn event(body: EventBody) -> Result<Event, Error> {
         lat: body.lat,
         lng: body.lng,
         agency_id: body.agency_id,
+        help_phone_number: body.help_phone_number,
     })
 }
 

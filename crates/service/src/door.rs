@@ -179,13 +179,8 @@ pub const PREFLIGHT_MAX_AGE: &str = "7200";
 /// Returns the answer to a preflight, or else the error. `cors_methods` are those of contract 2.9, whose lists lack
 /// `DELETE`.
 pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Result<Answer, NoRoute> {
-    if methods.is_empty() {
-        return Err(NoRoute::UnknownPath);
-    }
-    if request.method != Method::OPTIONS {
-        return Err(NoRoute::WrongMethod {
-            allow: allow(methods),
-        });
+    if methods.is_empty() || request.method != Method::OPTIONS {
+        return Err(no_route(methods));
     }
     let cors_methods = match methods.contains(&"DELETE") {
         true => format!("{cors_methods}, DELETE"),
@@ -194,6 +189,16 @@ pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Resu
     Ok(Answer::empty(StatusCode::OK)
         .with("access-control-allow-methods", cors_methods)
         .with("access-control-max-age", PREFLIGHT_MAX_AGE))
+}
+
+/// Why a request has no route, by the methods that its path has.
+pub fn no_route(methods: &[&str]) -> NoRoute {
+    match methods.is_empty() {
+        true => NoRoute::UnknownPath,
+        false => NoRoute::WrongMethod {
+            allow: allow(methods),
+        },
+    }
 }
 
 /// The value of `Allow`: a route for `GET` answers `HEAD` as well.
@@ -318,11 +323,11 @@ impl Answer {
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
-    /// have any (RFC 9110, 8.6).
+    /// have any (RFC 9110, 8.6), and 304, where it would be another answer's.
     pub fn into_response(self) -> Response {
         let length = self.body.len().to_string();
         let answer = match self.status {
-            StatusCode::NO_CONTENT => self,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => self,
             _ => self.with("content-length", length),
         };
         let mut builder = Response::builder();

@@ -1,7 +1,10 @@
 //! Passwords: Argon2id at OWASP's parameters unless variables say otherwise, stored as PHC strings that carry theirs.
+//! Passwords that a device keeps, and that are too random to be guessed, are hashed with SHA-256.
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::database::{Connection, DatabaseError};
 use crate::notices;
@@ -14,6 +17,23 @@ pub struct Hashing(Argon2<'static>);
 /// The recommendations of OWASP's Password Storage Cheat Sheet, as KiB of memory and passes over it. All are equally
 /// strong.
 const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+/// How the hash of a random password begins.
+const RANDOM: &str = "$sha256$";
+
+/// A password of 192 random bits, and its hash. No number of guesses finds it, so neither has a guess to be slow, nor
+/// are two of them equal.
+pub fn random() -> Result<(String, String), PasswordError> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|error| PasswordError(error.to_string()))?;
+    let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash_random(&password);
+    Ok((password, hash))
+}
+
+fn hash_random(password: &str) -> String {
+    format!("{RANDOM}{:x}", Sha256::digest(password))
+}
 
 /// The result of checking a password.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,6 +100,13 @@ impl Hashing {
             self.hash(password)?;
             return Ok(Verdict::Wrong);
         };
+        if hash.starts_with(RANDOM) {
+            let is_right = hash_random(password).as_bytes().ct_eq(hash.as_bytes());
+            return Ok(match bool::from(is_right) {
+                true => Verdict::Right,
+                false => Verdict::Wrong,
+            });
+        }
         let broken = |error: argon2::password_hash::Error| PasswordError(error.to_string());
         let hash = PasswordHash::new(hash).map_err(broken)?;
         match self.0.verify_password(password.as_bytes(), &hash) {
@@ -141,6 +168,18 @@ mod tests {
             let verdict = cheap.verify("correct horse battery", Some(&hash)).unwrap();
             assert_eq!(verdict, Verdict::Right, "less work is no reason to hash again");
         }
+    }
+
+    #[test]
+    fn a_random_password_is_verified_by_its_own_hash() {
+        let hashing = Hashing::new(64, 2, 1).unwrap();
+        let (password, hash) = random().unwrap();
+        assert_eq!(password.len(), 48);
+        assert_eq!(hashing.verify(&password, Some(&hash)).unwrap(), Verdict::Right);
+        assert_eq!(hashing.verify(&hash, Some(&hash)).unwrap(), Verdict::Wrong);
+        let (other, _) = random().unwrap();
+        assert_ne!(password, other);
+        assert_eq!(hashing.verify(&other, Some(&hash)).unwrap(), Verdict::Wrong);
     }
 
     #[test]

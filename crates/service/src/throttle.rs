@@ -6,7 +6,8 @@
 //! crowds are expected, a hundred failures from one address close it for accounts that have not signed in there before.
 //!
 //! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
-//! counts are checked before a password is verified, which takes a while, and again after. Counts live in a fixed
+//! counts are checked before a password is verified, which takes a while, and again after. Guests, who have no password
+//! to guess, are counted by their address, so that nobody fills the database with accounts. Counts live in a fixed
 //! number of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
 //! another's.
 
@@ -29,6 +30,9 @@ const MOST_OF_A_PAIR: u32 = 10;
 /// Failures of one account, or from one address, which may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
+/// Guests from one address. A whole venue may be behind one, and each of its phones makes one guest.
+const MOST_GUESTS: u32 = 10_000;
+
 /// How long an account stays known at an address, and how old that must be for a sign-in to renew it.
 const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
 const REFRESH: Millis = 24 * 60 * 60 * 1000;
@@ -38,8 +42,7 @@ const LABEL: &str = "throttle";
 
 /// An attempt to sign in that is not throttled.
 pub struct Attempt<'a> {
-    connection: &'a Connection,
-    store: Store,
+    counts: Counts<'a>,
     pair: String,
     account: String,
     address: String,
@@ -75,17 +78,12 @@ impl<'a> Attempt<'a> {
         crowds: Crowds,
         now: Millis,
     ) -> Result<Option<Attempt<'a>>, Throttled> {
-        let store = match Store::open(LABEL) {
-            Ok(store) => store,
-            Err(error) => {
-                out_of_reach(connection, &error);
-                return Ok(None);
-            }
+        let Some(counts) = Counts::open(connection) else {
+            return Ok(None);
         };
         let (acquaintance, of) = slot(secret, "acquaintance", &[account, address]);
         let attempt = Attempt {
-            connection,
-            store,
+            counts,
             pair: slot(secret, "pair", &[account, address]).0,
             account: slot(secret, "account", &[account]).0,
             address: slot(secret, "address", &[address]).0,
@@ -109,7 +107,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn check(&self, key: &str, most: u32, now: Millis) -> Result<(), Throttled> {
-        match self.count(key).wait(most, now) {
+        match self.counts.count(key).wait(most, now) {
             Some(retry_after) => Err(Throttled { retry_after }),
             None => Ok(()),
         }
@@ -120,7 +118,7 @@ impl<'a> Attempt<'a> {
     pub fn failed(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
         for key in [&self.pair, &self.account, &self.address] {
-            self.write(key, &self.count(key).failed(now));
+            self.counts.write(key, &self.counts.count(key).one_more(now));
         }
         Ok(())
     }
@@ -128,11 +126,11 @@ impl<'a> Attempt<'a> {
     /// Accepts a right password, unless other attempts have closed the account or address meanwhile.
     pub fn succeeded(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
-        if self.count(&self.pair).failures > 0 {
-            self.write(&self.pair, &Count::default());
+        if self.counts.count(&self.pair).failures > 0 {
+            self.counts.write(&self.pair, &Count::default());
         }
         if !self.is_acquainted(now, REFRESH) {
-            self.write(
+            self.counts.write(
                 &self.acquaintance,
                 &Acquaintance {
                     since: now,
@@ -144,8 +142,47 @@ impl<'a> Attempt<'a> {
     }
 
     fn is_acquainted(&self, now: Millis, age: Millis) -> bool {
-        self.read::<Acquaintance>(&self.acquaintance)
+        self.counts
+            .read::<Acquaintance>(&self.acquaintance)
             .is_some_and(|known| known.of == self.of && (known.since..known.since + age).contains(&now))
+    }
+}
+
+/// Counts a guest who comes from an address, unless too many have come from there lately.
+pub fn admit_guest(
+    connection: &Connection,
+    secret: &str,
+    address: &str,
+    now: Millis,
+) -> Result<(), Throttled> {
+    let Some(counts) = Counts::open(connection) else {
+        return Ok(());
+    };
+    let (key, _) = slot(secret, "guests", &[address]);
+    let count = counts.count(&key);
+    if let Some(retry_after) = count.wait(MOST_GUESTS, now) {
+        return Err(Throttled { retry_after });
+    }
+    counts.write(&key, &count.one_more(now));
+    Ok(())
+}
+
+/// The store of the counts.
+struct Counts<'a> {
+    connection: &'a Connection,
+    store: Store,
+}
+
+impl<'a> Counts<'a> {
+    /// `None` when it is out of reach.
+    fn open(connection: &'a Connection) -> Option<Counts<'a>> {
+        match Store::open(LABEL) {
+            Ok(store) => Some(Counts { connection, store }),
+            Err(error) => {
+                out_of_reach(connection, &error);
+                None
+            }
+        }
     }
 
     fn count(&self, key: &str) -> Count {
@@ -182,7 +219,7 @@ struct Acquaintance {
     of: String,
 }
 
-/// Failures since the first of them.
+/// Failures since the first of them, or guests.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Count {
     since: Millis,
@@ -201,7 +238,7 @@ impl Count {
         closed.then(|| (self.since + WINDOW - now).div_euclid(1000) + 1)
     }
 
-    fn failed(self, now: Millis) -> Count {
+    fn one_more(self, now: Millis) -> Count {
         if self.is_over(now) {
             Count {
                 since: now,
@@ -265,13 +302,13 @@ mod tests {
         let mut count = Count::default();
         for failure in 0..10 {
             assert_eq!(count.wait(10, start + failure), None, "after {failure} failures");
-            count = count.failed(start + failure);
+            count = count.one_more(start + failure);
         }
         assert_eq!(count.wait(10, start + 10), Some(900));
         assert_eq!(count.wait(10, start + WINDOW - 1), Some(1));
         assert_eq!(count.wait(10, start + WINDOW), None);
         assert_eq!(
-            count.failed(start + WINDOW),
+            count.one_more(start + WINDOW),
             Count {
                 since: start + WINDOW,
                 failures: 1

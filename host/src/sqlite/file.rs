@@ -1,7 +1,7 @@
 //! A database in a file, or in memory.
 //!
-//! Parity: Spin's `crates/sqlite-inproc/src/lib.rs`. Every connection is one of SQLite's, opened when first used, with no pragma
-//! set but the library's busy timeout of 5 s.
+//! Parity: Spin's `crates/sqlite-inproc/src/lib.rs`. Every connection is one of SQLite's, opened when first used, with
+//! no pragma set but the library's busy timeout of 5 s.
 
 use std::{
     fs,
@@ -55,17 +55,18 @@ impl Database {
             Some(path) => rusqlite::Connection::open(path)?,
             None => rusqlite::Connection::open_in_memory()?,
         };
-        // Since 4.0 Spin denies a component other files than its database; earlier versions do not, and a component that
-        // counts on that is in error.
+        // Since 4.0 Spin denies a component other files than its database; earlier versions do not, and a component
+        // that counts on that is in error.
         connection.authorizer(Some(deny_other_files))?;
         Ok(connection)
     }
 
     /// Holds one idle connection to a database in WAL mode, the only deliberate difference from Spin.
     ///
-    /// SQLite checkpoints and removes the log when the last connection closes, about a millisecond for every request that
-    /// writes. A connection that has read in WAL mode counts as open and prevents it, so this runs before each close until it
-    /// has happened once. It holds no lock that another connection waits for, unless that one wants to leave WAL mode.
+    /// SQLite checkpoints and removes the log when the last connection closes, about a millisecond for every request
+    /// that writes. A connection that has read in WAL mode counts as open and prevents it, so this runs before each
+    /// close until it has happened once. It holds no lock that another connection waits for, unless that one wants to
+    /// leave WAL mode.
     fn keep_log(&self, closing: &rusqlite::Connection) -> rusqlite::Result<()> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if self.path.is_none() || idle.is_some() {

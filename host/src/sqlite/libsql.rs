@@ -1,8 +1,8 @@
 //! A database that is a libSQL server, spoken to over HTTP.
 //!
-//! Parity: Spin's `crates/sqlite-libsql/src/lib.rs` and `crates/sqlite/src/lib.rs` (`check_url`). Every connection has a client
-//! and thus a TCP connection of its own, and each statement is a round trip. Spin finds its certificate authorities on the
-//! machine, and so does this.
+//! Parity: Spin's `crates/sqlite-libsql/src/lib.rs` and `crates/sqlite/src/lib.rs` (`check_url`). Every connection has
+//! a client and thus a TCP connection of its own, and each statement is a round trip. Spin finds its certificate
+//! authorities on the machine, and so does this.
 
 use std::{
     io,

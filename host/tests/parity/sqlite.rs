@@ -40,8 +40,8 @@ fn both() -> Both {
 
 const QUERY: &str = "/sqlite?database=default";
 
-/// `crates/sqlite-inproc/src/lib.rs`, `execute_query`, `convert_data`, `ValueWrapper`; `crates/sqlite-libsql/src/lib.rs`,
-/// `convert_parameters`, `convert_value`.
+/// `crates/sqlite-inproc/src/lib.rs`, `execute_query`, `convert_data`, `ValueWrapper`;
+/// `crates/sqlite-libsql/src/lib.rs`, `convert_parameters`, `convert_value`.
 #[tokio::test]
 async fn every_type_of_value_can_be_stored_and_read() {
     let both = both();
@@ -58,8 +58,8 @@ async fn every_type_of_value_can_be_stored_and_read() {
     }
 }
 
-/// A connection is one session: a transaction lasts from statement to statement, others do not see what is not committed,
-/// and what is not committed ends with the connection.
+/// A connection is one session: a transaction lasts from statement to statement, others do not see what is not
+/// committed, and what is not committed ends with the connection.
 #[tokio::test]
 async fn a_transaction_belongs_to_its_connection() {
     let both = both();
@@ -89,8 +89,8 @@ async fn a_transaction_belongs_to_its_connection() {
     }
 }
 
-/// `crates/sqlite-inproc/src/lib.rs`, `execute_query`: the text is prepared once, so only its first statement is run. The
-/// client of libSQL does likewise.
+/// `crates/sqlite-inproc/src/lib.rs`, `execute_query`: the text is prepared once, so only its first statement is run.
+/// The client of libSQL does likewise.
 #[tokio::test]
 async fn what_follows_the_first_statement_is_dropped_silently() {
     let both = both();
@@ -129,8 +129,8 @@ async fn failures_are_io_errors_with_the_words_of_sqlite() {
     }
 }
 
-/// `crates/sqlite-libsql/src/lib.rs`, `query`: whatever fails is `io` with the words of the client, which has those of the
-/// server.
+/// `crates/sqlite-libsql/src/lib.rs`, `query`: whatever fails is `io` with the words of the client, which has those of
+/// the server.
 #[tokio::test]
 async fn failures_of_a_server_are_io_errors_with_the_words_of_its_client() {
     let (host, _server) = with_server();

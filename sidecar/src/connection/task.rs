@@ -267,25 +267,25 @@ impl Connection {
     async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
         let mut stopping = self.shared.stopping.clone();
         loop {
-            let may_go_on = self.deferred.is_empty();
-            if may_go_on
+            let may_proceed = self.deferred.is_empty();
+            if may_proceed
                 && !matches!(self.phase, Phase::Authenticating { .. })
                 && let Some(ending) = self.leaving.take()
             {
                 return ending;
             }
-            let may_read = may_go_on && self.may_read();
+            let may_read = may_proceed && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                has_come = room(&self.under_way, &self.unread, &self.handle), if may_go_on && !may_read => {
+                has_come = room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = nothing_under_way(&self.under_way), if !may_go_on => self.go_on(),
+                () = nothing_under_way(&self.under_way), if !may_proceed => self.proceed(),
                 identified = self.phase.answered() => self.identified(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
-                () = sleep_until(self.session.deadline()), if may_go_on => {
+                () = sleep_until(self.session.deadline()), if may_proceed => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
                 }
@@ -341,11 +341,11 @@ impl Connection {
 
     fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
         self.deferred.extend(steps);
-        self.go_on()
+        self.proceed()
     }
 
     /// Takes steps in order. A refusal, and all steps behind it, wait until the commands before it are answered.
-    fn go_on(&mut self) -> Option<Ending> {
+    fn proceed(&mut self) -> Option<Ending> {
         while let Some(step) = self.deferred.pop_front() {
             match step {
                 Step::Authenticate(authorization) => {

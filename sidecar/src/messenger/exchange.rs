@@ -82,14 +82,14 @@ impl Exchanger {
     pub(crate) async fn run(&self) {
         let mut number = 0;
         let mut last = None;
-        let mut told_at = None;
+        let mut reported_at = None;
         let mut outage = Outage::new("exchange with the messenger");
         loop {
             let has_presence_changed = self.next(last).await;
             let batch = self.commands.take_batch();
             let batch = self.refuse_old(batch);
             let now = Instant::now();
-            let is_due = told_at.is_none_or(|told_at| now >= told_at + self.attendance_every());
+            let is_due = reported_at.is_none_or(|reported_at| now >= reported_at + self.attendance_every());
             let present = (has_presence_changed || is_due).then(|| self.player.attendance());
             let has_told = present.is_some();
             last = Some(now);
@@ -102,7 +102,7 @@ impl Exchanger {
                     let left = self.hand_out(batch, outcome, &updates);
                     self.commands.settle(left);
                     if has_told {
-                        told_at = Some(now);
+                        reported_at = Some(now);
                     }
                 }
                 Err(error) => {
@@ -113,7 +113,7 @@ impl Exchanger {
                     batch
                         .into_iter()
                         .for_each(|pending| pending.refuse(because, &self.metrics));
-                    told_at = None;
+                    reported_at = None;
                     // An exchange with commands has waited between its retries already.
                     if is_beat {
                         let _ = timeout_at(Instant::now() + pause, self.commands.arrived()).await;

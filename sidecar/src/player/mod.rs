@@ -465,14 +465,14 @@ impl State {
     /// Takes an agency's queue, and shows it to the clients for whom it has changed.
     fn update_queue(&mut self, queue: Queue) {
         let agency_id = queue.agency_id;
-        let news = self.queues.update(queue, Instant::now());
-        for (participant, frame) in news.positions {
+        let changes = self.queues.update(queue, Instant::now());
+        for (participant, frame) in changes.positions {
             let members = self.members.get(&participant).into_iter().flatten();
             for member in members.filter(|member| member.protocol == Protocol::Two) {
                 member.handle.queue.push(frame.clone());
             }
         }
-        if let Some(frame) = news.status {
+        if let Some(frame) = changes.status {
             let is_colleague = |member: &&Member| {
                 member.protocol == Protocol::Two && member.principal.agency_id == Some(agency_id)
             };

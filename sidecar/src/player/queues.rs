@@ -1,7 +1,7 @@
 //! The agencies' queues as this sidecar knows them. Participants get their positions, organizers get how many requests
 //! wait and for how long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
@@ -17,12 +17,12 @@ pub(crate) struct Queues(HashMap<i64, Known>);
 #[derive(Debug)]
 struct Known {
     queue: Queue,
-    told_at: Instant,
+    reported_at: Instant,
 }
 
 /// The frames that a change of a queue leads to.
 #[derive(Debug)]
-pub(crate) struct News {
+pub(crate) struct Changes {
     /// The changed positions, each for its participant.
     pub(crate) positions: Vec<(User, Utf8Bytes)>,
     /// For the agency's organizers, if the set of waiting requests has changed.
@@ -48,7 +48,7 @@ impl Position {
 
 impl Queues {
     /// Takes the present state of a queue.
-    pub(crate) fn update(&mut self, queue: Queue, now: Instant) -> News {
+    pub(crate) fn update(&mut self, queue: Queue, now: Instant) -> Changes {
         let before = self.0.remove(&queue.agency_id).map(|known| known.queue);
         let known: HashMap<(i64, i64), Position> = before
             .iter()
@@ -69,16 +69,22 @@ impl Queues {
         let waited = before.map(|before| requests(&before.waiting)).unwrap_or_default();
         let status = (waited != requests(&queue.waiting)).then(|| status_frame(&queue, Duration::ZERO));
         if !queue.waiting.is_empty() {
-            self.0.insert(queue.agency_id, Known { queue, told_at: now });
+            self.0.insert(
+                queue.agency_id,
+                Known {
+                    queue,
+                    reported_at: now,
+                },
+            );
         }
-        News { positions, status }
+        Changes { positions, status }
     }
 
     /// The frames for a user whose connection opens.
     pub(crate) fn greeting(&self, principal: &Principal, now: Instant) -> Vec<Utf8Bytes> {
         match (principal.user.realm, principal.agency_id) {
             (Realm::Organizer, Some(agency_id)) => {
-                let status = |known: &Known| status_frame(&known.queue, now - known.told_at);
+                let status = |known: &Known| status_frame(&known.queue, now - known.reported_at);
                 vec![
                     self.0
                         .get(&agency_id)
@@ -103,7 +109,9 @@ impl Queues {
     }
 }
 
+/// A participant who has two requests for an event is told of the one in front.
 fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
+    let mut seen = HashSet::new();
     let estimate = queue.estimate.map_or(-1, i64::from);
     queue
         .waiting
@@ -115,6 +123,7 @@ fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
             position,
             estimate,
         })
+        .filter(move |position| seen.insert((position.participant_id, position.event_id)))
 }
 
 fn requests(waiting: &[Waiting]) -> Vec<(i64, i64)> {
@@ -170,12 +179,12 @@ mod tests {
     }
 
     /// The positions by participant, and the organizers' status.
-    fn told(news: &News) -> (Vec<(i64, Value)>, Option<Value>) {
-        let positions = news
+    fn told(changes: &Changes) -> (Vec<(i64, Value)>, Option<Value>) {
+        let positions = changes
             .positions
             .iter()
             .map(|(user, frame)| (user.id, payload(frame)));
-        (positions.collect(), news.status.as_ref().map(payload))
+        (positions.collect(), changes.status.as_ref().map(payload))
     }
 
     fn position(position: i64) -> Value {
@@ -202,6 +211,18 @@ mod tests {
         );
         assert_eq!(update(&[]), (vec![], status(0, 0)));
         assert!(queues.0.is_empty());
+    }
+
+    #[test]
+    fn of_two_requests_for_an_event_the_one_in_front_is_told() {
+        let (mut queues, now) = (Queues::default(), Instant::now());
+        let mut update = |participants: &[i64]| told(&queues.update(queue(participants), now)).0;
+        assert_eq!(update(&[1, 2, 1]), [(1, position(1)), (2, position(2))]);
+        assert_eq!(update(&[1, 2, 1, 3]), [(3, position(4))]);
+        assert_eq!(
+            update(&[2, 1, 3]),
+            [(2, position(1)), (1, position(2)), (3, position(3))]
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn commands_queued_during_an_exchange_form_the_next_one() {
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
     let before = messenger.exchanges().len();
     gather_twenty(&messenger, &mut bob).await;
-    messenger.go_on();
+    messenger.resume();
     for client in [&mut alice, &mut bob] {
         hears_all(client).await;
     }
@@ -53,7 +53,7 @@ async fn a_refusal_waits_for_the_answers_before_it() {
     bob.send("junk").await;
     bob.say("second").await;
     messenger.called(calls + 1).await;
-    messenger.go_on();
+    messenger.resume();
     bob.hears("first").await;
     bob.is_told("malformed message").await;
     bob.hears("second").await;
@@ -85,7 +85,7 @@ async fn commands_that_the_messenger_leaves_come_first_in_the_next_exchange() {
     let before = messenger.exchanges().len();
     gather_twenty(&messenger, &mut bob).await;
     messenger.fail([Fault::LeavesRest(1), Fault::LeavesRest(5), Fault::LeavesRest(1)]);
-    messenger.go_on();
+    messenger.resume();
     for client in [&mut alice, &mut bob] {
         hears_all(client).await;
     }

@@ -47,7 +47,7 @@ async fn commands_under_way_are_answered_before_a_stop() {
     // Connections without commands under way close at once.
     assert_eq!(silent.is_closed().await, 1012);
     assert_eq!(idle.is_closed().await, 1012);
-    messenger.go_on();
+    messenger.resume();
     assert_eq!(alice.next().await["payload"]["type"], "startChat");
     bob.hears("one more thing").await;
     assert_eq!(bob.is_closed().await, 1012);

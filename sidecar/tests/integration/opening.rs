@@ -121,7 +121,7 @@ async fn frames_sent_before_the_verdict_are_kept_in_order() {
         .socket
         .send_binary(br#"{"type":"get_chat_history","payload":{"chatId":"c"}}"#)
         .await;
-    messenger.go_on();
+    messenger.resume();
     // A client of the contract gets no frame when it is accepted: the first frame is an answer.
     for kind in ["getChats", "startChat", "getChatHistory"] {
         let frame = alice.next().await;
@@ -236,7 +236,7 @@ async fn a_storm_of_clients_costs_one_call_per_batch() {
         assert!(matches!(bob.next_message().await, Some(Ok(Message::Pong(_)))));
         clients.push(bob);
     }
-    messenger.go_on();
+    messenger.resume();
     for client in &mut clients {
         client.ask("get_chats", json!("")).await;
         client.next().await;

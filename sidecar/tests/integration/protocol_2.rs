@@ -65,7 +65,7 @@ async fn a_client_that_cannot_be_authenticated_in_time_may_try_later() {
     let mut alice = Client::connect(&sidecar).await;
     alice.introduce(ALICE, json!({ "protocol": 2 })).await;
     assert_eq!(alice.is_closed().await, 1013);
-    messenger.go_on();
+    messenger.resume();
 }
 
 #[tokio::test]

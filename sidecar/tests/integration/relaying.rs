@@ -331,7 +331,7 @@ async fn an_exchange_is_published_once_for_all_sidecars() {
         bob.say(text).await;
     }
     bob.has_been_read().await;
-    messenger.go_on();
+    messenger.resume();
     let mut messages = Vec::new();
     for _ in 0..2 {
         let payload: String = soon(heard.next()).await.unwrap().get_payload().unwrap();

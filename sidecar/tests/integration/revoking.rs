@@ -123,7 +123,7 @@ async fn a_sign_out_does_not_miss_a_connection_that_is_being_opened() {
     messenger.revoke(of(ALICE)).await;
     // Another answer shows that the sidecar has handled the one before.
     messenger.revoke(Revocations::default()).await;
-    messenger.go_on();
+    messenger.resume();
     alice.is_dropped().await;
 }
 

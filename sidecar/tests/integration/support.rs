@@ -294,7 +294,7 @@ impl Messenger {
         self.held.send_replace(true);
     }
 
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn resume(&self) {
         self.held.send_replace(false);
     }
 

@@ -21,6 +21,11 @@ pub(crate) struct Chat {
     pub state: State,
     pub lat_start: Option<f64>,
     pub lng_start: Option<f64>,
+    /// Of that position: metres, and when it was measured.
+    pub accuracy_start: Option<f64>,
+    pub position_at_start: Option<Millis>,
+    /// What it is about, if the participant has said it.
+    pub kind: Option<String>,
     pub time_start: Millis,
     pub time_end: Option<Millis>,
     /// The number of its last message; 0 when there is none.
@@ -36,6 +41,7 @@ pub(crate) struct Chat {
 pub(crate) struct Contact {
     pub email: String,
     pub phone_number: String,
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,7 +70,8 @@ macro_rules! columns {
          (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
          lat_start, lng_start, time_start, time_end,
          (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
-         has_been_requeued, read_by_organizer, read_by_participant"
+         has_been_requeued, read_by_organizer, read_by_participant, kind, accuracy_start, position_at_start,
+         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id)"
     };
 }
 
@@ -310,6 +317,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
     let state: String = row.get(8)?;
     let email: Option<String> = row.get(6)?;
     let phone_number: Option<String> = row.get(7)?;
+    let name: Option<String> = row.get(20)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -317,9 +325,11 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         event_id: row.get(3)?,
         organizer_id: row.get(4)?,
         participant_id: row.get(5)?,
-        contact: email
-            .zip(phone_number)
-            .map(|(email, phone_number)| Contact { email, phone_number }),
+        contact: email.zip(phone_number).map(|(email, phone_number)| Contact {
+            email,
+            phone_number,
+            name,
+        }),
         state: match state.as_str() {
             "waiting" => State::Waiting,
             "active" => State::Active,
@@ -334,5 +344,8 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         has_been_requeued: row.get(14)?,
         read_by_organizer: row.get(15)?,
         read_by_participant: row.get(16)?,
+        kind: row.get(17)?,
+        accuracy_start: row.get(18)?,
+        position_at_start: row.get(19)?,
     })
 }

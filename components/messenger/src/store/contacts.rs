@@ -11,13 +11,14 @@ use crate::store::json_list;
 pub(crate) fn update(connection: &Connection, changes: &[ContactChange]) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "INSERT INTO contacts (participant_id, email, phone_number, version)
+        "INSERT INTO contacts (participant_id, email, phone_number, version, name)
          SELECT value ->> 'participantId', value ->> '$.contact.email', value ->> '$.contact.phoneNumber',
-                value ->> '$.contact.version'
+                value ->> '$.contact.version', value ->> '$.contact.name'
          FROM json_each(?1)
          WHERE value ->> 'participantId' NOT IN (SELECT participant_id FROM forgotten_participants)
          ON CONFLICT (participant_id) DO UPDATE
-         SET email = excluded.email, phone_number = excluded.phone_number, version = excluded.version
+         SET email = excluded.email, phone_number = excluded.phone_number, version = excluded.version,
+             name = excluded.name
          WHERE excluded.version > version",
         &[json_list(&changes)?],
     )
@@ -40,6 +41,7 @@ pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result
              SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting')",
         "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
         "DELETE FROM contacts WHERE participant_id IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM hand_overs WHERE guest_id IN (SELECT value FROM json_each(?1))",
     ] {
         execute(connection, statement, std::slice::from_ref(&ids))?;
     }

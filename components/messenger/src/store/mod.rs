@@ -30,6 +30,7 @@ macro_rules! can_be_given_a_request {
 pub(crate) mod attendance;
 pub(crate) mod chats;
 pub(crate) mod contacts;
+pub(crate) mod hand_overs;
 pub(crate) mod lock_releases;
 pub(crate) mod messages;
 pub(crate) mod queue;
@@ -45,7 +46,10 @@ use crate::error::Error;
 /// The manifest's label for this service's database.
 const LABEL: &str = "messenger";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/messenger/0001_init.sql"),
+    include_str!("../../../../migrations/messenger/0002_guests.sql"),
+];
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {

@@ -21,7 +21,10 @@ use crate::store::users::{NewUser, Role};
 /// The manifest's label for this service's database.
 const LABEL: &str = "organizer";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/organizer/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/organizer/0001_init.sql"),
+    include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
+];
 
 /// An entity with an id.
 pub(crate) trait Identified {

@@ -1,0 +1,27 @@
+export { Account, type AccountOptions, type AccountSnapshot } from "./account.js";
+export { type Clock, systemClock } from "./clock.js";
+export { ApiError, type CallOptions, type Credentials, type Fetch, type HttpOptions } from "./http.js";
+export { MemoryStorage } from "./memory.js";
+export { type MessageRange, MessengerApi } from "./messenger-api.js";
+export {
+  type IssueEdits,
+  type NewAgency,
+  type NewContact,
+  type NewEvent,
+  type NewIssue,
+  type NewPerson,
+  type NewUser,
+  OrganizerApi,
+  type OrganizerSignedIn,
+  type Page,
+  type PageQuery,
+  type PersonEdits,
+  type ProvenChangelog,
+} from "./organizer-api.js";
+export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
+export { PressQueue, type PressQueueOptions } from "./press-queue.js";
+export type { FollowedSession, Press, PressSnapshot, PressStep } from "./press-types.js";
+export { Session, SessionError, type SessionOptions } from "./session.js";
+export type * from "./session-types.js";
+export type { Storage } from "./storage.js";
+export type * from "./types.js";

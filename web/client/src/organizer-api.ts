@@ -1,0 +1,222 @@
+import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import type {
+  Agency,
+  AgencyEvent,
+  AgencySettings,
+  Changelog,
+  Comment,
+  Contact,
+  Issue,
+  IssuePriority,
+  IssueStatus,
+  Role,
+  User,
+} from "./types.js";
+
+export interface OrganizerSignedIn {
+  user: User;
+  token: string;
+}
+
+export interface NewPerson {
+  email: string;
+  password: string;
+  firstName: string;
+  lastName: string;
+  phoneNumber: string;
+}
+export type PersonEdits = Partial<Pick<NewPerson, "firstName" | "lastName" | "phoneNumber">>;
+export type NewUser = NewPerson & { role: Role };
+export type NewAgency = { name: string; address: string; website: string };
+/** Times may lack the zone: `2026-05-01T10:00` is UTC. */
+export type NewEvent = Omit<AgencyEvent, "id" | "agencyId">;
+export type NewContact = Omit<Contact, "id" | "agencyId">;
+export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
+export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
+
+/** With either, a list comes in pages. */
+export interface PageQuery {
+  /** 1 to 500. */
+  limit?: number;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** The cursor of the next page, if there is one. */
+  next: string | undefined;
+}
+
+/** A row of the record with what proves it, see docs/record.md. */
+export type ProvenChangelog = Changelog & {
+  blankValue: string | null;
+  salt: string | null;
+  seal: string | null;
+  hash: string;
+};
+
+const withConfirmation = <T extends { password: string }>(person: T) => ({
+  ...person,
+  confirmPassword: person.password,
+});
+
+/** Rows of one kind, under one path. */
+class Rows<Row, New, Edits, Filter extends object = object> {
+  readonly #http: Http;
+  readonly #path: string;
+
+  constructor(http: Http, path: string) {
+    this.#http = http;
+    this.#path = path;
+  }
+
+  async list(query?: Filter & PageQuery, options?: CallOptions): Promise<Page<Row>> {
+    let next: string | undefined;
+    const items = await this.#http.get<Row[]>(this.#path, {
+      ...options,
+      query,
+      onLink: (link) => {
+        next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
+      },
+    });
+    return { items, next };
+  }
+
+  get(id: number, options?: CallOptions) {
+    return this.#http.get<Row>(`${this.#path}/${id}`, options);
+  }
+
+  create(body: New, options?: CallOptions) {
+    return this.#http.call<Row>("POST", this.#path, { ...options, body });
+  }
+
+  edit(id: number, body: Edits, options?: CallOptions) {
+    return this.#http.call<Row>("PATCH", `${this.#path}/${id}`, { ...options, body, idempotent: true });
+  }
+
+  delete(id: number, options?: CallOptions) {
+    return this.#http.call<Row>("DELETE", `${this.#path}/${id}`, options);
+  }
+}
+
+/** Rows with a password when they are new. */
+class People<Edits> extends Rows<User, NewUser, Edits> {
+  override create(body: NewUser, options?: CallOptions) {
+    return super.create(withConfirmation(body), options);
+  }
+}
+
+/** A record of changes: it can be read, and proved. */
+class ChangeRecord<Filter extends object> {
+  readonly #http: Http;
+  readonly #path: string;
+  readonly list: Rows<Changelog, never, never, Filter>["list"];
+  readonly get: Rows<Changelog, never, never>["get"];
+
+  constructor(http: Http, path: string) {
+    const rows = new Rows<Changelog, never, never, Filter>(http, path);
+    this.#http = http;
+    this.#path = path;
+    this.list = rows.list.bind(rows);
+    this.get = rows.get.bind(rows);
+  }
+
+  /** The answer is described in docs/record.md. */
+  verify(options?: CallOptions) {
+    return this.#http.get<{ [key: string]: unknown }>(`${this.#path}/verify`, options);
+  }
+
+  chain(query?: PageQuery, options?: CallOptions) {
+    return new Rows<ProvenChangelog, never, never>(this.#http, `${this.#path}/chain`).list(query, options);
+  }
+}
+
+/** The organizer service. An admin without preview sees nobody's agency. */
+export class OrganizerApi {
+  readonly #http: Http;
+  readonly users: People<PersonEdits & { role?: Role }>;
+  readonly events: Rows<AgencyEvent, NewEvent, Partial<NewEvent>>;
+  readonly contacts: Rows<Contact, NewContact, Partial<Omit<NewContact, "eventId">>, { eventId?: number }>;
+  readonly issues: Rows<Issue, NewIssue, IssueEdits, { eventId?: number }>;
+  readonly comments: Rows<Comment, { content: string; issueId: number }, { content: string }, { issueId?: number }>;
+  readonly changelogs: ChangeRecord<{ userId?: number }>;
+  /** For admins. */
+  readonly admin: {
+    readonly agencies: Pick<Rows<Agency, never, never>, "list" | "get">;
+    readonly users: People<PersonEdits>;
+    readonly changelogs: ChangeRecord<object>;
+    verifyAgency(id: number, approved: boolean, options?: CallOptions): Promise<Agency>;
+    /** Shows the admin an agency as its own people see it; `null` ends that. */
+    preview(agencyId: number | null, options?: CallOptions): Promise<User>;
+  };
+
+  constructor(options: HttpOptions) {
+    const http = new Http(options);
+    this.#http = http;
+    this.users = new People(http, "/agency/users");
+    this.events = new Rows(http, "/agency/events");
+    this.contacts = new Rows(http, "/agency/contacts");
+    this.issues = new Rows(http, "/agency/issues");
+    this.comments = new Rows(http, "/agency/comments");
+    this.changelogs = new ChangeRecord(http, "/agency/changelogs");
+    this.admin = {
+      agencies: new Rows<Agency, never, never>(http, "/admin/agencies"),
+      users: new People(http, "/admin/users"),
+      changelogs: new ChangeRecord(http, "/admin/changelogs"),
+      verifyAgency: (id, approved, options) =>
+        http.call("PATCH", `/admin/agencies/${id}/verify`, { ...options, body: { approved }, idempotent: true }),
+      preview: (agencyId, options) => http.call("PATCH", "/profile/set-agency", { ...options, body: { agencyId } }),
+    };
+  }
+
+  signIn(body: { email: string; password: string }, options?: CallOptions) {
+    return this.#http.call<OrganizerSignedIn>("POST", "/auth/sign-in", { ...options, body, anonymous: true });
+  }
+
+  signOut(options?: CallOptions) {
+    return this.#http.call<void>("POST", "/auth/sign-out", { ...options, body: {} });
+  }
+
+  profile(options?: CallOptions) {
+    return this.#http.get<User>("/profile", options);
+  }
+
+  editProfile(body: PersonEdits, options?: CallOptions) {
+    return this.#http.call<User>("PATCH", "/profile", { ...options, body, idempotent: true });
+  }
+
+  changePassword(body: { oldPassword: string; newPassword: string }, options?: CallOptions) {
+    return this.#http.call<User>("PATCH", "/profile/change-password", {
+      ...options,
+      body: { ...body, confirmNewPassword: body.newPassword },
+    });
+  }
+
+  /** Registers an agency and its owner. An admin has to approve it before anybody can sign in. */
+  registerAgency(agency: NewAgency, owner: NewPerson, options?: CallOptions) {
+    const body = { agency, owner: withConfirmation(owner) };
+    return this.#http.call<Agency>("POST", "/agency", { ...options, body, anonymous: true });
+  }
+
+  /** `undefined` for an admin without preview. */
+  agency(options?: CallOptions) {
+    return this.#http.get<Agency | undefined>("/agency", options);
+  }
+
+  editAgency(body: Partial<NewAgency>, options?: CallOptions) {
+    return this.#http.call<Agency>("PATCH", "/agency", { ...options, body, idempotent: true });
+  }
+
+  deleteAgency(options?: CallOptions) {
+    return this.#http.call<Agency>("DELETE", "/agency", options);
+  }
+
+  settings(options?: CallOptions) {
+    return this.#http.get<AgencySettings>("/agency/settings", options);
+  }
+
+  editSettings(body: Partial<AgencySettings>, options?: CallOptions) {
+    return this.#http.call<AgencySettings>("PATCH", "/agency/settings", { ...options, body, idempotent: true });
+  }
+}

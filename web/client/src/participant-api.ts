@@ -1,0 +1,100 @@
+import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import type { HelpRequest, NewRequest, Participant, PublicEvent, RequestDetails } from "./types.js";
+
+export interface SignedIn {
+  user: Participant;
+  token: string;
+}
+
+export interface EventFilter {
+  query?: string;
+  from?: string;
+  to?: string;
+}
+
+/** What of the participant service a press needs. */
+export class HelpApi {
+  protected readonly http: Http;
+
+  constructor(options: HttpOptions) {
+    this.http = new Http(options);
+  }
+
+  guest(body: { phoneNumber?: string; name?: string } = {}, options?: CallOptions) {
+    return this.http.call<SignedIn & { password: string }>("POST", "/auth/guest", {
+      ...options,
+      body,
+      anonymous: true,
+    });
+  }
+
+  /** With credentials of a guest, the guest's account becomes the full one. */
+  signUp(body: { email: string; password: string; phoneNumber?: string }, options?: CallOptions) {
+    return this.http.call<SignedIn>("POST", "/auth/sign-up", {
+      ...options,
+      body: { ...body, confirmPassword: body.password },
+    });
+  }
+
+  /** With credentials of a guest, what the guest has open goes over to the account, unless `anonymous`. */
+  signIn(body: { email: string; password: string }, options?: CallOptions & { anonymous?: boolean }) {
+    return this.http.call<SignedIn>("POST", "/auth/sign-in", { ...options, body });
+  }
+
+  signOut(options?: CallOptions) {
+    return this.http.call<void>("POST", "/auth/sign-out", options);
+  }
+
+  events(filter?: EventFilter, options?: CallOptions) {
+    return this.http.get<PublicEvent[]>("/events", { ...options, query: filter });
+  }
+
+  event(id: number, options?: CallOptions) {
+    return this.http.get<PublicEvent>(`/events/${id}`, options);
+  }
+
+  /** Asks for help. May be repeated without harm: `clientId` is the idempotency key. */
+  press(body: NewRequest, options?: CallOptions) {
+    return this.http.call<HelpRequest>("POST", "/chat-requests", { ...options, body, idempotent: true });
+  }
+
+  myRequests(options?: CallOptions) {
+    return this.http.get<HelpRequest[]>("/chat-requests/mine", options);
+  }
+
+  /** Adds to a request that waits what was not said at the press. */
+  editRequest(eventId: number, body: RequestDetails, options?: CallOptions) {
+    return this.http.call<HelpRequest>("PATCH", `/chat-requests/mine/${eventId}`, {
+      ...options,
+      body,
+      idempotent: true,
+    });
+  }
+
+  /** Takes back a request that waits. */
+  cancelRequest(eventId: number, options?: CallOptions) {
+    return this.http.call<void>("DELETE", `/chat-requests/mine/${eventId}`, options);
+  }
+}
+
+/** The participant service. */
+export class ParticipantApi extends HelpApi {
+  profile(options?: CallOptions) {
+    return this.http.get<Participant>("/profile", options);
+  }
+
+  editProfile(body: { phoneNumber: string }, options?: CallOptions) {
+    return this.http.call<Participant>("PATCH", "/profile", { ...options, body, idempotent: true });
+  }
+
+  changePassword(body: { oldPassword: string; newPassword: string }, options?: CallOptions) {
+    return this.http.call<Participant>("PATCH", "/profile/change-password", {
+      ...options,
+      body: { ...body, confirmNewPassword: body.newPassword },
+    });
+  }
+
+  deleteProfile(body: { password: string }, options?: CallOptions) {
+    return this.http.call<Participant>("DELETE", "/profile", { ...options, body });
+  }
+}

@@ -1,0 +1,931 @@
+import { backoff } from "./backoff.js";
+import { type Clock, systemClock } from "./clock.js";
+import type { Credentials } from "./http.js";
+import { Listeners } from "./listeners.js";
+import { Outbox } from "./outbox.js";
+import type {
+  ConnectionState,
+  EndReason,
+  Failure,
+  Principal,
+  QueuePosition,
+  SessionEvent,
+  SessionListener,
+  SessionSnapshot,
+  WebSocketConstructor,
+  WebSocketLike,
+} from "./session-types.js";
+import type { Storage } from "./storage.js";
+import { type NumberedMessage, type StoredChat, Timeline } from "./timeline.js";
+import type { Chat, Message, Position } from "./types.js";
+import { uuid } from "./uuid.js";
+
+export interface SessionOptions {
+  /** The full address, with `/connect`. */
+  url: string;
+  credentials: Credentials;
+  /** Where messages are kept until the service has stored them. */
+  storage: Storage;
+  /** Keeps the users of one device apart, for example `participant:31`. */
+  owner: string;
+  /** Keeps chats on the device too, so that they can be read without a network after a reload. */
+  keepChats?: boolean;
+  /** `globalThis.WebSocket` if absent. */
+  WebSocket?: WebSocketConstructor;
+  clock?: Clock;
+  random?: () => number;
+}
+
+/** The service, or the state of the connection, refuses what was asked. Codes are those of PROTOCOL.md and our own. */
+export class SessionError extends Error {
+  override readonly name = "SessionError";
+  /** Beside the service's codes: `disconnected`, `timeout`. */
+  readonly code: string;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: string, message: string, retryAfterSeconds?: number) {
+    super(message);
+    this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Milliseconds. The limits fit a network that takes seconds for a round trip. */
+const TIMES = {
+  /** From the first packet to `ready`. */
+  connect: 20_000,
+  /** A connection that says nothing for so long is asked whether it lives... */
+  silence: 45_000,
+  /** ...and is given up if it says nothing for so long after something was sent. */
+  answer: 15_000,
+  /** The same when the page has just become visible: the connection often died meanwhile. */
+  wake: 6_000,
+  /** A frame that is not answered is sent again after this, although the connection lives. */
+  repeat: 30_000,
+  /** A connection that has lived this long was a good one: the next failure is the first again. */
+  healthy: 10_000,
+  typingShown: 5_000,
+  typingSent: 2_000,
+  readSent: 1_000,
+  keepChats: 1_000,
+};
+/** Small, so that a slow network shows the first messages soon. */
+const HISTORY_LIMIT = 50;
+/** After so many connections in a row that ended with a violation of the protocol, the client is to be mended. */
+const MAX_VIOLATIONS = 3;
+
+interface Frame {
+  type: string;
+  payload: Record<string, never> & { message?: string; code?: string; clientId?: string; retryAfterSeconds?: number };
+}
+
+/** A frame that waits for its answer. */
+interface Ask {
+  readonly frame: { type: string; payload: unknown };
+  /** True if the frame of the server answers it. */
+  readonly isAnswer: (type: string, payload: Frame["payload"]) => boolean;
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (error: SessionError) => void;
+}
+
+type Cancel = () => void;
+
+/** One user's live connection, kept up for as long as it is wanted, and what it shows. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #outbox: Outbox;
+  readonly #listeners = new Listeners<[SessionSnapshot, SessionEvent]>();
+  readonly #timelines = new Map<string, Timeline>();
+  readonly #positions = new Map<number, QueuePosition>();
+  #agencyQueue: SessionSnapshot["agencyQueue"];
+  #principal: Principal | undefined;
+  #connection: ConnectionState = { name: "idle" };
+  #snapshot: SessionSnapshot;
+  #synced = false;
+
+  #socket: WebSocketLike | undefined;
+  /** Number of this attempt to connect since the last good connection. */
+  #attempt = 0;
+  #violations = 0;
+  #liveSince: number | undefined;
+  /** The token was renewed since the last `ready`. */
+  #renewed = false;
+  /** How many frames have come, and when the last one did. */
+  #heard = 0;
+  #heardAt = 0;
+  #loaded: Promise<void> | undefined;
+  #cancelRetry: Cancel | undefined;
+  /** Timers that end with the connection. */
+  readonly #timers = new Set<Cancel>();
+
+  /** Asked one after the other, so that an error without an address belongs to the first. */
+  readonly #asks: Ask[] = [];
+  #chatsWanted = false;
+  #catchingUp = false;
+  #waitWanted = false;
+  #isWaiting = false;
+  /** Chats whose next message waits for the time that the service has named. */
+  readonly #held = new Set<string>();
+  readonly #readSent = new Map<string, number>();
+  readonly #typedAt = new Map<string, number>();
+  readonly #typing = new Map<string, Cancel>();
+  readonly #unkept = new Map<string, Cancel>();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#outbox = new Outbox(options.storage, options.owner);
+    this.#snapshot = this.#build();
+  }
+
+  get snapshot(): SessionSnapshot {
+    return this.#snapshot;
+  }
+
+  /** The listener is called for each event, in order, with the state after it. */
+  subscribe(listener: SessionListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Shows what is kept on the device and connects. Resolves when the first is done. */
+  async start(): Promise<void> {
+    await this.#load();
+    if (this.#connection.name === "idle" || this.#connection.name === "ended") {
+      this.#attempt = 0;
+      this.#connect();
+    }
+  }
+
+  stop(): void {
+    this.#end("stopped");
+  }
+
+  /** The network is back, or the page is visible again: connects at once, or checks that the connection lives. */
+  wake(): void {
+    const { name } = this.#connection;
+    if (name === "waiting" || (name === "ended" && this.#connection.reason === "idle")) this.#connect();
+    else if (name === "live") this.#probe(TIMES.wake);
+  }
+
+  /** Resolves with the message's `clientId` when it is stored on the device. */
+  async send(chatId: string, content: string, position?: Position): Promise<string> {
+    await this.#load();
+    const clientId = uuid();
+    const writtenAt = this.#now();
+    await this.#outbox.add({ clientId, chatId, content, writtenAt, ...position });
+    this.#update(chatId);
+    this.#sendNext(chatId);
+    if (this.#connection.name === "ended") this.wake();
+    return clientId;
+  }
+
+  /** Sends a failed message again. */
+  async retry(clientId: string): Promise<void> {
+    await this.#outbox.change(clientId, ({ failure: _, ...message }) => message);
+    const message = this.#outbox.get(clientId);
+    if (!message) return;
+    this.#update(message.chatId);
+    this.#sendNext(message.chatId);
+  }
+
+  /** Throws away a failed message. */
+  discard(clientId: string): void {
+    if (!this.#outbox.get(clientId)?.failure) return;
+    const message = this.#outbox.remove(clientId);
+    if (message) this.#update(message.chatId);
+  }
+
+  /** The own side has read the chat, up to `seq` or its end. */
+  markRead(chatId: string, seq = Number.POSITIVE_INFINITY): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    const read = Math.min(seq, timeline.end);
+    if (read <= timeline.ownReadSeq) return;
+    timeline.ownReadSeq = read;
+    this.#update(chatId);
+    this.#sendRead(chatId);
+  }
+
+  /** The own side is typing. To be called at each key; little of it is sent. */
+  typing(chatId: string): void {
+    const now = this.#clock.now();
+    if (this.#connection.name !== "live" || now - (this.#typedAt.get(chatId) ?? 0) < TIMES.typingSent) return;
+    this.#typedAt.set(chatId, now);
+    this.#write({ type: "typing", payload: { chatId } });
+  }
+
+  /**
+   * Organizers: takes the next request. If nobody waits: with `wait` it comes later, as `new_chat`, also over a new
+   * connection; without, the answer is `none`.
+   */
+  async startChat(wait = false): Promise<"chat" | "waiting" | "none"> {
+    const answer = await this.#ask({ type: "start_chat", payload: { wait: wait || undefined } }, (type, { code }) =>
+      type === "info" ? code === "waiting" || code === "no_new_chats" : type === "new_chat",
+    );
+    if (answer.type === "new_chat") return "chat";
+    return answer.payload.code === "waiting" ? "waiting" : "none";
+  }
+
+  /** Organizers: waits no more. */
+  async stopWaiting(): Promise<void> {
+    this.#waitWanted = false;
+    const frame = { type: "start_chat", payload: { wait: false } };
+    await this.#ask(frame, (type, { code }) => type === "info" && code === "not_waiting");
+  }
+
+  /** Organizers: closes a chat. */
+  async closeChat(chatId: string): Promise<void> {
+    await this.#ask({ type: "close_chat", payload: { chatId } }, isAbout("closed_chat", chatId));
+  }
+
+  /** Organizers: hands a chat to a colleague. */
+  async transferChat(chatId: string, organizerId: number): Promise<void> {
+    const frame = { type: "transfer_chat", payload: { chatId, organizerId } };
+    await this.#ask(frame, isAbout("chat_transferred", chatId));
+  }
+
+  /** Removes a closed chat from the snapshot and from the device, with what could not be sent in it. */
+  forget(chatId: string): void {
+    if (this.#timelines.get(chatId)?.state !== "closed") return;
+    this.#timelines.delete(chatId);
+    for (const { clientId } of this.#outbox.of(chatId)) this.#outbox.remove(clientId);
+    void this.#options.storage.delete(this.#keyOf(chatId));
+    this.#update();
+  }
+
+  // The connection
+
+  #connect(): void {
+    this.#cancelRetry?.();
+    this.#attempt += 1;
+    this.#become({ name: "connecting", attempt: this.#attempt });
+    void this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const attempt = this.#connection;
+    let token: string | undefined;
+    try {
+      token = await this.#options.credentials.token();
+    } catch (error) {
+      if (this.#connection === attempt) this.#waitToRetry(String(error));
+      return;
+    }
+    if (this.#connection !== attempt) return;
+    if (!token) return this.#end("sign-in");
+    const { url, WebSocket = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket } = this.#options;
+    if (!WebSocket) throw new Error("there is no WebSocket here: pass one to the session");
+    const socket = new WebSocket(url);
+    this.#socket = socket;
+    const isCurrent = () => this.#socket === socket;
+    socket.onopen = () => {
+      if (isCurrent()) this.#write({ Authorization: `Bearer ${token}`, protocol: 2 });
+    };
+    socket.onmessage = ({ data }: { data: unknown }) => {
+      if (isCurrent()) this.#receive(String(data));
+    };
+    socket.onclose = ({ code }: { code: number }) => {
+      if (isCurrent()) this.#closed(code, token);
+    };
+    // A close follows.
+    socket.onerror = () => undefined;
+    this.#timer(TIMES.connect, () => {
+      if (this.#connection.name !== "live") this.#lost("the server does not answer");
+    });
+  }
+
+  /** What the close code says, as PROTOCOL.md has it. */
+  #closed(code: number, token: string): void {
+    const tooLarge = code === 1009;
+    if (tooLarge) {
+      // Else it would end the next connection too.
+      const failure = { code: "message_too_large", message: "message too large" };
+      for (const { clientId } of this.#sending())
+        void this.#outbox.change(clientId, (message) => ({ ...message, failure }));
+    }
+    this.#disconnect();
+    this.#violations = tooLarge || code === 1002 || code === 1007 ? this.#violations + 1 : 0;
+    if (this.#violations >= MAX_VIOLATIONS) this.#end("protocol", code);
+    else if (code === 4500 || code === 4501) void this.#renew(token, code);
+    else if (code === 4502) this.#end("replaced", code);
+    else if (code > 4502 && code < 5000) this.#end("refused", code);
+    else if (code === 4000) this.#end("idle", code);
+    // Everybody's connection has ended: not all at the same moment.
+    else if ((code === 1012 || code === 4001) && this.#attempt <= 1)
+      this.#retryIn(this.#random() * 1500, `closed (${code})`);
+    else this.#waitToRetry(`closed (${code})`, code === 1008 ? 30_000 : 0);
+  }
+
+  async #renew(token: string, code: number): Promise<void> {
+    const renewed = this.#renewed;
+    this.#renewed = true;
+    this.#become({ name: "connecting", attempt: this.#attempt });
+    const state = this.#connection;
+    try {
+      const next = renewed ? undefined : await this.#options.credentials.renew?.(token);
+      if (this.#connection !== state) return;
+      if (next && next !== token) this.#connect();
+      else this.#end("sign-in", code);
+    } catch (error) {
+      // No network: neither can the token be renewed nor a connection opened.
+      this.#renewed = false;
+      if (this.#connection === state) this.#waitToRetry(String(error));
+    }
+  }
+
+  /** The connection is dead, although nobody has closed it. */
+  #lost(reason: string): void {
+    this.#disconnect();
+    this.#waitToRetry(reason);
+  }
+
+  #disconnect(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    try {
+      socket?.close();
+    } catch {
+      // It is closed, or it never opened.
+    }
+    if (this.#liveSince !== undefined && this.#clock.now() - this.#liveSince >= TIMES.healthy) {
+      this.#attempt = 0;
+      this.#violations = 0;
+    }
+    this.#liveSince = undefined;
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#held.clear();
+    this.#readSent.clear();
+    this.#isWaiting = false;
+    for (const timeline of this.#timelines.values()) timeline.touch();
+    this.#outbox.disconnected();
+    for (const ask of this.#asks.splice(0)) ask.reject(new SessionError("disconnected", "the connection was lost"));
+  }
+
+  #waitToRetry(reason: string, atLeast = 0): void {
+    this.#retryIn(Math.max(atLeast, backoff(Math.max(1, this.#attempt), this.#random)), reason);
+  }
+
+  #retryIn(milliseconds: number, reason: string): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#clock.after(milliseconds, () => this.#connect());
+    const attempt = this.#attempt + 1;
+    this.#become({ name: "waiting", attempt, at: this.#clock.now() + milliseconds, reason });
+  }
+
+  #end(reason: EndReason, code?: number): void {
+    this.#cancelRetry?.();
+    this.#disconnect();
+    for (const cancel of this.#typing.values()) cancel();
+    this.#typing.clear();
+    for (const chatId of this.#unkept.keys()) this.#keepNow(chatId);
+    this.#become({ name: "ended", reason, ...(code && { code }) });
+  }
+
+  #become(connection: ConnectionState): void {
+    this.#connection = connection;
+    this.#emit({ type: "connection", connection });
+  }
+
+  #write(frame: unknown): void {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** The connection must say something within the time. Anything will do. */
+  #expectLife(within: number): void {
+    const heard = this.#heard;
+    this.#timer(within, () => {
+      if (this.#heard === heard) this.#lost("the connection is silent");
+    });
+  }
+
+  #probe(within: number): void {
+    this.#chatsWanted = true;
+    void this.#catchUp();
+    this.#expectLife(within);
+  }
+
+  #watch(): void {
+    const silentFor = () => this.#clock.now() - this.#heardAt;
+    this.#timer(Math.max(TIMES.silence - silentFor(), TIMES.answer), () => {
+      if (silentFor() >= TIMES.silence) this.#probe(TIMES.answer);
+      this.#watch();
+    });
+  }
+
+  #timer(milliseconds: number, callback: () => void): Cancel {
+    const cancel = this.#clock.after(milliseconds, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+    return () => {
+      this.#timers.delete(cancel);
+      cancel();
+    };
+  }
+
+  // Frames of the server
+
+  #receive(text: string): void {
+    this.#heard += 1;
+    this.#heardAt = this.#clock.now();
+    let frame: Frame;
+    try {
+      frame = JSON.parse(text) as Frame;
+    } catch {
+      return;
+    }
+    const { type, payload } = frame;
+    if (type === "error") return this.#error(payload);
+    const ask = this.#asks[0];
+    const answered = ask?.isAnswer(type, payload);
+    this.#apply(type, payload);
+    if (answered) this.#answer(() => ask?.resolve(frame));
+  }
+
+  #apply(type: string, payload: unknown): void {
+    switch (type) {
+      case "ready":
+        return this.#ready(payload as { principal: Principal });
+      case "chats":
+        return this.#chats((payload as { chats: Chat[] }).chats);
+      case "chat_history":
+        return this.#history(payload as { chatId: string; messages: NumberedMessage[]; lastSeq: number });
+      case "new_chat":
+        return this.#newChat(payload as Chat);
+      case "user_message":
+        return this.#message(payload as NumberedMessage);
+      case "message_saved":
+        return this.#saved(payload as NumberedMessage & { clientId: string });
+      case "closed_chat":
+        return this.#closedChat((payload as { chatId: string }).chatId);
+      case "chat_requeued":
+        return this.#requeued(payload as { chatId: string });
+      case "chat_transferred":
+        return this.#transferred(payload as { chatId: string; organizerId: number });
+      case "queue_position":
+        return this.#position(payload as QueuePosition);
+      case "queue_status":
+        this.#agencyQueue = payload as SessionSnapshot["agencyQueue"];
+        return this.#update();
+      case "typing":
+        return this.#typed((payload as { chatId: string }).chatId);
+      case "read":
+        return this.#read(payload as { chatId: string; seq: number; fromOrganizer: 0 | 1 });
+      case "info":
+        return this.#info((payload as { code?: string }).code);
+      case "resync":
+        this.#chatsWanted = true;
+        void this.#catchUp();
+    }
+  }
+
+  #ready({ principal }: { principal: Principal }): void {
+    if (this.#principal && (this.#principal.realm !== principal.realm || this.#principal.id !== principal.id)) {
+      this.#timelines.clear();
+      this.#positions.clear();
+    }
+    this.#principal = principal;
+    this.#liveSince = this.#clock.now();
+    this.#renewed = false;
+    for (const timeline of this.#timelines.values()) timeline.stuck = false;
+    // Places in the queue come again by themselves; one that does not is none any more.
+    this.#positions.clear();
+    this.#become({ name: "live" });
+    this.#chatsWanted = true;
+    void this.#catchUp();
+    this.#watch();
+    // Another tab may have written something and be gone.
+    void this.#outbox.load().then(() => {
+      for (const chatId of this.#outbox.chatIds()) this.#sendNext(chatId);
+    });
+    if (this.#waitWanted) this.startChat(true).catch(() => undefined);
+  }
+
+  #chats(chats: Chat[]): void {
+    for (const chat of chats) {
+      const timeline = this.#timelines.get(chat.id);
+      if (timeline && (chat.lastSeq ?? 0) < timeline.end) timeline.reset();
+      const read = timeline?.ownReadSeq ?? 0;
+      this.#upsert(chat);
+      if (read > (chat.ownReadSeq ?? 0)) this.#sendRead(chat.id);
+    }
+    for (const [id, timeline] of this.#timelines) {
+      if (timeline.state !== "closed" && !chats.some((chat) => chat.id === id)) this.#closedChat(id);
+    }
+    // The chat has ended, and nothing is left that could show what was not sent in it.
+    for (const chatId of this.#outbox.chatIds()) {
+      if (this.#timelines.has(chatId)) continue;
+      for (const { clientId } of this.#outbox.of(chatId)) this.#outbox.remove(clientId);
+    }
+    this.#update();
+  }
+
+  #history({ chatId, messages, lastSeq }: { chatId: string; messages: NumberedMessage[]; lastSeq: number }): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    const isNew = timeline.caughtUp;
+    timeline.lastSeq = Math.max(timeline.lastSeq, lastSeq);
+    const shown = messages.flatMap((message) => this.#place(timeline, message));
+    timeline.touch();
+    this.#show(chatId, shown, isNew);
+  }
+
+  #newChat(chat: Chat): void {
+    const timeline = this.#upsert(chat);
+    this.#positions.delete(chat.eventId);
+    if (this.#principal?.realm === "organizer") {
+      this.#waitWanted = false;
+      this.#isWaiting = false;
+    }
+    this.#keep(chat.id);
+    this.#emit({ type: "new_chat", chatId: chat.id, eventId: chat.eventId });
+    if (timeline.isMissingMessages) void this.#catchUp();
+  }
+
+  #message(message: NumberedMessage): void {
+    const timeline = this.#timelines.get(message.chatId);
+    if (!timeline) {
+      // It is in the history of the chat, which is known after the next answer.
+      this.#chatsWanted = true;
+      void this.#catchUp();
+      return;
+    }
+    if (message.fromOrganizer !== this.#side()) this.#stopTyping(timeline);
+    this.#show(message.chatId, this.#place(timeline, message), true);
+    if (timeline.isMissingMessages) void this.#catchUp();
+    this.#sendNext(message.chatId);
+  }
+
+  #saved({ clientId, id, chatId, seq, timeSent }: Message & { clientId: string; seq: number }): void {
+    const outgoing = this.#outbox.get(clientId);
+    const timeline = this.#timelines.get(chatId);
+    if (outgoing && timeline && this.#principal) {
+      const { content, lat, lng, writtenAt } = outgoing;
+      const position = lat !== undefined && lng !== undefined ? { lat, lng } : {};
+      const from = { authorId: this.#principal.id, fromOrganizer: this.#side() };
+      timeline.wrote(clientId, writtenAt);
+      this.#outbox.saved(clientId, { id, seq, timeSent });
+      const shown = this.#place(timeline, { id, chatId, seq, timeSent, clientId, content, ...from, ...position });
+      this.#show(chatId, shown, true);
+    } else {
+      this.#outbox.remove(clientId);
+      this.#update(chatId);
+    }
+    this.#sendNext(chatId);
+  }
+
+  #closedChat(chatId: string): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    timeline.state = "closed";
+    this.#stopTyping(timeline);
+    this.#failAll(chatId);
+    timeline.touch();
+    this.#keep(chatId);
+    this.#emit({ type: "closed_chat", chatId });
+  }
+
+  #requeued({ chatId }: { chatId: string }): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    // The organizer does not have it any more.
+    timeline.state = this.#principal?.realm === "organizer" ? "closed" : "waiting";
+    if (timeline.state === "closed") this.#failAll(chatId);
+    this.#stopTyping(timeline);
+    timeline.touch();
+    this.#keep(chatId);
+    this.#emit({ type: "chat_requeued", chatId });
+  }
+
+  #transferred({ chatId, organizerId }: { chatId: string; organizerId: number }): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    const { organizerName: _, ...chat } = timeline.chat;
+    timeline.chat = { ...chat, organizerId };
+    if (this.#principal?.realm === "organizer") {
+      timeline.state = "closed";
+      this.#failAll(chatId);
+    } else {
+      // Who has it now is in the chat.
+      this.#chatsWanted = true;
+      void this.#catchUp();
+    }
+    this.#stopTyping(timeline);
+    timeline.touch();
+    this.#keep(chatId);
+    this.#emit({ type: "chat_transferred", chatId, organizerId });
+  }
+
+  #position(position: QueuePosition): void {
+    this.#positions.set(position.eventId, position);
+    this.#emit({ type: "queue_position", eventId: position.eventId, position: position.position });
+  }
+
+  #typed(chatId: string): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    this.#stopTyping(timeline);
+    timeline.typing = true;
+    timeline.touch();
+    const cancel = this.#clock.after(TIMES.typingShown, () => {
+      this.#stopTyping(timeline);
+      this.#update(chatId);
+    });
+    this.#typing.set(chatId, cancel);
+    this.#emit({ type: "typing", chatId });
+  }
+
+  #read({ chatId, seq, fromOrganizer }: { chatId: string; seq: number; fromOrganizer: 0 | 1 }): void {
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
+    if (fromOrganizer === this.#side()) timeline.ownReadSeq = Math.max(timeline.ownReadSeq, seq);
+    else timeline.readSeq = Math.max(timeline.readSeq, seq);
+    timeline.touch();
+    this.#keep(chatId);
+    this.#emit({ type: "read", chatId, seq, fromOrganizer: fromOrganizer === 1 });
+  }
+
+  #info(code: string | undefined): void {
+    if (code !== "waiting" && code !== "not_waiting") return;
+    this.#isWaiting = this.#waitWanted = code === "waiting";
+    this.#update();
+  }
+
+  #error({ code = "unknown", message = "", clientId, retryAfterSeconds }: Frame["payload"]): void {
+    if (clientId) return this.#refused(clientId, { code, message }, retryAfterSeconds);
+    const ask = this.#asks[0];
+    const chatId = (ask?.frame.payload as { chatId?: string } | undefined)?.chatId;
+    if (ask && (code !== "no_access" || (chatId && message.includes(chatId)))) {
+      return this.#answer(() => ask.reject(new SessionError(code, message, retryAfterSeconds)));
+    }
+    this.#emit({ type: "error", code, message, ...(retryAfterSeconds && { retryAfterSeconds }) });
+  }
+
+  // Asking and catching up
+
+  #ask(frame: Ask["frame"], isAnswer: Ask["isAnswer"]): Promise<Frame> {
+    return new Promise((resolve, reject) => {
+      if (this.#connection.name !== "live") return reject(new SessionError("disconnected", "there is no connection"));
+      this.#asks.push({ frame, isAnswer, resolve, reject });
+      if (this.#asks.length === 1) this.#askFirst();
+    });
+  }
+
+  #askFirst(): void {
+    const ask = this.#asks[0];
+    if (!ask) return;
+    this.#write(ask.frame);
+    this.#expectLife(TIMES.answer);
+    this.#timer(TIMES.repeat, () => {
+      if (this.#asks[0] !== ask) return;
+      this.#answer(() => ask.reject(new SessionError("timeout", "the service does not answer")));
+    });
+  }
+
+  #answer(settle: () => void): void {
+    this.#asks.shift();
+    settle();
+    this.#askFirst();
+  }
+
+  /** Asks for chats if they are wanted, then for what is missing of each, until nothing is missing. */
+  async #catchUp(): Promise<void> {
+    if (this.#catchingUp || this.#connection.name !== "live") return;
+    this.#catchingUp = true;
+    const socket = this.#socket;
+    try {
+      while (this.#chatsWanted || this.#firstMissing()) {
+        const timeline = this.#firstMissing();
+        if (this.#chatsWanted || !timeline) {
+          this.#chatsWanted = false;
+          await this.#ask({ type: "get_chats", payload: {} }, (type) => type === "chats").catch((error) => {
+            this.#chatsWanted = true;
+            throw error;
+          });
+          continue;
+        }
+        const { end, chat } = timeline;
+        const payload = { chatId: chat.id, afterSeq: end, limit: HISTORY_LIMIT };
+        await this.#ask({ type: "get_chat_history", payload }, isAbout("chat_history", chat.id));
+        timeline.stuck = timeline.end === end && timeline.lastSeq > end;
+      }
+      if (!this.#synced) {
+        this.#synced = true;
+        this.#update();
+      }
+    } catch (error) {
+      const { code, retryAfterSeconds = 1 } = error as SessionError;
+      if (code === "no_access") this.#chatsWanted = true;
+      if (this.#socket === socket) {
+        this.#timer(retryAfterSeconds * 1000 * (1 + this.#random() / 2), () => void this.#catchUp());
+      }
+    } finally {
+      this.#catchingUp = false;
+      // A new connection may have come meanwhile.
+      if (this.#socket !== socket) void this.#catchUp();
+    }
+  }
+
+  #firstMissing(): Timeline | undefined {
+    for (const timeline of this.#timelines.values()) if (timeline.isMissingMessages) return timeline;
+    return undefined;
+  }
+
+  // The send queue
+
+  /** Sends the next message of a chat. One at a time, so that they are stored in order. */
+  #sendNext(chatId: string): void {
+    if (this.#connection.name !== "live" || this.#held.has(chatId)) return;
+    const next = this.#outbox.of(chatId).find((message) => !message.failure && !message.saved);
+    if (!next || next.sending) return;
+    const { clientId, content, lat, lng } = next;
+    void this.#outbox.change(clientId, (message) => ({ ...message, sending: true }));
+    this.#update(chatId);
+    this.#write({ type: "send_message", payload: { chatId, message: content, clientId, lat, lng } });
+    this.#expectLife(TIMES.answer);
+    this.#timer(TIMES.repeat, () => {
+      if (this.#outbox.get(clientId)?.sending) this.#sendAgain(chatId, clientId);
+    });
+  }
+
+  #sendAgain(chatId: string, clientId: string): void {
+    void this.#outbox.change(clientId, ({ sending: _, ...message }) => message);
+    this.#update(chatId);
+    this.#sendNext(chatId);
+  }
+
+  #refused(clientId: string, failure: Failure, retryAfterSeconds?: number): void {
+    const chatId = this.#outbox.get(clientId)?.chatId;
+    if (!chatId) return;
+    if (retryAfterSeconds !== undefined) {
+      this.#held.add(chatId);
+      void this.#outbox.change(clientId, ({ sending: _, ...message }) => message);
+      this.#update(chatId);
+      this.#timer(retryAfterSeconds * 1000 * (1 + this.#random() / 4), () => {
+        this.#held.delete(chatId);
+        this.#sendNext(chatId);
+      });
+      return;
+    }
+    this.#fail(clientId, failure);
+    if (failure.code === "no_access") {
+      this.#chatsWanted = true;
+      void this.#catchUp();
+    }
+    this.#sendNext(chatId);
+  }
+
+  #fail(clientId: string, failure: Failure): void {
+    void this.#outbox.change(clientId, ({ sending: _, ...message }) => ({ ...message, failure }));
+    const chatId = this.#outbox.get(clientId)?.chatId ?? "";
+    this.#timelines.get(chatId)?.touch();
+    this.#snapshot = this.#build();
+    const message = this.#viewOf(chatId, clientId);
+    if (message) this.#emit({ type: "failed", chatId, message });
+  }
+
+  #failAll(chatId: string): void {
+    for (const { clientId, failure, saved } of this.#outbox.of(chatId)) {
+      if (!failure && !saved) this.#fail(clientId, { code: "closed", message: "the chat is closed" });
+    }
+  }
+
+  #sending() {
+    return [...this.#outbox.chatIds()].flatMap((id) => this.#outbox.of(id)).filter((message) => message.sending);
+  }
+
+  #sendRead(chatId: string): void {
+    const seq = this.#timelines.get(chatId)?.ownReadSeq ?? 0;
+    // While there is an entry its timer runs, and sends what has been read since.
+    if (this.#connection.name !== "live" || this.#readSent.has(chatId)) return;
+    this.#readSent.set(chatId, seq);
+    this.#write({ type: "read", payload: { chatId, seq } });
+    this.#timer(TIMES.readSent, () => {
+      this.#readSent.delete(chatId);
+      if ((this.#timelines.get(chatId)?.ownReadSeq ?? 0) > seq) this.#sendRead(chatId);
+    });
+  }
+
+  // What is shown
+
+  #upsert(chat: Chat): Timeline {
+    const timeline = this.#timelines.get(chat.id) ?? new Timeline(chat);
+    this.#timelines.set(chat.id, timeline);
+    timeline.update(chat);
+    return timeline;
+  }
+
+  /** Puts a message in its place, and takes it from the send queue once it has it. */
+  #place(timeline: Timeline, message: NumberedMessage): NumberedMessage[] {
+    const outgoing = this.#outbox.get(message.clientId);
+    if (outgoing) {
+      timeline.wrote(outgoing.clientId, outgoing.writtenAt);
+      this.#outbox.saved(outgoing.clientId, message);
+    }
+    const shown = timeline.add(message);
+    for (const { clientId } of shown) this.#outbox.remove(clientId);
+    return shown;
+  }
+
+  /** Tells what has got its place. */
+  #show(chatId: string, shown: NumberedMessage[], isNew: boolean): void {
+    this.#keep(chatId);
+    this.#update(chatId);
+    for (const { seq } of shown) {
+      const message = this.#timelines.get(chatId)?.messageView(seq);
+      if (!message) continue;
+      if (message.writtenAt) this.#emit({ type: "saved", chatId, message });
+      else this.#emit({ type: "message", chatId, message, isNew });
+    }
+  }
+
+  #stopTyping(timeline: Timeline): void {
+    this.#typing.get(timeline.chat.id)?.();
+    this.#typing.delete(timeline.chat.id);
+    timeline.typing = false;
+    timeline.touch();
+  }
+
+  #viewOf(chatId: string, clientId: string) {
+    const chat = this.#snapshot.chats.find(({ id }) => id === chatId);
+    return chat?.messages.find((message) => message.clientId === clientId);
+  }
+
+  #side(): 0 | 1 {
+    return this.#principal?.realm === "organizer" ? 1 : 0;
+  }
+
+  #now(): string {
+    return new Date(this.#clock.now()).toISOString();
+  }
+
+  /** Something has changed that is no event of its own. */
+  #update(chatId?: string): void {
+    if (chatId) this.#timelines.get(chatId)?.touch();
+    this.#emit({ type: "update" });
+  }
+
+  #emit(event: SessionEvent): void {
+    this.#snapshot = this.#build();
+    this.#listeners.tell(this.#snapshot, event);
+  }
+
+  #build(): SessionSnapshot {
+    const views = [...this.#timelines].map(([id, timeline]) => timeline.view(this.#principal, this.#outbox.of(id)));
+    return {
+      connection: this.#connection,
+      principal: this.#principal,
+      chats: views.sort((a, b) => (a.chat.timeStart < b.chat.timeStart ? 1 : -1)),
+      synced: this.#synced,
+      positions: [...this.#positions.values()],
+      agencyQueue: this.#agencyQueue,
+      waitingForChat: this.#isWaiting,
+      persistent: this.#options.storage.persistent,
+    };
+  }
+
+  // What is kept
+
+  #load(): Promise<void> {
+    this.#loaded ??= (async () => {
+      await this.#outbox.load();
+      const stored = this.#options.keepChats ? await this.#options.storage.list<StoredChat>(this.#keyOf("")) : [];
+      for (const { value } of stored) {
+        this.#principal ??= value.principal;
+        this.#timelines.set(value.chat.id, Timeline.restore(value));
+      }
+      this.#update();
+    })();
+    return this.#loaded;
+  }
+
+  /** Stores a chat soon, together with what else happens to it until then. */
+  #keep(chatId: string): void {
+    if (!this.#options.keepChats || this.#unkept.has(chatId)) return;
+    this.#unkept.set(
+      chatId,
+      this.#clock.after(TIMES.keepChats, () => this.#keepNow(chatId)),
+    );
+  }
+
+  #keepNow(chatId: string): void {
+    this.#unkept.get(chatId)?.();
+    this.#unkept.delete(chatId);
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline || !this.#principal) return;
+    void this.#options.storage.set(this.#keyOf(chatId), timeline.toStored(this.#principal));
+  }
+
+  #keyOf(chatId: string): string {
+    return `chats/${this.#options.owner}/${chatId}`;
+  }
+}
+
+function isAbout(type: string, chatId: string): Ask["isAnswer"] {
+  return (answer, payload) => answer === type && (payload as { chatId?: string }).chatId === chatId;
+}

@@ -1,0 +1,37 @@
+// Chromium for the tests of the pages.
+import { chromium } from "playwright-core";
+
+export function launchBrowser() {
+  return chromium.launch({
+    executablePath: process.env.MAYDAY_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--disable-quic",
+    ],
+  });
+}
+
+/** A phone in Kraków whose owner lets pages know where it is. */
+export const PHONE = {
+  viewport: { width: 390, height: 844 },
+  locale: "en-GB",
+  timezoneId: "Europe/Warsaw",
+  geolocation: { latitude: 50.0614, longitude: 19.9383, accuracy: 12 },
+  permissions: ["geolocation"],
+};
+
+/** Fails the test if the page has logged an error or broken its content security policy. */
+export function watchErrors(page) {
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    const expected = /Failed to load resource|WebSocket connection to/;
+    if (message.type() === "error" && !expected.test(message.text())) errors.push(message.text());
+  });
+  return errors;
+}

@@ -1,0 +1,289 @@
+// What the phone page does in states that real services are hard to bring to, by keyboard, and for a screen reader.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { FakeService, ORIGIN } from "./fake.mjs";
+
+let browser;
+let context;
+let page;
+let service;
+let errors;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext({ ...PHONE, serviceWorkers: "block" });
+  context.setDefaultTimeout(10_000);
+  service = new FakeService();
+  await service.attach(context);
+  page = await context.newPage();
+  errors = watchErrors(page);
+});
+afterEach(async () => {
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+const help = () => page.getByRole("button", { name: "I need help" });
+const text = (words) => page.getByText(words).first();
+const open = async (address = "/help/1") => {
+  await page.goto(ORIGIN + address);
+  await text("If you can, tell more").waitFor();
+};
+const press = async () => {
+  await open();
+  await help().click();
+  await text("You are number 3 in the queue").waitFor();
+};
+
+test("a press sends what was told before it, and once only", async () => {
+  await open();
+  await page.getByLabel("Threat or violence").check();
+  await page.getByLabel("A few words").fill("Block C");
+  await help().dblclick();
+  await text("You are number 3 in the queue").waitFor();
+  assert.equal(service.presses.length, 1);
+  const [{ kind, description, clientId, pressedAt }] = service.presses;
+  assert.deepEqual([kind, description], ["threat", "Block C"]);
+  assert.match(clientId, /^[0-9a-f-]{36}$/);
+  assert(Math.abs(Date.now() - Date.parse(pressedAt)) < 60_000);
+});
+
+test("the position follows the press, with accuracy and time", async () => {
+  await press();
+  await text("Position known, accurate to 12 m").waitFor();
+  await service.until(() => service.request.lat);
+  const said = service.request;
+  assert.deepEqual([said.lat, said.lng, said.accuracy], [50.0614, 19.9383, 12]);
+  assert(Date.parse(said.positionAt) <= Date.now());
+});
+
+test("a refused position costs nothing", async () => {
+  await context.clearPermissions();
+  await press();
+  await text("Your request counts the same").waitFor();
+  assert.equal(service.presses.length, 1);
+  assert.equal(service.request.lat, undefined);
+});
+
+test("what is told after the press reaches the request", async () => {
+  await press();
+  await page.getByLabel("Injury or illness").check();
+  await text("The team sees what you have added.").waitFor();
+  await page.getByLabel("A few words").fill("My leg");
+  await page.getByRole("button", { name: "Tell the team" }).click();
+  await page.getByRole("button", { name: "Tell the team" }).waitFor({ state: "detached" });
+  await text("The team sees what you have added.").waitFor();
+  assert.deepEqual([service.request.kind, service.request.description], ["medical", "My leg"]);
+});
+
+test("with the service down the press is kept, and sent by itself when it answers", async () => {
+  service.failing = 503;
+  await open();
+  await text("The service does not answer. Pressing and writing still work").waitFor();
+  await help().click();
+  await text("Saved on this phone").waitFor();
+  await text("It is sent again by itself").waitFor();
+  service.failing = 0;
+  await page.getByRole("button", { name: "Try now" }).click();
+  await text("You are number 3 in the queue").waitFor();
+  assert.equal(service.presses.length, 1);
+});
+
+test("without storage the page says what is lost, and works", async () => {
+  await page.addInitScript(() => {
+    for (const name of ["indexedDB", "localStorage"]) {
+      Object.defineProperty(window, name, {
+        get() {
+          throw new DOMException("denied", "SecurityError");
+        },
+      });
+    }
+  });
+  await press();
+  await text("This browser keeps nothing. Leave this page open").waitFor();
+  await text("Kept while this page is open").waitFor();
+});
+
+test("a request can be taken back while it waits", async () => {
+  await press();
+  await page.getByRole("button", { name: "Take the request back" }).click();
+  await page.getByRole("button", { name: "No, keep it" }).click();
+  await page.getByRole("button", { name: "Take the request back" }).click();
+  await page.getByRole("button", { name: "Yes, take it back" }).click();
+  await page.getByRole("heading", { name: "Your request is taken back." }).waitFor();
+  assert.equal(service.request, undefined);
+  await page.getByRole("button", { name: "I need help again" }).click();
+  await text("You are number 3 in the queue").waitFor();
+});
+
+test("a position is shared only while the switch is on", async () => {
+  await press();
+  service.take("Anna");
+  const share = page.getByLabel("Share my position while this chat is open");
+  await share.check();
+  await text("My position, accurate to 12 m").waitFor();
+  assert.equal(service.messages.at(-1).lat, 50.0614);
+  await share.uncheck();
+  await page.getByRole("button", { name: "Yes", exact: true }).click();
+  await page.locator(".mine", { hasText: "Yes" }).getByText("Delivered").waitFor();
+  assert.equal(service.messages.at(-1).lat, undefined);
+});
+
+test("a chat that loses its helper goes back into the queue", async () => {
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  service.chat.state = "waiting";
+  service.request = { ...service.request, state: "waiting", position: 1 };
+  service.tell("chat_requeued", { chatId: "c1", organizerId: 12 });
+  service.tell("queue_position", { eventId: 1, position: 1, estimatedWaitSeconds: -1 });
+  await text("Your helper has lost the connection").waitFor();
+  await text("You are next").waitFor();
+});
+
+test("a signed-in person whose token has ended signs in again and is back", async () => {
+  await press();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("E-mail address").fill("ola@example.org");
+  await page.getByLabel("Password").fill("wrong-password");
+  await page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await text("The e-mail address or the password is wrong.").waitFor();
+  await page.getByLabel("Password").fill("right-password");
+  await page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  service.failing = 401;
+  await page.reload();
+  await text("Your sign-in has ended. Sign in again").waitFor();
+  service.failing = 0;
+  await page.getByLabel("E-mail address").fill("ola@example.org");
+  await page.getByLabel("Password").fill("right-password");
+  await page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await text("You are number 3 in the queue").waitFor();
+});
+
+test("text of others stays text, in its place", async () => {
+  const bad = '\u202Egnp.exe <img src=x onerror="document.title=1"> 🆘';
+  service.events[0] = { ...service.events[0], name: bad };
+  await open();
+  await help().click();
+  await text("You are number 3 in the queue").waitFor();
+  service.take(bad);
+  service.write(bad);
+  await page.locator(".message", { hasText: "gnp.exe" }).waitFor();
+  assert.equal(await page.locator("main img").count(), 0);
+  const head = await page.locator(".there").textContent();
+  assert(!head.includes("\u202E"), "a name has no bidi overrides");
+  assert.equal(await page.locator(".message bdi[dir=auto]").last().textContent(), bad);
+});
+
+test("all of it works by keyboard", async () => {
+  await open();
+  await help().focus();
+  await page.keyboard.press("Enter");
+  await text("You are number 3 in the queue").waitFor();
+  // The focus goes with the screen, and not back to the top of the document.
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  service.take("Anna");
+  await page.getByLabel("Your message").focus();
+  await page.keyboard.type("I am here");
+  await page.keyboard.press("Enter");
+  await page.locator(".mine", { hasText: "I am here" }).waitFor();
+  await page.getByRole("button", { name: "I am safe" }).focus();
+  await page.keyboard.press("Enter");
+  // The safe answer has the focus; Escape is the same.
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "No, not yet");
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /I am safe/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.locator(".mine", { hasText: "I am safe." }).waitFor();
+});
+
+test("a screen reader is told what changes", async () => {
+  await page.addInitScript(() => {
+    window.said = [];
+    addEventListener("DOMContentLoaded", () => {
+      for (const id of ["announce", "announce-urgent"]) {
+        const region = document.getElementById(id);
+        const observer = new MutationObserver(() => window.said.push(`${id}: ${region.textContent}`));
+        observer.observe(region, { childList: true, characterData: true, subtree: true });
+      }
+    });
+  });
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  service.write("Where are you?");
+  await text("Where are you?").waitFor();
+  service.close();
+  await page.getByRole("heading", { name: "The chat has ended" }).waitFor();
+  const said = (await page.evaluate(() => window.said)).map((text) => text.replace(/[\u2068\u2069]/g, ""));
+  assert.equal(said[0], "announce: Saved on this phone");
+  assert(said.includes("announce: You are number 3 in the queue. Expected wait: about 4 minutes"));
+  assert(said.includes("announce: Anna is with you"));
+  assert(said.includes("announce-urgent: The team writes: Where are you?"));
+  assert.equal(said.at(-1), "announce: The chat has ended");
+});
+
+test("quiet mode is one tap, stays, and neither sounds nor vibrates", async () => {
+  await page.addInitScript(() => {
+    window.noises = 0;
+    navigator.vibrate = () => ++window.noises;
+  });
+  await open();
+  await page.getByRole("button", { name: "Quiet mode" }).click();
+  await page.reload();
+  const quiet = page.getByRole("button", { name: "Quiet mode", pressed: true });
+  await quiet.waitFor();
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(0, 0, 0)");
+  await help().click();
+  await text("You are number 3 in the queue").waitFor();
+  service.take("Anna");
+  service.write("Hello");
+  await text("Hello").waitFor();
+  assert.equal(await page.evaluate(() => window.noises), 0);
+  await quiet.click();
+  service.write("Hello again");
+  await text("Hello again").waitFor();
+  assert.equal(await page.evaluate(() => window.noises), 1);
+});
+
+test("only the chosen language is loaded, and it can be changed", async () => {
+  const loaded = [];
+  page.on("request", (request) => {
+    const language = /assets\/([a-z]{2})-/.exec(request.url())?.[1];
+    if (language) loaded.push(language);
+  });
+  await open();
+  assert.deepEqual([...new Set(loaded)], ["en"]);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Language").selectOption("ar");
+  await page.getByRole("heading", { name: "الإعدادات" }).waitFor();
+  assert.deepEqual(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]), [
+    "ar",
+    "rtl",
+  ]);
+  await page.reload();
+  await page.getByRole("button", { name: "أحتاج إلى مساعدة" }).waitFor();
+});
+
+test("an event is found by name, and by what is near", async () => {
+  await page.goto(`${ORIGIN}/help`);
+  await page.getByRole("searchbox").fill("derby");
+  await page.getByRole("link", { name: "Summer Night" }).waitFor({ state: "detached" });
+  await page.getByRole("searchbox").fill("");
+  await page.getByRole("link", { name: "Summer Night" }).waitFor();
+  await page.getByRole("button", { name: "What is near me" }).click();
+  await text("Nearest first").waitFor();
+  await page.getByRole("link").first().click();
+  await help().waitFor();
+  assert.match(page.url(), /\/help\/\d$/);
+  await page.goBack();
+  await page.getByRole("searchbox").waitFor();
+});

@@ -1,0 +1,281 @@
+// What a person goes through, in a real browser and with real services. The team is played by the client library.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { organizer, System, takeChat, until, untilMessages } from "./system.mjs";
+
+const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
+const PATIENCE_MS = 30_000;
+
+let system;
+let team;
+let browser;
+before(async () => {
+  [system, browser] = await Promise.all([System.up(), launchBrowser()]);
+  team = await organizer(system);
+});
+after(async () => {
+  team?.stop();
+  await Promise.all([browser?.close(), system?.down()]);
+});
+
+/** A phone with an empty memory. */
+async function phone(options = {}) {
+  const context = await browser.newContext({ ...PHONE, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  return { context, page, errors: watchErrors(page) };
+}
+
+const address = () => new URL(`/help/${system.event}`, system.ready.organizer).href;
+const help = (page) => page.locator("button.press");
+const waiting = () => team.snapshot.agencyQueue?.waiting;
+const queueHas = (n) => until(team, `${n} wait`, () => waiting() === n);
+const messageOf = (page, text) => page.locator(".message", { hasText: text });
+
+async function openPage(page) {
+  await page.goto(address());
+  await page.locator("h1 bdi").waitFor();
+}
+
+async function press(page) {
+  await openPage(page);
+  await help(page).click();
+  await page.getByText("You are next").first().waitFor();
+}
+
+/** The pictures of README.md. */
+async function picture(page, name) {
+  await mkdir(images, { recursive: true });
+  await page.screenshot({ path: path.join(images, `${name}.png`) });
+}
+
+/** The chat ends on the team's side, so that the next story finds nothing open. */
+async function closeChat(page, chatId) {
+  await team.closeChat(chatId);
+  await page.getByText("The chat has ended").first().waitFor();
+}
+
+test("a person presses, is helped, and is safe", async () => {
+  const { context, page, errors } = await phone();
+  await openPage(page);
+  await picture(page, "help-press");
+  await page.getByLabel("Injury or illness").check();
+  await help(page).click();
+  await page.getByText("You are next").first().waitFor();
+  await page.getByText("Position known, accurate to 12 m").waitFor();
+  await picture(page, "help-ladder");
+  await queueHas(1);
+  const chatId = await takeChat(team);
+  await page.locator(".there").waitFor();
+  await team.send(chatId, "This is the team at the north gate. Are you hurt?");
+  await messageOf(page, "Are you hurt?").waitFor();
+  await page.getByRole("button", { name: "I am hurt" }).click();
+  await until(team, "the answer is there", ({ chats }) =>
+    chats.some(({ messages }) => messages.some(({ content, mine }) => !mine && content === "I am hurt")),
+  );
+  team.markRead(chatId);
+  await messageOf(page, "I am hurt").last().getByText("Read").waitFor();
+  await page.getByText("They have read it").first().waitFor();
+  await team.send(chatId, "Stay where you are. Two of us are on the way.");
+  await messageOf(page, "on the way").waitFor();
+  await picture(page, "help-chat");
+  await page.getByRole("button", { name: "I am safe" }).click();
+  await page.getByRole("button", { name: "Yes, I am safe" }).click();
+  await messageOf(page, "I am safe.").waitFor();
+  await closeChat(page, chatId);
+  await help(page).waitFor();
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("a press without network is kept while the page is closed, and sent once with its own time", async () => {
+  const { context, page } = await phone();
+  await openPage(page);
+  // The shell is kept for when there is no network.
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+    for (;;) {
+      const names = await caches.keys();
+      const cache = await caches.open(names[0]);
+      if ((await cache.keys()).some(({ url }) => url.includes("/assets/en-"))) return;
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+  });
+  await context.setOffline(true);
+  await help(page).click();
+  await page.getByText("Saved on this phone").first().waitFor();
+  const pressedAt = Date.now();
+  await page.getByText("It is sent by itself as soon as there is one").waitFor();
+  await page.close();
+  assert.notEqual(waiting(), 1);
+
+  const again = await context.newPage();
+  await again.goto(address());
+  await again.getByText("It is sent by itself as soon as there is one").waitFor();
+  await picture(again, "help-offline");
+  await context.setOffline(false);
+  await again.getByText("You are next").first().waitFor();
+  await queueHas(1);
+  const kept = await again.locator(".rung time").first().getAttribute("datetime");
+  const received = await again.locator(".rung time").nth(1).getAttribute("datetime");
+  assert(Math.abs(Date.parse(kept) - pressedAt) < 5000, "the request has the time of its press");
+  assert(Date.parse(received) > pressedAt, "the service has received it later");
+  const chatId = await takeChat(team);
+  await again.locator(".there").waitFor();
+  await closeChat(again, chatId);
+  await context.close();
+});
+
+test("20 % loss and a minute without network end with one request in the queue", async () => {
+  const { context, page } = await phone({ serviceWorkers: "block" });
+  await page.clock.install();
+  // Of ten calls one is lost on the way, and the answer to another on the way back.
+  let calls = 0;
+  const answered = [];
+  await context.route("**/participant/**", async (route) => {
+    const call = ++calls % 10;
+    if (call === 3) return route.abort("connectionreset");
+    const response = await route.fetch();
+    answered.push(`${route.request().method()} ${new URL(route.request().url()).pathname}`);
+    return call === 7 ? route.abort("connectionreset") : route.fulfill({ response });
+  });
+  await openPage(page);
+  // The press reaches the service, but its answer is lost, and then there is no network at all.
+  calls = 6;
+  await help(page).click();
+  await page.getByText("It is sent again by itself").waitFor();
+  await context.setOffline(true);
+  await page.getByText("There is no network").waitFor();
+  await page.clock.runFor(60_000);
+  await context.setOffline(false);
+  await page.getByText("You are next").first().waitFor();
+  await queueHas(1);
+  const presses = answered.filter((call) => call === "POST /participant/chat-requests");
+  assert(presses.length >= 2, "the service was asked more than once");
+  const chatId = await takeChat(team);
+  await page.locator(".there").waitFor();
+  assert.equal(waiting(), 0);
+  await closeChat(page, chatId);
+  await context.close();
+});
+
+test("a guest who signs up keeps the open request, and finds it on a second phone", async () => {
+  const email = `ola-${Date.now()}@example.org`;
+  const password = "correct horse battery";
+  const first = await phone();
+  await press(first.page);
+  await first.page.getByRole("button", { name: "Settings" }).click();
+  await first.page.getByRole("button", { name: "Create an account" }).click();
+  await first.page.getByLabel("E-mail address").fill(email);
+  await first.page.getByLabel("Password").fill(password);
+  await first.page.locator("form").getByRole("button", { name: "Create an account" }).click();
+  await first.page.locator("dialog").waitFor({ state: "detached" });
+  await first.page.getByText("You are next").first().waitFor();
+
+  const second = await phone({ serviceWorkers: "block" });
+  await openPage(second.page);
+  await second.page.getByRole("button", { name: "Settings" }).click();
+  await second.page.getByRole("button", { name: "Sign in" }).click();
+  await second.page.getByLabel("E-mail address").fill(email);
+  await second.page.getByLabel("Password").fill(password);
+  await second.page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await second.page.getByText("You are next").first().waitFor();
+  await queueHas(1);
+
+  // Both phones are in the chat, and what is written on one is seen on the other.
+  const chatId = await takeChat(team);
+  await Promise.all([first, second].map(({ page }) => page.locator(".there").waitFor()));
+  await team.send(chatId, "Hello, both of you");
+  await Promise.all([first, second].map(({ page }) => messageOf(page, "both of you").waitFor()));
+  await first.page.getByRole("button", { name: "I have moved" }).click();
+  await second.page.locator(".message.mine", { hasText: "I have moved" }).waitFor();
+  await second.page.getByLabel("Your message").fill("From the second phone");
+  await second.page.getByRole("button", { name: "Send" }).click();
+  await first.page.locator(".message.mine", { hasText: "From the second phone" }).waitFor();
+  await untilMessages(team, chatId, false, ["I have moved", "From the second phone"]);
+  await closeChat(first.page, chatId);
+  await second.page.getByText("The chat has ended").first().waitFor();
+  assert.deepEqual([...first.errors, ...second.errors], []);
+  await Promise.all([first.context.close(), second.context.close()]);
+});
+
+test("a guest who signs in to an account takes the open request there", async () => {
+  const email = `jan-${Date.now()}@example.org`;
+  const password = "correct horse battery";
+  const signedUp = await fetch(`${system.ready.participant}/auth/sign-up`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email, password, confirmPassword: password, phoneNumber: "" }),
+  });
+  assert.equal(signedUp.status, 201);
+  const { token } = await signedUp.json();
+  const { context, page } = await phone();
+  await press(page);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await page.getByText("You are next").first().waitFor();
+  const mine = await fetch(`${system.ready.participant}/chat-requests/mine`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  assert.deepEqual(
+    (await mine.json()).map(({ eventId }) => eventId),
+    [system.event],
+  );
+  const chatId = await takeChat(team);
+  await page.locator(".there").waitFor();
+  await closeChat(page, chatId);
+  await context.close();
+});
+
+test("on a slow network the button works after three seconds", async () => {
+  const { context, page } = await phone({ serviceWorkers: "block" });
+  const cdp = await context.newCDPSession(page);
+  await cdp.send("Network.enable");
+  await cdp.send("Network.emulateNetworkConditions", {
+    offline: false,
+    latency: 400,
+    downloadThroughput: 50_000 / 8,
+    uploadThroughput: 50_000 / 8,
+  });
+  await page.addInitScript(() => {
+    const ready = () => {
+      const button = document.querySelector("button.press");
+      if (button?.onclick) window.readyAfter = performance.now();
+      else requestAnimationFrame(ready);
+    };
+    requestAnimationFrame(ready);
+  });
+  await page.goto(address(), { waitUntil: "commit" });
+  await page.waitForFunction(() => window.readyAfter);
+  await help(page).click();
+  await page.getByText("Saved on this phone").first().waitFor();
+  const readyAfter = await page.evaluate(() => window.readyAfter);
+  console.log(`The button worked ${Math.round(readyAfter)} ms after the address was opened.`);
+  assert(readyAfter < 3000, `the button works after ${readyAfter} ms`);
+  await page.getByText("You are next").first().waitFor();
+  await queueHas(1);
+  const chatId = await takeChat(team);
+  await page.locator(".there").waitFor();
+  await closeChat(page, chatId);
+  await context.close();
+});
+
+test("the root page leads to the place of each", async () => {
+  const { context, page, errors } = await phone();
+  await page.goto(new URL("/", system.ready.organizer).href);
+  await picture(page, "home");
+  assert.equal(await page.getByRole("link", { name: "I work for an event" }).getAttribute("href"), "/console");
+  await page.getByRole("link", { name: "I need help" }).click();
+  await page.getByRole("heading", { name: "Which event are you at?" }).waitFor();
+  await page.locator(".events a").first().waitFor();
+  assert.deepEqual(errors, []);
+  await context.close();
+});

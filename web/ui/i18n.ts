@@ -1,0 +1,84 @@
+/** The texts of a page: one catalogue per language, of which a page loads the chosen one. */
+import type en from "../locales/en.json";
+import { chosenLanguage, directionOf, type Language } from "./language.js";
+
+type Catalogue = typeof en;
+export type TextKey = keyof Catalogue;
+type Plural = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+
+const CATALOGUES: Record<Language, () => Promise<{ default: Record<TextKey, string | Plural> }>> = {
+  en: () => import("../locales/en.json"),
+  de: () => import("../locales/de.json"),
+  pl: () => import("../locales/pl.json"),
+  es: () => import("../locales/es.json"),
+  fr: () => import("../locales/fr.json"),
+  uk: () => import("../locales/uk.json"),
+  ar: () => import("../locales/ar.json"),
+};
+
+let language: Language = "en";
+let texts: Partial<Record<TextKey, string | Plural>> = {};
+
+export function currentLanguage(): Language {
+  return language;
+}
+
+/** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
+export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
+  texts = (await CATALOGUES[wanted]()).default;
+  language = wanted;
+  document.documentElement.lang = wanted;
+  document.documentElement.dir = directionOf(wanted);
+}
+
+/**
+ * The text of a key. `{name}` is replaced by the value of `values.name`, kept apart from the direction of the sentence
+ * around it; `values.n` also chooses the plural form.
+ */
+export function t(key: TextKey, values: Record<string, string | number> = {}): string {
+  const text = texts[key] ?? "";
+  const form =
+    typeof text === "string" ? text : (text[new Intl.PluralRules(language).select(Number(values.n))] ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    return typeof value === "number" ? number(value) : `\u2068${withoutBidi(value ?? "")}\u2069`;
+  });
+}
+
+/** Text of others without the characters that turn the direction of what follows. */
+export function withoutBidi(text: string): string {
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+export function number(value: number, options?: Intl.NumberFormatOptions): string {
+  return new Intl.NumberFormat(language, options).format(value);
+}
+
+/** The time of day; with the date if it was not today. */
+export function timeOf(timestamp: string): string {
+  const time = new Date(timestamp);
+  const today = time.toDateString() === new Date().toDateString();
+  return new Intl.DateTimeFormat(language, { timeStyle: "short", ...(today ? {} : { dateStyle: "medium" }) }).format(
+    time,
+  );
+}
+
+/** "2 minutes ago". */
+export function ageOf(timestamp: string): string {
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(timestamp)) / 1000));
+  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  if (seconds < 60) return format.format(0, "second");
+  return seconds < 3600
+    ? format.format(-Math.floor(seconds / 60), "minute")
+    : format.format(-Math.floor(seconds / 3600), "hour");
+}
+
+/** "12 m", "1.4 km". */
+export function distance(metres: number): string {
+  const far = metres >= 1000;
+  return number(far ? metres / 1000 : Math.ceil(metres), {
+    style: "unit",
+    unit: far ? "kilometer" : "meter",
+    maximumFractionDigits: far ? 1 : 0,
+  });
+}

@@ -1,0 +1,38 @@
+/** Which language a page speaks. Small, because it runs before anything else has arrived. */
+export const LANGUAGES = {
+  en: "English",
+  de: "Deutsch",
+  pl: "Polski",
+  es: "Español",
+  fr: "Français",
+  uk: "Українська",
+  ar: "العربية",
+} as const;
+export type Language = keyof typeof LANGUAGES;
+
+/** What the person has chosen, else the first of the browser's languages that there is a catalogue for. */
+export function chosenLanguage(): Language {
+  const wanted = [setting("language") ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2).toLowerCase());
+  return wanted.find((tag): tag is Language => Object.hasOwn(LANGUAGES, tag)) ?? "en";
+}
+
+export function directionOf(language: Language): "ltr" | "rtl" {
+  return language === "ar" ? "rtl" : "ltr";
+}
+
+/** A choice of this device. Where storage is forbidden there is none. */
+export function setting(name: "language" | "quiet"): string | null {
+  try {
+    return localStorage.getItem(`mayday-${name}`);
+  } catch {
+    return null;
+  }
+}
+
+export function saveSetting(name: "language" | "quiet", value: string): void {
+  try {
+    localStorage.setItem(`mayday-${name}`, value);
+  } catch {
+    // The choice holds until the page is closed.
+  }
+}
