@@ -1,4 +1,4 @@
-//! The people of a story: a superadmin, an agency with its owner and support, participants.
+//! The people of a test: a superadmin, an agency with its owner and support, participants.
 
 pub(crate) use mayday_tests::accounts::PASSWORD as ORGANIZER_PASSWORD;
 pub(crate) use mayday_tests::accounts::new_user;
@@ -8,7 +8,7 @@ use crate::support::door::{Door, Reply};
 
 pub(crate) const PARTICIPANT_PASSWORD: &str = "tiny horse!";
 
-/// Somebody who is signed in.
+/// A person who is signed in.
 #[derive(Clone)]
 pub(crate) struct Person {
     door: Door,
@@ -18,7 +18,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Where the person's requests go.
+    /// The door for the person's requests.
     pub(crate) fn door(&self) -> &Door {
         &self.door
     }
@@ -108,7 +108,7 @@ pub(crate) fn signed_in(door: &Door, signed_in: &Value) -> Person {
     }
 }
 
-/// An agency that is at work: approved, with an event and somebody at the desk.
+/// A working agency: approved, with an event and a support user.
 pub(crate) struct Agency {
     pub(crate) id: i64,
     pub(crate) event_id: i64,

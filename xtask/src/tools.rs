@@ -76,6 +76,16 @@ pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
     })
 }
 
+/// Finds `sqlite3`, which copies databases; installs Debian's package when root on Debian.
+pub(crate) fn ensure_sqlite3() -> Result<()> {
+    if find("sqlite3").is_none() && may_install_debian_packages() {
+        install_debian_package("sqlite3")?;
+    }
+    find("sqlite3")
+        .map(drop)
+        .context("sqlite3 is missing; install it with the machine's package manager, on Debian: apt-get install sqlite3")
+}
+
 /// The oldest Node that can build the pages.
 const OLDEST_NODE: u32 = 18;
 

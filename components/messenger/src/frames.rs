@@ -1,7 +1,7 @@
-//! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
+//! Chats and messages as clients see them (contract 1.5), and the frames that carry them (contract 5.5).
 //!
-//! A function whose name is a frame's type makes a reply to whoever asked. A function that takes a [`Body`] adds the
-//! frames that tell the parties what has happened.
+//! A function named like a frame's type makes a reply to the asking connection. A function that takes a [`Body`] adds
+//! frames for the parties of a chat.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::store::chats::{Chat, State};
 use crate::store::messages::{Message, Saved};
 
-/// What whoever asked is answered.
+/// The reply to the asking connection.
 pub(crate) type Reply = Option<Box<RawValue>>;
 
 /// How to reach a participant.
@@ -29,7 +29,7 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
-    /// What this service knows; nothing, when the account is gone.
+    /// The contact details stored here; `None` when the account is gone.
     pub(crate) fn kept(chat: &Chat) -> Option<Contact> {
         chat.contact.as_ref().map(|contact| Contact {
             id: chat.participant_id,
@@ -105,7 +105,7 @@ struct Number<'a> {
     system: bool,
 }
 
-/// A message in a list; where protocol 2 is spoken with its number.
+/// A message in a list; in protocol 2 with its number.
 #[derive(Serialize)]
 pub(crate) struct MessageBody<'a> {
     #[serde(flatten)]
@@ -148,7 +148,7 @@ impl<'a> Number<'a> {
     }
 }
 
-/// What protocol 2 adds to a chat of one's own.
+/// What protocol 2 adds to a chat in `chats`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
@@ -290,8 +290,8 @@ pub(crate) fn said(body: &mut Body, chat: &Chat, message: &Message) -> Result<()
     show_message(body, &parties(chat), message)
 }
 
-/// Both parties see that an organizer has the chat. To the participant of a chat that waited again it is no new chat,
-/// but one that goes on, and clients of the contract must not see `new_chat` twice.
+/// Both parties see that an organizer has the chat. For the participant of a re-queued chat the chat goes on: clients
+/// of the contract must not see `new_chat` twice.
 pub(crate) fn started(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     let (frame, shared) = new_chat(chat)?;
     if chat.has_been_requeued {
@@ -317,14 +317,14 @@ pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     Ok(())
 }
 
-/// The participant has taken back a request that waited again. Its organizer has seen the chat go already.
+/// The participant has taken back a re-queued request. Its organizer has already seen the chat go.
 pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
     Ok(())
 }
 
-/// A colleague has the chat now. An organizer who had it and speaks only the contract sees the chat close, which is
-/// the one way that such a client knows.
+/// A colleague has the chat now. If the organizer who had it uses the contract, they see the chat close, which is the
+/// only frame for this that such a client knows.
 pub(crate) fn transferred(body: &mut Body, chat: &Chat, note: &Message, from: i64) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -347,7 +347,7 @@ pub(crate) fn transferred(body: &mut Body, chat: &Chat, note: &Message, from: i6
     Ok(())
 }
 
-/// The chat waits again. An organizer who is there after all sees it go.
+/// The chat waits again. If its organizer is still connected, they see it go.
 pub(crate) fn requeued(body: &mut Body, chat: &Chat, note: &Message) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -372,7 +372,7 @@ pub(crate) fn requeued(body: &mut Body, chat: &Chat, note: &Message) -> Result<(
     Ok(())
 }
 
-/// Tells organizers who know only the contract why a chat of theirs is gone.
+/// Tells organizers with clients of the contract why their chat is gone.
 pub(crate) fn lost_chat(body: &mut Body, organizer_ids: &[i64]) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Info {
@@ -425,13 +425,13 @@ pub(crate) fn read(body: &mut Body, chat: &Chat, by: Realm, seq: i64) -> Result<
     Ok(())
 }
 
-/// How every text that shows how to reach a participant begins to do so. It stands for nothing else: inside of a JSON
-/// string its quotes would be escaped.
+/// The beginning of a participant's contact details in a frame. It cannot occur inside a JSON string, where its quotes
+/// would be escaped.
 pub(crate) fn contact_mark(participant_id: i64) -> String {
     format!("\"participant\":{{\"id\":{participant_id},")
 }
 
-/// Replaces how to reach a participant by nothing. The text keeps its length, because updates tell the lengths of their
+/// Blanks a participant's contact details. The text keeps its length, because updates contain the lengths of their
 /// parts.
 pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String, Error> {
     const NAME: usize = "\"participant\":".len();
@@ -492,7 +492,7 @@ fn show_message(body: &mut Body, to: &[User], message: &Message) -> Result<(), E
     Ok(())
 }
 
-/// A text for people, and where protocol 2 is spoken what it means to a program and which message it is about.
+/// A text for people. Protocol 2 adds a code and the id of the message.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Text<'a> {
@@ -529,7 +529,7 @@ fn text(kind: &str, payload: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(&Whole { kind, payload }).map_err(Error::Frame)
 }
 
-/// A frame with what protocol 2 adds to it, and how many bytes of it the contract's frame shares.
+/// A frame extended for protocol 2, and the length of the part that it shares with the contract's frame.
 fn extended(kind: &str, payload: &impl Serialize, more: &impl Serialize) -> Result<(String, usize), Error> {
     let mut frame = text(kind, payload)?;
     let more = serde_json::to_string(more).map_err(Error::Frame)?;

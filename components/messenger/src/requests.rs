@@ -1,4 +1,4 @@
-//! Requests for help: the participant service brings them, asks where they are, and takes them back.
+//! Requests for help: the participant service delivers them, asks for their place in the queue, and cancels them.
 
 use http::StatusCode;
 use service::clock;
@@ -17,7 +17,7 @@ use crate::store::queue::{self, Arrival, Place};
 use crate::store::{chats, contacts, hand_overs, updates};
 use crate::{access, body, commands, description, frames, ids, json, store};
 
-/// `POST /internal/requests`: stores presses. Once it has answered they are in their queues.
+/// `POST /internal/requests`: stores presses. After the answer they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let HelpRequests { requests } = body(request)?;
@@ -73,14 +73,14 @@ fn standings(connection: &Connection, ids: &[&str]) -> Result<Vec<Option<Standin
         .collect()
 }
 
-/// `POST /internal/cancellations`: takes a request back, unless an organizer has it. Its lock is released in any
-/// case, even if the participant service does not live to do so.
+/// `POST /internal/cancellations`: takes a request back, unless an organizer has it. The messenger also releases its
+/// lock, since the participant service may die before it does.
 pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Cancellation { request_id } = body(request)?;
     let connection = store::open()?;
     let cancelled = transaction(&connection, |connection| {
-        // One that waited again is open to its participant.
+        // A re-queued chat is still open to its participant.
         let open = chats::waiting_again(connection, &request_id)?;
         let cancelled = queue::cancel(connection, &request_id)?;
         let mut update = Body::default();
@@ -176,8 +176,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
     Ok(())
 }
 
-/// `POST /internal/contacts`: notes how participants can be reached now, and forgets those who have deleted their
-/// accounts.
+/// `POST /internal/contacts`: updates contact details, and forgets participants who have deleted their accounts.
 pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let ContactChanges { changes } = body(request)?;
@@ -193,7 +192,7 @@ pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Removes how to reach a participant from frames that are kept for a while.
+/// Removes a participant's contact details from frames that are kept for a while.
 fn forget_kept_texts(connection: &Connection, participant_id: i64) -> Result<(), Error> {
     if !contacts::was_shown_lately(connection, participant_id)? {
         return Ok(());

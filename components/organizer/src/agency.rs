@@ -1,4 +1,4 @@
-//! Agencies, as their own people see them (contract 3.4, "Agency").
+//! Agencies, for their own users (contract 3.4, "Agency").
 
 use http::StatusCode;
 use service::database::{self, transaction};
@@ -89,7 +89,7 @@ pub(crate) fn delete_agency(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &agency))
 }
 
-/// `GET /agency/settings`. The contract has no settings, so they are not among an agency's fields.
+/// `GET /agency/settings`. The contract does not have them, so they are not fields of the agency.
 pub(crate) fn show_settings(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;

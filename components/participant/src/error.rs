@@ -161,7 +161,7 @@ impl Error {
 fn log_unavailable(reason: &str) {
     let text = || format!("requests fail because another service does not answer: {reason}");
     let printed = store::open()
-        .and_then(|connection| Ok(notices::print(&connection, "unavailable", notices::MINUTE, text)?));
+        .and_then(|connection| notices::print(&connection, "unavailable", notices::MINUTE, text));
     if let Err(error) = printed {
         eprintln!("{}; {error}", text());
     }

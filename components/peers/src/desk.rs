@@ -1,4 +1,4 @@
-//! The queue, from the messenger's routes for services.
+//! The queue, through the messenger's routes for services.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::bindings::exports::mayday::platform::desk::{
 };
 use crate::owner::{MESSENGER, OwnerError};
 
-/// The press is stored in the participant's outbox already, so nobody has to wait long for the messenger.
+/// The press is already stored in the participant's outbox, so its request need not wait long for the messenger.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Guest for Peers {

@@ -1,4 +1,4 @@
-//! Events, from the organizer service's routes for services (contract 3.4).
+//! Events, through the organizer service's routes for services (contract 3.4).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::owner::{ORGANIZER, OwnerError, comma_separated};
 /// Contract 0.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A press for help waits for this, and it can rely on what is known of the event.
+/// A press for help waits for this, and can fall back to the known event.
 const BY_IDS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]

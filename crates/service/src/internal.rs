@@ -1,4 +1,4 @@
-//! The bodies of what the services ask each other over HTTP, behind the service keys. `peers` writes the questions and
+//! The bodies of the services' calls to each other over HTTP, behind the service keys. `peers` writes the requests and
 //! reads the answers; the owner of the data does the reverse.
 
 use serde::{Deserialize, Serialize};
@@ -33,15 +33,15 @@ pub struct Principal {
     pub name: String,
 }
 
-/// `GET .../revocations?since=...`: whose tokens may have become void since.
+/// `GET .../revocations?since=...`: whose tokens may have been revoked since.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Revocations {
     /// The last row that was read: where the next question starts.
     pub last: i64,
     pub users: Vec<i64>,
-    /// All users of these agencies are concerned.
+    /// Agencies all of whose users are concerned.
     pub agencies: Vec<i64>,
-    /// If false, everybody may be concerned.
+    /// If false, any user may be concerned.
     pub complete: bool,
 }
 

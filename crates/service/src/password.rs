@@ -14,8 +14,8 @@ use crate::settings::{self, SettingError};
 #[derive(Clone)]
 pub struct Hashing(Argon2<'static>);
 
-/// What OWASP's Password Storage Cheat Sheet recommends, as KiB of memory and passes over it. Each defends as well as
-/// the others.
+/// The recommendations of OWASP's Password Storage Cheat Sheet, as KiB of memory and passes over it. All are equally
+/// strong.
 const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
 /// How the hash of a random password begins.
@@ -40,13 +40,13 @@ fn hash_random(password: &str) -> String {
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, but hashed with less work than is asked for now: hash it again.
+    /// Right, but hashed with less work than is configured now: hash it again.
     RightButOutdated,
 }
 
 impl Hashing {
-    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it. A component has no
-    /// start at which to warn of weak ones, so their use does, once an hour.
+    /// Reads the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism`. A component has no start
+    /// at which to warn of weak ones, so this warns, once an hour.
     pub fn from_settings<Error>(connection: &Connection) -> Result<Hashing, Error>
     where
         Error: From<SettingError> + From<DatabaseError>,
@@ -93,8 +93,8 @@ impl Hashing {
             .to_string())
     }
 
-    /// Whether the password is the one that was hashed. Without a hash, because nobody has that e-mail, it is not,
-    /// after the same work: the time of an answer must not tell who has an account.
+    /// Whether the password matches the hash. Without a hash, because nobody has that e-mail, does the same work and
+    /// returns that it is wrong: the time of an answer must not reveal who has an account.
     pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
         let Some(hash) = hash else {
             self.hash(password)?;

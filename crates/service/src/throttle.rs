@@ -1,15 +1,14 @@
-//! Throttles guesses at passwords: whoever fails too often has to wait.
+//! Throttles guesses at passwords: after too many failures further attempts have to wait.
 //!
-//! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not
-//! make longer. Ten of one account from one address close that pair: somebody else's guesses at an account, from
-//! another address, are no reason to keep its owner out. Many more, of one account from all addresses or, where no
-//! crowds are expected, of all accounts from one, close those for strangers; an account that has signed in from an
-//! address before is no stranger there.
+//! Failures are counted in windows of 15 minutes, which begin with the first failure; refused attempts do not extend
+//! them. Ten failures of one account from one address close that pair only, so that guesses from elsewhere do not lock
+//! the owner out. A hundred failures of one account close it at addresses where it has not signed in before. Where no
+//! crowds are expected, a hundred failures from one address close it for accounts that have not signed in there before.
 //!
-//! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So
-//! counts are checked before a password is verified, which takes a while, and again after. Guests, who have no password
-//! to guess, are counted by their address, so that nobody fills the database with accounts. Counts live in a fixed
-//! number of slots, so that no flood fills the store. A secret decides which slot is whose, so that nobody can aim at
+//! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
+//! counts are checked before a password is verified, which takes a while, and again after. Guests have no password to
+//! guess; they are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number of
+//! slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
 //! another's.
 
 use crate::database::Connection;
@@ -28,13 +27,13 @@ const WINDOW: Millis = 15 * 60 * 1000;
 /// Failures of one account from one address.
 const MOST_OF_A_PAIR: u32 = 10;
 
-/// Failures of one account, or from one address. An address may be a whole venue's.
+/// Failures of one account, or from one address, which may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
 /// Guests from one address. A whole venue may be behind one, and each of its phones makes one guest.
 const MOST_GUESTS: u32 = 10_000;
 
-/// How long an account is known at an address, and after how long another sign-in renews that.
+/// How long an account stays known at an address, and how old that must be for a sign-in to renew it.
 const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
 const REFRESH: Millis = 24 * 60 * 60 * 1000;
 
@@ -48,7 +47,7 @@ pub struct Attempt<'a> {
     account: String,
     address: String,
     acquaintance: String,
-    /// Tells apart those who share the slot `acquaintance`.
+    /// Distinguishes accounts that share the slot `acquaintance`.
     of: String,
     crowds: Crowds,
 }
@@ -58,19 +57,19 @@ pub struct Attempt<'a> {
 pub enum Crowds {
     /// An address that fails at many accounts is guessing.
     Unexpected,
-    /// A venue's network is one address, and newcomers must not wait for what others mistype.
+    /// A venue's network is one address, and newcomers must not wait because others mistype.
     Expected,
 }
 
-/// An attempt that may not be made before so many seconds have passed.
+/// An attempt that was refused; it may be made after this many seconds.
 #[derive(Debug, PartialEq)]
 pub struct Throttled {
     pub retry_after: i64,
 }
 
 impl<'a> Attempt<'a> {
-    /// Asks whether an attempt may be made at an account from an address. `None` when the store is out of reach: then
-    /// nobody is throttled, since signing in matters more.
+    /// Begins an attempt at an account from an address, unless it is throttled. `None` when the store cannot be used:
+    /// then nothing is throttled, since signing in matters more.
     pub fn begin(
         connection: &'a Connection,
         secret: &str,
@@ -114,8 +113,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Counts a wrong password. The counts are checked again first: many attempts at once must not learn more than as
-    /// many one after the other.
+    /// Counts a wrong password. Checks the counts again first: concurrent attempts must not learn more than consecutive
+    /// ones.
     pub fn failed(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
         for key in [&self.pair, &self.account, &self.address] {
@@ -207,13 +206,13 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// Guesses are not counted: worth a notice, but no reason to keep people out. Nor is a notice that cannot be stored.
+/// Prints a notice that guesses are not counted. Neither that nor a notice that cannot be stored may keep people out.
 fn out_of_reach(connection: &Connection, error: &key_value::Error) {
     let text = || format!("sign-in is not throttled, its store cannot be used: {error}");
     let _ = notices::print(connection, "no throttle", notices::MINUTE, text);
 }
 
-/// An account has signed in from an address. Others may share the slot, so it says whose it is.
+/// An account has signed in from an address. Others may share the slot, so this names the account.
 #[derive(Deserialize, Serialize)]
 struct Acquaintance {
     since: Millis,
@@ -233,7 +232,7 @@ impl Count {
         !(self.since..self.since + WINDOW).contains(&now)
     }
 
-    /// How many seconds to wait, if so many failures are too many.
+    /// How many seconds to wait, if there are at least `most` failures.
     fn wait(self, most: u32, now: Millis) -> Option<i64> {
         let closed = self.failures >= most && !self.is_over(now);
         closed.then(|| (self.since + WINDOW - now).div_euclid(1000) + 1)
@@ -254,7 +253,7 @@ impl Count {
     }
 }
 
-/// One of 65,536 keys of a kind, and the text that tells apart those who share the key.
+/// One of 65,536 keys of a kind, and a text that distinguishes the parts that share the key.
 fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
     let mut digest = Sha256::new();
     for part in [&[secret, kind], parts].concat() {
@@ -268,7 +267,7 @@ fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
 }
 
 /// The address a request comes from, by the header that the variable `client_address_header` names: Spin's own, or one
-/// that a proxy adds. In a list the last address counts, which the nearest proxy has added.
+/// that a proxy adds. The last address of a list counts, because the nearest proxy has added it.
 pub fn address(request: &Request, header: &str) -> String {
     let header = request.last_header(header).unwrap_or_default();
     let last = header.rsplit(',').next().unwrap_or_default().trim();
@@ -298,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_closes_after_so_many_failures_and_opens_when_it_is_over() {
+    fn a_window_closes_at_the_limit_and_opens_when_it_is_over() {
         let start = 1_000_000;
         let mut count = Count::default();
         for failure in 0..10 {

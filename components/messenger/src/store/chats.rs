@@ -1,4 +1,4 @@
-//! Chats: who takes part in them, and their life from waiting to ended.
+//! Chats: their parties, and their states from waiting to ended.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
@@ -7,7 +7,7 @@ use sidecar_api::{Principal, Realm, User};
 
 use crate::store::json_list;
 
-/// A chat that an organizer has taken, now or before it went back to the queue.
+/// A chat that an organizer has, or had before it went back to the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Chat {
     pub id: String,
@@ -28,7 +28,7 @@ pub(crate) struct Chat {
     pub kind: Option<String>,
     pub time_start: Millis,
     pub time_end: Option<Millis>,
-    /// The number of its last message; 0 when nothing has been said.
+    /// The number of its last message; 0 when there is none.
     pub last_seq: i64,
     /// Whether it has gone back to the queue at least once.
     pub has_been_requeued: bool,
@@ -46,14 +46,14 @@ pub(crate) struct Contact {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
-    /// Its organizer was gone for too long. It waits for another one, and its participant may go on writing.
+    /// Its organizer was gone for too long. It waits for another one, and its participant may still write.
     Waiting,
     Active,
     Ended,
 }
 
 impl Chat {
-    /// Whether somebody is one of the two parties and may see and say something.
+    /// Whether the chat is open and the user is a party to it.
     pub(crate) fn is_open_to(&self, principal: &Principal) -> bool {
         match principal.user.realm {
             Realm::Organizer => self.state == State::Active && self.organizer_id == principal.user.id,
@@ -62,7 +62,7 @@ impl Chat {
     }
 }
 
-/// What is asked of a chat that has been started, to be read by [`decode`]. A macro, so that `concat!` takes it.
+/// The columns that [`decode`] reads. A macro, so that `concat!` takes it.
 macro_rules! columns {
     () => {
         "id, request_id, agency_id, event_id, organizer_id, participant_id,
@@ -86,7 +86,7 @@ pub(crate) fn count_open(connection: &Connection, organizer_id: i64) -> Result<i
     Ok(count.unwrap_or_default())
 }
 
-/// How many chats each of some organizers has open, in the order given.
+/// How many chats each organizer has open, in the order given.
 pub(crate) fn count_open_of_each(
     connection: &Connection,
     organizer_ids: &[i64],
@@ -100,12 +100,12 @@ pub(crate) fn count_open_of_each(
     )
 }
 
-/// How an organizer comes by a chat.
+/// How an organizer gets a chat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Start {
     /// The organizer asks for one now.
     Asked,
-    /// The organizer waits, and may have gone since the sidecar last said who is here.
+    /// The organizer waits, and may have gone since the sidecar last reported attendance.
     Given,
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn close(
     )
 }
 
-/// Gives an open chat to another organizer, who has read nothing of it.
+/// Gives an open chat to another organizer, and resets how far the organizer has read.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
@@ -172,7 +172,7 @@ pub(crate) fn transfer(
     )
 }
 
-/// Lets an open chat wait again, at the place its press gives it. The next organizer has read nothing of it.
+/// Re-queues an open chat, ordered by its press, and resets how far the organizer has read.
 pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -182,7 +182,7 @@ pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseE
     )
 }
 
-/// The chat of a request that waits again after an organizer had it.
+/// The chat of a re-queued request.
 pub(crate) fn waiting_again(
     connection: &Connection,
     request_id: &str,
@@ -199,7 +199,7 @@ pub(crate) fn waiting_again(
     )
 }
 
-/// Notes how far a side has read, which never goes back. Returns whether that is news.
+/// Notes how far a side has read, which only grows. Returns whether it has grown.
 pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
     let statement = match by {
         Realm::Organizer => {
@@ -215,7 +215,7 @@ pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Re
     Ok(changed.is_some())
 }
 
-/// Those among the chats with the given ids in which something may still be said.
+/// The open chats among those with the given ids.
 pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
@@ -232,7 +232,7 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
 
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
-    // Two statements rather than one condition, so that each is served by its index.
+    // Two statements, so that each is served by its index.
     let statement = match user.realm {
         Realm::Organizer => concat!(
             "SELECT ",

@@ -1,4 +1,4 @@
-//! The queue: chats that wait.
+//! The queue of waiting chats.
 
 use serde::Serialize;
 use service::clock::Millis;
@@ -9,10 +9,10 @@ use sidecar_api::{Queue, Waiting};
 
 use crate::store::json_list;
 
-/// How far back pickups say something about the wait.
+/// How far back pickups count for the estimate.
 const LATELY: Millis = 10 * 60 * 1000;
 
-/// A press that was not delivered in this time is gone.
+/// A press that was not delivered within this time is lost.
 const ON_THE_WAY: Millis = 30 * 24 * 60 * 60 * 1000;
 
 /// A press with the ids that it gets here.
@@ -23,12 +23,12 @@ pub(crate) struct Arrival {
     pub request: HelpRequest,
     pub chat_id: String,
     pub message_id: String,
-    /// What becomes message 1; empty for none.
+    /// The text of message 1; empty for none.
     pub first_message: String,
 }
 
-/// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose
-/// participant is gone: their locks are to be released (the trigger `arrival`).
+/// Queues presses. A known press changes nothing. A press that was taken back, or whose participant is gone, is not
+/// queued, and its lock is released (the trigger `arrival`).
 pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -55,17 +55,17 @@ pub(crate) struct Open {
     pub first_message: String,
 }
 
-/// Where a request is that is not closed.
+/// The place of a request that is not closed.
 pub(crate) enum Place {
     Waiting {
         agency_id: i64,
-        /// How many wait before it in its agency's queue.
+        /// How many requests precede it in its agency's queue.
         ahead: u32,
     },
     Active,
 }
 
-/// Where each request is, in the order given; `None` for one that is closed or unknown.
+/// The place of each request, in the order given; `None` for one that is closed or unknown.
 pub(crate) fn places(
     connection: &Connection,
     request_ids: &[&str],
@@ -166,8 +166,8 @@ pub(crate) fn amend(
     )
 }
 
-/// How many seconds an agency's latest pickups took since the request arrived, at most ten of them: their mean, in
-/// which the latest weighs ten times as much as the tenth. `None` when there were none lately.
+/// The mean seconds from the arrival of the press to pickup of an agency's last ten pickups, the latest weighted ten times
+/// as much as the tenth. `None` when there were none lately.
 pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option<u32>, DatabaseError> {
     let mean = query_one(
         connection,
@@ -186,7 +186,7 @@ pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option
     Ok(mean.flatten())
 }
 
-/// The agencies for which somebody waits.
+/// The agencies with waiting requests.
 pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
@@ -196,7 +196,7 @@ pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     )
 }
 
-/// An agency's queue as it is.
+/// An agency's queue.
 pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, DatabaseError> {
     let waiting = query(
         connection,
@@ -221,8 +221,8 @@ pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, Da
     })
 }
 
-/// The queues whose estimate changes with time: those for which a pickup has just become too old. Ticks come each
-/// second. This looks at five, so that none is missed when they are late.
+/// The queues whose estimate has just changed because a pickup became too old. Ticks come every second; this looks back
+/// five seconds, so that a late tick misses none.
 pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
@@ -238,8 +238,8 @@ pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, Databa
     )
 }
 
-/// Takes a request out of its queue, or keeps it out before it arrives, and notes that its lock is to be released;
-/// false, and nothing is changed, when an organizer has taken it. To be called in a transaction.
+/// Takes a request out of its queue, or keeps it out if it has not arrived, and adds a release of its lock. Returns
+/// false and changes nothing if an organizer has taken it. Call it in a transaction.
 pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, DatabaseError> {
     let taken = query_one(
         connection,
@@ -263,7 +263,7 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, 
             ", 0 FROM chats WHERE request_id = ?1
              ON CONFLICT DO NOTHING"
         ),
-        // What has been said to an organizer is on record. A request that nobody has seen yet leaves nothing.
+        // A chat that an organizer has seen stays in the archive. A request that no organizer has seen is deleted.
         concat!(
             "UPDATE chats SET state = 'ended', time_end = ",
             now!(),
@@ -277,7 +277,7 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, 
     Ok(true)
 }
 
-/// Forgets which requests were taken back so long ago that none of them can be on its way any more.
+/// Deletes cancellations so old that none of their presses can still arrive.
 pub(crate) fn forget_cancelled(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,

@@ -38,8 +38,7 @@ pub(crate) struct AgencyEdits {
     pub website: Option<Option<String>>,
 }
 
-/// What an agency has decided about its work. Clients know the fields of an agency (contract 1.3), so these stand
-/// beside them.
+/// An agency's settings. The contract fixes the fields of an agency (1.3), so these are separate.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Settings {
@@ -58,7 +57,7 @@ pub(crate) struct SettingsEdits {
     pub help_phone_number: Option<Option<String>>,
 }
 
-/// An agency with its settings, as changes of the latter are on record.
+/// An agency with its settings: the recorded value of a change of settings.
 #[derive(Serialize)]
 pub(crate) struct AgencyWithSettings<'a> {
     #[serde(flatten)]
@@ -81,7 +80,7 @@ impl Recorded for AgencyWithSettings<'_> {
     }
 }
 
-/// Adds an agency, which nobody has approved yet; `None` when the name is taken.
+/// Adds an agency, unapproved; `None` when the name is taken.
 pub(crate) fn insert(
     connection: &Connection,
     name: &str,
@@ -141,8 +140,8 @@ pub(crate) fn update(
     )
 }
 
-/// Approves an agency, or takes its approval back; without a verdict it stays as it is. `None` when there is no such
-/// agency.
+/// Approves an agency, or revokes its approval; `None` for `approved` changes nothing. Returns `None` when there is no
+/// such agency.
 pub(crate) fn set_approved(
     connection: &Connection,
     id: i64,

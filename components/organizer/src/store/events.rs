@@ -55,7 +55,7 @@ impl Recorded for Event {
     }
 }
 
-/// Degrees. The answer to a write, and its record, show a text where the client sent one (contract 3.2 and 3.8).
+/// Degrees. The answer to a write, and its record, show a text if the client sent one (contract 3.2 and 3.8).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coordinate {
     pub degrees: f64,
@@ -93,7 +93,7 @@ pub(crate) struct EventEdits {
     pub time_end: Option<Millis>,
 }
 
-/// Which events another service asks for. What is absent does not restrict.
+/// A filter for events. Absent members do not restrict.
 #[derive(Default)]
 pub(crate) struct Filter {
     /// A text that the name, the description or the address contains, in any case.
@@ -137,7 +137,7 @@ pub(crate) fn insert(
     }))
 }
 
-/// Edits one of an agency's events, which was like `event`; `None` when the name is taken.
+/// Edits one of an agency's events, whose value was `event`; `None` when the name is taken.
 pub(crate) fn update(
     connection: &Connection,
     event: Event,
@@ -250,7 +250,7 @@ pub(crate) const FIND_APPROVED_BY_IDS: &str = "
       AND (?3 IS NULL OR instr(e.search, ?3))
     ORDER BY e.id LIMIT ?5";
 
-/// The text to search. Nobody types the separator, so no match spans two fields.
+/// The text to search. Its separator cannot be typed, so no match spans two fields.
 fn search_text(name: &str, description: &str, address: &str) -> String {
     fold(&[name, description, address].join("\u{1f}"))
 }
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_is_folded_as_unicode_does_it() {
+    fn case_is_folded_by_unicodes_rules() {
         for (one, other) in [
             ("BŁONIA", "błonia"),
             ("ΟΔΟΣ", "οδος"),

@@ -7,9 +7,7 @@ pub(crate) mod participants;
 pub(crate) mod requests;
 
 use service::database;
-use service::database::Connection;
-
-use crate::error::Error;
+use service::database::{Connection, DatabaseError};
 
 /// The manifest's label for this service's database.
 const LABEL: &str = "participant";
@@ -20,6 +18,6 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// Opens the database.
-pub(crate) fn open() -> Result<Connection, Error> {
+pub(crate) fn open() -> Result<Connection, DatabaseError> {
     database::open(LABEL, MIGRATIONS, |_| Ok(()))
 }
