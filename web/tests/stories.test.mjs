@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
 import { organizer, System, takeChat, until, untilMessages } from "./system.mjs";
 
 const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
@@ -66,7 +66,7 @@ test("a person presses, is helped, and is safe", async () => {
   await page.getByLabel("Injury or illness").check();
   await help(page).click();
   await page.getByText("You are next").first().waitFor();
-  await page.getByText("Position known, accurate to 12 m").waitFor();
+  await page.getByText(words("Position known, accurate to 12 m")).waitFor();
   await picture(page, "help-ladder");
   await queueHas(1);
   const chatId = await takeChat(team);
