@@ -1,12 +1,12 @@
-//! What a new user of an agency is made of, and who somebody is that signs in: for tests, benches and chaos alike.
+//! The fields of new accounts, and people who are signed in: for tests, benches and chaos.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// Of everybody who works for an agency, 16 characters at least (contract 2.4).
+/// The password of all organizers: at least 16 characters (contract 2.4).
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who is signed in.
+/// A person who is signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: i64,
@@ -14,7 +14,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Out of the answer to a sign-in or a sign-up; an error if it is none.
+    /// Parses the answer to a sign-in or a sign-up.
     pub fn of_answer(signed_in: &Value) -> Result<Person> {
         let token = signed_in["token"].as_str().context("no token")?;
         Ok(Person {
@@ -24,7 +24,7 @@ impl Person {
     }
 }
 
-/// The id of what a service has answered; an error if it has none.
+/// The id in an answer; an error if it has none.
 pub fn id_of(entity: &Value) -> Result<i64> {
     entity["id"]
         .as_i64()

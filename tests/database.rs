@@ -1,4 +1,4 @@
-//! How the services open their databases.
+//! Opening and migrating the services' databases.
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::components::{Components, MESSENGER_KEY};
 
-/// Many instances, on two hosts, find no schema at the same moment; each answers, and the schema is made once.
+/// Many instances, on two hosts, find an empty database at the same time. Each answers, and the schema is created once.
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_are_applied_once_by_instances_that_start_together() {
     let components = Components::start();
@@ -28,7 +28,7 @@ async fn migrations_are_applied_once_by_instances_that_start_together() {
         }
     });
     join_all(first_requests).await;
-    for (service, version) in [("organizer", 1), ("participant", 1), ("messenger", 1)] {
+    for (service, version) in [("organizer", 2), ("participant", 2), ("messenger", 2)] {
         let database = Connection::open(components.database(service)).expect("a database");
         let pragma = |name| {
             database.query_row(&format!("PRAGMA {name}"), (), |row| {
@@ -69,7 +69,7 @@ async fn a_database_that_the_next_version_has_migrated_is_used() {
     assert_eq!(version(), Ok(next), "it stays as it is");
 }
 
-/// A database that a program of several versions later has migrated is left alone.
+/// A database that a much later version has migrated is refused and not changed.
 #[tokio::test]
 async fn a_database_from_the_future_is_refused() {
     let components = Components::start();

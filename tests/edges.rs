@@ -1,5 +1,4 @@
-//! What the three services do alike at their edges: methods, browsers, clocks, and a database that cannot be used for
-//! now.
+//! Rules of all three services: methods, browsers, clocks, and a database that cannot be used for now.
 
 use std::ffi::{c_char, c_int};
 use std::future::pending;
@@ -14,7 +13,7 @@ use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Person, registration};
 
-/// Serves an app on a port of its own, since only a connection shows what becomes of a body.
+/// Serves an app on a port of its own, since only a connection shows how bodies are sent.
 async fn serve(door: &Door) -> Door {
     let Door::Host(app) = door.clone() else {
         panic!("the app is served already");
@@ -27,7 +26,7 @@ async fn serve(door: &Door) -> Door {
 
 /// A `HEAD` has the status and headers of the `GET`, its length too, and no body.
 #[tokio::test]
-async fn a_head_request_gets_the_headers_of_the_get_alone() {
+async fn a_head_request_gets_only_the_headers_of_the_get() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let participant = people::sign_up(&components.door, "p@example.org").await;
@@ -69,7 +68,7 @@ async fn a_head_request_gets_the_headers_of_the_get_alone() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let components = Components::start();
     for (method, path, allow) in [
         ("PUT", "/participant/chat-requests", "GET, HEAD, POST, DELETE"),
@@ -89,7 +88,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 
 /// Contract 2.9, whose lists lack `DELETE`: without it no page can take a press back or delete an account.
 #[tokio::test]
-async fn a_preflight_allows_what_its_path_has_and_may_be_kept() {
+async fn a_preflight_allows_the_methods_of_its_path_and_may_be_cached() {
     let components = Components::start();
     for (path, status, methods) in [
         ("/organizer/agency", 204, "GET,HEAD,PUT,PATCH,POST,DELETE"),
@@ -172,7 +171,7 @@ async fn sign_out(host: &Door, service: &str, person: &Person) {
         .empty(200);
 }
 
-/// The time of a press is the database's, so presses are queued in their order whichever hosts they come to.
+/// The database's clock dates presses, so presses keep their order whichever host they reach.
 #[tokio::test]
 async fn presses_keep_their_order_on_hosts_whose_clocks_differ() {
     let components = Components::start();
@@ -198,7 +197,7 @@ async fn presses_keep_their_order_on_hosts_whose_clocks_differ() {
     assert_eq!(stored.collect::<Result<Vec<i64>, _>>(), Ok(pressed));
 }
 
-/// Something that each service writes: a new agency, a new participant, a press that arrives.
+/// A write for each service: a new agency, a new participant, an arriving press.
 async fn write(door: &Door, service: &str, number: usize) -> Reply {
     let (path, key, body) = match service {
         "organizer" => {
@@ -230,7 +229,7 @@ async fn write(door: &Door, service: &str, number: usize) -> Reply {
 
 const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 
-/// A database that somebody else has locked for longer than SQLite waits.
+/// Another process locks the database for longer than SQLite waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_database_is_answered_503() {
     let components = Components::start();
@@ -255,7 +254,7 @@ async fn a_locked_database_is_answered_503() {
     }
 }
 
-/// How many pages every database may have that is opened from now on.
+/// The page limit of databases opened from now on.
 static MOST_PAGES: AtomicU32 = AtomicU32::new(u32::MAX);
 
 fn limit_pages(connection: Connection) -> rusqlite::Result<()> {
@@ -269,12 +268,12 @@ unsafe extern "C" fn on_open(
     message: *mut *mut c_char,
     _: *const ffi::sqlite3_api_routines,
 ) -> c_int {
-    // SAFETY: what runs neither opens nor closes a database.
+    // SAFETY: the function neither opens nor closes a database.
     unsafe { auto_extension::init_auto_extension(database, message, limit_pages) }
 }
 
-/// A database that cannot grow, which to SQLite is the same as a full disk (`SQLITE_FULL`). Each request opens the
-/// database anew, in this process, so SQLite is told at each opening that the file has no room to grow.
+/// A database that cannot grow, which SQLite reports like a full disk (`SQLITE_FULL`). Each request opens the database
+/// in this process, and the test limits the file at each opening.
 #[tokio::test]
 async fn a_full_database_is_answered_503_until_there_is_room() {
     #[expect(unsafe_code, reason = "SQLite takes a function of C")]
@@ -288,7 +287,7 @@ async fn a_full_database_is_answered_503_until_there_is_room() {
         MOST_PAGES.store(u32::MAX, Ordering::Relaxed);
         assert!(write(door, service, 0).await.status < 300, "{service}");
         MOST_PAGES.store(1, Ordering::Relaxed);
-        // What fits into the pages that there are is still stored.
+        // Writes that fit into the existing pages still succeed.
         let mut number = 0;
         let full = loop {
             number += 1;
@@ -309,7 +308,7 @@ async fn a_full_database_is_answered_503_until_there_is_room() {
 
 /// Rules of input that all services have: numbers by value, and addresses in every script.
 #[tokio::test]
-async fn integers_are_taken_by_their_value() {
+async fn integers_are_read_by_value() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -367,7 +366,7 @@ async fn integers_are_taken_by_their_value() {
 
 /// Media types ignore case (RFC 9110, 8.3.1).
 #[tokio::test]
-async fn a_form_is_one_however_its_media_type_is_written() {
+async fn a_forms_media_type_ignores_case() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let authorization = format!("Bearer {}", agency.owner.token);

@@ -1,8 +1,8 @@
-//! What may break, and what must hold when it does.
+//! The system's promises while something breaks.
 
 use std::time::Duration;
 
-use mayday_tests::chaos::{Plan, run};
+use mayday_tests::chaos::{Events, Plan, Verdict, run};
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
@@ -60,7 +60,7 @@ async fn messages_survive_a_killed_host() {
             system.kill_and_wait("host").await;
         }
     }
-    // The sidecar sends a batch again until the host is back, and the messenger knows what it has stored already.
+    // The sidecar retries its exchange until the host is back, and the messenger stores it once.
     for content in &expected {
         assert_eq!(&support.expect_message().await, content);
         assert_eq!(&participant.expect_message().await, content);
@@ -87,9 +87,8 @@ async fn presses_survive_a_killed_host() {
     }
 }
 
-/// While Redis hangs and is killed, sockets stay open, sends are stored and shown to local connections; when it is
-/// back, delivery between sidecars resumes. What was said meanwhile may come late to the others, but not twice and
-/// not out of order.
+/// While Redis hangs or is down, sockets stay open, and messages are stored and shown to local connections. When it is
+/// back, delivery between sidecars resumes. Other sidecars may show messages of the outage late, but once and in order.
 #[tokio::test]
 async fn chats_go_on_without_redis() {
     let mut system = System::start(2).await;
@@ -128,10 +127,9 @@ async fn chats_go_on_without_redis() {
     }
 }
 
-/// The dispatcher ends with its connection to Redis and is started again; then what waits in an outbox is delivered
-/// at its knock.
+/// The dispatcher ends with its connection to Redis and is started again. Then its tick delivers the rows of an outbox.
 #[tokio::test]
-async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
+async fn rows_of_an_outbox_are_delivered_at_a_tick() {
     let mut system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "p@example.org").await;
@@ -154,7 +152,7 @@ async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
     };
     assert_eq!(chat["participantId"], person.id);
     assert_eq!(support.expect_message().await, "Problem description: waited");
-    // The messenger has it; that it has is noted right after.
+    // The messenger has the press; the participant service notes that right after.
     let left = || {
         database
             .query_row("SELECT count(*) FROM outbox", (), |row| row.get::<_, i64>(0))
@@ -171,8 +169,20 @@ async fn what_waits_in_an_outbox_is_delivered_at_a_tick() {
 /// Everything breaks at random, and every promise holds: `cargo xtask chaos`, short.
 #[tokio::test(flavor = "multi_thread")]
 async fn promises_hold_in_a_short_storm() {
+    let verdict = promises_hold(Events::Storms).await;
+    assert!(verdict.count("positions judged") > 0, "{verdict}");
+}
+
+/// Sidecars drain and hosts stop, one after the other, while people chat.
+#[tokio::test(flavor = "multi_thread")]
+async fn promises_hold_during_a_rolling_update() {
+    promises_hold(Events::RollingUpdate).await;
+}
+
+async fn promises_hold(events: Events) -> Verdict {
     let plan = Plan {
         seed: 7,
+        events,
         duration: Duration::from_secs(20),
         hosts: 2,
         sidecars: 2,
@@ -183,13 +193,9 @@ async fn promises_hold_in_a_short_storm() {
     };
     let verdict = run(&plan).await.expect("a verdict");
     assert!(verdict.holds(), "{verdict}");
-    // It would hold if nobody did anything, too.
-    for counted in [
-        "messages acknowledged",
-        "presses accepted",
-        "chats ended",
-        "positions judged",
-    ] {
+    // The promises would also hold if nothing happened, so the counts must not be 0.
+    for counted in ["messages acknowledged", "presses accepted", "chats ended"] {
         assert!(verdict.count(counted) > 0, "{counted}: {verdict}");
     }
+    verdict
 }

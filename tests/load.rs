@@ -1,5 +1,5 @@
-//! The contract's load test (6.3), written from its description and small: statuses are strict, an organizer never reads, and
-//! each try of a participant reads one frame.
+//! The contract's load test (6.3), written from its description and small: statuses are strict, an organizer never
+//! reads, and each try of a participant reads one frame.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use crate::support::system::System;
 
 const PARTICIPANTS: usize = 30;
 
-/// Between two `start_chat`, between two participants, and between two frames of one: the test's `sci`, `cpi` and `smi`.
+/// The intervals between two `start_chat`, between two participants, and between two frames of one: the test's `sci`,
+/// `cpi` and `smi`.
 const START_INTERVAL: Duration = Duration::from_millis(10);
 const PARTICIPANT_INTERVAL: Duration = Duration::from_millis(20);
 const MESSAGE_INTERVAL: Duration = Duration::from_millis(300);
@@ -28,13 +29,13 @@ const MESSAGE_INTERVAL: Duration = Duration::from_millis(300);
 /// How often a participant looks for the chat.
 const TRIES: usize = 10;
 
-/// How much each says. The contract's test goes on for ever.
+/// How many messages each participant sends. The contract's test never ends.
 const MESSAGES: usize = 5;
 
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 #[tokio::test]
-async fn every_participant_of_the_contracts_load_test_gets_a_chat_and_is_heard() {
+async fn every_participant_of_the_contracts_load_test_gets_a_chat_and_all_echoes() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let (stop, stopped) = watch::channel(false);
@@ -71,7 +72,7 @@ async fn every_participant_of_the_contracts_load_test_gets_a_chat_and_is_heard()
     }
 }
 
-/// The status and the types that the contract's test insists on.
+/// Checks the status and the types that the contract's test requires.
 async fn sign_up(door: &Door, email: &str) -> String {
     let body =
         json!({"email": email, "password": PARTICIPANT_PASSWORD, "confirmPassword": PARTICIPANT_PASSWORD});
@@ -105,7 +106,7 @@ async fn send(stream: &mut Stream, frame: &Value) {
         .expect("an open socket");
 }
 
-/// Takes whoever waits, again and again, and reads nothing, pings included.
+/// Sends `start_chat` repeatedly, and reads nothing, not even pings.
 async fn start_chats(mut stream: Stream, mut stopped: watch::Receiver<bool>) {
     let start_chat = json!({"type": "start_chat", "payload": ""});
     while !*stopped.borrow_and_update() {
@@ -114,7 +115,7 @@ async fn start_chats(mut stream: Stream, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Waits for the chat, one frame a try, then talks, and reads and discards whatever comes.
+/// Waits for the chat, one frame a try, then sends messages, and discards all further frames.
 async fn chat(sidecar: String, token: String) {
     let mut stream = dial(&sidecar, &token).await;
     let mut found = None;
@@ -141,7 +142,7 @@ async fn chat(sidecar: String, token: String) {
         }
     };
     let listening = async {
-        // The last echo, as a sign that everything before has been stored.
+        // The last echo shows that all messages before it are stored.
         let last = (MESSAGES - 1).to_string();
         loop {
             let message = source.next().await.expect("no close").expect("no read error");

@@ -1,10 +1,11 @@
 //! Mayday's outer two rings of tests.
 //!
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`,
-//!   `database`, and `edges` is what all three do alike.
+//!   `database`, `web`, and `edges` for the rules of all three services.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
-//!   `story` is what must work, `faults` is what may break, `outages` what goes on while a part is down, `revoking`
-//!   is who may not stay, `slow_clients` what slow clients may cost others, `load` is the contract's load test.
+//!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `restore_drill` restores a copy of the
+//!   databases, `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the
+//!   contract's load test.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
@@ -16,8 +17,10 @@ mod messenger;
 mod organizer;
 mod outages;
 mod participant;
+mod restore_drill;
 mod revoking;
 mod rotation;
 mod slow_clients;
 mod story;
 mod support;
+mod web;

@@ -1,15 +1,21 @@
-//! One part is down, and the others keep their promises.
+//! One part is down, and the others keep their promises:
 //!
-//! | down | what must still work | shown by |
-//! |---|---|---|
-//! | messenger | everything but chat; a press is kept and delivered when it is back | [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down` |
-//! | participant | chats go on and are closed at once; the lock is released later | [`chats_go_on_and_end_while_the_participant_service_is_down`], `messenger::a_chat_is_closed_although_the_participant_service_is_down` |
-//! | organizer | open sockets go on; lists of events are 503 with `Retry-After`; a press for a known event is taken | [`open_sockets_go_on_while_the_organizer_service_is_down`], `participant::while_the_organizer_service_is_down_events_are_not_to_be_had` |
-//! | Redis | REST works; messages are stored, acknowledged and shown at the same sidecar; clients are told to look when it is back | [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis` |
-//! | a sidecar | its clients resume at another one; what it could not pass on is looked for | [`clients_of_a_killed_sidecar_resume_at_another`], [`what_a_killed_sidecar_could_not_pass_on_is_looked_for`] |
-//! | dispatcher | everything that a user sees; outboxes wait | all tests with [`Apart`], which has none; `faults::what_waits_in_an_outbox_is_delivered_at_a_tick` |
+//! - **messenger**: everything but chat works. Presses are stored, and delivered when the messenger is back:
+//!   [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down`.
+//! - **participant**: chats go on and are closed at once. The lock is released later:
+//!   [`chats_go_on_and_end_while_the_participant_service_is_down`],
+//!   `messenger::a_chat_is_closed_although_the_participant_service_is_down`.
+//! - **organizer**: open sockets go on, lists of events are 503 with `Retry-After`, a press for a known event is taken:
+//!   [`open_sockets_go_on_while_the_organizer_service_is_down`],
+//!   `participant::while_the_organizer_service_is_down_events_are_not_to_be_had`.
+//! - **Redis**: REST works, messages are stored, acknowledged, and shown on every sidecar:
+//!   [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis`.
+//! - **a sidecar**: its clients resume at another one. Messages it had stored are shown there:
+//!   [`clients_of_a_killed_sidecar_resume_at_another`], [`messages_stored_by_a_killed_sidecar_are_shown_at_the_others`].
+//! - **dispatcher**: users see no difference, outboxes wait: all tests with [`Apart`], which has none;
+//!   `faults::rows_of_an_outbox_are_delivered_at_a_tick`.
 //!
-//! A service may also be there and not answer: [`a_service_that_hangs_keeps_nobody_from_the_other`].
+//! A service may also hang: [`a_hanging_service_does_not_delay_calls_to_the_other`].
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -20,7 +26,7 @@ use crate::support::people::{self, Agency, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
-/// Support and a participant, who talk.
+/// A chat between support and a participant.
 struct Chat {
     id: String,
     support: Socket,
@@ -40,7 +46,7 @@ impl Chat {
         }
     }
 
-    /// Something is said by each and heard by both.
+    /// Each sends a message, and both receive both.
     async fn goes_on(&mut self) {
         self.participant.say(&self.id, "are you there?").await;
         self.support.say(&self.id, "I am").await;
@@ -112,9 +118,9 @@ async fn chats_go_on_and_end_while_the_participant_service_is_down() {
     person.press_help(agency.event_id, "").await.empty(200);
 }
 
-/// A service that does not answer is worse than one that is not there: whoever asks it waits.
+/// A hanging service is worse than one that is down: its callers wait.
 #[tokio::test]
-async fn a_service_that_hangs_keeps_nobody_from_the_other() {
+async fn a_hanging_service_does_not_delay_calls_to_the_other() {
     let mut apart = Apart::start().await;
     let (agency, person) = people(&mut apart).await;
     let mut chat = chat(&apart, &agency, &person).await;
@@ -160,13 +166,13 @@ async fn open_sockets_go_on_while_the_organizer_service_is_down() {
     chat.support.send("close_chat", close.clone()).await;
     assert_eq!(chat.support.expect("closed_chat").await, close);
     assert_eq!(chat.participant.expect("closed_chat").await, close);
-    // The event is known from the first time.
+    // The participant service knows the event from the first press.
     person.press_help(agency.event_id, "").await.empty(200);
     chat.support.send("start_chat", "".into()).await;
     chat.support.expect("new_chat").await;
 }
 
-/// A message under an id of the client's own.
+/// A message with a client id.
 fn under(client_id: &str, chat_id: &str, message: &str) -> Value {
     json!({"chatId": chat_id, "message": message, "clientId": client_id})
 }
@@ -174,7 +180,7 @@ fn under(client_id: &str, chat_id: &str, message: &str) -> Value {
 const FIRST: &str = "0198c0de-0000-7000-8000-000000000001";
 const SECOND: &str = "0198c0de-0000-7000-8000-000000000002";
 
-/// The parties at one sidecar each, and both speak protocol 2.
+/// Connects each party to a sidecar of its own, under protocol 2.
 async fn at_two_sidecars(system: &System) -> (Agency, Person, Chat) {
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "p@example.org").await;
@@ -204,7 +210,7 @@ async fn messages_are_acknowledged_without_redis() {
     chat.participant.send("send_message", message).await;
     let saved = chat.participant.expect("message_saved").await;
     assert_eq!((&saved["clientId"], &saved["seq"]), (&json!(FIRST), &json!(1)));
-    // Every sidecar reads it from the log, and REST goes on.
+    // Every sidecar reads it from the log, and REST still works.
     assert_eq!(beside.expect_message().await, "is anybody there?");
     assert_eq!(chat.support.expect_message().await, "is anybody there?");
     assert_eq!(chat.participant.expect_message().await, "is anybody there?");
@@ -226,7 +232,7 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
     let saved = chat.support.expect("message_saved").await;
     assert_eq!(chat.support.expect_message().await, "one");
     assert_eq!(chat.participant.expect_message().await, "one");
-    // This one may be stored or not; its sender will not hear.
+    // This message may be stored or not; its sender gets no acknowledgement.
     chat.support
         .send("send_message", under(SECOND, &chat.id, "two"))
         .await;
@@ -248,9 +254,9 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
     assert_eq!(chat.participant.messages_after(&chat.id, 1).await, all[1..]);
 }
 
-/// Its own clients were shown a message, and it had not reached Redis when the sidecar died.
+/// The sidecar showed a message to its own clients, and was killed before it reached Redis.
 #[tokio::test]
-async fn what_a_killed_sidecar_has_stored_is_shown_at_the_others() {
+async fn messages_stored_by_a_killed_sidecar_are_shown_at_the_others() {
     let system = System::start(2).await;
     let (_, _, mut chat) = at_two_sidecars(&system).await;
     system.signal("redis", Signal::STOP);
@@ -260,13 +266,13 @@ async fn what_a_killed_sidecar_has_stored_is_shown_at_the_others() {
     system.signal("sidecar-1", Signal::KILL);
 
     assert_eq!(chat.participant.expect_message().await, "stay where you are");
-    // It could not end otherwise.
+    // Redis cannot end while it is stopped.
     system.signal("redis", Signal::CONT);
 }
 
-/// The same where `resync` is not known: what a client has missed is brought to it, once.
+/// The same for clients of the contract, which do not know `resync`: they are shown what they missed, once.
 #[tokio::test]
-async fn clients_of_the_contract_are_brought_what_they_have_missed() {
+async fn clients_of_the_contract_are_shown_what_they_missed() {
     let mut system = System::start(2).await;
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "p@example.org").await;
@@ -292,7 +298,7 @@ async fn clients_of_the_contract_are_brought_what_they_have_missed() {
     participant.say(id, "I do").await;
     assert_eq!(participant.expect_message().await, "I do");
 
-    // Its support has come back, closes the chat without being heard, and is lost again.
+    // Support reconnects, closes the chat without getting the answer, and is disconnected again.
     let mut support = Socket::open("support again", system.sidecar(0), &agency.support).await;
     assert_eq!(support.chat_ids().await, [id]);
     system.sidecars_are_ready().await;

@@ -1,4 +1,4 @@
-//! Where this workspace and its programs are.
+//! The paths of this workspace and its programs.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Sockets end with their users' right to them: with real processes, over every sidecar.
+//! Sockets end when their users lose the right to them: with real processes, on every sidecar.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Per
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
-/// Sockets of one person at both sidecars, which have shown that they work.
+/// Opens sockets of one person at both sidecars, and checks that they work.
 async fn sockets(system: &System, name: &'static str, person: &Person) -> [Socket; 2] {
     let mut sockets = [
         Socket::open(name, system.sidecar(0), person).await,
@@ -83,7 +83,7 @@ async fn an_organizers_sockets_end_with_the_session_the_role_the_account_or_the_
     let open = sockets(&system, "support", &person).await;
     agency.owner.patch(&support, &json!({"role": 3})).await.json(200);
     have_ended(open).await;
-    // Who has another role is still welcome.
+    // A user with another role may connect again.
     let mut open = sockets(&system, "manager", &person).await;
     agency
         .owner
@@ -111,9 +111,9 @@ async fn an_organizers_sockets_end_with_the_session_the_role_the_account_or_the_
     have_ended(owners).await;
 }
 
-/// While a service is away nobody is thrown out; what was revoked meanwhile is made up for.
+/// While a service is down no socket ends. Revocations take effect when it is back.
 #[tokio::test]
-async fn a_host_that_comes_back_ends_whom_it_has_signed_out() {
+async fn a_host_that_comes_back_ends_sockets_of_signed_out_users() {
     let mut system = System::start(2).await;
     let staying = people::sign_up(&system.door, "q@example.org").await;
     let leaving = people::sign_up(&system.door, "p@example.org").await;

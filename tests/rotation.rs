@@ -1,5 +1,5 @@
-//! Keys and secrets are replaced in three rollouts while everybody works (docs/operations.md). During each, hosts of two
-//! neighbouring stages serve the same databases.
+//! Operators replace keys and secrets in three rollouts without downtime (docs/operations.md). During each rollout,
+//! hosts of two neighbouring stages serve the same databases.
 
 use mayday_tests::settings::SERVICES;
 
@@ -10,7 +10,7 @@ use crate::support::components::{
 use crate::support::door::Door;
 use crate::support::people;
 
-/// Each variable with its value before the rotation, and with the one behind it.
+/// Each variable with its values before and after the rotation.
 const ROTATED: [(&str, &str, &str); 5] = [
     (
         "organizer_jwt_secret",
@@ -52,7 +52,7 @@ fn stages(components: &Components) -> [Door; 4] {
 }
 
 #[tokio::test]
-async fn tokens_are_honoured_by_neighbouring_stages() {
+async fn tokens_are_accepted_by_neighbouring_stages() {
     let components = Components::start();
     let hosts = stages(&components);
     let mut issued = Vec::new();
@@ -69,7 +69,7 @@ async fn tokens_are_honoured_by_neighbouring_stages() {
             let participant = host
                 .send("GET", "/participant/profile", Some(participant), None)
                 .await;
-            // Stages that know nothing of each other's secrets refuse. They never serve at the same time.
+            // Stages that do not know each other's secrets refuse. They never serve at the same time.
             let expected = match (at, by) {
                 (0, 2 | 3) | (3, 0 | 1) => [403, 401],
                 _ => [200, 200],
@@ -84,7 +84,7 @@ async fn tokens_are_honoured_by_neighbouring_stages() {
 }
 
 #[tokio::test]
-async fn services_keys_are_honoured_by_neighbouring_stages() {
+async fn service_keys_are_accepted_by_neighbouring_stages() {
     let components = Components::start();
     let colleagues = "/organizer/api/colleagues?agencyId=1&ids=1";
     for (stage, host) in stages(&components).iter().enumerate() {

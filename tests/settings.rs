@@ -1,4 +1,4 @@
-//! What the services are started with, wherever tests, benches and chaos start them without `cargo xtask up`.
+//! The settings with which tests, benches and chaos start the services without `cargo xtask up`.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub const VARIABLES: [(&str, &str); 7] = [
     ("superadmin_password", SUPERADMIN_PASSWORD),
 ];
 
-/// Passwords that are hashed quickly. Hashing is never what is tested or measured where these are set.
+/// Cheap parameters for password hashes, where hashing is neither tested nor measured.
 pub const CHEAP_HASHING: [(&str, &str); 2] = [("argon2_memory_kib", "64"), ("argon2_iterations", "1")];
 
 /// The environment variable that sets a variable of `spin.toml`.

@@ -1,4 +1,4 @@
-//! Slow clients and odd headers at the host's door, with the real services behind it.
+//! Slow clients and unusual headers at the host's door, with the real services behind it.
 
 use http::HeaderValue;
 use http_body_util::Full;
@@ -11,7 +11,7 @@ use crate::support::people;
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
-/// A request that has not arrived takes no place, so those who send whole requests do not notice it.
+/// An unfinished request takes no place, so it does not delay clients that send whole requests.
 #[tokio::test]
 async fn presses_and_chats_go_on_beside_two_thousand_unfinished_requests() {
     const CLIENTS: usize = 2000;
@@ -42,7 +42,7 @@ async fn presses_and_chats_go_on_beside_two_thousand_unfinished_requests() {
     drop(slow);
 }
 
-/// Browsers and scripts send what they like in headers that no service reads.
+/// Clients may send any bytes in headers that no service reads.
 #[tokio::test]
 async fn a_header_that_is_not_utf_8_fails_no_request() {
     let components = Components::start();

@@ -1,4 +1,4 @@
-//! The story that Mayday exists for, through real processes.
+//! Mayday's main flow, through real processes.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ async fn the_parties_may_be_at_different_sidecars() {
     lead_a_chat(&system, [system.sidecar(0), system.sidecar(1)]).await;
 }
 
-/// Two connections for each party: one at each of the two places.
+/// Leads a chat in which each party has two connections, one at each of the two sidecars.
 async fn lead_a_chat(system: &System, places: [&str; 2]) {
     let agency = system.agency("Fest").await;
     let participant = people::sign_up(&system.door, "p@example.org").await;
@@ -150,7 +150,7 @@ async fn expect_new_chat(socket: &mut Socket, agency: &Agency, participant: &Per
     chat["id"].as_str().expect("text").to_owned()
 }
 
-/// Everybody writes at once; everyone sees everything once, and all in the same order.
+/// All connections write at once. Each sees every message once, and all see the same order.
 async fn converse(
     support: &mut [Socket; 2],
     participants: &mut [Socket; 2],
@@ -241,9 +241,9 @@ async fn requests_are_taken_in_the_order_of_their_presses() {
     assert_eq!(support.expect("info").await, json!({"message": "no new chats"}));
 }
 
-/// The agency sets it while sockets are open, which hear of it by themselves.
+/// The agency sets the cap while sockets are open.
 #[tokio::test]
-async fn a_cap_of_open_chats_counts_for_who_is_there_already() {
+async fn a_cap_of_open_chats_binds_connected_organizers() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
@@ -259,7 +259,7 @@ async fn a_cap_of_open_chats_counts_for_who_is_there_already() {
         reply.json(200);
     };
     cap(json!(1)).await;
-    // What is under way when the cap comes may still be given, and is given back at once.
+    // A chat may still be given while the cap is being set, so the test closes it at once.
     let refused = loop {
         support.send("start_chat", "".into()).await;
         let frame = support.next().await.expect("an answer");
@@ -286,7 +286,7 @@ async fn a_cap_of_open_chats_counts_for_who_is_there_already() {
 }
 
 #[tokio::test]
-async fn nobody_sees_what_is_not_theirs() {
+async fn nobody_sees_other_peoples_chats() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let rival = system.agency("Rival").await;
@@ -332,7 +332,7 @@ async fn nobody_sees_what_is_not_theirs() {
 }
 
 #[tokio::test]
-async fn sockets_of_administrators_and_of_the_unapproved_are_dropped_without_a_word() {
+async fn sockets_of_administrators_and_of_unapproved_agencies_are_dropped() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let superadmin = system.superadmin().await;
@@ -357,7 +357,7 @@ async fn sockets_of_administrators_and_of_the_unapproved_are_dropped_without_a_w
 }
 
 #[tokio::test]
-async fn bad_frames_are_answered_and_change_nothing() {
+async fn bad_frames_get_an_error_and_change_nothing() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let participant = people::sign_up(&system.door, "p@example.org").await;
@@ -416,10 +416,10 @@ async fn bad_frames_are_answered_and_change_nothing() {
     }
 }
 
-/// What protocol 2 adds, through real processes: the queue lives, a chat changes hands twice and keeps its participant, and beside all of that a client of the
-/// contract sees nothing that it does not know.
+/// Protocol 2 through real processes: live queue positions, and a chat that changes hands twice and keeps its
+/// participant. A client of the contract beside them sees only the contract's frames.
 #[tokio::test]
-async fn who_speaks_protocol_2_sees_more() {
+async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
     let system = System::start_with(2, &["orphan_requeue_seconds=2"]).await;
     let agency = system.agency("Fest").await;
     let colleague = "colleague@fest.example.org";
@@ -457,7 +457,7 @@ async fn who_speaks_protocol_2_sees_more() {
     assert_eq!(participant.expect("user_message").await["seq"], 1);
     assert_eq!(next.expect_position().await, 1);
 
-    // Who waits is given the next request by itself.
+    // A waiting organizer gets the next request without asking.
     let mut helper = Socket::open_two("colleague", there, &colleague).await;
     assert_eq!(helper.expect_status().await, 1);
     helper.send("start_chat", "".into()).await;
@@ -498,7 +498,7 @@ async fn who_speaks_protocol_2_sees_more() {
     helper.say(&chat_id, "I go on").await;
     assert_eq!(participant.expect_message().await, "I go on");
 
-    // To the contract's client the chat was opened, and was closed when it was handed over.
+    // The contract's client saw the chat open, and close when it was handed over.
     let opened = old.expect("new_chat").await;
     assert_eq!(
         (&opened["id"], &opened["lastSeq"]),
@@ -530,7 +530,7 @@ async fn who_speaks_protocol_2_sees_more() {
     support.send("start_chat", "".into()).await;
     let again = support.expect_passing("new_chat", &["queue_status"]).await;
     assert_eq!((&again["id"], &again["lastSeq"]), (&json!(chat_id), &json!(5)));
-    // Everybody reads who is there now.
+    // All clients read who the new organizer is.
     let somebody_is_there = participant
         .expect_passing("user_message", &["queue_position", "new_chat"])
         .await;

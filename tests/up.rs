@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,10 +26,10 @@ const STOPPING: Duration = Duration::from_secs(20);
 pub struct Up {
     pub ready: Ready,
     child: Child,
-    state: TempDir,
+    state: Arc<TempDir>,
 }
 
-/// What the ready file says.
+/// The content of the ready file.
 #[derive(Deserialize)]
 pub struct Ready {
     pub organizer: String,
@@ -48,7 +49,18 @@ pub struct Account {
 impl Up {
     /// Starts what a checkout has built and waits until it is ready. `variables` are `NAME=VALUE`.
     pub async fn start(xtask: &Path, checkout: &Path, sidecars: usize, variables: &[&str]) -> Result<Up> {
-        let state = tempfile::tempdir()?;
+        let state = Arc::new(tempfile::tempdir()?);
+        Up::start_on(state, xtask, checkout, sidecars, variables).await
+    }
+
+    /// The same on the data of another system, which has been stopped.
+    pub async fn start_on(
+        state: Arc<TempDir>,
+        xtask: &Path,
+        checkout: &Path,
+        sidecars: usize,
+        variables: &[&str],
+    ) -> Result<Up> {
         let log = File::create(state.path().join("up.log"))?;
         let hashing = CHEAP_HASHING.map(|(name, value)| format!("{name}={value}"));
         let variables = hashing
@@ -116,9 +128,14 @@ impl Up {
         fs::read_to_string(self.state.path().join("up.log")).unwrap_or_default()
     }
 
-    /// Where the services are, without a path.
+    /// The origin of the services.
     pub fn origin(&self) -> &str {
         self.ready.organizer.trim_end_matches("/organizer")
+    }
+
+    /// What outlives the system: below `mayday` its databases, secrets and runtime configuration.
+    pub fn state(&self) -> Arc<TempDir> {
+        Arc::clone(&self.state)
     }
 
     /// The file of a service's database.

@@ -1,4 +1,4 @@
-//! The decoder of clients' frames. What must hold is in the sidecar, where a test tries the corpus with every build.
+//! Fuzzes the parser of clients' frames. The invariants are in the sidecar, whose tests run the corpus.
 
 #![no_main]
 

@@ -1,9 +1,8 @@
--- Times are milliseconds since the Unix epoch. Those that are compared with each other are read from the database's own
--- clock, so that hosts whose clocks differ agree. Statements end with a semicolon and an empty line: see
--- service::database.
+-- Times are milliseconds since the Unix epoch. Compared times come from the database's own clock, because hosts' clocks
+-- differ. Statements end with a semicolon and an empty line: see service::database.
 
--- A request for help is a chat that waits: waiting -> active -> ended. A chat whose organizer is gone for too long
--- waits again.
+-- A request for help is a chat that waits: waiting -> active -> ended. A chat whose organizer is gone for too long is
+-- re-queued.
 create table chats (
     -- Grows in the order of commits. Of two requests with the same time of press, the one that arrived first is first.
     arrival integer primary key,
@@ -23,13 +22,13 @@ create table chats (
     -- When the first organizer got it.
     time_start integer,
     time_end integer,
-    -- When the organizer of now got it.
+    -- When the present organizer got it.
     assigned_at integer,
-    -- The same, if it was given to an organizer who waited for the next request and did not ask for it at that moment.
+    -- The same time, if the chat was given to a waiting organizer rather than in answer to `start_chat`.
     given_at integer,
     -- Whether it has gone back to the queue at least once.
     has_been_requeued integer not null default 0 check (has_been_requeued in (0, 1)),
-    -- The `seq` up to which each side says to have read.
+    -- The `seq` up to which each side has reported to have read.
     read_by_organizer integer not null default 0,
     read_by_participant integer not null default 0,
     check (state = 'waiting' or (organizer_id is not null and time_start is not null and assigned_at is not null)),
@@ -46,10 +45,10 @@ create index chats_ended_of_agency on chats (agency_id, time_start) where state 
 
 create index chats_ended_of_participant on chats (participant_id, time_start) where state = 'ended';
 
--- The latest pickups tell how long a request waits.
+-- For the estimate of the wait from the latest pickups.
 create index chats_started_of_agency on chats (agency_id, time_start) where time_start is not null;
 
--- Chats whose organizer may be gone.
+-- For the search of chats whose organizer may be gone.
 create index chats_active_by_assigned_at on chats (assigned_at) where state = 'active';
 
 create index chats_active_by_given_at on chats (given_at) where state = 'active' and given_at is not null;
@@ -63,7 +62,7 @@ create table messages (
     author_id integer not null,
     from_organizer integer not null check (from_organizer in (0, 1)),
     content text not null,
-    -- When the sidecar had read it. It is shown to people and never compared.
+    -- When the sidecar read the frame. Shown to people and never compared.
     time_sent integer not null,
     lat real,
     lng real,
@@ -78,18 +77,17 @@ create table messages (
 create unique index messages_by_client_id on messages (chat_id, author_id, from_organizer, lower(client_id))
 where client_id is not null;
 
--- How to reach participants, as their service has said last: the live side must not wait for another service to know
--- it. A row goes when its account goes.
+-- Contact details of participants, as the participant service last sent them: the live side must not wait for another
+-- service to get them. A row is deleted with its account.
 create table contacts (
     participant_id integer primary key,
     email text not null,
     phone_number text not null,
-    -- Counts the participant's changes. What is heard late does not undo a newer one.
+    -- Counts the participant's changes, so that a late change does not undo a newer one.
     version integer not null
 );
 
--- Requests that their participants have taken back. One that arrives late, because its press was still on the way, is
--- not queued.
+-- Requests that their participants have taken back. A press that arrives after its cancellation is not queued.
 create table cancelled_requests (
     request_id text not null primary key,
     cancelled_at integer not null
@@ -97,7 +95,7 @@ create table cancelled_requests (
 
 create index cancelled_requests_by_cancelled_at on cancelled_requests (cancelled_at);
 
--- Participants who have deleted their accounts. What arrives late from one is not queued.
+-- Participants who have deleted their accounts. Their late presses are not queued.
 create table forgotten_participants (
     participant_id integer primary key
 );
@@ -109,9 +107,9 @@ create table lock_releases (
     participant_id integer not null,
     event_id integer not null,
     attempts integer not null default 0,
-    -- When to try next.
+    -- When to retry.
     due_at integer not null,
-    -- Whether `closed_chat` is still to be shown to both sides. It is shown when the lock is released, or when the
+    -- Whether `closed_chat` has still to be shown to both sides. It is shown when the lock is released, or when the
     -- first try has failed.
     must_announce integer not null check (must_announce in (0, 1))
 ) without rowid;
@@ -120,8 +118,8 @@ create index lock_releases_by_due_at on lock_releases (due_at);
 
 create index lock_releases_failed on lock_releases (attempts) where attempts > 0;
 
--- The log of all that sockets are shown. Rows go after ten minutes, the oldest first and never the last one, so ids
--- have no gaps. SQLite has one writer, so the order of ids is the order of commits.
+-- The log of everything that sockets are shown. Rows are deleted after ten minutes, oldest first and never the last
+-- one, so ids have no gaps. SQLite has one writer, so the order of ids is the order of commits.
 create table updates (
     id integer primary key,
     made_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
@@ -132,7 +130,7 @@ create table updates (
 -- Every cursor is the id of a row.
 insert into updates (body) values ('');
 
--- Which queues change. As triggers, so that no statement can forget it.
+-- Log which queues change. Triggers, so that no statement can omit it.
 create trigger queue_grows after insert on chats when new.state = 'waiting'
 begin
     insert into updates (body) values ('queue ' || new.agency_id || char(10));
@@ -148,12 +146,12 @@ begin
     insert into updates (body) values ('queue ' || old.agency_id || char(10));
 end;
 
--- The last exchange of each sidecar that changed something. If it is sent again, it is answered from here. Rows go an
--- hour after the sidecar was last heard.
+-- The last exchange of each sidecar that changed something. A retry is answered from here. Rows are deleted an hour
+-- after the sidecar was last heard.
 create table sidecars (
     name text not null primary key,
     number integer not null,
-    -- The first update that the exchange has committed. The one at which its replies stand is the last.
+    -- The first update that the exchange has committed. `at_id` is the last one, whose state the replies show.
     first_id integer not null,
     at_id integer not null,
     at_made_at integer not null,
@@ -167,11 +165,11 @@ create table attendance (
     organizer_id integer not null,
     sidecar text not null,
     agency_id integer not null,
-    -- Whether the sidecar listed them when it last told who is there.
+    -- Whether the sidecar listed them in its last report.
     is_here integer not null check (is_here in (0, 1)),
-    -- When the sidecar listed them last, or no longer listed them.
+    -- When the sidecar last listed them, or first omitted them.
     seen_at integer not null,
-    -- When a frame or a pong of theirs last came.
+    -- When their last frame or pong came.
     heard_at integer not null,
     primary key (organizer_id, sidecar)
 ) without rowid;
@@ -180,8 +178,8 @@ create index attendance_by_sidecar on attendance (sidecar) where is_here = 1;
 
 create index attendance_by_seen_at on attendance (seen_at);
 
--- The time during which sidecars have told who is there, without a break. While no sidecar tells, nobody counts as
--- gone.
+-- The time during which sidecars have reported attendance without a break. While no sidecar reports, no organizer
+-- counts as gone.
 create table hearing (
     id integer primary key check (id = 1),
     since integer not null,
@@ -199,15 +197,15 @@ create table waiting_organizers (
     name text not null
 );
 
--- Organizers whose chats went back to the queue, until they are heard again and told so.
+-- Organizers whose chats were re-queued, until they are heard again and informed.
 create table organizers_to_inform (
     organizer_id integer primary key,
     requeued_at integer not null
 );
 
--- Requests arrive here, all that come together with one statement, which holds the write lock no longer than it takes
--- to store them. A known request changes nothing. One that has been taken back or whose participant is gone is not
--- queued, and its lock is released.
+-- Requests arrive here, all of one delivery with one statement, which holds the write lock only while storing them. A
+-- known request changes nothing. A request that was taken back, or whose participant is gone, is not queued, and its
+-- lock is released.
 create view arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, contact_version, lat, lng,
                       pressed_at, chat_id, message_id, first_message) as
 select null, null, null, null, null, null, null, null, null, null, null, null, null where false;

@@ -1,9 +1,9 @@
--- Ids come in sequence and are never given out twice, hence AUTOINCREMENT. Times are milliseconds since the Unix epoch.
--- Statements end with a semicolon and an empty line: see service::database. Lists get the indexes they are read by:
--- each of them ends, as every index does, with the id that its list is ordered by.
+-- Ids grow and are never reused, hence AUTOINCREMENT. Times are milliseconds since the Unix epoch. Statements end with
+-- a semicolon and an empty line: see service::database. Each list has an index. Like every index it ends with the row's
+-- id, which orders the list.
 --
--- Nothing here is removed by a foreign key's cascade: every removal has to be on record, so the store removes rows by
--- name, and a forgotten row makes the removal fail.
+-- No foreign key cascades: every removal has to be recorded, so the store removes rows explicitly, and an omitted row
+-- makes the removal fail.
 
 create table agencies (
     id integer primary key autoincrement,
@@ -45,8 +45,8 @@ create table events (
     time_start integer not null,
     time_end integer not null,
     agency_id integer not null references agencies (id),
-    -- Name, description and address in one, with the case folded as Unicode does it, for the search. The service fills
-    -- it in.
+    -- Name, description and address in one text, case-folded by Unicode's rules, for the search. The service fills it
+    -- in.
     search text not null default ''
 );
 
@@ -101,8 +101,8 @@ create index comments_by_issue on comments (issue_id, agency_id);
 
 create index comments_by_author on comments (author_id);
 
--- The record of every change. It outlives what it speaks of, so nothing here refers to other tables. Its rows are
--- chained by hashes: see `chain` in the organizer's sources for what is hashed.
+-- The record of every change. It outlives the rows it is about, so it has no foreign keys. Its rows are chained by
+-- hashes: see `chain` in the organizer's sources for the formula.
 create table changelogs (
     id integer primary key autoincrement,
     entity_id integer not null,
@@ -117,7 +117,7 @@ create table changelogs (
     -- The value without personal data, which replaces it once its person is deleted; null where there is no personal
     -- data.
     blank_value text,
-    -- Random, and removed with the personal data, so that nobody can guess from the seal what was blanked.
+    -- Random, and removed with the personal data, so that nobody can guess the blanked value from the seal.
     salt text,
     -- SHA-256 of salt and value.
     seal text,
@@ -134,16 +134,16 @@ create index changelogs_by_admins on changelogs (by_admin);
 
 create index changelogs_by_entity on changelogs (entity_class, entity_id, type);
 
--- Where each chain of the record ends. Without this, nobody would miss rows that were cut off its end.
+-- Where each chain of the record ends. Shows if rows were cut off at the end.
 create table chains (
-    -- 0 for what administrators do outside of any agency.
+    -- 0 for changes by administrators outside of any agency.
     agency_id integer primary key,
     length integer not null,
     hash text not null
 );
 
--- Whose credentials may not be valid any more, for the sidecars, which keep sockets open. Triggers insert the rows, so
--- that no change can forget to. A row has a user or an agency; rows older than an hour are deleted with the next
+-- Users whose credentials may have been revoked, for the sidecars, which keep sockets open. Triggers insert the rows,
+-- so that no statement can omit it. A row has a user or an agency; rows older than an hour are deleted with the next
 -- insert.
 create table revocations (
     id integer primary key autoincrement,
@@ -174,7 +174,7 @@ begin
     insert into revocations (agency_id) values (new.id);
 end;
 
--- Sidecars learn the number when they authenticate somebody, so they have to authenticate again.
+-- Sidecars get the number when they authenticate a user, so they have to authenticate again.
 create trigger revoke_agency_with_other_settings after update of max_open_chats on agencies
 when new.max_open_chats is not old.max_open_chats
 begin

@@ -1,5 +1,5 @@
--- Ids come in sequence and are never given out twice, hence AUTOINCREMENT. Times are milliseconds since the Unix epoch,
--- by the database's clock. Statements end with a semicolon and an empty line: see service::database.
+-- Ids grow and are never reused, hence AUTOINCREMENT. Times are milliseconds since the Unix epoch, by the database's
+-- clock. Statements end with a semicolon and an empty line: see service::database.
 
 create table participants (
     id integer primary key autoincrement,
@@ -10,7 +10,7 @@ create table participants (
     time_created integer not null,
     -- Tokens issued before this moment are void.
     time_sign_out integer not null,
-    -- Counts the changes of the contact details: of two versions the messenger keeps the newer, in whatever order they
+    -- Counts the changes of the contact details: the messenger keeps the newer of two versions, in whatever order they
     -- come.
     contact_version integer not null default 0
 );
@@ -24,8 +24,8 @@ create table locks (
     primary key (participant_id, event_id)
 ) without rowid;
 
--- Presses that the messenger has not confirmed yet. A row goes when the messenger has stored the request, so a press
--- that was acknowledged is here or there, or for a moment in both.
+-- Presses that the messenger has not confirmed yet. A row is deleted when the messenger has stored the request, so an
+-- acknowledged press is here or there, or for a moment in both.
 create table outbox (
     request_id text not null primary key,
     participant_id integer not null,
@@ -35,15 +35,14 @@ create table outbox (
     description text not null,
     lat real,
     lng real,
-    -- How often the delivery has failed, and when to try next: see service::retry.
+    -- How often the delivery has failed, and when to retry: see service::retry.
     attempts integer not null default 0,
     due_at integer not null
 ) without rowid;
 
 create index outbox_by_due_at on outbox (due_at);
 
--- A press is one statement, which holds the write lock no longer than it takes to store the press: its lock comes with
--- it.
+-- A press is one statement, which holds the write lock only while storing the press: this trigger adds its lock.
 create trigger press_takes_its_lock after insert on outbox
 begin
     insert into locks (participant_id, event_id, request_id)
@@ -54,18 +53,18 @@ end;
 create table known_events (
     id integer primary key,
     agency_id integer not null,
-    -- When it last said that the event is there and its agency approved.
+    -- When it last confirmed that the event exists and its agency is approved.
     verified_at integer not null
 );
 
 -- Participants whose latest contact details the messenger does not have: those with open requests, and deleted ones.
 -- Triggers insert the rows, so that no change can forget to.
 create table contact_changes (
-    -- A newer change of the same participant replaces the row, so what is told meanwhile is not taken for the newer
-    -- one.
+    -- A newer change of the same participant replaces the row, so that the delivery of an older one does not confirm
+    -- it.
     id integer primary key autoincrement,
     participant_id integer not null unique,
-    -- How often the messenger could not be told, and when to try next: see service::retry.
+    -- How often the delivery has failed, and when to retry: see service::retry.
     attempts integer not null default 0,
     due_at integer not null default 0
 );
@@ -85,9 +84,9 @@ begin
     insert or replace into contact_changes (participant_id) values (old.id);
 end;
 
--- Whose credentials may not be valid any more, for the sidecars, which keep sockets open. Triggers insert the rows, so
--- that no change can forget to. Rows older than an hour are deleted with the next insert. Participants have no agency;
--- both services share the query that reads the column.
+-- Users whose credentials may have been revoked, for the sidecars, which keep sockets open. Triggers insert the rows,
+-- so that no change can forget to. Rows older than an hour are deleted with the next insert. Participants have no
+-- agency; both services share the query that reads the column.
 create table revocations (
     id integer primary key autoincrement,
     user_id integer,

@@ -1,16 +1,16 @@
-//! How long to wait before trying again.
+//! Delays before retries.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// The first delay. A lost answer is usually a restart or a closed connection, and asking again at once helps.
+/// The first delay. Usually the peer has restarted or closed the connection, and a prompt retry succeeds.
 const SHORTEST: Duration = Duration::from_millis(25);
 
-/// The longest delay, before jitter: what comes back is noticed within a moment.
+/// The longest delay, before jitter. It bounds how long a recovery stays unnoticed.
 const LONGEST: Duration = Duration::from_millis(1000);
 
-/// Delays that grow, with jitter, so that those who lost the same thing do not come back all at once.
+/// Growing delays with jitter, so that clients of the same failed service do not all retry at once.
 #[derive(Debug)]
 pub(crate) struct Backoff(ExponentialBackoff);
 

@@ -24,13 +24,13 @@ use crate::messenger::client::Messenger;
 use crate::metrics;
 use crate::redis::Redis;
 
-/// At most this many WebSockets at once, fewer where the limit of open files is lower; more are told to try later.
+/// The most WebSockets at once, fewer where the limit of open files is lower. Further clients get a 503.
 const MAX_SOCKETS: usize = 65_536;
 
-/// At most this many HTTP connections at once, or an eighth of the limit of open files. A WebSocket is none any more.
+/// The most HTTP connections at once, or an eighth of the limit of open files. WebSockets do not count.
 const MAX_HTTP_CONNECTIONS: usize = 4096;
 
-/// Open files left to Redis, the messenger and everything else.
+/// Open files reserved for Redis, the messenger and everything else.
 const OTHER_FILES: usize = 64;
 
 /// Above this the WebSocket library gives up on a message; between the limit of a frame and this the client gets an
@@ -43,13 +43,13 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Frames are written together up to this size.
 const WRITE_BUFFER_BYTES: usize = 32 * 1024;
 
-/// How much memory an HTTP connection may take for a head. A longer one is answered 431.
+/// The longest head of an HTTP request. A longer one is answered 431.
 const HEAD_BYTES: usize = 32 * 1024;
 
-/// How long a request may take, from its head to the last byte of the response.
+/// Time limit for a request, from its head to the last byte of the response.
 const EXCHANGE_TIME: Duration = Duration::from_secs(60);
 
-/// How long plain HTTP requests may take when the server stops.
+/// Time limit for plain HTTP requests when the server stops.
 const HTTP_DRAIN: Duration = Duration::from_secs(1);
 
 /// What handlers share.
@@ -60,7 +60,7 @@ pub(crate) struct App {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) redis: Arc<Redis>,
-    /// From which pages browsers may connect; empty is from all.
+    /// The origins of pages from which browsers may connect; empty allows all.
     pub(crate) allowed_origins: Arc<[String]>,
 }
 
@@ -137,7 +137,7 @@ fn join_handshake_headers(headers: &mut HeaderMap) {
         if has_member(headers, &name, member) {
             headers.insert(name, HeaderValue::from_static(member));
         } else {
-            // To axum, `Connection: no-upgrade` is one.
+            // axum would accept `Connection: no-upgrade` as an upgrade.
             headers.remove(name);
         }
     }
@@ -165,7 +165,7 @@ fn unknown_version() -> Response {
     (StatusCode::UPGRADE_REQUIRED, headers, "Upgrade Required").into_response()
 }
 
-/// What every socket has in common.
+/// Sets the bounds of every socket.
 pub(crate) fn bounded(upgrade: WebSocketUpgrade, max_message_bytes: usize) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -174,7 +174,7 @@ pub(crate) fn bounded(upgrade: WebSocketUpgrade, max_message_bytes: usize) -> We
         .max_frame_size(max_message_bytes)
 }
 
-/// Whether a browser's page may connect. Whoever sends no origin is no browser.
+/// Whether a browser's page may connect. A client that sends no origin is not a browser.
 fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
     let Some(origin) = origin else {
         return true;
@@ -185,7 +185,7 @@ fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
             .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
 }
 
-/// What the sidecar counts.
+/// The metrics, for Prometheus.
 async fn show_metrics(State(app): State<App>) -> Response {
     if let Some(status) = app.messenger.status().await {
         app.connections.metrics.messenger_told(&status);
@@ -193,13 +193,13 @@ async fn show_metrics(State(app): State<App>) -> Response {
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (
         content_type,
-        app.connections.metrics.render(&app.connections.budget),
+        app.connections.metrics.render(app.connections.budget.bytes()),
     )
         .into_response()
 }
 
-/// Whether all is well. Clients are served without Redis as well: who asks whether to send clients here, such as a load
-/// balancer, asks `/readyz?exclude=redis`.
+/// Whether the sidecar and what it needs are ready. It serves clients without Redis as well, so a load balancer asks
+/// `/readyz?exclude=redis`.
 async fn ready(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     let excludes_redis = query.is_some_and(|query| query.split('&').any(|pair| pair == "exclude=redis"));
     let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready());

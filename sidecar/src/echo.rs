@@ -1,5 +1,5 @@
-//! The sidecar's sockets with nothing behind them: a message comes back as it was sent. Suites that test conformance to RFC 6455
-//! talk to it (`cargo xtask conformance`).
+//! The sidecar's sockets as an echo server, with nothing behind them. Suites that test conformance to RFC 6455 talk to
+//! it (`cargo xtask conformance`).
 
 use std::future::pending;
 

@@ -1,8 +1,8 @@
-//! What must hold whatever a client sends: the decoder of frames under any bytes. `cargo fuzz` looks for bytes that break it, and the test
-//! below goes through those that have been worth keeping (`fuzz/corpus/frame`), with changes to each.
+//! Invariants of the frame parser that hold for any input. `cargo fuzz` looks for inputs that break them, and the tests
+//! below run the corpus (`fuzz/corpus/frame`) and mutations of each of its inputs.
 //!
-//! Each line of the input is a frame; the first one introduces the client. So an input can be read and written by hand, and all that is lost
-//! is a line break inside a frame, which means as much as any other white space.
+//! Each line of the input is a frame; the first one is the client's first frame. So people can read and write inputs by
+//! hand. Frames here cannot contain a line break, which JSON treats like any other white space.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const PATIENCE: Patience = Patience {
     idle: Duration::from_secs(30 * 60),
 };
 
-/// Frames come this far apart, so that none of them is too soon.
+/// The time between two frames, long enough that no rate limit applies.
 const APART: Duration = Duration::from_secs(1);
 
-/// Leads one conversation of this kind after the other, and panics if something does not hold.
+/// Runs the input through sessions of every kind, and panics if an invariant does not hold.
 pub fn converse(input: &[u8]) {
     let mut frames = input.split(|byte| *byte == b'\n').map(Bytes::copy_from_slice);
     let first = frames.next().unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn converse(input: &[u8]) {
     }
 }
 
-/// Sends the first frame. The session goes on if it is good.
+/// Sends the first frame. Returns the session if the frame is valid.
 fn introduce(first: &Bytes) -> Option<Session> {
     let now = Instant::now();
     let mut session = Session::new(PATIENCE, now);
@@ -75,7 +75,7 @@ fn introduce(first: &Bytes) -> Option<Session> {
     }
 }
 
-/// The session opens, and then frames come.
+/// Opens the session, then sends the frames.
 fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
     let mut now = Instant::now();
     let principal = principal(realm);
@@ -93,7 +93,7 @@ fn send_one_by_one(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<
     steps
 }
 
-/// Frames come before the session opens, as many as are kept; the others come afterwards.
+/// Sends as many frames as are kept before the session opens, and the others afterwards.
 fn send_ahead(mut session: Session, realm: Realm, frames: &[Bytes]) -> Vec<Step> {
     let mut now = Instant::now();
     let ahead = frames.len().min(MAX_EARLY_FRAMES);
@@ -145,7 +145,7 @@ fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Ste
     step
 }
 
-/// Nobody asks for what is not theirs, nor for what they do not know of.
+/// Checks that realm and protocol of the client permit the request.
 fn assert_allowed(request: &Request, realm: Realm, protocol: Protocol) {
     let (for_participants, for_contract) = match request {
         Request::GetChats => (true, true),
@@ -179,8 +179,8 @@ fn assert_allowed(request: &Request, realm: Realm, protocol: Protocol) {
     );
 }
 
-/// What is asked is what the frame says, as another reader of JSON understands it. That reader refuses some objects which are good enough for
-/// us, such as those that are very deep where nobody asks for it.
+/// Checks the request against the frame as another JSON parser reads it. That parser refuses some objects that ours
+/// accepts, such as those with deeply nested unused members.
 fn assert_meant(request: &Request, frame: &[u8], realm: Realm) {
     let Ok(value) = serde_json::from_slice::<Value>(&lenient_json::mend(frame)) else {
         return;
@@ -245,14 +245,14 @@ fn assert_meant(request: &Request, frame: &[u8], realm: Realm) {
     assert_eq!(value["type"], kind);
 }
 
-/// The messenger is told just that.
+/// Checks that the messenger reads the same request.
 fn assert_told(request: &Request) {
     let told = serde_json::to_string(request).expect("a request is JSON");
     let heard: Request = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
     assert_eq!(&heard, request);
 }
 
-/// The client can read what is wrong, and gets nothing that it does not know of.
+/// Checks that the error frame is valid and has only members of the client's protocol.
 fn assert_answerable(refusal: &Refusal, protocol: Protocol) {
     let frame = error_frame(refusal, protocol);
     assert!(frame.ends_with('\n'));
@@ -279,7 +279,7 @@ fn assert_deserved(refusal: &Refusal, frame: &[u8]) {
     }
 }
 
-/// Nothing has an effect any more.
+/// Checks that further events have no effect.
 fn assert_over(session: &mut Session) {
     assert!(!session.wants_frames());
     let frame = Bytes::from_static(br#"{"type":"get_chats"}"#);
@@ -305,10 +305,10 @@ mod tests {
 
     use super::*;
 
-    /// How many changed versions of each input are tried, always the same ones.
+    /// How many mutations of each input are tried, always the same ones.
     const CHANGES: u64 = 300;
 
-    /// What makes a difference in a frame.
+    /// Fragments that matter to the parser.
     const PARTS: [&[u8]; 16] = [
         b"\n",
         b"\0",
@@ -339,7 +339,7 @@ mod tests {
         inputs
     }
 
-    /// Numbers that look random: xorshift, with a seed that is not 0.
+    /// Pseudo-random numbers: xorshift, with a seed that is not 0.
     struct Numbers(u64);
 
     impl Numbers {
@@ -368,18 +368,18 @@ mod tests {
     }
 
     #[test]
-    fn everything_holds_for_what_has_been_worth_keeping() {
+    fn every_input_of_the_corpus_keeps_the_invariants() {
         let corpus = corpus();
         assert!(corpus.len() > 20, "the corpus is there");
         for (path, input) in &corpus {
-            // A failed assertion does not know which input it was.
+            // A failed assertion does not name its input.
             println!("{}", path.display());
             converse(input);
         }
     }
 
     #[test]
-    fn everything_holds_for_what_comes_of_it_by_chance() {
+    fn every_mutation_of_the_corpus_keeps_the_invariants() {
         let corpus = corpus();
         for (number, (path, input)) in corpus.iter().enumerate() {
             for change in 1..=CHANGES {

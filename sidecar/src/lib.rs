@@ -1,9 +1,9 @@
-//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger decides who a client is and stores what it
-//! sends, and the messenger's log says what clients are shown.
+//! The WebSocket server of Mayday. It owns sockets and nothing else: the messenger authenticates clients and stores
+//! what they send, and the messenger's log determines what clients are shown.
 //!
-//! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A frame's way
-//! out: an exchange brings updates, the `player` shows each to the connections that it is for, and `redis` passes what is new
-//! to the other sidecars.
+//! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A
+//! frame's way out: an exchange brings updates, the `player` shows each to its recipients' connections, and `redis`
+//! passes new updates to the other sidecars.
 
 mod door;
 
@@ -15,13 +15,15 @@ mod player;
 
 mod redis;
 
+mod service;
+
 mod backoff;
 mod metrics;
 mod outage;
 
 pub mod echo;
 
-/// Not part of a build for people. `cargo fuzz` compiles with `fuzzing`.
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 
@@ -49,23 +51,34 @@ use crate::messenger::revocation;
 use crate::metrics::Metrics;
 use crate::player::Player;
 use crate::redis::Redis;
+use crate::redis::tick::Services;
+use crate::service::Service;
 
 /// The settings of a sidecar.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the messenger is, as scheme and authority: `http://127.0.0.1:3000`.
+    /// The messenger's origin, as scheme and authority: `http://127.0.0.1:3000`.
     pub messenger: String,
     /// The messenger's service key.
     pub messenger_key: String,
-    /// Where Redis is: `redis://127.0.0.1:6379`.
+    /// The URL of Redis: `redis://127.0.0.1:6379`.
     pub redis: String,
-    /// From which pages browsers may connect, such as `https://help.example.org`; empty is from all. Other clients send no origin, and
-    /// may always.
+    /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
+    pub ticked: Option<Participant>,
+    /// The origins of pages from which browsers may connect, such as `https://help.example.org`; empty allows all.
+    /// Other clients send no origin and may always connect.
     pub allowed_origins: Vec<String>,
     pub timings: Timings,
 }
 
-/// How long things may take. Only tests need others than the default.
+/// The participant service, as the messenger is in [`Config`].
+#[derive(Clone, Debug)]
+pub struct Participant {
+    pub origin: String,
+    pub key: String,
+}
+
+/// Time limits and intervals. Only tests need others than the default.
 #[derive(Clone, Copy, Debug)]
 pub struct Timings {
     /// From the upgrade until the first frame has been sent and checked.
@@ -76,9 +89,9 @@ pub struct Timings {
     pub ping: Duration,
     /// Between two pings of an organizer.
     pub ping_organizers: Duration,
-    /// A command that is this old is answered with an error.
+    /// The sidecar answers a command that is this old with an error.
     pub give_up: Duration,
-    /// How long commands under way may take when the sidecar stops.
+    /// Time limit for commands under way when the sidecar stops.
     pub drain: Duration,
 }
 
@@ -95,14 +108,14 @@ impl Default for Timings {
     }
 }
 
-/// How long connections may take to end after their commands are answered.
+/// Time limit for connections to end after their commands are answered.
 const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// Time limit for the last publications.
 const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
 
-/// Serves clients on `listener` until `shutdown`, then drains: what is under way is answered, and clients are told to connect
-/// again.
+/// Serves clients on `listener` until `shutdown`, then drains: it answers the commands under way, and tells clients to
+/// connect again.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -112,14 +125,23 @@ pub async fn run(
         messenger,
         messenger_key,
         redis,
+        ticked,
         allowed_origins,
         timings,
     } = config;
-    // Names this sidecar for as long as it runs.
+    // Identifies this sidecar for as long as it runs.
     let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
-    let redis = Arc::new(Redis::new(&redis, &sidecar).context("the URL of Redis is not valid")?);
+    let ticked = match ticked {
+        Some(Participant { origin, key }) => {
+            let participant = Service::new(&origin, "participant", &key)?;
+            Some(Arc::new(Services::new(participant, Arc::clone(&messenger))))
+        }
+        None => None,
+    };
+    let redis = Redis::new(&redis, &sidecar, ticked.clone()).context("the URL of Redis is not valid")?;
+    let redis = Arc::new(redis);
     let player = Arc::new(Player::new());
     let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
     let (authentications, questions) = Authentications::new();
@@ -159,6 +181,9 @@ pub async fn run(
     };
 
     let mut background = background(questions, &messenger, &exchanger);
+    if let Some(services) = ticked {
+        background.spawn(async move { services.call_when_due().await });
+    }
     let mut publishing = tokio::spawn({
         let (redis, player, metrics) = (Arc::clone(&redis), Arc::clone(&player), Arc::clone(&metrics));
         async move { redis.send(&player, &metrics).await }
@@ -171,7 +196,7 @@ pub async fn run(
     };
     tokio::select! {
         () = door::accept(listener, door::router(app), stopped) => {}
-        // They end only by a panic, and without one of them clients would wait for ever.
+        // These tasks end only by a panic, and without one of them clients would wait forever.
         Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
         ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),
     }
@@ -183,7 +208,7 @@ pub async fn run(
     Ok(())
 }
 
-/// What goes on besides the connections. Each task runs until it is aborted, unless it panics.
+/// Starts the background tasks. Each runs until it is aborted, unless it panics.
 fn background(
     questions: [mpsc::Receiver<authentication::Question>; 2],
     messenger: &Arc<Messenger>,

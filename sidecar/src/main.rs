@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use mayday_sidecar::{Config, Timings};
+use mayday_sidecar::{Config, Participant, Timings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// The WebSocket relay of Mayday.
 ///
-/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY. Where Redis is may be, too: a password in
-/// its URL would be seen by whoever can list processes.
+/// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY, the participant service's
+/// from MAYDAY_PARTICIPANT_KEY. Set the URL of Redis in the environment as well if it holds a password: command lines
+/// are visible to others.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -33,8 +34,12 @@ struct Args {
         default_value = "redis://127.0.0.1:6379"
     )]
     redis: String,
-    /// A page from which browsers may connect, such as https://help.example.org; may be given several times, or several
-    /// with commas. Without any, browsers may connect from everywhere.
+    /// Call the services at each tick, instead of the dispatcher, which needs a host with a Redis trigger. The value is
+    /// the origin of the participant service: scheme and authority, without a path.
+    #[arg(long, env = "MAYDAY_TICK_PARTICIPANT", value_name = "ORIGIN", value_parser = origin)]
+    tick_participant: Option<String>,
+    /// An origin of pages from which browsers may connect, such as https://help.example.org. May be repeated or
+    /// separated by commas. Without any, browsers may connect from everywhere.
     #[arg(
         long,
         env = "MAYDAY_ALLOWED_ORIGINS",
@@ -44,7 +49,7 @@ struct Args {
     allowed_origin: Vec<String>,
 }
 
-/// Time limit for writing what was logged before the end.
+/// Time limit for writing the last log lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -68,7 +73,14 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     listener::raise_open_file_limit();
-    let messenger_key = std::env::var("MAYDAY_MESSENGER_KEY").context("MAYDAY_MESSENGER_KEY must be set")?;
+    let messenger_key = key("MAYDAY_MESSENGER_KEY")?;
+    let ticked = match args.tick_participant {
+        Some(origin) => Some(Participant {
+            origin,
+            key: key("MAYDAY_PARTICIPANT_KEY")?,
+        }),
+        None => None,
+    };
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -86,17 +98,22 @@ async fn run(args: Args) -> anyhow::Result<()> {
         messenger: args.messenger,
         messenger_key,
         redis: args.redis,
+        ticked,
         allowed_origins: args.allowed_origin,
         timings: Timings::default(),
     };
     mayday_sidecar::run(listener, config, shutdown).await
 }
 
-/// The sidecar talks to the messenger in the clear, inside one network; the routes below the origin are agreed.
+fn key(variable: &str) -> anyhow::Result<String> {
+    std::env::var(variable).with_context(|| format!("{variable} must be set"))
+}
+
+/// Parses an origin. It has no path, since the routes of a service are fixed.
 fn origin(text: &str) -> Result<String, String> {
     let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme_str(), uri.authority(), uri.path()) {
-        (Some("http"), Some(authority), "/") => Ok(format!("http://{authority}")),
-        _ => Err("expected http://HOST:PORT".into()),
+        (Some(scheme @ ("http" | "https")), Some(authority), "/") => Ok(format!("{scheme}://{authority}")),
+        _ => Err("expected http://HOST:PORT or https://HOST".into()),
     }
 }

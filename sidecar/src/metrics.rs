@@ -1,4 +1,4 @@
-//! What the sidecar counts about itself, for Prometheus (`GET /metrics`).
+//! The sidecar's metrics, for Prometheus (`GET /metrics`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,12 +12,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sidecar_api::Status;
 
-use crate::connection::send_queue::Budget;
-
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is counted.
+/// All metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -25,9 +23,9 @@ pub(crate) struct Metrics {
     pub(crate) ended: Family<Ended, Counter>,
     pub(crate) frames_received: Counter,
     pub(crate) frames_sent: Counter,
-    /// Frames that were dropped because the client does not read.
-    pub(crate) frames_dropped: Counter,
+    pub(crate) frames_dropped: FramesDropped,
     send_queue_bytes: Gauge,
+    frames_refused: Family<FrameRefused, Counter>,
     commands_refused: Family<Refused, Counter>,
     command_seconds: Histogram,
     exchange_commands: Histogram,
@@ -41,10 +39,16 @@ pub(crate) struct Metrics {
     messenger_log_rows: Gauge,
 }
 
-/// How a connection ended: who began it, or the close code.
+/// How a connection ended: which side ended it, or the close code.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(crate) struct Ended {
     pub(crate) how: &'static str,
+}
+
+/// The code of the error with which a frame was answered.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct FrameRefused {
+    code: &'static str,
 }
 
 /// Why a command was answered with an error instead of being carried out.
@@ -58,10 +62,59 @@ struct Refused {
 pub(crate) enum RefusedBecause {
     /// The messenger did not answer in time.
     messenger_unavailable,
-    /// The messenger answers, but the oldest command has waited for too long.
+    /// The messenger answers, but the oldest command has waited too long.
     overloaded,
     /// Too many commands wait.
     queue_full,
+}
+
+/// Counts frames that were dropped instead of being written to their client, by reason.
+#[derive(Clone, Debug)]
+pub(crate) struct FramesDropped(Family<Dropped, Counter>);
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Dropped {
+    reason: DroppedBecause,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
+#[expect(non_camel_case_types, reason = "they are the values of a label")]
+pub(crate) enum DroppedBecause {
+    /// The client has read nothing for seconds, and its queue is full.
+    reads_nothing,
+    /// The client reads, but more slowly than frames come, and its queue is full.
+    queue_full,
+    /// The queues of all connections together are full.
+    all_queues_full,
+    /// The connection ended before its queue was empty.
+    connection_ended,
+}
+
+impl Default for FramesDropped {
+    /// Every reason is present from the start, so that an alarm notices the first frame.
+    fn default() -> FramesDropped {
+        let counters = FramesDropped(Family::default());
+        for reason in [
+            DroppedBecause::reads_nothing,
+            DroppedBecause::queue_full,
+            DroppedBecause::all_queues_full,
+            DroppedBecause::connection_ended,
+        ] {
+            counters.add(reason, 0);
+        }
+        counters
+    }
+}
+
+impl FramesDropped {
+    pub(crate) fn add(&self, reason: DroppedBecause, frames: usize) {
+        self.0.get_or_create(&Dropped { reason }).inc_by(frames as u64);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn count(&self, reason: DroppedBecause) -> u64 {
+        self.0.get_or_create(&Dropped { reason }).get()
+    }
 }
 
 impl Metrics {
@@ -74,8 +127,9 @@ impl Metrics {
             ended: Family::default(),
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
-            frames_dropped: Counter::default(),
+            frames_dropped: FramesDropped::default(),
             send_queue_bytes: Gauge::default(),
+            frames_refused: Family::default(),
             commands_refused: Family::default(),
             command_seconds: seconds(),
             exchange_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
@@ -96,7 +150,7 @@ impl Metrics {
         registry.register("connections", "Open WebSockets", self.connections.clone());
         registry.register(
             "connections_ended",
-            "WebSockets that have ended, by close code or by who let go",
+            "WebSockets that have ended, by close code or by the side that ended them",
             self.ended.clone(),
         );
         registry.register(
@@ -111,13 +165,18 @@ impl Metrics {
         );
         registry.register(
             "frames_dropped",
-            "Frames that were dropped because their client does not read",
-            self.frames_dropped.clone(),
+            "Frames for clients that were dropped, by reason",
+            self.frames_dropped.0.clone(),
         );
         registry.register(
             "send_queue_bytes",
-            "Bytes that wait in the send queues of all connections",
+            "Bytes in the send queues of all connections",
             self.send_queue_bytes.clone(),
+        );
+        registry.register(
+            "frames_refused",
+            "Frames of clients that were refused before they became commands, by the code of the error",
+            self.frames_refused.clone(),
         );
         registry.register(
             "commands_refused",
@@ -126,7 +185,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "command",
-            "From a frame that was read to its outcome",
+            "From reading a frame to the answer to its command",
             Unit::Seconds,
             self.command_seconds.clone(),
         );
@@ -153,7 +212,7 @@ impl Metrics {
         );
         registry.register(
             "publications_dropped",
-            "Publications that were dropped because Redis did not take them; the others get the updates from the messenger",
+            "Publications dropped because Redis did not accept them; other sidecars get the updates by exchange",
             self.publications_dropped.clone(),
         );
         registry.register(
@@ -163,12 +222,12 @@ impl Metrics {
         );
         registry.register(
             "messenger_database_bytes",
-            "The size of the messenger's database when it was last told; 0 where it is a server",
+            "The size of the messenger's database as last reported; 0 where it is a server",
             self.messenger_database_bytes.clone(),
         );
         registry.register(
             "messenger_wal_bytes",
-            "What its write-ahead log holds; 0 where it is a server",
+            "The size of its write-ahead log; 0 where the database is a server",
             self.messenger_wal_bytes.clone(),
         );
         registry.register(
@@ -179,29 +238,34 @@ impl Metrics {
         self
     }
 
-    /// An exchange has been answered.
+    /// Counts an answered exchange.
     pub(crate) fn exchange_answered(&self, commands: usize, took: Duration) {
         self.exchange_commands
             .observe(u32::try_from(commands).map_or(f64::MAX, f64::from));
         self.exchange_seconds.observe(took.as_secs_f64());
     }
 
-    /// A command has its outcome.
+    /// Counts an answered command.
     pub(crate) fn command_answered(&self, took: Duration) {
         self.command_seconds.observe(took.as_secs_f64());
     }
 
-    /// A command was refused.
+    /// Counts a frame that was answered with an error of this code and did not become a command.
+    pub(crate) fn frame_refused(&self, code: &'static str) {
+        self.frames_refused.get_or_create(&FrameRefused { code }).inc();
+    }
+
+    /// Counts a refused command.
     pub(crate) fn refused(&self, reason: RefusedBecause) {
         self.commands_refused.get_or_create(&Refused { reason }).inc();
     }
 
-    /// How many connections have ended so.
+    /// The counter of connections that ended this way.
     pub(crate) fn ended(&self, how: &'static str) {
         self.ended.get_or_create(&Ended { how }).inc();
     }
 
-    /// The messenger has told how large its database is.
+    /// Takes the size of the messenger's database.
     pub(crate) fn messenger_told(&self, status: &Status) {
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
@@ -209,10 +273,10 @@ impl Metrics {
         self.messenger_log_rows.set(status.log_rows);
     }
 
-    /// All of it as text.
-    pub(crate) fn render(&self, budget: &Budget) -> String {
+    /// Renders all metrics as text. `send_queue_bytes` is a gauge that its caller reads now.
+    pub(crate) fn render(&self, send_queue_bytes: usize) -> String {
         self.send_queue_bytes
-            .set(i64::try_from(budget.bytes()).unwrap_or(i64::MAX));
+            .set(i64::try_from(send_queue_bytes).unwrap_or(i64::MAX));
         // The log counts for the whole process, before there are any metrics.
         self.log_lines_dropped
             .inner()
@@ -231,8 +295,9 @@ mod tests {
     fn all_counters_are_rendered() {
         let metrics = Metrics::new();
         metrics.connections.set(3);
-        metrics.frames_dropped.inc_by(2);
+        metrics.frames_dropped.add(DroppedBecause::reads_nothing, 2);
         metrics.refused(RefusedBecause::overloaded);
+        metrics.frame_refused("rate_limited");
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
@@ -241,10 +306,12 @@ mod tests {
             wal_bytes: None,
             log_rows: 17,
         });
-        let text = metrics.render(&Budget::default());
+        let text = metrics.render(5);
         for line in [
             "mayday_sidecar_connections 3",
-            "mayday_sidecar_frames_dropped_total 2",
+            "mayday_sidecar_send_queue_bytes 5",
+            "mayday_sidecar_frames_dropped_total{reason=\"reads_nothing\"} 2",
+            "mayday_sidecar_frames_refused_total{code=\"rate_limited\"} 1",
             "mayday_sidecar_commands_refused_total{reason=\"overloaded\"} 1",
             "mayday_sidecar_connections_ended_total{how=\"bad_token\"} 1",
             "mayday_sidecar_exchange_commands_bucket{le=\"128.0\"} 1",

@@ -1,4 +1,5 @@
-//! Something the sidecar needs is down: says so once when it begins and once when it ends, with growing pauses in between.
+//! Logs an outage of something the sidecar needs once when it begins and once when it ends, and spaces the retries
+//! between.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -16,12 +17,12 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// `what` stands in front of the log lines.
+    /// `what` begins the log lines.
     pub(crate) fn new(what: &'static str) -> Outage {
         Outage { what, since: None }
     }
 
-    /// A try has failed. Returns how long to wait before the next one.
+    /// Notes a failed try. Returns how long to wait before the next one.
     pub(crate) fn failed(&mut self, error: &impl Display) -> Duration {
         let what = self.what;
         let (_, backoff) = self.since.get_or_insert_with(|| {
@@ -31,7 +32,7 @@ impl Outage {
         backoff.next_delay()
     }
 
-    /// A try has succeeded.
+    /// Notes a try that succeeded.
     pub(crate) fn ended(&mut self) {
         if let Some((since, _)) = self.since.take() {
             info!(

@@ -1,7 +1,7 @@
 //! A plain native server for the four routes that [`crate::organizer`] measures, as one would write it without a
 //! sandbox: axum, and rusqlite on connections that stay open, with their statements prepared. SQL, tokens, passwords
 //! and answers are those of `components/organizer`, which is where the rules are explained. Two things are left out:
-//! what input may hold is not checked, and sign-ins are not throttled.
+//! validation of input, and the throttle of sign-ins.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,7 @@ pub(crate) async fn serve(path: &Path) -> Result<()> {
         .with_state(database);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("Serving http://{}", listener.local_addr()?);
-    // As the host has it; a failure would be a slower server, which is what would be measured.
+    // As in the host. Without it the bench would measure a slower server.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, router).await?;
     Ok(())
@@ -116,15 +116,14 @@ async fn create_issue(
         .await
 }
 
-/// The database, with the connections that nobody uses at the moment.
+/// The database, with its idle connections.
 struct Database {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Database {
-    /// Runs something on a connection, where blocking is allowed. A connection on which something failed is not used
-    /// again.
+    /// Runs `work` on a connection, on a thread that may block. Drops the connection after an error.
     async fn with<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Connection) -> Result<T, Refusal> + Send + 'static,
@@ -156,7 +155,7 @@ impl Database {
     }
 }
 
-/// An answer without a body. That is an end for the bench, so nobody needs the contract's.
+/// An error answer, without the contract's body: the bench ends at the first one.
 struct Refusal(StatusCode);
 
 impl IntoResponse for Refusal {
@@ -190,7 +189,7 @@ fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Refusal> 
 /// The last of the roles of administrators.
 const ADMIN: i64 = 1;
 
-/// The user whom the credentials speak for, if they are valid right now.
+/// The user of the credentials, if they are valid now.
 fn admit(connection: &Connection, headers: &HeaderMap) -> Result<User, Refusal> {
     honoured(connection, &read_credentials(headers)?)
 }
@@ -284,7 +283,7 @@ struct User {
     agency_id: Option<i64>,
 }
 
-/// What has to be known of the agency of a caller. The rest is read all the same, as the component does.
+/// The needed columns of a caller's agency. The statement reads the others too, as in the component.
 struct Agency {
     approved: bool,
 }
@@ -363,7 +362,7 @@ fn find_with_agency(connection: &Connection, id: i64) -> rusqlite::Result<Option
     )
 }
 
-/// `events::list_of_agency`, of which the component asks for pages of 500.
+/// `events::list_of_agency`, which the component reads in pages of 500.
 fn list_of_agency(connection: &Connection, agency_id: i64) -> rusqlite::Result<Vec<Event>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id
@@ -424,7 +423,8 @@ fn insert_issue(
     )
 }
 
-/// `changelogs::record` of an insert: reads where the agency's chain ends, adds a row with its hash, and moves the end.
+/// `changelogs::record` of an insert: reads the end of the agency's chain, adds a row with its hash, and updates the
+/// end.
 fn record_insert(connection: &Connection, actor: &User, issue: &Issue) -> Result<(), Refusal> {
     const CLASS: &str = "Issue";
     const KIND: &str = "insert";

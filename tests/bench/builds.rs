@@ -63,8 +63,8 @@ impl Builds {
 /// A figure of a sample, with its name.
 pub(crate) type Figure<Sample> = (&'static str, fn(&Sample) -> f64);
 
-/// The ratios of this build's figures to the other one's. Each round has a sample of each build. None if there is only
-/// one build.
+/// The ratios of this build's figures to the other one's. Each round has a sample of each build. `None` if there is
+/// only one build.
 pub(crate) fn ratios<Sample>(rounds: &[Vec<Sample>], figures: &[Figure<Sample>]) -> Option<String> {
     let pairs: Vec<[&Sample; 2]> = rounds
         .iter()

@@ -126,7 +126,7 @@ impl Stage {
     }
 }
 
-/// Measures all rates and prints what came of them.
+/// Measures all rates and prints the results.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     ensure!(options.organizers <= options.chats, "more organizers than chats");
     println!("{}", machine());
@@ -175,7 +175,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Signs people in who say nothing, and prints what their sockets cost.
+/// Opens sockets that stay idle, and prints their memory.
 async fn open_silent_sockets(name: &str, system: &System, count: u16) -> Result<JoinSet<()>> {
     let mut sockets = JoinSet::new();
     if count == 0 {
@@ -184,7 +184,7 @@ async fn open_silent_sockets(name: &str, system: &System, count: u16) -> Result<
     let people = seed::participants(system.address()?, "silent", count.into()).await?;
     let before = system.sidecars_resident_bytes()?;
     for mut stream in open_sockets(&system.sidecars()?, &people).await? {
-        // Somebody has to answer the pings.
+        // A task has to answer the pings.
         sockets.spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
     }
     let grown = system.sidecars_resident_bytes()?.saturating_sub(before);
@@ -195,7 +195,7 @@ async fn open_silent_sockets(name: &str, system: &System, count: u16) -> Result<
     Ok(sockets)
 }
 
-/// Signs people in at the sidecars in turn.
+/// Opens authenticated sockets, spread evenly over the sidecars.
 async fn open_sockets(sidecars: &[SocketAddr], people: &[Person]) -> Result<Vec<Stream>> {
     let mut streams = Vec::with_capacity(people.len());
     let mut sidecars = sidecars.iter().cycle();
@@ -207,19 +207,19 @@ async fn open_sockets(sidecars: &[SocketAddr], people: &[Person]) -> Result<Vec<
     Ok(streams)
 }
 
-/// Somebody at a socket.
+/// A user at a socket.
 struct Speaker {
-    /// The chats to speak in, one after the other.
+    /// The chats to send messages to, in turn.
     chat_ids: Vec<String>,
     sink: SplitSink<Stream, Message>,
     ears: Arc<Mutex<Ears>>,
 }
 
-/// What somebody has heard in a step.
+/// What a user has received in a step.
 #[derive(Default)]
 struct Ears {
     heard: Vec<Heard>,
-    /// Frames that are no message of a step.
+    /// Frames that are not messages of a step.
     strange: u64,
     /// One of them.
     example: String,
@@ -228,7 +228,7 @@ struct Ears {
     pause: Option<Duration>,
 }
 
-/// A message as it came in.
+/// A received message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Heard {
     said: Said,
@@ -236,14 +236,14 @@ struct Heard {
     at: u64,
 }
 
-/// What a message's text tells of it.
+/// The data in a message's text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Said {
     step: u32,
     speaker: u32,
-    /// Counts what this speaker says in this step.
+    /// Counts this speaker's messages in this step.
     number: u32,
-    /// When it was time to say it, in microseconds after the beginning of the run.
+    /// The scheduled time of the message, in microseconds after the beginning of the run.
     due: u64,
 }
 
@@ -270,8 +270,8 @@ impl Said {
         })
     }
 
-    /// Of a whole `user_message`, without understanding the rest: the client shares the processors with what it
-    /// measures.
+    /// Finds the data in a `user_message` without parsing the rest, because the client shares the processors with the
+    /// system it measures.
     fn of_frame(frame: &str) -> Option<Said> {
         const CONTENT: &str = "\"content\":\"";
         let content = frame.find(CONTENT)? + CONTENT.len();
@@ -322,7 +322,7 @@ async fn people(system: &System, options: &Options, base: Instant) -> Result<Vec
         .collect())
 }
 
-/// Takes whoever waits. Returns the chat and its participant.
+/// Takes the next request. Returns the chat and its participant.
 async fn start_chat(desk: &mut Stream) -> Result<(String, i64)> {
     socket::send(desk, &json!({"type": "start_chat", "payload": ""})).await?;
     let frame = socket::next(desk).await?;
@@ -345,7 +345,7 @@ fn speaker(stream: Stream, chat_ids: Vec<String>, base: Instant) -> Speaker {
     Speaker { chat_ids, sink, ears }
 }
 
-/// Hears whatever comes, until the socket ends.
+/// Receives frames until the socket ends.
 async fn listen(mut stream: SplitStream<Stream>, base: Instant, ears: Arc<Mutex<Ears>>) {
     while let Some(Ok(message)) = stream.next().await {
         let Message::Text(frame) = message else {
@@ -370,7 +370,7 @@ async fn listen(mut stream: SplitStream<Stream>, base: Instant, ears: Arc<Mutex<
     ears.lock().expect("no panic while locked").is_closed = true;
 }
 
-/// When one of several speakers speaks, so that they all together speak at a rate, and never all at once.
+/// The schedule of one speaker: together all speakers send at a rate, spread evenly.
 #[derive(Clone, Copy)]
 struct Pace {
     first: Duration,
@@ -378,7 +378,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Of the `index`th of `speakers`. Half of what is said comes from participants, half from organizers.
+    /// The schedule of the `index`th speaker. Participants send half of the messages, organizers the other half.
     fn new(rate: u32, index: usize, participants: usize, organizers: usize) -> Pace {
         let (index, peers) = match index.checked_sub(participants) {
             None => (index, participants),
@@ -391,20 +391,20 @@ impl Pace {
         }
     }
 
-    /// When to say something, from the beginning of the step.
+    /// When to send a message, from the beginning of the step.
     fn due(&self, number: u32) -> Duration {
         self.first + self.interval.mul_f64(number.into())
     }
 }
 
-/// A step as it was carried out.
+/// The course of a step.
 struct Course {
-    /// The beginning of what is measured, after the run's base, and its end.
+    /// The beginning of the measured time, after the run's base, and its end.
     from: Duration,
     until: Duration,
-    /// How much each said.
+    /// How many messages each speaker sent.
     said: Vec<u32>,
-    /// Who stopped reading for a while.
+    /// The speaker who stopped reading for a while.
     paused: Option<usize>,
     usage: Usage,
 }
@@ -467,7 +467,7 @@ async fn measure(
     Ok(Step::new(rate, &course, &ears, record))
 }
 
-/// Says what is to be said until it is time to be silent. Returns how much that was.
+/// Sends messages on schedule until the end of the step. Returns how many.
 async fn speak(
     mut person: Speaker,
     index: u32,
@@ -501,7 +501,7 @@ async fn speak(
     }
 }
 
-/// Waits until both parties have heard everything, or nothing comes any more.
+/// Waits until both parties have received everything, or nothing has arrived for [`PATIENCE`].
 async fn hear_the_rest(people: &[Speaker], said: u64) -> Result<()> {
     let mut before = 0;
     let mut since = Instant::now();
@@ -518,26 +518,26 @@ async fn hear_the_rest(people: &[Speaker], said: u64) -> Result<()> {
         if heard >= 2 * said || since.elapsed() > PATIENCE {
             return Ok(());
         }
-        // There is no event for nothing.
+        // There is no event to wait for when nothing arrives.
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// What the messenger's database has of a step.
+/// The messages of a step in the messenger's database.
 #[derive(Default)]
 struct Record {
     stored: Stored,
-    /// By who said it and its number among what they said: in which chat it is stored, and its place there.
+    /// By speaker and number: the chat in which the message is stored, and its place there.
     places: HashMap<(u32, u32), (u32, i64)>,
 }
 
-/// How what is stored differs from what was said.
+/// How the stored messages differ from the sent ones.
 #[derive(Debug, Default, PartialEq)]
 struct Stored {
     missing: u64,
-    /// More than once.
+    /// Stored more than once.
     repeated: u64,
-    /// Nobody said it.
+    /// Stored, but not sent.
     invented: u64,
 }
 
@@ -550,7 +550,7 @@ impl Record {
         Record::of_messages(messages.collect::<Result<Vec<_>, _>>()?, said)
     }
 
-    /// Of contents, the ids of their chats and their places there.
+    /// Builds it from contents, with the ids of their chats and their places there.
     fn of_messages(messages: Vec<(String, String, i64)>, said: &[u32]) -> Result<Record> {
         let mut record = Record::default();
         let mut chats = HashMap::new();
@@ -581,26 +581,26 @@ impl Stored {
     }
 }
 
-/// What came of one rate.
+/// The results of one rate.
 struct Step {
     offered: u32,
-    /// To the other party, in a second of those that are measured.
+    /// Deliveries to the other party, per second of the measured time.
     delivered_per_second: f64,
     to_other: Latencies,
     to_self: Latencies,
     usage: Usage,
-    /// In the time that is measured.
+    /// Deliveries in the measured time.
     delivered: u64,
     said: u64,
-    /// Deliveries, of two a message.
+    /// Missing deliveries. Each message has two.
     undelivered: u64,
     repeated: u64,
-    /// Heard by anybody after what is stored behind it in the same chat.
+    /// Received after a message that is stored later in the same chat.
     disordered: u64,
     strange: u64,
     example: String,
     stored: Stored,
-    /// How many messages came to the client that stopped reading for a while.
+    /// How many messages the client received that stopped reading for a while.
     heard_by_paused: Option<usize>,
     seconds: f64,
 }
@@ -626,7 +626,7 @@ impl Step {
                 }
                 let is_own = said.speaker as usize == index;
                 delivered += u64::from(!is_own && (from..until).contains(at));
-                // Who does not read has nobody to blame for a latency.
+                // The latencies of the client that stopped reading do not count.
                 if (from..until).contains(&said.due) && course.paused != Some(index) {
                     let latency = Duration::from_micros(at.saturating_sub(said.due));
                     if is_own { &mut to_self } else { &mut to_other }.push(latency);
@@ -671,7 +671,7 @@ impl Step {
         ("CPU/message", |step| step.per_message(step.usage.servers())),
     ];
 
-    /// In milliseconds.
+    /// Milliseconds per message.
     fn per_message(&self, time: Duration) -> f64 {
         milliseconds(time) / self.delivered.max(1) as f64
     }
@@ -683,7 +683,7 @@ impl Step {
             false => format!("{:?}", self.stored),
         };
         let paused = match self.heard_by_paused {
-            Some(heard) => format!("; {heard} came to who stopped reading"),
+            Some(heard) => format!("; {heard} came to the client that stopped reading"),
             None => String::new(),
         };
         format!(
@@ -706,7 +706,7 @@ impl Step {
         format!("a sidecar that no client connects to: {microseconds:.2} µs a message")
     }
 
-    /// What must not have happened.
+    /// The faults of a step.
     fn complaints(&self) -> impl Iterator<Item = String> + use<> {
         let mut complaints = Vec::new();
         let mut complain = |count: u64, what: &str| {
@@ -763,7 +763,7 @@ mod tests {
         }
     }
 
-    /// Everything in one chat, in this order.
+    /// A record with all messages in one chat, in this order.
     fn record(stored: &[Said], said: &[u32]) -> Record {
         let messages = (1..).zip(stored);
         let messages = messages.map(|(seq, message)| (message.text(), "c".to_owned(), seq));
@@ -771,7 +771,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_tells_who_said_it_and_when() {
+    fn a_message_contains_its_sender_and_time() {
         let said = said(17, 4, 1_234_567);
         let frame = format!(
             r#"{{"type":"user_message","payload":{{"id":"0a","chatId":"0b","authorId":3,"content":"{}"}}}}"#,
@@ -787,7 +787,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_speak_as_much_and_all_together_at_the_rate() {
+    fn both_sides_send_half_of_the_messages_at_the_given_rate() {
         let spoken = |indexes: std::ops::Range<usize>| {
             let speaks = |index| {
                 let pace = Pace::new(500, index, 100, 10);
@@ -803,7 +803,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_tells_latencies_apart_and_counts_what_is_missing() {
+    fn a_step_separates_latencies_and_counts_missing_deliveries() {
         let ears = [
             ears(&[
                 (said(0, 0, 1_000_000), 1_002_000),
@@ -824,7 +824,7 @@ mod tests {
 
         assert_eq!(step.to_self.to_string(), "2.0 / 2.0 / 2.0");
         assert_eq!(step.to_other.to_string(), "4.0 / 1000.0 / 1000.0");
-        // One came after the end.
+        // One arrived after the end.
         assert_eq!((step.delivered, step.delivered_per_second), (2, 1.0));
         // The echo of the speaker's second message, and that of the other's only one.
         assert_eq!((step.undelivered, step.repeated, step.disordered), (2, 1, 1));
@@ -852,7 +852,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stops_reading_must_hear_everything_and_does_not_count_for_latencies() {
+    fn a_client_that_stops_reading_misses_nothing_and_has_no_latencies() {
         let messages = [said(0, 0, 1_000_000), said(0, 1, 1_000_000)];
         let paused = Course {
             paused: Some(1),
@@ -867,7 +867,7 @@ mod tests {
         assert_eq!(step.undelivered, 1);
         assert_eq!((step.to_other.count(), step.to_self.count()), (0, 2));
         assert!(
-            step.row().ends_with("1 came to who stopped reading"),
+            step.row().ends_with("1 came to the client that stopped reading"),
             "{}",
             step.row()
         );
@@ -891,7 +891,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_compared_with_what_was_said() {
+    fn stored_messages_are_compared_with_sent_ones() {
         let stored = [said(0, 0, 5), said(0, 0, 5), said(0, 2, 6), said(1, 1, 7)];
         let expected = Stored {
             missing: 2,

@@ -55,7 +55,7 @@ struct Stage {
     name: &'static str,
     system: System,
     people: Vec<Person>,
-    /// The memory of the sidecars before anybody has connected.
+    /// The memory of the sidecars before the first connection.
     resident_bytes: u64,
 }
 
@@ -194,7 +194,7 @@ async fn open(
 /// Closes a connection and waits until the sidecar has closed it.
 async fn close(mut stream: Stream) {
     let goodbye = async {
-        // An error means that the connection is gone already.
+        // An error means that the connection is already closed.
         let _ = stream.close(None).await;
         while let Some(Ok(_)) = stream.next().await {}
     };
@@ -231,7 +231,7 @@ impl Step {
         self.latencies.count() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// In milliseconds.
+    /// Milliseconds per connect.
     fn per_connect(&self, time: Duration) -> f64 {
         milliseconds(time) / self.latencies.count().max(1) as f64
     }

@@ -1,4 +1,4 @@
-//! The contract's load test (6.3), written from its description and as large as the machine bears: statuses are
+//! The contract's load test (6.3), written from its description, as large as the machine can carry: statuses are
 //! strict, the organizer never reads, each try of a participant reads one frame, and the first failure ends it.
 
 use std::convert::Infallible;
@@ -53,12 +53,12 @@ struct Counters {
     participants: AtomicU64,
     chats: AtomicU64,
     sent: AtomicU64,
-    /// Messages that came back to who sent them: stored and delivered.
+    /// Messages that came back to their senders: stored and delivered.
     echoed: AtomicU64,
     errors: AtomicU64,
 }
 
-/// The counters at a moment.
+/// The counters at one time.
 #[derive(Clone, Copy)]
 struct Standing {
     participants: u64,
@@ -236,7 +236,7 @@ const HEADER: &str = concat!(
     "     s                               1/s       1/s      host  sidecar    redis  servers   client        others"
 );
 
-/// The figures between two moments.
+/// The figures between two times.
 fn row(start: Instant, before: &Standing, now: &Standing) -> String {
     let seconds = (now.at - before.at).as_secs_f64();
     let echoed = now.echoed - before.echoed;
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_about_the_time_between_two_moments() {
+    fn a_row_covers_the_time_between_two_counts() {
         let start = Instant::now();
         let counters = Counters::default();
         let before = Standing {

@@ -14,7 +14,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one figure.
+    /// The spread of at least one figure.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_unstable_by(f64::total_cmp);
@@ -30,7 +30,7 @@ impl Spread {
         }
     }
 
-    /// Of the ratios of figures that were measured one after the other, under the same load of the machine.
+    /// The spread of ratios. Each compares figures measured one after the other, under the same load of the machine.
     pub(crate) fn of_ratios<Sample>(pairs: &[[Sample; 2]], figure: impl Fn(&Sample) -> f64) -> Spread {
         Spread::of(pairs.iter().map(|[ours, theirs]| figure(ours) / figure(theirs)))
     }

@@ -48,7 +48,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The processor time of each process between two moments, in percent of one core.
+/// The processor time of each process between two times, in percent of one core.
 fn shares<'a>(
     before: &BTreeMap<&'a str, Duration>,
     after: &BTreeMap<&'a str, Duration>,
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_is_of_what_was_used_meanwhile() {
+    fn the_share_counts_only_time_used_meanwhile() {
         let times = |host: u64, sidecar: u64, redis: u64| {
             let named = [("host", host), ("sidecar-1", sidecar), ("redis", redis)];
             named

@@ -21,15 +21,15 @@ const LIMIT: usize = 50;
 const SECONDS: Duration = Duration::from_millis(400);
 const WARM_UP: Duration = Duration::from_millis(200);
 
-/// One by default: what a page costs, and not what a queue costs.
+/// One by default, to measure the cost of a page without queueing.
 const CONNECTIONS: u16 = 1;
 
-/// How much is in a database.
+/// The size of a database.
 struct Fill {
     events: i64,
-    /// Of changelogs, and of comments.
+    /// The number of changelogs, and of comments.
     rows: i64,
-    /// One row in so many belongs to the person or the issue whose list is asked for.
+    /// One row in this many belongs to the person or the issue whose list is measured.
     one_in: i64,
 }
 
@@ -40,7 +40,7 @@ const FULL: Fill = Fill {
     one_in: 50,
 };
 
-/// Just enough for a whole page from the middle of each list, so that the pages on both sides are as long.
+/// Just enough for a whole page from the middle of each list, so that the pages of both databases have the same length.
 const NEARLY_EMPTY: Fill = Fill {
     events: 120,
     rows: 240,
@@ -53,21 +53,21 @@ const ISSUE: i64 = 1;
 /// A list that is measured.
 struct List {
     name: String,
-    /// With a query that its pages' parameters can be added to.
+    /// The path, with a query to which a page's parameters can be added.
     path: String,
     token: String,
-    /// The rows of the list in SQL, behind `FROM`.
+    /// The rows of the list in SQL, after `FROM`.
     rows: String,
 }
 
-/// A host and what is in its database.
+/// A host and the content of its database.
 struct Side {
     server: Server,
     lists: Vec<List>,
     state: TempDir,
 }
 
-/// Measures all lists and prints what a page costs.
+/// Measures all lists and prints the cost of a page.
 pub(crate) async fn run(effort: &Effort) -> Result<()> {
     let full = Side::start(&FULL).await?;
     let nearly_empty = Side::start(&NEARLY_EMPTY).await?;
@@ -137,7 +137,7 @@ impl Side {
         })
     }
 
-    /// The request for a page of a list: the first, or the one behind the row in the middle.
+    /// The request for a page of a list: the first, or the one after the row in the middle.
     fn call(&self, number: usize, middle: bool) -> Result<Call> {
         let List {
             path, token, rows, ..
@@ -208,8 +208,8 @@ fn lists(agency: &Agency) -> Vec<List> {
     lists
 }
 
-/// Fills a database behind its service's back: through the API a full one would take a quarter of an hour. The rows
-/// of the record have no hashes, which no list looks at.
+/// Fills a database directly: through the API a full one would take a quarter of an hour. The rows of the record have
+/// no hashes, which no list reads.
 fn fill_database(path: &Path, agency: &Agency, fill: &Fill) -> Result<()> {
     let mut database = Database::open(path)?;
     let transaction = database.transaction()?;
@@ -259,12 +259,12 @@ fn fill_database(path: &Path, agency: &Agency, fill: &Fill) -> Result<()> {
         ],
     )?;
     transaction.commit()?;
-    // Or else the reader of a full database would look for its pages in a log of many megabytes.
+    // Otherwise reads of a full database would search its pages in a log of many megabytes.
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
-/// A short page, or a whole list because the limit is not heeded, would compare one cost with another.
+/// A short page, or a whole list because the limit is ignored, would make the costs incomparable.
 async fn ensure_whole_page(server: &Server, call: &Call) -> Result<()> {
     let body = Connection::open(server.address).await?.send(call).await?;
     let page: Value = serde_json::from_slice(&body)?;

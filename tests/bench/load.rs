@@ -1,4 +1,4 @@
-//! Sending one request over and over: a closed loop over connections that are kept alive.
+//! Sends one request repeatedly, in a closed loop over kept-alive connections.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::figures::{Latencies, milliseconds};
 use crate::server::Server;
 
-/// A measurement ends after so many requests per connection, though its time is not up.
+/// The most requests per connection in one measurement, even if its time is not up.
 const MOST_REQUESTS: usize = 100_000;
 
 /// A request, and the status that its answer must have.
@@ -31,7 +31,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A request for what a path shows: 200. Paths begin with the service.
+    /// A `GET` that is answered 200. Paths begin with the service.
     pub(crate) fn get(path: &str, token: &str) -> Call {
         Call {
             method: Method::GET,
@@ -42,7 +42,7 @@ impl Call {
         }
     }
 
-    /// A request that makes something: 201.
+    /// A `POST` that is answered 201.
     pub(crate) fn post(path: &str, token: &str, body: &Value) -> Call {
         Call {
             method: Method::POST,
@@ -52,7 +52,7 @@ impl Call {
         }
     }
 
-    /// A request that changes something: 200.
+    /// A request with a body that is answered 200.
     pub(crate) fn patch(path: &str, token: &str, body: &Value) -> Call {
         Call {
             method: Method::PATCH,
@@ -61,7 +61,7 @@ impl Call {
         }
     }
 
-    /// The same with another status to expect.
+    /// The same with another expected status.
     pub(crate) fn expecting(mut self, status: StatusCode) -> Call {
         self.status = status;
         self
@@ -86,7 +86,7 @@ impl Call {
     }
 }
 
-/// A connection to a server, for one request after the other.
+/// A connection to a server, for consecutive requests.
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
@@ -97,7 +97,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // An error of the connection is an error of its request as well.
+        // An error of the connection is also an error of its request.
         tokio::spawn(async { drop(connection.await) });
         Ok(Connection {
             sender,
@@ -105,7 +105,7 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the whole answer, which must have the status that is expected.
+    /// Sends a request and reads the whole answer, which must have the expected status.
     pub(crate) async fn send(&mut self, call: &Call) -> Result<Bytes> {
         let Call { method, path, .. } = call;
         let (status, body) = self
@@ -120,7 +120,7 @@ impl Connection {
         Ok(body)
     }
 
-    /// Sends a request and reads the whole answer, whatever it is.
+    /// Sends a request and reads the whole answer, with any status.
     pub(crate) async fn exchange(&mut self, call: &Call) -> Result<(StatusCode, Bytes)> {
         self.sender.ready().await?;
         let response = self.sender.send_request(call.request(&self.host)?).await?;
@@ -142,12 +142,12 @@ impl Sample {
         self.latencies.count() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The latency in milliseconds that `percent` of the requests do not exceed.
+    /// The percentile of the latencies in milliseconds.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         self.latencies.percentile(percent)
     }
 
-    /// Milliseconds of processor time that the server used for a request.
+    /// Milliseconds of the server's processor time per request.
     pub(crate) fn processor_time_per_request(&self) -> f64 {
         milliseconds(self.processor_time) / self.latencies.count() as f64
     }

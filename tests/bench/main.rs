@@ -1,7 +1,7 @@
-//! `mayday-bench` measures what things cost on this machine. `cargo xtask bench` builds and runs it. It prints figures
-//! and judges none.
+//! `mayday-bench` measures costs on this machine. `cargo xtask bench` builds and runs it. It prints figures without
+//! judging them.
 //!
-//! - [`organizer`] asks what the sandbox costs: the organizer on the embedded host beside [`baseline`], a plain
+//! - [`organizer`] measures the cost of the sandbox: the organizer on the embedded host beside [`baseline`], a plain
 //!   native server with the same SQL.
 //! - [`lists`] compares a page of a list in a full database with one in a nearly empty one.
 //! - The whole system: [`chat`] measures messages, [`press`] presses for help, [`connect`] connections, [`idle`] a
@@ -100,7 +100,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().bench) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not by returning it from here, which would add a backtrace where RUST_BACKTRACE is set.
+            // Printed here, because returning the error would add a backtrace if RUST_BACKTRACE is set.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
@@ -122,7 +122,7 @@ fn run(bench: Bench) -> Result<()> {
     }
 }
 
-/// One thread sends all requests: the cores are for the server that is measured.
+/// One thread sends all requests, to leave the cores to the measured server.
 fn client() -> Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

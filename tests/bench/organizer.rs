@@ -1,4 +1,5 @@
-//! What the sandbox costs: the organizer on the embedded host beside a plain native server, the same requests to both.
+//! Measures the cost of the sandbox: the organizer on the embedded host beside a plain native server, with the same
+//! requests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,12 +18,12 @@ const EVENTS: usize = 20;
 const SECONDS: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// As many as keep two cores busy.
+/// Enough to keep two cores busy.
 const CONNECTIONS: u16 = 8;
 /// A sign-in is some 40 ms of Argon2, so more would only queue.
 const SIGN_IN_CONNECTIONS: u16 = 4;
 
-/// A route that is measured.
+/// A measured route.
 struct Route {
     name: &'static str,
     call: Call,
@@ -31,7 +32,7 @@ struct Route {
     varying: &'static [&'static str],
 }
 
-/// Measures all routes and prints what they cost.
+/// Measures all routes and prints their costs.
 pub(crate) async fn run(effort: &Effort) -> Result<()> {
     let state = tempfile::tempdir()?;
     let component = Server::host(state.path()).await?;
@@ -116,7 +117,7 @@ fn copy_database(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A comparison is worth nothing unless both do the same.
+/// Both servers must do the same work, or the comparison is worthless.
 async fn ensure_same_answers(route: &Route, component: &Server, native: &Server) -> Result<()> {
     let mut answers = Vec::new();
     for server in [component, native] {

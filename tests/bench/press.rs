@@ -57,7 +57,7 @@ struct Stage {
     event_id: i64,
 }
 
-/// Measures all rates and prints what came of them.
+/// Measures all rates and prints the results.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut stages = Vec::new();
     for build in options.builds.all()? {
@@ -110,7 +110,7 @@ async fn measure(stage: &Stage, rate: u32, round: u16, options: &Options) -> Res
     Ok((step, queue))
 }
 
-/// What came of one rate.
+/// The results of one rate.
 struct Step {
     rate: u32,
     /// The ids of the participants whose presses were answered 200.
@@ -122,7 +122,7 @@ struct Step {
     usage: Usage,
 }
 
-/// Sends everybody's press at its scheduled time.
+/// Sends each participant's press at its scheduled time.
 async fn press(
     system: &System,
     participants: &[Person],
@@ -221,7 +221,7 @@ impl Step {
         ("CPU/press", |step| step.per_press(step.usage.servers())),
     ];
 
-    /// In milliseconds.
+    /// Milliseconds per press.
     fn per_press(&self, time: Duration) -> f64 {
         milliseconds(time) / self.latencies.count().max(1) as f64
     }
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn presses_come_at_their_rate_and_as_many_at_once_as_wished() {
+    fn presses_are_scheduled_by_rate_and_burst() {
         assert_eq!(due(500, 500, 1), Duration::from_secs(1));
         let dues = [0, 7, 8, 15].map(|number| due(number, 16, 8));
         let half = Duration::from_millis(500);

@@ -43,7 +43,8 @@ fn duration(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
-/// `utime` and `stime`, fields 14 and 15 of proc(5). They are counted from after the name, which may hold anything.
+/// `utime` and `stime`, fields 14 and 15 of proc(5). Fields are counted after the name, which may contain any
+/// character.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(") ")?;
     let mut fields = behind_name.split(' ').skip(11);
@@ -82,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_busy_with_all_but_waiting() {
+    fn all_processor_time_but_waiting_counts_as_busy() {
         let stat = "cpu  100 20 3 9000 800 4 5 6 70 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n";
 
         assert_eq!(busy_ticks(stat), Some(138));
     }
 
     #[test]
-    fn memory_is_told_in_kibibytes() {
+    fn memory_is_read_in_kibibytes() {
         let status = "Name:\ta\nVmHWM:\t    9000 kB\nVmRSS:\t    8192 kB\n";
 
         assert_eq!(resident(status), Some(8 * 1024 * 1024));

@@ -1,4 +1,4 @@
-//! Single servers that are measured, each a process of its own, so that its processor time can be read.
+//! Measured servers, each a process of its own, so that its processor time can be read.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -98,7 +98,7 @@ async fn address(output: &mut Lines<BufReader<ChildStdout>>) -> Result<SocketAdd
     anyhow::bail!("it ended without a word about its address")
 }
 
-/// Argon2's parameters are those of production, whatever the environment says.
+/// The variables of the host. Argon2 has its production parameters, whatever the environment sets.
 fn variables() -> impl Iterator<Item = (String, &'static str)> {
     let hashing = [
         ("argon2_memory_kib", "19456"),

@@ -16,7 +16,7 @@ use crate::seed::{self, Agency};
 /// A system of its own, which is stopped when it is dropped.
 pub(crate) struct System {
     up: Up,
-    /// How many sidecars clients may connect to. They are the first; the others only hear what happens.
+    /// How many sidecars clients may connect to: the first ones. The others only play updates.
     sidecars: usize,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// The difference to an earlier moment.
+    /// The difference to an earlier time.
     pub(crate) fn since(&self, earlier: &Usage) -> Usage {
         Usage {
             host: self.host.saturating_sub(earlier.host),
@@ -145,12 +145,12 @@ impl Usage {
         }
     }
 
-    /// Of the host and the sidecars that clients connect to.
+    /// The processor time of the host and the sidecars that clients connect to.
     pub(crate) fn servers(&self) -> Duration {
         self.host + self.sidecars
     }
 
-    /// Of everything else on the machine, which disturbs a measurement.
+    /// The processor time of everything else on the machine, which disturbs a measurement.
     pub(crate) fn others(&self) -> Duration {
         self.machine
             .saturating_sub(self.servers() + self.bystanders + self.redis + self.client)
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_used_is_what_is_left() {
+    fn the_rest_of_the_machine_is_what_remains() {
         let usage = |seconds: u64| Usage {
             host: Duration::from_secs(4 * seconds),
             sidecars: Duration::from_secs(seconds),

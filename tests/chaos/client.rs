@@ -57,8 +57,9 @@ pub(crate) struct Setting {
 /// The time between two actions of a client.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
-/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile.
-const PORTION: usize = 50;
+/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile, so it must not take
+/// so long that the client counts as gone.
+const PORTION: usize = 5;
 
 /// A client reconnects when a question has had no answer for this long.
 const SILENCE: Duration = Duration::from_secs(6);
@@ -249,7 +250,7 @@ impl Client {
         Ok(())
     }
 
-    /// Notes that a connection has had its first answer. It comes from the database of now.
+    /// Notes that a connection has had its first answer, which shows the present state of the database.
     fn is_served(&mut self) {
         self.forgets_what_was_undone();
         self.note(|log| {
@@ -285,7 +286,6 @@ impl Client {
                     }
                 },
                 () = sleep_until(turn) => {
-                    turn = Instant::now() + self.pause();
                     if self.unanswered_since.is_some_and(|since| since.elapsed() > SILENCE) {
                         return Ok(Leaving::Lost);
                     }
@@ -306,6 +306,7 @@ impl Client {
                         }
                         Phase::Over => return Ok(Leaving::Over),
                     }
+                    turn = Instant::now() + self.pause();
                 }
             }
         }
@@ -440,7 +441,7 @@ impl Client {
         self.close_again(socket).await
     }
 
-    /// Sends `close_chat` for each chat that is closing and has had no answer for 2 s.
+    /// Sends `close_chat` again for each closing chat without an answer for 2 s.
     async fn close_again(&mut self, socket: &mut Socket) -> Result<()> {
         let now = Instant::now();
         let mut frames = Vec::new();
@@ -613,7 +614,7 @@ impl Client {
                         connection.resyncs.push(Resync { at, place });
                     }
                 });
-                // A sidecar that does not know of a restore yet may show what was undone after a client has connected.
+                // A sidecar that does not know of a restore yet may show undone updates after a client has connected.
                 if self.restores > 0 {
                     self.forgets();
                 } else {

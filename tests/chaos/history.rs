@@ -50,8 +50,8 @@ impl History {
             .all(|fault| fault.began_at > at || fault.ended_at < at - AFTER_A_FAULT)
     }
 
-    /// Whether a restore may have undone a message or a chat with this id. A client may see it later: what was on its way,
-    /// or what a sidecar that does not know of the restore yet shows, before it tells the client to look again.
+    /// Whether a restore may have undone a message or a chat with this id. A client may see it later: what was on its
+    /// way, or what a sidecar that does not know of the restore yet shows, before it tells the client to look again.
     pub(crate) fn may_be_lost(&self, id: &str) -> bool {
         let made_at = id
             .get(..12)

@@ -4,13 +4,17 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use mayday_tests::chaos::{Plan, run};
+use mayday_tests::chaos::{Events, Plan, run};
 
 /// Checks that Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links
 /// are cut
 #[derive(Parser)]
 #[command(name = "cargo xtask chaos", bin_name = "cargo xtask chaos")]
 struct Cli {
+    /// What happens while clients are busy
+    #[arg(long, value_enum, default_value_t = Events::Storms)]
+    events: Events,
+
     /// How long things break
     #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
     minutes: Duration,
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let plan = Plan {
         seed: cli.seed.unwrap_or_else(seed_of_the_moment),
+        events: cli.events,
         duration: cli.minutes,
         hosts: cli.hosts.into(),
         sidecars: cli.sidecars.into(),

@@ -11,7 +11,8 @@
 //! their chats, and the checks judge the whole history.
 //!
 //! On demand it also restores the messenger's database from an older copy, while clients are busy and nothing else is
-//! broken. Only what was acknowledged between the copy and the restore may be lost.
+//! broken. Only what was acknowledged between the copy and the restore may be lost. Or it only replaces processes, as a
+//! rolling update does.
 
 mod checks;
 mod client;
@@ -41,6 +42,7 @@ use self::database::Record;
 use self::history::{Disturbance, History, Log, Millis, Press, Protocol, Restore, Side, User, now};
 use self::pressing::Presser;
 use self::rest::{Agency, Rest};
+pub use self::schedule::Events;
 use self::schedule::{Planned, Storm};
 use self::system::System;
 pub use self::verdict::Verdict;
@@ -59,7 +61,8 @@ const LOOK: Duration = Duration::from_millis(300);
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// How long clients are busy and things break.
+    pub events: Events,
+    /// How long clients are busy and things break. A rolling update takes its own time.
     pub duration: Duration,
     pub hosts: usize,
     pub sidecars: usize,
@@ -96,7 +99,12 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
     let mut faults = Vec::new();
     let mut violations = Vec::new();
     let mut copied_at = None;
-    for storm in schedule::storms(plan.seed, plan.duration, plan.restores, &system.targets()) {
+    let targets = system.targets();
+    let storms = match plan.events {
+        Events::Storms => schedule::storms(plan.seed, plan.duration, plan.restores, &targets),
+        Events::RollingUpdate => schedule::rolling_update(&targets),
+    };
+    for storm in storms {
         phase.send_replace(Phase::Busy);
         if let Some(copied_at) = copied_at.filter(|_| storm.restores) {
             let restore = restore(copied_at, &system, &narrate).await?;
@@ -234,7 +242,7 @@ impl People {
         let unknown = self
             .until(CATCHING_UP, || {
                 let (history, record) = (self.history(Vec::new()), self.record(system)?);
-                let mut unknown = checks::everybody_is_up_to_date(&history, &record);
+                let mut unknown = checks::clients_are_up_to_date(&history, &record);
                 unknown.extend(checks::waiting_participants_know_their_positions(
                     &history, &record,
                 ));

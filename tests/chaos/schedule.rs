@@ -24,7 +24,20 @@ pub(crate) const REDIS_IDLE_SECONDS: u8 = 5;
 /// A copy is at most this many storms old when it is restored.
 const AGE_IN_STORMS: usize = 4;
 
-/// The names of everything that can break.
+/// The time between the replacements of two processes in a rolling update, and how long each is down.
+const NEXT_AFTER: Duration = Duration::from_secs(4);
+const REPLACED_IN: Duration = Duration::from_millis(500);
+
+/// What happens to the system during a run.
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
+pub enum Events {
+    /// Everything breaks, at random
+    Storms,
+    /// Nothing breaks: sidecars and hosts are replaced, one after the other
+    RollingUpdate,
+}
+
+/// The names of all processes and links that can break.
 #[derive(Clone, Debug)]
 pub(crate) struct Targets {
     pub(crate) hosts: Vec<String>,
@@ -138,6 +151,24 @@ pub(crate) fn storms(seed: u64, duration: Duration, restores: usize, targets: &T
         (0..restores).for_each(|_| insert_restore(&mut rng, &mut storms));
     }
     storms
+}
+
+/// Sidecars drain and hosts stop, one after the other, until each is replaced once.
+pub(crate) fn rolling_update(targets: &Targets) -> Vec<Storm> {
+    let mut at = NEXT_AFTER;
+    let mut faults = Vec::new();
+    for process in targets.sidecars.iter().chain(&targets.hosts) {
+        let (process, down) = (process.clone(), REPLACED_IN);
+        let fault = Fault::Stop { process, down };
+        faults.push(Planned { at, fault });
+        at += NEXT_AFTER;
+    }
+    vec![Storm {
+        copies: false,
+        restores: false,
+        faults,
+        ends_at: at,
+    }]
 }
 
 /// Adds a calm time with a restore, and a copy some storms before it. Nothing else breaks in the calm time: what was
@@ -254,6 +285,21 @@ mod tests {
             assert!(storm.faults.iter().all(|planned| planned.at < storm.ends_at));
         }
     }
+
+    #[test]
+    fn a_rolling_update_replaces_every_sidecar_and_host_once() {
+        let [storm] = rolling_update(&targets()).try_into().expect("one storm");
+        let replaced: Vec<_> = storm
+            .faults
+            .iter()
+            .map(|planned| match &planned.fault {
+                Fault::Stop { process, .. } => process.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(replaced, ["sidecar-1", "sidecar-2", "host-1", "host-2"]);
+    }
+
     #[test]
     fn a_restore_has_a_calm_time_of_its_own_after_a_copy() {
         for seed in 0..50 {

@@ -1,4 +1,4 @@
-//! The exchange itself: retries, the log of updates, cursors.
+//! Exchanges: retries, the log of updates, cursors.
 
 use serde_json::{Value, json};
 
@@ -74,9 +74,9 @@ async fn an_exchange_that_arrives_after_a_later_one_is_refused() {
     assert_eq!(desk.count("SELECT count(*) FROM chats WHERE state = 'active'"), 0);
 }
 
-/// A cursor goes on without asking what a gap was.
+/// A sidecar would take a gap in the ids for a missing update.
 #[tokio::test]
-async fn ids_have_no_gaps_even_after_a_transaction_that_failed() {
+async fn ids_have_no_gaps_after_a_failed_transaction() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;
@@ -104,7 +104,7 @@ async fn ids_have_no_gaps_even_after_a_transaction_that_failed() {
 }
 
 #[tokio::test]
-async fn an_exchange_tells_what_it_has_committed_itself() {
+async fn an_exchange_names_the_updates_it_has_committed() {
     let mut desk = Desk::open().await;
     desk.presses("p", "").await;
     let mut other = Sidecar::new("other");
@@ -174,7 +174,7 @@ async fn a_sidecar_that_is_far_behind_reads_the_log_in_chunks_before_its_command
         (expected + 501, vec![expected + 501])
     );
 
-    // The same if the updates are few and long.
+    // The same with few long updates.
     let long = "INSERT INTO updates (body)
                 SELECT 'to two o1' || char(10) || printf('\"%.3000000c\"', 'x') || char(10)
                 FROM (VALUES (1), (2), (3), (4))";
@@ -185,7 +185,7 @@ async fn a_sidecar_that_is_far_behind_reads_the_log_in_chunks_before_its_command
     assert_eq!((rest.replies.len(), rest.ids().len()), (1, 3));
 }
 
-/// The database was restored from a copy: an id of then is another update now, or none yet.
+/// The database was restored from a copy: an earlier id now names another update, or none yet.
 #[tokio::test]
 async fn a_sidecar_whose_cursor_is_not_in_the_log_starts_anew() {
     let mut desk = Desk::open().await;
@@ -209,9 +209,9 @@ async fn a_sidecar_whose_cursor_is_not_in_the_log_starts_anew() {
     assert!(!desk.exchange(&[]).await.starts_anew);
 }
 
-/// An update stays until its successor is old too, so that a sidecar that asks four times in a second finds its cursor.
+/// An update stays until its successor is old too, so that a sidecar that asks four times a second finds its cursor.
 #[tokio::test]
-async fn old_updates_go_but_never_the_last_one() {
+async fn old_updates_are_deleted_except_the_last_one() {
     let mut desk = Desk::open().await;
     desk.presses("p", "").await;
     desk.exchange(&[]).await;
@@ -230,7 +230,7 @@ async fn old_updates_go_but_never_the_last_one() {
     assert_eq!(heard.ids(), [anew.at.id + 1]);
 }
 
-/// Contract 5.6: both sides see that a chat is closed when its lock has been released, and if that fails all the same.
+/// Contract 5.6: both sides see that a chat is closed when the release of its lock has succeeded or failed.
 #[tokio::test]
 async fn closed_chat_is_an_update_of_its_own_and_comes_once() {
     let mut desk = Desk::open().await;
@@ -264,9 +264,9 @@ async fn closed_chat_is_an_update_of_its_own_and_comes_once() {
     assert!(log.beat(&door, None).await.deliveries().is_empty());
 }
 
-/// The host ends between the closing and what comes behind it.
+/// The host ends between closing the chat and announcing it.
 #[tokio::test]
-async fn the_tick_shows_a_chat_closed_if_nobody_has_done_so() {
+async fn the_tick_announces_closed_chats_that_are_not_announced_yet() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
@@ -283,9 +283,9 @@ async fn the_tick_shows_a_chat_closed_if_nobody_has_done_so() {
     assert!(!person.has_requested(desk.agency.event_id).await);
 }
 
-/// Issue 12, item 22: hosts' clocks differ, so ids made from them say nothing about who came first.
+/// Issue 12, item 22: hosts' clocks differ, so ids made from them do not show the order of arrival.
 #[tokio::test]
-async fn of_two_presses_at_the_same_time_the_first_to_arrive_is_first() {
+async fn presses_with_the_same_time_are_queued_in_order_of_arrival() {
     let mut desk = Desk::open().await;
     let request = |number: u32| {
         json!({
@@ -302,7 +302,7 @@ async fn of_two_presses_at_the_same_time_the_first_to_arrive_is_first() {
             .await
             .empty(200);
     }
-    // The first was queued by a host whose clock is ahead.
+    // A host whose clock is ahead queued the first one.
     desk.database()
         .execute(
             "UPDATE chats SET id = 'ffffffffffffffffffffffff' WHERE participant_id = 1",
@@ -322,9 +322,9 @@ async fn of_two_presses_at_the_same_time_the_first_to_arrive_is_first() {
     }
 }
 
-/// Issue 12, item 24: somebody reads for long while much is written.
+/// Issue 12, item 24: a long read during many writes.
 #[tokio::test]
-async fn the_write_ahead_log_does_not_keep_the_size_it_once_had() {
+async fn the_write_ahead_log_shrinks_after_a_long_read() {
     let desk = Desk::open().await;
     desk.presses("p", "").await;
     let file = desk.components.database("messenger");
@@ -367,7 +367,7 @@ async fn the_write_ahead_log_does_not_keep_the_size_it_once_had() {
 }
 
 #[tokio::test]
-async fn a_question_of_another_connection_does_not_hold_up_changes() {
+async fn a_question_of_another_connection_does_not_delay_changes() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;

@@ -1,5 +1,4 @@
-//! The messenger service, for what the story needs of it (contract 5): exchanges as a sidecar sends them, and the
-//! archives.
+//! The messenger service (contract 5): exchanges as a sidecar sends them, and the archives.
 
 mod exchange;
 mod protocol_2;
@@ -11,7 +10,7 @@ use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::people::{self, Agency, Person};
 use crate::support::sidecar::{self, Heard, Sidecar, organizer};
 
-/// An agency at work, and a sidecar's way to the messenger.
+/// A working agency, and a sidecar at the messenger.
 struct Desk {
     components: Components,
     agency: Agency,
@@ -24,7 +23,7 @@ impl Desk {
         Desk::with(&[]).await
     }
 
-    /// With variables set otherwise.
+    /// Opens a desk with other values of variables.
     async fn with(variables: &[(&str, &str)]) -> Desk {
         let components = Components::with(&["organizer", "participant", "messenger"], variables);
         let agency = components.agency("Fest").await;
@@ -55,12 +54,12 @@ impl Desk {
         sidecar::command(principal, self.next_command, &request)
     }
 
-    /// One exchange.
+    /// Sends an exchange.
     async fn exchange(&mut self, commands: &[Value]) -> Heard {
         self.sidecar.exchange(&self.components.door, commands, None).await
     }
 
-    /// One exchange with one command.
+    /// Sends an exchange with one command.
     async fn one(&mut self, principal: &Value, request: Value) -> Heard {
         let command = self.command(principal, request);
         let heard = self.exchange(&[command]).await;
@@ -79,7 +78,7 @@ impl Desk {
     }
 }
 
-/// The id of the chat that has been started.
+/// The id of the started chat.
 fn chat_id(heard: &Heard) -> String {
     let deliveries = heard.deliveries();
     let new_chat = deliveries
@@ -155,7 +154,7 @@ fn contents(reply: &Value) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn a_request_is_queued_once_however_often_it_comes() {
+async fn a_repeated_request_is_queued_once() {
     let mut desk = Desk::open().await;
     let request = json!({"requests": [{
         "id": "0198c0de-0000-7000-8000-000000000000", "participantId": 7,
@@ -203,10 +202,10 @@ async fn a_request_is_queued_once_however_often_it_comes() {
     assert!(nobody.deliveries().is_empty());
 }
 
-/// Hundreds of claims at once, over several hosts on one database: everybody who waits is given to exactly one
-/// organizer, the longest waiting first, and nobody to another agency's.
+/// Hundreds of `start_chat` at once, over several hosts on one database: each request goes to exactly one organizer of
+/// its agency, the longest waiting first.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_given_to_two_organizers() {
+async fn concurrent_claims_give_each_request_to_one_organizer() {
     const WAITING: usize = 250;
     const BATCHES: usize = 30;
     const CLAIMS: usize = 10;
@@ -265,11 +264,11 @@ async fn nobody_is_given_to_two_organizers() {
             Heard::read(&sidecar::send(host, &body).await)
         }
     });
-    // As many sidecars, each with one exchange under way.
+    // Each sidecar has one exchange under way.
     let heard: Vec<Heard> = stream::iter(sent).buffer_unordered(6).collect().await;
     let replies: usize = heard.iter().map(|heard| heard.replies.len()).sum();
     assert_eq!(replies, BATCHES * CLAIMS);
-    // Sidecars also read what others have done. An update belongs to the one that has committed it.
+    // Sidecars also read updates of others. An update belongs to the sidecar that has committed it.
     let mut given: Vec<i64> = heard
         .iter()
         .flat_map(|heard| {
@@ -303,7 +302,7 @@ async fn nobody_is_given_to_two_organizers() {
 }
 
 #[tokio::test]
-async fn organizers_locations_are_ignored_and_participants_kept() {
+async fn organizers_positions_are_dropped_and_participants_are_stored() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
@@ -363,7 +362,7 @@ async fn an_impossible_position_is_dropped_and_its_message_kept() {
     assert_eq!(log.matches(&line).count(), 1, "{log}");
 }
 
-/// Design 1: while the participant service is down closing succeeds at once, and the lock is released later.
+/// While the participant service is down, closing succeeds at once, and the lock is released later.
 #[tokio::test]
 async fn a_chat_is_closed_although_the_participant_service_is_down() {
     let mut desk = Desk::open().await;
@@ -408,7 +407,7 @@ async fn a_chat_is_closed_although_the_participant_service_is_down() {
 }
 
 #[tokio::test]
-async fn the_archive_has_closed_chats_newest_first_with_the_participants_of_today() {
+async fn the_archive_has_closed_chats_newest_first_with_current_contact_details() {
     let mut desk = Desk::open().await;
     let support = desk.support();
     let mut chat_ids = Vec::new();
@@ -436,7 +435,7 @@ async fn the_archive_has_closed_chats_newest_first_with_the_participants_of_toda
     assert_eq!(open.archive("participant").await, Vec::<Value>::new());
 }
 
-/// A log that is too long for one answer is an error in the contract's shape, and can be read in parts.
+/// A chat that is too long for one answer is an error in the contract's form, and can be read in parts.
 #[tokio::test]
 async fn a_very_long_chat_is_read_in_parts() {
     let mut desk = Desk::open().await;
@@ -469,7 +468,7 @@ async fn a_very_long_chat_is_read_in_parts() {
 }
 
 #[tokio::test]
-async fn bad_credentials_are_refused_by_what_is_wrong_with_them() {
+async fn bad_credentials_are_refused_with_their_reason() {
     let desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let superadmin = desk.components.superadmin().await;
@@ -517,7 +516,7 @@ async fn bad_credentials_are_refused_by_what_is_wrong_with_them() {
 }
 
 #[tokio::test]
-async fn sidecars_need_the_key_and_a_readable_exchange() {
+async fn exchanges_need_the_service_key_and_a_valid_body() {
     let desk = Desk::open().await;
     let send = async |path: &str, key: Option<&str>, body: &str| {
         desk.components
@@ -550,7 +549,7 @@ async fn sidecars_need_the_key_and_a_readable_exchange() {
 }
 
 #[tokio::test]
-async fn credentials_of_a_batch_are_judged_one_by_one() {
+async fn credentials_of_a_batch_are_authenticated_independently() {
     let desk = Desk::open().await;
     desk.agency
         .owner

@@ -1,4 +1,4 @@
-//! What protocol 2 adds (PROTOCOL.md): messages stored once, chats handed over and given back, organizers who wait.
+//! Protocol 2 (PROTOCOL.md): idempotent messages, transfers, re-queued chats, waiting organizers.
 
 use serde_json::{Value, json};
 
@@ -6,30 +6,30 @@ use super::{Desk, chat_id, contents, participant, say, user};
 use crate::support::components::MESSENGER_KEY;
 use crate::support::sidecar::{Delivery, Heard, Sidecar, organizer};
 
-/// A command of a client that speaks protocol 2.
+/// Makes a command one of protocol 2.
 fn two(mut command: Value) -> Value {
     command["protocol"] = json!("two");
     command
 }
 
 impl Desk {
-    /// Sends one command of a client that speaks protocol 2.
+    /// Sends one command of protocol 2.
     pub(super) async fn asks(&mut self, principal: &Value, request: Value) -> Heard {
         let command = two(self.command(principal, request));
         self.exchange(&[command]).await
     }
 
-    /// What a sidecar tells and hears.
+    /// Sends a beat with the attendance of a sidecar.
     pub(super) async fn beat(&self, sidecar: &mut Sidecar, present: Option<Value>) -> Heard {
         sidecar.beat(&self.components.door, present).await
     }
 
-    /// The list of who is here: one organizer, heard just now.
+    /// The attendance of one organizer, heard just now.
     pub(super) fn here(&self, organizer_id: i64) -> Value {
         self.silent(organizer_id, 0)
     }
 
-    /// The same, not heard for a while.
+    /// The same, silent for a while.
     pub(super) fn silent(&self, organizer_id: i64, millis: i64) -> Value {
         json!([{"organizerId": organizer_id, "agencyId": self.agency.id, "silentFor": millis}])
     }
@@ -40,7 +40,7 @@ impl Desk {
         tick.await.empty(200);
     }
 
-    /// Lets time pass: what has a time in the database gets older.
+    /// Lets time pass by making the times in the database older.
     pub(super) fn later(&self, seconds: i64) {
         let database = self.database();
         let millis = seconds * 1000;
@@ -79,7 +79,7 @@ fn wait() -> Value {
     serde_json::from_str(WAIT).expect("JSON")
 }
 
-/// However often and by whichever connection a message comes, its client id stores it once.
+/// A client id stores a message once, however often and over whichever connection it comes.
 #[tokio::test]
 async fn a_message_with_a_client_id_is_stored_and_shown_once() {
     let mut desk = Desk::open().await;
@@ -92,7 +92,7 @@ async fn a_message_with_a_client_id_is_stored_and_shown_once() {
     let commands = [
         two(desk.command(&participant, say("one", client_id))),
         two(desk.command(&participant, say("one", client_id))),
-        // The same id is another message from somebody else.
+        // The same client id of another author is another message.
         two(desk.command(&support, say("two", client_id))),
     ];
     let heard = desk.exchange(&commands).await;
@@ -113,7 +113,7 @@ async fn a_message_with_a_client_id_is_stored_and_shown_once() {
         (&json!(2), &json!(client_id), &payload["id"])
     );
 
-    // On another connection, written otherwise, with another text: the first one counts.
+    // On another connection, with the id in another case and another text: the first one counts.
     let again = desk
         .asks(&participant, say("other", &client_id.to_lowercase()))
         .await;
@@ -122,7 +122,7 @@ async fn a_message_with_a_client_id_is_stored_and_shown_once() {
     assert_eq!(payload_again["clientId"], client_id.to_lowercase());
     assert!(again.deliveries().is_empty(), "it is not shown again: {again:?}");
 
-    // When the chat has ended it is still known. What is new is refused.
+    // After the end of the chat the id is still known. A new message is refused.
     desk.one(&support, json!({"type": "closeChat", "chatId": chat_id}))
         .await;
     let after = desk.asks(&participant, say("one", client_id)).await;
@@ -139,7 +139,7 @@ async fn a_message_with_a_client_id_is_stored_and_shown_once() {
     assert_eq!(messages, ["Problem description: Lost", "one", "two"]);
 }
 
-/// A client asks for what it lacks.
+/// A client asks for the messages it lacks.
 #[tokio::test]
 async fn a_history_can_be_read_in_parts() {
     let mut desk = Desk::open().await;
@@ -244,7 +244,7 @@ async fn a_chat_is_handed_over_to_a_colleague() {
 }
 
 #[tokio::test]
-async fn an_organizer_who_waits_is_given_the_next_request() {
+async fn a_waiting_organizer_gets_the_next_request() {
     let mut desk = Desk::open().await;
     let (support, owner) = (desk.support(), desk.owner());
     let (mut s, mut other) = (Sidecar::new("t"), Sidecar::new("other"));
@@ -277,7 +277,7 @@ async fn an_organizer_who_waits_is_given_the_next_request() {
         "{nothing:?}"
     );
 
-    // It was one request that was waited for.
+    // The organizer waited for one request only.
     let second = desk.presses("second", "").await;
     let heard = desk.beat(&mut s, None).await;
     assert!(heard.deliveries().is_empty());
@@ -291,7 +291,7 @@ async fn an_organizer_who_waits_is_given_the_next_request() {
             .as_i64()
             .is_some_and(|waited| (0..60_000).contains(&waited))
     );
-    // Who asks while somebody waits need not wait.
+    // An organizer who asks while a request waits gets it at once.
     let started = desk.asks(&support, wait()).await;
     assert!(started.kinds().contains(&("new_chat".to_owned(), "everyone")));
 }
@@ -326,9 +326,9 @@ async fn waiting_ends_with_the_last_connection() {
     assert_eq!(heard.queues[0]["waiting"].as_array().map(Vec::len), Some(1));
 }
 
-/// A sidecar that was silent for a moment still has those who wait with it.
+/// A sidecar that was silent for a moment keeps its waiting organizers.
 #[tokio::test]
-async fn waiting_goes_on_when_a_sidecar_is_silent_for_a_while() {
+async fn waiting_survives_a_short_silence_of_the_sidecar() {
     let mut desk = Desk::open().await;
     let (support, here) = (desk.support(), desk.here(desk.agency.support.id));
     let (mut left, mut right) = (Sidecar::new("left"), Sidecar::new("right"));
@@ -347,9 +347,9 @@ async fn waiting_goes_on_when_a_sidecar_is_silent_for_a_while() {
     }
 }
 
-/// What the latest pickups say is true for ten minutes, also for those who wait and look.
+/// Pickups count for the estimate for ten minutes, also for connected participants.
 #[tokio::test]
-async fn an_estimate_ends_with_the_time_it_speaks_of() {
+async fn an_estimate_ends_when_its_pickups_are_too_old() {
     let mut desk = Desk::open().await;
     desk.presses("first", "").await;
     desk.start().await;
@@ -376,9 +376,9 @@ async fn an_estimate_ends_with_the_time_it_speaks_of() {
     );
 }
 
-/// One client that asks for much does not keep the others of its exchange from theirs.
+/// A client that asks for long histories does not prevent the answers of others in its exchange.
 #[tokio::test]
-async fn an_exchange_ends_where_its_answer_gets_too_long() {
+async fn an_exchange_carries_out_only_commands_whose_answers_fit() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
@@ -400,7 +400,7 @@ async fn an_exchange_ends_where_its_answer_gets_too_long() {
     ];
     let first = desk.exchange(&commands).await;
     assert_eq!(first.replies.len(), 2);
-    // Those who know no numbers see the latest, and no message twice.
+    // Clients of the contract get the end of the history, and no message twice.
     let shown = contents(&first.replies[1]);
     assert_eq!((shown.len(), shown.last()), (130, Some(&&json!("before"))));
     assert_eq!(
@@ -412,7 +412,7 @@ async fn an_exchange_ends_where_its_answer_gets_too_long() {
     assert_eq!((second.replies.len(), second.deliveries().len()), (2, 1));
     assert_eq!(contents(&second.replies[0]).last(), Some(&&json!("behind")));
 
-    // The others read on from the last number.
+    // Clients of protocol 2 continue after the last number.
     let mut next = 1;
     while next <= 152 {
         let part = json!({"type": "getChatHistory", "chatId": chat_id, "afterSeq": next - 1, "limit": 1000});
@@ -428,9 +428,9 @@ async fn an_exchange_ends_where_its_answer_gets_too_long() {
     assert_eq!(archive.len(), 152, "the archive has everything");
 }
 
-/// An agency may say how many chats an organizer has at most.
+/// An agency may cap the open chats of each organizer.
 #[tokio::test]
-async fn no_organizer_gets_more_chats_than_the_agency_allows() {
+async fn an_agency_caps_the_open_chats_of_each_organizer() {
     let mut desk = Desk::open().await;
     let mut support = desk.support();
     support["maxOpenChats"] = json!(1);
@@ -461,9 +461,9 @@ async fn no_organizer_gets_more_chats_than_the_agency_allows() {
     assert_eq!(next.kinds(), kinds(&[("new_chat", "everyone")]));
 }
 
-/// Issue 12, item 21: an organizer whose network has died without a word is still listed for a while, but not heard.
+/// Issue 12, item 21: an organizer whose network has died silently is still listed for a while, but not heard.
 #[tokio::test]
-async fn a_chat_given_to_an_organizer_who_is_not_heard_soon_waits_again() {
+async fn a_chat_given_to_a_silent_organizer_is_requeued() {
     let mut desk = Desk::open().await;
     let (support, id) = (desk.support(), desk.agency.support.id);
     let mut s = Sidecar::new("t");
@@ -494,9 +494,9 @@ async fn a_chat_given_to_an_organizer_who_is_not_heard_soon_waits_again() {
     }
 }
 
-/// A limit that an agency sets counts for those who wait already.
+/// A new limit of an agency binds organizers who already wait.
 #[tokio::test]
-async fn who_waits_is_given_no_more_chats_than_the_agency_allows_now() {
+async fn a_new_cap_binds_waiting_organizers() {
     let mut desk = Desk::open().await;
     let (support, mut s) = (desk.support(), Sidecar::new("t"));
     let here = |limit: Option<u32>| {
@@ -511,13 +511,13 @@ async fn who_waits_is_given_no_more_chats_than_the_agency_allows_now() {
     desk.beat(&mut s, Some(full)).await;
     desk.presses("second", "").await;
     assert!(desk.beat(&mut s, None).await.deliveries().is_empty());
-    // What is given out with an exchange is in its answer.
+    // Chats given out in an exchange are in its answer.
     let heard = desk.beat(&mut s, Some(free)).await;
     assert_eq!(heard.kinds(), kinds(&[("new_chat", "everyone")]));
 }
 
 #[tokio::test]
-async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
+async fn a_chat_whose_organizer_is_gone_for_too_long_is_requeued() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;
@@ -565,7 +565,7 @@ async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
     assert_eq!(waiting[0]["participantId"], person.id, "at the head");
     assert_eq!(waiting[1]["participantId"], behind.id);
 
-    // The participant goes on; the organizer has lost it.
+    // The participant may go on writing; the organizer has lost the chat.
     let chats = desk.asks(&participant, json!({"type": "getChats"})).await;
     let chat = &chats.replies[0]["payload"]["chats"][0];
     assert_eq!(
@@ -582,7 +582,7 @@ async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
         (&json!("waiting"), &json!(1))
     );
 
-    // Issue 12, item 16: a participant who knows only the contract learns that somebody is there again, and who.
+    // Issue 12, item 16: a participant with a client of the contract learns who the new organizer is.
     owner["name"] = json!("Anna Nowak");
     let started = desk.asks(&owner, json!({"type": "startChat"})).await;
     assert_eq!(
@@ -596,7 +596,7 @@ async fn a_chat_whose_organizer_is_gone_for_too_long_waits_again() {
     let deliveries = started.deliveries();
     let new_chat = &deliveries[0];
     assert_eq!(new_chat.to, json!([user(&owner)]));
-    // Lost, the note, the question.
+    // The description, the note, the question.
     assert_eq!(
         (&new_chat.payload()["id"], &new_chat.payload()["lastSeq"]),
         (&json!(chat_id), &json!(3))
@@ -641,7 +641,7 @@ async fn an_organizer_who_lost_a_chat_is_told_once_when_heard_again() {
     desk.beat(&mut s, Some(json!([]))).await;
     desk.tick().await;
     desk.beat(&mut s, None).await;
-    // Listed, but not heard since.
+    // Listed, but silent since.
     desk.later(2);
     let silent = desk.beat(&mut s, Some(desk.silent(id, 10_000))).await;
     assert!(silent.deliveries().is_empty(), "{silent:?}");
@@ -658,9 +658,9 @@ async fn an_organizer_who_lost_a_chat_is_told_once_when_heard_again() {
     assert!(later.deliveries().is_empty(), "{later:?}");
 }
 
-/// Issue 12, item 26: a waiting organizer's sidecar is killed, then somebody presses.
+/// Issue 12, item 26: a waiting organizer's sidecar is killed, then a participant presses.
 #[tokio::test]
-async fn a_chat_that_is_orphaned_and_was_given_to_nobody_is_requeued_once() {
+async fn an_orphaned_chat_is_requeued_once() {
     let mut desk = Desk::with(&[("orphan_requeue_seconds", "10")]).await;
     let (support, id) = (desk.support(), desk.agency.support.id);
     let (mut killed, mut other) = (Sidecar::new("killed"), Sidecar::new("other"));
@@ -688,9 +688,9 @@ async fn a_chat_that_is_orphaned_and_was_given_to_nobody_is_requeued_once() {
     assert_eq!(notes, 1);
 }
 
-/// Nobody is known to be gone while no sidecar is heard.
+/// While no sidecar is heard, no organizer counts as gone.
 #[tokio::test]
-async fn chats_stay_while_it_is_not_known_who_is_here() {
+async fn chats_stay_while_attendance_is_unknown() {
     let mut desk = Desk::open().await;
     desk.presses("p", "").await;
     desk.start().await;
@@ -709,7 +709,7 @@ async fn chats_stay_while_it_is_not_known_who_is_here() {
 }
 
 #[tokio::test]
-async fn chats_never_go_back_where_that_is_switched_off() {
+async fn chats_are_never_requeued_if_that_is_switched_off() {
     let mut desk = Desk::with(&[("orphan_requeue_seconds", "0")]).await;
     desk.presses("p", "").await;
     desk.start().await;
@@ -723,7 +723,7 @@ async fn chats_never_go_back_where_that_is_switched_off() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_again_ends_when_it_is_taken_back() {
+async fn a_requeued_request_ends_when_it_is_taken_back() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
@@ -747,7 +747,7 @@ async fn a_request_that_waits_again_ends_when_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn each_side_learns_what_the_other_does() {
+async fn each_side_sees_the_others_typing_and_reading() {
     let mut desk = Desk::open().await;
     let person = desk.presses("p", "Lost").await;
     let chat_id = desk.start().await;

@@ -41,7 +41,7 @@ async fn administrators_see_all_agencies() {
 }
 
 #[tokio::test]
-async fn verification_takes_a_real_boolean() {
+async fn verification_requires_a_json_boolean() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -57,7 +57,7 @@ async fn verification_takes_a_real_boolean() {
         .await
         .error(404, "Agency with id 999 not found");
 }
-/// Contract 3.8: it is the administrator's change and not the agency's.
+/// Contract 3.8: the change is in the administrators' record, not the agency's.
 #[tokio::test]
 async fn an_approval_is_recorded_for_administrators_only() {
     let components = Components::with(&["organizer"], &[]);
@@ -128,7 +128,7 @@ async fn administrators_are_listed_and_any_single_user_is_shown() {
 async fn a_user_whom_an_administrator_creates_has_no_agency() {
     let components = Components::with(&["organizer"], &[]);
     let superadmin = components.superadmin().await;
-    // A preview makes no difference here.
+    // A preview has no effect here.
     let agency = components.agency("Fest").await;
     let looks_in = json!({"agencyId": agency.id});
     superadmin

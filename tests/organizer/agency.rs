@@ -1,4 +1,4 @@
-//! Agencies, as their own people see them (contract 3.4, "Agency", and 3.7).
+//! Agencies, for their own users (contract 3.4, "Agency", and 3.7).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::organizer::{change, create, hire, last_change, new_contact, new_issue, record, row};
 use crate::support::components::Components;
 use crate::support::people::{
-    ORGANIZER_PASSWORD, new_event, new_user, new_user_with_role, owner_email, registration, sign_in,
+    self, ORGANIZER_PASSWORD, new_event, new_user, new_user_with_role, owner_email, registration, sign_in,
 };
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn taken_names_and_emails_are_refused_in_that_order_and_store_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_is_given_to_one_of_many_agencies() {
+async fn concurrent_registrations_give_a_name_to_one_agency() {
     let components = Components::start();
     components.superadmin().await;
     let registrations = (0..8).map(|number| {
@@ -225,9 +225,9 @@ async fn a_bad_edit_of_an_agency_is_refused_and_changes_nothing() {
     assert_eq!(record(&agency.owner).await.len(), 4);
 }
 
-/// Contract 3.7, and 3.8's list of what the reference forgot.
+/// Contract 3.7, and 3.8's list of rows that the reference did not record.
 #[tokio::test]
-async fn a_deleted_agency_and_each_row_that_goes_with_it_are_on_record() {
+async fn the_deletion_of_an_agency_and_of_each_of_its_rows_is_recorded() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;
@@ -242,7 +242,7 @@ async fn a_deleted_agency_and_each_row_that_goes_with_it_are_on_record() {
         .patch("/organizer/profile/set-agency", &looks_in)
         .await
         .json(200);
-    // An administrator's words in the agency go with it, the administrator stays.
+    // An administrator's comments in the agency are deleted with it; the administrator stays.
     let issue_of_superadmin = create(
         &superadmin,
         "/organizer/agency/issues",
@@ -343,9 +343,9 @@ async fn an_administrator_deletes_the_agency_of_the_preview_and_no_other() {
     superadmin.get("/organizer/profile").await.json(200);
 }
 
-/// Whoever comes too late finds no agency to act for, and leaves nothing behind.
+/// A change that comes too late finds no agency, and stores nothing.
 #[tokio::test]
-async fn a_change_that_races_with_the_removal_of_an_agency_comes_before_it_or_fails() {
+async fn a_change_concurrent_with_the_removal_of_its_agency_precedes_it_or_fails() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -379,7 +379,7 @@ async fn a_change_that_races_with_the_removal_of_an_agency_comes_before_it_or_fa
 }
 
 #[tokio::test]
-async fn an_agency_caps_open_chats_and_its_fields_stay_the_contracts() {
+async fn an_agency_has_a_cap_of_open_chats_outside_of_its_contract_fields() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;
@@ -405,7 +405,7 @@ async fn an_agency_caps_open_chats_and_its_fields_stay_the_contracts() {
             change("update Agency", agency.id, value, &agency.owner, Some(agency.id))
         );
     }
-    // As a browser's form sends it.
+    // As a browser's form sends a number.
     let authorization = format!("Bearer {}", agency.owner.token);
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
@@ -430,6 +430,69 @@ async fn an_agency_caps_open_chats_and_its_fields_stay_the_contracts() {
     );
     let verdict = agency.owner.get("/organizer/agency/changelogs/verify").await;
     assert_eq!(verdict.json(200)["holds"], true);
+}
+
+/// Participants find it with the agency's events. It is on record like every setting.
+#[tokio::test]
+async fn an_agency_publishes_a_number_to_call_for_help() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let path = "/organizer/agency/settings";
+    let shown = async || {
+        let event = format!("/participant/events/{}", agency.event_id);
+        let one = participant
+            .get(&event)
+            .await
+            .json(200)
+            .get("helpPhoneNumber")
+            .cloned();
+        let listed = participant.get("/participant/events").await.list();
+        let numbers = listed
+            .iter()
+            .map(|event| (event["id"].clone(), event.get("helpPhoneNumber").cloned()));
+        let expected = [
+            (json!(agency.event_id), one.clone()),
+            (json!(rival.event_id), None),
+        ];
+        assert_eq!(numbers.collect::<Vec<_>>(), expected);
+        one
+    };
+    let mut known = agency.owner.get("/organizer/agency").await.json(200);
+    assert_eq!(shown().await, None);
+    let number = json!("+48555000999");
+    let set = json!({"helpPhoneNumber": number});
+    let settings = json!({"maxOpenChats": null, "helpPhoneNumber": number});
+    assert_eq!(agency.owner.patch(path, &set).await.json(200), settings);
+    assert_eq!(agency.support.get(path).await.json(200), settings);
+    assert_eq!(shown().await, Some(number.clone()));
+    known["maxOpenChats"] = Value::Null;
+    known["helpPhoneNumber"] = number;
+    assert_eq!(
+        last_change(&agency.support).await,
+        change("update Agency", agency.id, known, &agency.owner, Some(agency.id))
+    );
+    agency
+        .support
+        .patch(path, &set)
+        .await
+        .error(403, "Forbidden resource");
+    for wrong in [json!(7), json!(""), json!("call me")] {
+        let refused = agency.owner.patch(path, &json!({"helpPhoneNumber": wrong})).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+    }
+    // Another setting leaves it.
+    let both = agency
+        .owner
+        .patch(path, &json!({"maxOpenChats": 3}))
+        .await
+        .json(200);
+    assert_eq!(both["helpPhoneNumber"], settings["helpPhoneNumber"]);
+    let none = json!({"helpPhoneNumber": null, "maxOpenChats": null});
+    let removed = agency.owner.patch(path, &none).await.json(200);
+    assert_eq!(removed, json!({"maxOpenChats": null}));
+    assert_eq!(shown().await, None);
 }
 
 #[tokio::test]

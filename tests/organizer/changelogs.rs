@@ -1,4 +1,4 @@
-//! The record: what is in it, who reads it, and how tampering shows (contract 3.4 and 3.8).
+//! The record: its rows, its readers, and the detection of tampering (contract 3.4 and 3.8).
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn a_row_is_read_alone_or_in_a_list_and_its_value_is_a_text() {
 }
 
 #[tokio::test]
-async fn an_agencys_record_is_filtered_by_who_did_it() {
+async fn an_agencys_record_is_filtered_by_actor() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let rival = components.agency("Rival").await;
@@ -78,7 +78,7 @@ async fn an_agencys_record_is_filtered_by_who_did_it() {
 
 /// Contract 3.4: rows made by users who are administrators now; the reference ignored the filter.
 #[tokio::test]
-async fn the_administrators_record_is_what_administrators_did_anywhere() {
+async fn the_administrators_record_has_all_changes_by_administrators() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;
@@ -165,9 +165,9 @@ async fn the_changes_of_a_user_who_becomes_an_administrator_move_to_the_administ
     assert_verdict(&agency.owner, true).await;
 }
 
-/// Whatever an administrator does elsewhere while looking into an agency is not for that agency to read.
+/// An agency cannot read changes of other agencies, even those of an administrator who previews it.
 #[tokio::test]
-async fn an_agencys_record_shows_nothing_of_another_agency() {
+async fn an_agencys_record_has_no_changes_of_another_agency() {
     let components = Components::with(&["organizer"], &[]);
     let (fest, rival) = (components.agency("Fest").await, components.agency("Rival").await);
     let superadmin = components.superadmin().await;
@@ -199,7 +199,7 @@ async fn an_agencys_record_shows_nothing_of_another_agency() {
     superadmin.delete(&user(rival.support.id)).await.json(200);
     assert_eq!(record(&fest.owner).await, before);
 
-    // From agency to agency: neither learns of the other.
+    // The preview moves from one agency to the other: neither record names the other.
     let known = record(&rival.owner).await;
     look_into(json!({"agencyId": rival.id})).await;
     assert_eq!(record(&fest.owner).await, before);
@@ -211,7 +211,7 @@ async fn an_agencys_record_shows_nothing_of_another_agency() {
         (&left["entityId"], &left["valueAfter"]["agency"]),
         (&json!(superadmin.id), &Value::Null)
     );
-    // What is about the agency itself is its own, whichever way it was done.
+    // Changes of the agency itself are in its record, whichever route made them.
     look_into(json!({"agencyId": fest.id})).await;
     superadmin
         .patch(&user(fest.support.id), &json!({"firstName": "Ewa"}))
@@ -235,7 +235,7 @@ async fn assert_verdict(reader: &Person, holds: bool) {
 }
 
 #[tokio::test]
-async fn an_owner_and_an_administrator_learn_that_the_chain_holds() {
+async fn owners_and_administrators_can_verify_the_chain() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let chain = agency.owner.get(&format!("{RECORD}/chain")).await.list();
@@ -259,7 +259,7 @@ async fn an_owner_and_an_administrator_learn_that_the_chain_holds() {
     }
 }
 
-/// Written from the description in docs/record.md alone: this is what an auditor does.
+/// An auditor's check, written only from the description in docs/record.md.
 fn check_from_outside(chain: &[Value]) -> Result<String, String> {
     let sha256 = |text: String| format!("{:x}", Sha256::digest(text));
     let text = |value: &Value| match value {
@@ -301,7 +301,7 @@ fn check_from_outside(chain: &[Value]) -> Result<String, String> {
     Ok(before)
 }
 
-/// A record with everything in it, some of it blanked.
+/// A record with rows of every class, some of them blanked.
 async fn busy_agency(components: &Components) -> Agency {
     let agency = components.agency("Fest").await;
     let (owner, event) = (&agency.owner, agency.event_id);
@@ -448,7 +448,7 @@ async fn tampering_is_detected_at_its_row() {
     }
 }
 
-/// Contract 3.7 lets rows go; the record keeps them and forgets the person.
+/// Contract 3.7 deletes rows; the record keeps their changes without personal data.
 #[tokio::test]
 async fn a_deleted_users_rows_stay_without_personal_data() {
     let components = Components::with(&["organizer"], &[]);

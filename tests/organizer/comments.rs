@@ -9,7 +9,7 @@ const COMMENTS: &str = "/organizer/agency/comments";
 const ISSUES: &str = "/organizer/agency/issues";
 
 #[tokio::test]
-async fn a_comment_is_edited_by_its_author_and_deleted_by_anybody() {
+async fn a_comment_is_edited_by_its_author_only_and_deleted_by_any_user() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let (owner, support) = (&agency.owner, &agency.support);

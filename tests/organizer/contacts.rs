@@ -9,7 +9,7 @@ use crate::support::people::new_event;
 const CONTACTS: &str = "/organizer/agency/contacts";
 
 #[tokio::test]
-async fn a_contact_lives_from_insert_to_delete() {
+async fn a_contact_is_created_read_edited_and_deleted() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let manager = hire(&agency.owner, "manager@example.org", 3).await;

@@ -28,7 +28,7 @@ async fn an_event_is_created_from_a_forms_texts_and_shown_with_numbers_and_times
 }
 
 #[tokio::test]
-async fn a_bad_event_is_refused_and_not_on_record() {
+async fn a_bad_event_is_refused_and_not_recorded() {
     let components = Components::start();
     let agency = components.agency("Fest").await;
     let create = async |field: &str, value: Value| {
@@ -69,7 +69,7 @@ async fn a_bad_event_is_refused_and_not_on_record() {
     assert_eq!(record.as_array().map(Vec::len), Some(4));
 }
 
-/// One agency's event must not break what everybody reads.
+/// An event of one agency must not break the lists of all participants.
 #[tokio::test]
 async fn a_time_outside_of_four_digit_years_is_refused() {
     let components = Components::start();
@@ -198,7 +198,7 @@ async fn an_events_name_is_unique_over_all_agencies() {
 }
 
 #[tokio::test]
-async fn a_deleted_event_and_its_contacts_and_issues_are_on_record() {
+async fn the_deletion_of_an_event_and_its_contacts_and_issues_is_recorded() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let owner = &agency.owner;

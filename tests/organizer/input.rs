@@ -1,4 +1,4 @@
-//! What a body may hold (contract 3.2 and 3.3), and what hostile clients send.
+//! Validation of bodies (contract 3.2 and 3.3), and hostile input.
 
 use serde_json::{Map, Value, json};
 
@@ -6,14 +6,14 @@ use crate::organizer::{create, new_contact, new_issue, record};
 use crate::support::components::Components;
 use crate::support::people::{Agency, Person, new_event, new_user_with_role, registration};
 
-/// A form: how it is sent, and a body that is fine.
+/// A form: its route, and a valid body.
 struct Form {
     method: &'static str,
     path: String,
     body: Value,
 }
 
-/// Every form there is but sign-in and change-password, which `session` and `profile` are about.
+/// Every form except sign-in and change-password, which `session` and `profile` test.
 async fn forms(agency: &Agency) -> Vec<Form> {
     let (owner, event) = (&agency.owner, agency.event_id);
     let contact = create(owner, "/organizer/agency/contacts", &new_contact(event)).await;
@@ -44,7 +44,7 @@ async fn forms(agency: &Agency) -> Vec<Form> {
         form(
             "PATCH",
             "/agency/settings".to_owned(),
-            json!({"maxOpenChats": "3"}),
+            json!({"maxOpenChats": "3", "helpPhoneNumber": "+48555000999"}),
         ),
         form("POST", "/agency/users".to_owned(), user),
         form("PATCH", format!("/agency/users/{}", agency.support.id), person),
@@ -67,7 +67,7 @@ async fn forms(agency: &Agency) -> Vec<Form> {
     ]
 }
 
-/// What a field must be, in the order of the contract's table: its kind, and how long it may get.
+/// The lines for a field, in the order of the contract's table.
 fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
     let text = value.and_then(Value::as_str);
     let max = |most: usize| {
@@ -79,7 +79,7 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
         let empty = value.is_none_or(|value| value.is_null() || *value == "");
         empty.then(|| format!("{field} should not be empty"))
     };
-    // None of the values below is one of these.
+    // None of the values below is valid for these kinds.
     let kind = |kind: &str| Some(format!("{field} must be {kind}"));
     let one_of = |values: &str| kind(&format!("one of the following values: {values}"));
     let rules = match field {
@@ -90,7 +90,7 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
         "additionalNotes" => vec![string(), max(2000)],
         "website" => vec![kind("a URL address"), max(400)],
         "email" => vec![kind("an email"), max(320)],
-        "phoneNumber" => vec![kind("a valid phone number"), max(30)],
+        "phoneNumber" | "helpPhoneNumber" => vec![kind("a valid phone number"), max(30)],
         "lat" => vec![filled(), kind("a latitude string or number")],
         "lng" => vec![filled(), kind("a longitude string or number")],
         "timeStart" | "timeEnd" => vec![kind("a valid ISO 8601 date string")],
@@ -104,8 +104,8 @@ fn lines(field: &str, value: Option<&Value>) -> Vec<String> {
     rules.into_iter().flatten().collect()
 }
 
-/// Contract 3.2: every failure of every field, for what is missing, of a wrong type, or null, also where a PATCH would
-/// leave it out.
+/// Contract 3.2: every failure of every field is reported, for missing values, wrong types and null, also where a PATCH
+/// may omit the field.
 #[tokio::test]
 async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
     let components = Components::with(&["organizer"], &[]);
@@ -128,7 +128,7 @@ async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
                 json!(""),
                 json!(1e300),
             ] {
-                let may_be_null = ["website", "maxOpenChats"].contains(&name.as_str());
+                let may_be_null = ["website", "maxOpenChats", "helpPhoneNumber"].contains(&name.as_str());
                 let allowed = (may_be_null && value.is_null() && form.method == "PATCH")
                     || (name == "additionalNotes" && value == "");
                 // Passwords are confirmed and have rules of their own; descriptions differ in length.
@@ -158,7 +158,7 @@ async fn every_field_of_every_form_is_checked_and_every_failure_reported() {
                 json!("property surprise should not exist"),
             ]
         );
-        // A form that creates wants all its fields, one that edits none.
+        // A form that creates requires all its fields, one that edits requires none.
         let expected = if form.method == "POST" {
             2 + missing_lines(&form.body)
         } else {
@@ -194,7 +194,7 @@ fn missing_lines(body: &Value) -> usize {
 
 /// Contract 1.3: lengths are counted in code points.
 #[tokio::test]
-async fn a_text_may_be_as_long_as_the_contract_says_and_no_longer() {
+async fn a_text_may_have_exactly_the_contracts_maximum_length() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let forms = forms(&agency).await;
@@ -235,8 +235,7 @@ async fn a_text_may_be_as_long_as_the_contract_says_and_no_longer() {
     }
 }
 
-/// Contract 3.2 and 3.3, what the service's own table in `form` does not show: the way through the API, with
-/// look-alikes.
+/// Contract 3.2 and 3.3, beyond the table in `form`: values that look valid, through the API.
 #[tokio::test]
 async fn a_value_that_only_looks_valid_is_refused_and_changes_nothing() {
     let components = Components::with(&["organizer"], &[]);
@@ -367,7 +366,7 @@ async fn a_value_that_only_looks_valid_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_text_is_kept_as_it_was_typed() {
+async fn a_text_is_stored_unchanged() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let issue = create(
@@ -450,7 +449,7 @@ async fn an_id_is_the_leading_integer_of_a_text() {
     }
 }
 
-/// Sends a body as it is; who sends what is no JSON object gets told so.
+/// Sends a body unchanged.
 async fn send_raw(by: &Person, kind: &str, body: impl Into<bytes::Bytes>) -> crate::support::door::Reply {
     let authorization = format!("Bearer {}", by.token);
     let headers = [("content-type", kind), ("authorization", authorization.as_str())];
@@ -576,7 +575,7 @@ async fn an_ambiguous_or_too_deep_body_is_refused() {
         );
     }
     assert_eq!(record(owner).await, rows);
-    // Of two fields with one name the last counts, as in every browser.
+    // The last of two fields with the same name counts, as in browsers.
     let event = send_raw(owner, "application/json", put("name", "\"First\""))
         .await
         .json(201);

@@ -9,7 +9,7 @@ use crate::support::people::new_event;
 const ISSUES: &str = "/organizer/agency/issues";
 
 #[tokio::test]
-async fn an_issue_lives_from_insert_to_delete() {
+async fn an_issue_is_created_read_edited_and_deleted() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let support = &agency.support;
@@ -60,7 +60,7 @@ async fn an_issue_lives_from_insert_to_delete() {
     }
 }
 
-/// Contract 3.4: the time of the latest edit that left it closed, kept when it is opened again.
+/// Contract 3.4: the time of the latest edit that left it closed, kept when it is reopened.
 #[tokio::test]
 async fn every_edit_that_leaves_an_issue_closed_renews_its_closing_time() {
     let components = Components::with(&["organizer"], &[]);
@@ -86,7 +86,7 @@ async fn every_edit_that_leaves_an_issue_closed_renews_its_closing_time() {
     }
 }
 
-/// Until the clock shows a time after this one.
+/// Waits until the clock shows a later time.
 fn wait_for_another_millisecond(time: &Value) {
     let time = chrono::DateTime::parse_from_rfc3339(time.as_str().expect("a time")).expect("a time");
     while chrono::Utc::now().timestamp_millis() <= time.timestamp_millis() {

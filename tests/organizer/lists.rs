@@ -7,7 +7,7 @@ use crate::support::components::{Components, ORGANIZER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{Agency, Person, new_event, registration};
 
-/// Everybody and everything that a list can hold, more than three of each.
+/// Rows for every list, more than three of each.
 struct Crowd {
     components: Components,
     agency: Agency,
@@ -50,7 +50,7 @@ async fn crowd() -> Crowd {
 }
 
 impl Crowd {
-    /// Every list there is, and whose token it takes.
+    /// Every list, with the token it takes.
     fn lists(&self) -> Vec<(String, &str)> {
         let (owner, superadmin) = (self.agency.owner.token.as_str(), self.superadmin.token.as_str());
         let (event, user) = (self.agency.event_id, self.agency.owner.id);
@@ -94,7 +94,7 @@ fn with(path: &str, parameter: &str) -> String {
     format!("{path}{separator}{parameter}")
 }
 
-/// Follows the links, resolving each against the address it came from, as RFC 3986 says.
+/// Follows the links, resolving each against the address it came from (RFC 3986).
 async fn pages(door: &Door, token: &str, path: &str, limit: usize) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     let mut address = with(path, &format!("limit={limit}"));
@@ -123,7 +123,7 @@ fn next(reply: &Reply, address: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_pages_of_a_list_are_the_list() {
+async fn the_pages_of_a_list_add_up_to_the_list() {
     let crowd = crowd().await;
     let door = &crowd.components.door;
     for (path, token) in crowd.lists() {
@@ -229,7 +229,7 @@ async fn an_unknown_parameter_is_refused_by_lists_with_filters() {
     }
 }
 
-/// A link says again what the list heeds, and nothing else that a client may have put there.
+/// A link repeats the parameters that the list uses, and no others.
 #[tokio::test]
 async fn a_link_repeats_only_known_parameters() {
     let crowd = crowd().await;
@@ -253,7 +253,7 @@ async fn a_link_repeats_only_known_parameters() {
     assert_eq!(comments.list().len(), 1);
 }
 
-/// Of a repeated parameter the first value counts, for the page and for the link to the next one.
+/// The first value of a repeated parameter counts, for the page and for the link to the next one.
 #[tokio::test]
 async fn a_link_repeats_the_parameters_that_were_applied() {
     let components = Components::with(&["organizer"], &[]);

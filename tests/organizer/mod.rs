@@ -1,7 +1,7 @@
 //! The organizer service on the embedded host (contract 1 to 3 and 8).
 //!
-//! A file here is a table of contract 3.4, or one of the promises that cross them: who may call (`walk`), what a body
-//! may hold (`input`), lists (`lists`), the record (`changelogs`), all of them at once (`random`).
+//! A file here tests a table of contract 3.4, or a rule across them: authorization (`walk`), validation (`input`),
+//! lists (`lists`), the record (`changelogs`), all of them at once (`random`).
 
 mod admin;
 mod agency;
@@ -24,13 +24,13 @@ use serde_json::{Value, json};
 
 use crate::support::people::{self, Person, new_user_with_role};
 
-/// What an agency has on record, as `change` says it, oldest first.
+/// An agency's record in the form of [`change`], oldest first.
 async fn record(reader: &Person) -> Vec<Value> {
     let rows = reader.get("/organizer/agency/changelogs").await.list();
     rows.iter().map(row).collect()
 }
 
-/// The last of these.
+/// The last row of the record.
 async fn last_change(reader: &Person) -> Value {
     record(reader).await.pop().expect("a row")
 }
@@ -55,7 +55,7 @@ fn change(what: &str, id: i64, value: Value, by: &Person, agency: Option<i64>) -
     })
 }
 
-/// Lets somebody senior add a user, who then signs in.
+/// Adds a user through a senior one, and signs the user in.
 async fn hire(senior: &Person, email: &str, role: i64) -> Person {
     let path = if role < 2 {
         "/organizer/admin/users"
@@ -69,7 +69,7 @@ async fn hire(senior: &Person, email: &str, role: i64) -> Person {
     people::sign_in(senior.door(), email, people::ORGANIZER_PASSWORD).await
 }
 
-/// Creates something and gives its id.
+/// Creates an entity and returns its id.
 async fn create(by: &Person, path: &str, body: &Value) -> i64 {
     let created = by.post(path, body).await.json(201);
     created["id"].as_i64().expect("an id")
@@ -91,7 +91,7 @@ fn new_issue(event_id: i64) -> Value {
     })
 }
 
-/// Two texts are times, the second not before the first.
+/// Asserts that two texts are times, the second not before the first.
 #[track_caller]
 fn assert_in_order(earlier: &Value, later: &Value) {
     let time = |value: &Value| value.as_str().filter(|text| text.len() == 24).map(str::to_owned);

@@ -23,7 +23,7 @@ async fn a_profile_is_the_user_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_profile_is_edited_in_part_and_the_record_shows_the_agency_beside_it() {
+async fn a_profile_is_edited_in_part_and_recorded_with_the_agency() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let mut expected = agency.support.get("/organizer/profile").await.json(200);
@@ -268,7 +268,7 @@ async fn a_preview_of_an_unknown_agency_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn beginning_and_ending_a_preview_is_on_record() {
+async fn the_beginning_and_the_end_of_a_preview_are_recorded() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let superadmin = components.superadmin().await;

@@ -1,10 +1,9 @@
-//! Random sequences of what organizers do, beside a model that knows what each of them must answer, change and put on
-//! record.
+//! Runs random sequences of organizers' actions beside a model that predicts the answer, the changes and the record of
+//! each.
 //!
-//! The model is a small second implementation of contract 3: `Model::plan` says what an action must lead to. Times and
-//! ids of rows are the service's to give; everything else has to be exactly as the model says, after every action. What
-//! the record holds is then taken over into the model's state, so when lists and tables agree with that state, the
-//! record alone tells how things stand.
+//! The model is a small second implementation of contract 3: `Model::plan` predicts the outcome of an action. The
+//! service chooses times and ids of rows; everything else must match the model after every action. The model builds its
+//! state from the record only, so lists and tables that agree with it show that the record is complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +18,7 @@ use crate::support::people::{ORGANIZER_PASSWORD, new_event, new_user, new_user_w
 
 const OTHER_PASSWORD: &str = "another horse battery";
 
-/// How many actions pass between two looks at all lists and chains. There is another one at the end.
+/// How many actions pass between two checks of all lists and chains. There is another check at the end.
 const ACTIONS_BETWEEN_LOOKS: usize = 8;
 
 /// No entity ever gets this id.
@@ -31,11 +30,11 @@ const OWNER: i64 = 2;
 const MANAGER: i64 = 3;
 const SUPPORT: i64 = 4;
 
-/// In what the model expects, a time that the service gives.
+/// Stands for a time of the service in the model's expectations.
 const NOW: &str = "now";
 
 #[test]
-fn every_action_is_on_record_exactly_and_stays_within_its_agency() {
+fn every_action_is_recorded_exactly_and_stays_within_its_agency() {
     let config = Config {
         cases: 10,
         failure_persistence: None,
@@ -68,7 +67,7 @@ async fn live_through(actions: &[Action]) {
     life.look_around(Depth::Everything).await;
 }
 
-/// Something that somebody tries to do.
+/// An attempted action.
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Register,
@@ -134,11 +133,11 @@ enum Action {
     },
 }
 
-/// One of those there are, by its place among them, so that a sequence keeps a meaning while it is made shorter.
+/// Selects an existing entity by its place, so that a sequence stays meaningful while proptest shrinks it.
 #[derive(Clone, Copy, Debug)]
 struct Pick {
     place: usize,
-    /// Only of those with whom the action has a chance, if there are any.
+    /// Prefer entities with which the action can succeed.
     fitting: bool,
 }
 
@@ -205,7 +204,7 @@ impl Class {
         Class::Comment,
     ];
 
-    /// What the record calls it.
+    /// Its name in the record.
     fn name(self) -> &'static str {
         match self {
             Class::Agency => "Agency",
@@ -224,7 +223,7 @@ impl Class {
             .unwrap_or_else(|| panic!("{name} is no class"))
     }
 
-    /// What routes and tables call it.
+    /// Its name in routes and tables.
     fn plural(self) -> &'static str {
         match self {
             Class::Agency => "agencies",
@@ -236,7 +235,7 @@ impl Class {
         }
     }
 
-    /// Where others say which one of these they belong to.
+    /// The field of other entities that refers to it.
     fn reference(self) -> Option<&'static str> {
         match self {
             Class::Agency => Some("agencyId"),
@@ -247,7 +246,7 @@ impl Class {
         }
     }
 
-    /// What has to be there before one of these.
+    /// The class that it requires.
     fn parent(self) -> Option<Class> {
         match self {
             Class::Contact | Class::Issue => Some(Class::Event),
@@ -256,7 +255,7 @@ impl Class {
         }
     }
 
-    /// The least role that writes it.
+    /// The lowest role that may write it.
     fn least(self) -> i64 {
         match self {
             Class::Issue | Class::Comment => SUPPORT,
@@ -265,7 +264,7 @@ impl Class {
         }
     }
 
-    /// What is blank in the record once its person is gone.
+    /// The fields that are blanked in the record when its person is deleted.
     fn personal(self) -> &'static [&'static str] {
         match self {
             Class::User => &["email", "firstName", "lastName", "phoneNumber"],
@@ -316,7 +315,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Two agencies at work and an administrator, before chance takes over.
+/// The start of every sequence: two working agencies and an administrator.
 fn opening() -> Vec<Action> {
     let at = |place| Pick { place, fitting: true };
     let verify = |place| Action::Verify {
@@ -347,7 +346,7 @@ fn opening() -> Vec<Action> {
     ]
 }
 
-/// What the organizer should know, and what it has put on record.
+/// The expected state of the service, and its record.
 struct Model {
     /// Entities as clients see them.
     state: BTreeMap<(Class, i64), Value>,
@@ -355,7 +354,7 @@ struct Model {
     record: Vec<Value>,
     last_ids: BTreeMap<Class, i64>,
     accounts: BTreeMap<i64, Account>,
-    /// Administrators to the end of their accounts.
+    /// Users who were administrators when they were deleted.
     deleted_administrators: BTreeSet<i64>,
     /// Makes names unique.
     actions: u64,
@@ -378,12 +377,12 @@ impl Account {
     }
 }
 
-/// A request, and what must come of it.
+/// A request and its expected outcome.
 #[derive(Debug)]
 struct Plan {
     /// Whose token is sent.
     caller: Option<i64>,
-    /// Under whose name it goes on record.
+    /// The actor in the record.
     actor: i64,
     method: &'static str,
     path: String,
@@ -394,7 +393,7 @@ struct Plan {
     new_password: Option<&'static str>,
 }
 
-/// Everything that changes, what was asked for among it; or status and message.
+/// All expected changes; or the status and message of a refusal.
 type Outcome = Result<Vec<Change>, (u16, String)>;
 
 #[derive(Debug)]
@@ -406,7 +405,7 @@ struct Change {
     agency: Option<i64>,
 }
 
-/// What a success answers.
+/// The expected body of a success.
 #[derive(Debug)]
 enum Shown {
     /// The entity as it is now, or was before it was deleted.
@@ -462,12 +461,12 @@ impl Model {
         number(&self.user(user)["role"])
     }
 
-    /// The agency a user carries.
+    /// The agency that a user acts for.
     fn agency_of(&self, user: i64) -> Option<i64> {
         self.user(user)["agencyId"].as_i64()
     }
 
-    /// Contract 2.3: who gets a token, and whose token holds.
+    /// Contract 2.3: whether a user gets a token, and whether the token is valid.
     fn may_sign_in(&self, user: i64) -> bool {
         let agency = self
             .agency_of(user)
@@ -530,7 +529,7 @@ impl Model {
         }
     }
 
-    /// Somebody to call a route that asks for a role, and for an agency if it is below `/agency`.
+    /// A caller for a route that requires a role, and an agency if it is below `/agency`.
     fn caller(&self, pick: Pick, least: i64, path: &str) -> i64 {
         let fits = |user: &i64| {
             self.may_sign_in(*user)
@@ -541,7 +540,7 @@ impl Model {
             .expect("the superadmin is always there")
     }
 
-    /// Something for a caller to use.
+    /// An entity for a caller to use.
     fn entity(&self, pick: Pick, class: Class, caller: i64) -> i64 {
         let agency = self.agency_of(caller);
         let fits =
@@ -578,7 +577,7 @@ impl Model {
         }
     }
 
-    /// The agency the caller carries, unless the change is about somebody else's.
+    /// The agency that the caller acts for, if the entity belongs to it.
     fn agency_on_record(&self, caller: i64, class: Class, entity: &Value) -> Option<i64> {
         let of = match class {
             Class::Agency => entity["id"].as_i64(),
@@ -587,7 +586,7 @@ impl Model {
         self.agency_of(caller).filter(|agency| of == Some(*agency))
     }
 
-    /// What goes with an entity (contract 3.7), and the entity itself as the last.
+    /// The deletions that an entity's deletion causes (contract 3.7), and the entity itself as the last.
     fn removal(&self, caller: i64, class: Class, id: i64) -> Vec<Change> {
         let mut going = BTreeSet::from([(class, id)]);
         let mut reached = vec![(class, id)];
@@ -734,7 +733,7 @@ impl Model {
         format!("{name}{}", self.actions)
     }
 
-    /// Which of two ways to do it.
+    /// Chooses one of two variants.
     fn coin(&self) -> usize {
         usize::from(self.actions.is_multiple_of(2))
     }
@@ -793,7 +792,7 @@ impl Model {
         };
         let outcome = self.admit(caller, ADMIN).map(|()| {
             let update = self.update(caller, Class::User, caller, &edits);
-            // That a preview has ended is the agency's to know; into which other one it went is not.
+            // An agency's record shows that a preview has ended, but not which agency is next.
             let left = self.agency_of(caller).filter(|_| agency.is_none());
             vec![Change {
                 agency: left.or(update.agency),
@@ -952,7 +951,7 @@ impl Model {
         Plan::new(caller, "PATCH", path, body, outcome)
     }
 
-    /// The row that a change must leave, next to the one that it has left, which gives what only the service can know.
+    /// The expected row of a change. Takes the values that only the service can know from the actual row.
     fn row(&self, actor: i64, change: &Change, left: &Value) -> Value {
         let mut value = change.value.clone();
         if let Some(user) = value
@@ -973,7 +972,7 @@ impl Model {
         row
     }
 
-    /// Takes new rows over.
+    /// Applies new rows to the state.
     fn learn(&mut self, rows: &[Value]) {
         for row in rows {
             let key @ (class, id) = subject(row);
@@ -991,7 +990,7 @@ impl Model {
         self.record.extend_from_slice(rows);
     }
 
-    /// What is on record about people who have just been deleted says no longer who they were.
+    /// Blanks the record of people who were just deleted.
     fn blank(&mut self, changes: &[Change]) {
         for change in changes.iter().filter(|change| change.kind == "delete") {
             for row in &mut self.record {
@@ -1034,7 +1033,7 @@ impl Model {
         self.deleted_administrators.contains(&user) || role.is_some_and(|user| number(&user["role"]) <= ADMIN)
     }
 
-    /// Every list that somebody in an agency can read, with what has to be in it.
+    /// Every list that users of an agency can read, with its expected rows.
     fn lists_of_agency(&self, agency: i64) -> Vec<(String, Vec<Value>)> {
         let lists =
             Class::OF_AGENCIES.map(|class| (format!("/agency/{}", class.plural()), self.list(class, agency)));
@@ -1045,7 +1044,7 @@ impl Model {
             .collect()
     }
 
-    /// Those lists again, with each filter and each value that it has a meaning for, of this agency and of others.
+    /// The same lists with each filter and each of its meaningful values, of this agency and of others.
     fn filtered_lists_of_agency(&self, agency: i64) -> Vec<(String, Vec<Value>)> {
         let mut lists = Vec::new();
         for (class, of) in [
@@ -1097,20 +1096,20 @@ fn new_account(form: &Value, id: i64, role: i64, agency: Option<i64>) -> Value {
     })
 }
 
-/// What a row is about.
+/// The entity of a row.
 fn subject(row: &Value) -> (Class, i64) {
     (Class::named(&row["entityClass"]), number(&row["entityId"]))
 }
 
-/// The entity that a row tells of, as it was shown to whoever wrote it.
+/// The entity in a row, as the answer to its write showed it.
 fn written(row: &Value) -> Value {
     let mut entity = row["valueAfter"].clone();
     entity.as_object_mut().expect("an entity").remove("agency");
     entity
 }
 
-/// The same as everybody reads it from then on: what forms send as text has become numbers (contract 3.2), and an
-/// agency comes without its settings.
+/// The same as later reads show it: texts from forms have become numbers (contract 3.2), and an agency comes without
+/// its settings.
 fn current(row: &Value) -> Value {
     let mut entity = written(row);
     entity.as_object_mut().expect("an entity").remove("maxOpenChats");
@@ -1122,7 +1121,7 @@ fn current(row: &Value) -> Value {
     entity
 }
 
-/// Puts the service's times where the model expects one.
+/// Replaces [`NOW`] in the expected value by the service's times.
 fn take_times(expected: &mut Value, actual: &Value) {
     if let Value::Object(fields) = expected {
         for (field, value) in fields {
@@ -1143,15 +1142,15 @@ fn is_time(text: &str) -> bool {
         && text.len() == 24
 }
 
-/// How closely to look.
+/// How much to compare.
 #[derive(Clone, Copy, PartialEq)]
 enum Depth {
     Lists,
-    /// With every filter, in pages, and one by one.
+    /// Lists with every filter, in pages, and single entities.
     Everything,
 }
 
-/// A service, and the model it has to agree with.
+/// A service, and its model.
 struct Life {
     components: Components,
     database: Connection,
@@ -1160,7 +1159,7 @@ struct Life {
 }
 
 impl Life {
-    /// The superadmin's creation is the first thing on record.
+    /// Starts a service. The first row of its record is the superadmin's creation.
     async fn begin() -> Life {
         let components = Components::with(&["organizer"], &[]);
         let superadmin = components.superadmin().await.id;
@@ -1195,7 +1194,7 @@ impl Life {
         }
     }
 
-    /// A user's token, perhaps one that is void; none for users who may not sign in.
+    /// A user's token, which may be void; none for users who may not sign in.
     async fn token(&mut self, user: i64) -> Option<String> {
         let account = &self.model.accounts[&user];
         if let Some(token) = &account.token {
@@ -1221,7 +1220,7 @@ impl Life {
         self.components.door.send(method, &path, token, body).await
     }
 
-    /// Does what is planned, and checks that just that has come of it.
+    /// Carries a plan out, and checks that it has exactly the expected outcome.
     async fn act(&mut self, plan: Plan) {
         let token = match plan.caller {
             Some(caller) => match self.token(caller).await {
@@ -1264,7 +1263,7 @@ impl Life {
         }
     }
 
-    /// The record has these changes more than before, in an order in which nothing goes before what belongs to it.
+    /// Checks that exactly these changes were added to the record, with deletions of parts before the whole.
     fn compare_record(&mut self, plan: &Plan, changes: &[Change], case: &str) -> Vec<Value> {
         self.model.blank(changes);
         let mut rows = read_record(&self.database);
@@ -1324,7 +1323,7 @@ impl Life {
         }
     }
 
-    /// Opens and closes accounts, and gives the tokens of closed ones.
+    /// Keeps track of created and deleted accounts, and returns the tokens of deleted ones.
     fn keep_accounts(&mut self, plan: &Plan, rows: &[Value]) -> Vec<String> {
         let accounts = &mut self.model.accounts;
         if let Some(account) = plan.caller.and_then(|caller| accounts.get_mut(&caller)) {
@@ -1351,8 +1350,8 @@ impl Life {
         tokens
     }
 
-    /// The tables hold the model's entities and nothing else, and all that points somewhere points at something in the
-    /// same agency.
+    /// Checks that the tables hold exactly the model's entities, and that every reference leads to a row of the same
+    /// agency.
     fn compare_tables(&self, case: &str) {
         for class in Class::ALL {
             let ids = self.query(&format!("select id from {} order by id", class.plural()));
@@ -1397,7 +1396,7 @@ impl Life {
         ids.collect::<Result<_, _>>().expect("ids")
     }
 
-    /// Everybody sees what the model says, and all chains hold.
+    /// Checks that all users see the model's state, and that all chains hold.
     async fn look_around(&mut self, depth: Depth) {
         for agency in self.model.ids(Class::Agency) {
             let reader = self.reader(agency).await;
@@ -1428,7 +1427,7 @@ impl Life {
         self.verify_chains(&superadmin).await;
     }
 
-    /// A user who was signed out is asked to sign in.
+    /// Signs a user in again who was signed out.
     async fn superadmin_token(&mut self) -> String {
         let account = self.model.accounts.get_mut(&self.superadmin);
         let account = account.expect("nobody can delete the superadmin");
@@ -1438,7 +1437,7 @@ impl Life {
         self.token(self.superadmin).await.expect("a token")
     }
 
-    /// The token of somebody in an agency, or of the superadmin, who then previews it.
+    /// The token of a user of an agency, or of the superadmin, who then previews it.
     async fn reader(&mut self, agency: i64) -> String {
         let insider = self.model.ids(Class::User).into_iter().find_map(|user| {
             let account = &self.model.accounts[&user];
@@ -1488,7 +1487,7 @@ impl Life {
         }
     }
 
-    /// What lists of agencies do not show: users without any, and what other services are told.
+    /// Checks what lists of agencies do not show: users without an agency, and the answers to other services.
     async fn look_at_each(&self, superadmin: &str) {
         for user in self.model.ids(Class::User) {
             let path = format!("/admin/users/{user}");
@@ -1510,7 +1509,7 @@ impl Life {
         assert_eq!(entries(&shown), published);
     }
 
-    /// The chains of all agencies there have ever been, and that of the administrators.
+    /// Checks the chains of all present and former agencies, and that of the administrators.
     async fn verify_chains(&self, superadmin: &str) {
         let agencies = 1..self.model.next_id(Class::Agency);
         for agency in agencies.map(Some).chain([None]) {

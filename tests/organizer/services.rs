@@ -1,4 +1,4 @@
-//! What other services ask (contract 2.7 and 3.4, "For services").
+//! Routes for other services (contract 2.7 and 3.4, "For services").
 
 use serde_json::json;
 
@@ -94,7 +94,7 @@ async fn services_find_the_events_of_approved_agencies() {
         ]),
     );
 }
-/// Case is folded as Unicode's simple folding does, in all three texts; `%` and `_` are literal; dates bound the start.
+/// Case is folded by Unicode's simple folding, in all three texts; `%` and `_` are literal; dates bound the start.
 #[tokio::test]
 async fn a_search_ignores_case_and_takes_wildcards_literally() {
     let components = Components::with(&["organizer"], &[]);
@@ -207,7 +207,7 @@ async fn an_edited_event_is_found_by_its_new_texts_only() {
     assert_eq!(count("quiet").await, 0);
 }
 
-/// Whose sockets may have to end: read from where the last answer said.
+/// Sidecars read the rows after the last answer's cursor.
 #[tokio::test]
 async fn revocations_list_every_change_that_revokes_tokens() {
     let components = Components::with(&["organizer"], &[]);
@@ -271,7 +271,7 @@ async fn revocations_list_every_change_that_revokes_tokens() {
             .await
             .json(200);
     }
-    // What stays as it is needs no new answer.
+    // Writes that change nothing revoke nothing.
     told(&[], &[agency.id, agency.id]).await;
     let (old, new) = (
         crate::support::people::ORGANIZER_PASSWORD,
@@ -296,7 +296,7 @@ async fn revocations_list_every_change_that_revokes_tokens() {
     superadmin.delete("/organizer/agency").await.json(200);
     told(&[superadmin.id, agency.owner.id, superadmin.id], &[]).await;
 
-    // Who has fallen too far behind, or is ahead of a database that was put back, has to ask about everybody.
+    // A reader that is too far behind, or ahead of a restored database, has to check all users.
     let database = rusqlite::Connection::open(components.database("organizer")).expect("a database");
     database
         .execute("delete from revocations where id <= ?1", [last - 1])
@@ -314,7 +314,7 @@ async fn revocations_list_every_change_that_revokes_tokens() {
         .json(401);
 }
 
-/// Who may take a chat over: nobody but those who work for its agency right now.
+/// Only users who work for the agency now may take a chat over.
 #[tokio::test]
 async fn colleagues_are_the_users_of_an_approved_agency() {
     let components = Components::with(&["organizer"], &[]);
@@ -383,7 +383,7 @@ async fn colleagues_are_the_users_of_an_approved_agency() {
     ask(None, "").await.json(401);
 }
 
-/// The cap comes with the principal, for those whom it binds.
+/// A principal carries the cap if it applies to that user.
 #[tokio::test]
 async fn a_principal_has_the_cap_of_the_agency_it_works_for() {
     let components = Components::with(&["organizer"], &[]);

@@ -1,4 +1,4 @@
-//! Signing in and out, and what makes a token valid (contract 2.1 to 2.3, 2.6, 2.8).
+//! Signing in and out, and the validity of tokens (contract 2.1 to 2.3, 2.6, 2.8).
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use rusqlite::Connection;
@@ -57,7 +57,7 @@ async fn a_service_does_not_start_with_a_short_secret() {
     );
 }
 
-/// Contract 2.3: revoking blocks existing tokens too, and approving again revives them.
+/// Contract 2.3: revoking an approval blocks existing tokens, and approving again revives them.
 #[tokio::test]
 async fn a_revoked_approval_locks_an_agency_out_until_it_is_back() {
     let components = Components::start();
@@ -166,7 +166,7 @@ async fn bad_credentials_are_403_before_the_body_is_read() {
 
 /// Contract 2.2: a token with the contract's claims alone works in the second of the sign-in, and ends with a sign-out.
 #[tokio::test]
-async fn a_token_with_the_contracts_claims_alone_is_enough() {
+async fn a_token_with_only_the_contracts_claims_is_valid() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let owner = &agency.owner;
@@ -204,7 +204,7 @@ fn forged(user_id: i64, algorithm: Algorithm, secret: &str, age: i64) -> String 
     )
 }
 #[tokio::test]
-async fn the_first_superadmin_is_on_record() {
+async fn the_creation_of_the_first_superadmin_is_recorded() {
     let components = Components::with(&["organizer"], &[]);
     let superadmin = components.superadmin().await;
     let rows = superadmin.get("/organizer/admin/changelogs").await.list();
@@ -245,7 +245,7 @@ async fn a_sign_in_answers_the_user_and_a_token_of_the_contracts_form() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_refused_with_400_for_any_reason() {
+async fn every_refused_sign_in_is_400() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let door = &components.door;
@@ -285,7 +285,7 @@ async fn a_sign_in_is_refused_with_400_for_any_reason() {
 }
 
 #[tokio::test]
-async fn a_user_of_no_agency_is_told_that_it_is_not_approved() {
+async fn a_user_without_an_agency_is_refused_as_unapproved() {
     let components = Components::with(&["organizer"], &[]);
     let superadmin = components.superadmin().await;
     let user = new_user_with_role("stray@example.org", 3);
@@ -295,7 +295,7 @@ async fn a_user_of_no_agency_is_told_that_it_is_not_approved() {
 }
 
 #[tokio::test]
-async fn a_sign_out_ends_all_sessions_and_is_on_record() {
+async fn a_sign_out_ends_all_sessions_and_is_recorded() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let other_phone = people::sign_in(&components.door, &agency.support.email, ORGANIZER_PASSWORD).await;
@@ -328,7 +328,7 @@ async fn a_sign_out_ends_all_sessions_and_is_on_record() {
 
 /// Contract 2.2: the reference refused a token that was issued in the second of the sign-out.
 #[tokio::test]
-async fn a_token_of_the_millisecond_of_a_sign_out_works() {
+async fn a_token_issued_in_the_millisecond_of_a_sign_out_is_valid() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     for _ in 0..25 {
@@ -345,9 +345,9 @@ async fn a_token_of_the_millisecond_of_a_sign_out_works() {
     }
 }
 
-/// The parameters come from variables, which have changed since.
+/// The parameters come from variables, which have changed since the password was hashed.
 #[tokio::test]
-async fn a_password_is_hashed_again_when_more_work_is_asked_for_and_only_then() {
+async fn a_password_is_hashed_again_only_when_more_work_is_configured() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let email = agency.owner.email.as_str();

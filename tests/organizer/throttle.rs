@@ -1,4 +1,4 @@
-//! Guessing passwords: who fails too often waits.
+//! The throttle of guesses at passwords.
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -39,7 +39,7 @@ fn assert_throttled(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn the_eleventh_guess_is_throttled_and_nobody_else_is() {
+async fn the_eleventh_guess_is_throttled_and_other_accounts_are_not() {
     let components = start();
     let agency = components.agency("Fest").await;
     let (owner, support) = (agency.owner.email.as_str(), agency.support.email.as_str());
@@ -48,7 +48,7 @@ async fn the_eleventh_guess_is_throttled_and_nobody_else_is() {
     }
     assert_throttled(&sign_in(&components, "192.0.2.1", owner, WRONG).await);
     assert_throttled(&sign_in(&components, "192.0.2.1", owner, ORGANIZER_PASSWORD).await);
-    // What the client claims itself stands in front of what the proxy adds.
+    // Addresses that the client claims precede the one that the proxy adds.
     assert_throttled(&sign_in(&components, "192.0.2.9, 192.0.2.1", owner, WRONG).await);
     sign_in(&components, "192.0.2.2", owner, ORGANIZER_PASSWORD)
         .await
@@ -58,7 +58,8 @@ async fn the_eleventh_guess_is_throttled_and_nobody_else_is() {
         .json(200);
 }
 
-/// The store has no increment, so some of a burst go uncounted; but it ends, and does not take the owner along.
+/// The store has no increment, so some failures of a burst go uncounted. The burst is still throttled, and the owner is
+/// not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_guesses_throttles_its_sender() {
     let components = start();
@@ -101,7 +102,7 @@ async fn a_success_resets_the_count_of_failures() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_is_a_guess_as_well() {
+async fn guesses_by_change_password_are_throttled() {
     let components = start();
     let agency = components.agency("Fest").await;
     let guess = |old: &'static str| {
@@ -119,7 +120,7 @@ async fn a_change_of_password_is_a_guess_as_well() {
     agency.owner.get("/organizer/profile").await.json(200);
 }
 
-/// However many guess from wherever, an owner gets in from where the owner has been before.
+/// However many guesses come from elsewhere, the owner can sign in from a known address.
 #[tokio::test]
 async fn a_flood_of_guesses_does_not_lock_the_owner_out() {
     let components = start();
@@ -146,7 +147,7 @@ async fn an_address_that_tries_many_accounts_is_throttled_except_for_known_ones(
         .await
         .json(200);
     for guess in 0..100 {
-        // One network hands out as many of these as anybody wants.
+        // A client can use any number of addresses in one IPv6 network.
         fail(
             &components,
             &format!("[2001:db8:1:2::{guess:x}]:4711"),
@@ -163,7 +164,7 @@ async fn an_address_that_tries_many_accounts_is_throttled_except_for_known_ones(
         .json(200);
 }
 
-/// Time passes by making what is stored older.
+/// Lets time pass by making the stored counts older.
 #[tokio::test]
 async fn throttling_ends_after_15_minutes_and_refused_attempts_do_not_count() {
     let components = start();
@@ -186,7 +187,7 @@ async fn throttling_ends_after_15_minutes_and_refused_attempts_do_not_count() {
         .json(200);
 }
 
-/// What the throttle keeps in the key-value store.
+/// The throttle's entries in the key-value store.
 struct Counts(Connection);
 
 impl Counts {

@@ -55,7 +55,7 @@ async fn users_of_an_agency_see_each_other() {
     }
 }
 
-/// Contract 3.1: the admin changelog page depends on it.
+/// Contract 3.1: the administrators' changelog page depends on it.
 #[tokio::test]
 async fn an_administrator_without_preview_finds_any_single_user() {
     let components = Components::with(&["organizer"], &[]);
@@ -179,9 +179,9 @@ async fn a_user_is_edited_in_part_by_a_senior() {
     }
 }
 
-/// Neither the role a user has nor the one a user is to have may be the caller's or above it.
+/// The caller must be senior to both the present and the new role of the user.
 #[tokio::test]
-async fn nobody_gives_a_role_that_they_may_not_manage() {
+async fn users_give_only_roles_that_they_may_manage() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let manager = hire(&agency.owner, "manager@example.org", 3).await;
@@ -236,7 +236,7 @@ async fn a_changed_role_applies_to_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_deleted_users_issues_and_comments_go_and_the_record_stays() {
+async fn a_deleted_users_issues_and_comments_are_deleted_and_the_record_stays() {
     let components = Components::with(&["organizer"], &[]);
     let agency = components.agency("Fest").await;
     let (owner, support) = (&agency.owner, &agency.support);

@@ -1,8 +1,8 @@
-//! Every route of the organizer (contract 3.4), tried by everybody who might try it.
+//! Every route of the organizer (contract 3.4), called by every kind of caller.
 //!
-//! The table says what a route asks of its caller, and what it answers to those it lets through. What all the others
-//! get follows from contract 2.6, 2.7 and 3.1 and is said once, in `expected`. A call that is refused changes nothing,
-//! and one that is not changes nothing of another agency.
+//! The table has the role that each route requires, and its status for permitted callers. `expected` derives the
+//! answers to all other callers from contract 2.6, 2.7 and 3.1. A refused call changes nothing, and a permitted one
+//! changes nothing of another agency.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use crate::support::components::{Components, ORGANIZER_KEY, SUPERADMIN_PASSWORD};
 use crate::support::people::{self, ORGANIZER_PASSWORD, Person, new_user_with_role};
 
-/// Method and path; who may call, in the words of contract 3.1; the status of a success; the body.
+/// Method and path; permitted callers, in the words of contract 3.1; the status of a success; the body.
 ///
 /// - `anywhere`: an administrator needs no preview for it, as for all that is not below `/agency`.
-/// - `author`: of those who may call, only the comment's author may do it.
+/// - `author`: of the permitted callers, only the comment's author succeeds.
 /// - `{owner}` and the like stand for ids of the agency Fest and of its people, `{own_comment}` for a comment by the
 ///   caller.
 const ROUTES: &str = r#"
@@ -123,7 +123,7 @@ const ROUTES: &str = r#"
     GET    /api/revocations                            | key               | 200 |
 "#;
 
-/// What the placeholders for ids stand for.
+/// The classes of the placeholders for ids.
 const CLASSES: [(&str, &str); 11] = [
     ("{agency}", "Agency"),
     ("{superadmin}", "User"),
@@ -192,7 +192,7 @@ const BODIES: [(&str, &str); 6] = [
 const NOBODYS: &str = "999999";
 
 #[tokio::test]
-async fn every_route_admits_whom_it_should_and_changes_nothing_for_others() {
+async fn every_route_serves_permitted_callers_and_changes_nothing_for_others() {
     let components = Components::with(&["organizer", "participant"], &[]);
     let world = World::new(&components).await;
     let routes: Vec<Route> = ROUTES
@@ -277,7 +277,7 @@ impl Route {
         self.path.split('?').next().expect("at least one part")
     }
 
-    /// What has to exist for a success: what the path names, or else the body.
+    /// The entity that must exist for a success, named in the path or else in the body.
     fn asks_for(&self) -> Option<(&'static str, &'static str)> {
         let among = |text: &str| {
             CLASSES
@@ -288,7 +288,7 @@ impl Route {
         among(self.resource()).or_else(|| among(self.body))
     }
 
-    /// What is done to a user, and the most senior role that the user has or is to have.
+    /// The action on a user, and the most senior of the user's present and new roles.
     fn rank(&self) -> Option<(&'static str, i64)> {
         let verb = match self.method {
             "POST" => "create",
@@ -312,7 +312,7 @@ impl Route {
     }
 }
 
-/// Somebody who tries every route.
+/// A caller who tries every route.
 struct Persona {
     name: &'static str,
     standing: Standing,
@@ -322,7 +322,7 @@ struct Persona {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Standing {
-    /// Nobody whom the organizer knows, or lets in at present.
+    /// A caller without valid credentials.
     Outsider,
     /// Another service.
     Service,
@@ -330,7 +330,7 @@ enum Standing {
         role: i64,
         previews: bool,
     },
-    /// Of Fest.
+    /// A user of Fest.
     Member {
         role: i64,
     },
@@ -356,7 +356,7 @@ struct World {
     personas: Vec<Persona>,
 }
 
-/// An agency with something of everything.
+/// An agency with an entity of every class.
 struct Staffed {
     agency: people::Agency,
     manager: Person,
@@ -367,7 +367,7 @@ struct Staffed {
 }
 
 impl Staffed {
-    /// Everything in it has its name in some text.
+    /// Creates the agency. Each of its entities has the agency's name in some text.
     async fn new(components: &Components, name: &str) -> Staffed {
         let agency = components.agency(name).await;
         let id = |entity: Value| entity["id"].as_i64().expect("an id");
@@ -397,7 +397,7 @@ impl Staffed {
     }
 }
 
-/// Somebody new in an agency, signed in.
+/// A new user of an agency, signed in.
 async fn hired(components: &Components, agency: &people::Agency, name: &str, role: i64) -> Person {
     let email = agency.support.email.replace("support", name);
     agency
@@ -488,8 +488,8 @@ impl World {
         }
     }
 
-    /// Starts a preview, if that is what the persona is for, and has who may do so write a comment. Says what
-    /// placeholders stand for.
+    /// Starts a preview, if the persona has one, and writes a comment, if the persona may. Returns the ids for the
+    /// placeholders.
     async fn prepare(&self, persona: &Persona) -> BTreeMap<&'static str, String> {
         let (fest, agency) = (&self.fest, &self.fest.agency);
         let previewer = match persona.standing {
@@ -545,7 +545,7 @@ impl World {
             .collect()
     }
 
-    /// The agency a persona acts for, and its ids' owner.
+    /// The agency that a persona acts for.
     fn agency_of(&self, persona: &Persona) -> Option<i64> {
         match persona.standing {
             Standing::Stranger => Some(self.rival.agency.id),
@@ -582,7 +582,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// What the persona gets from a route.
+    /// The expected answer of a route to the persona.
     fn expected(&self, route: &Route) -> Expected {
         let standing = self.persona.standing;
         let least = match (route.who, standing) {
@@ -634,7 +634,7 @@ impl Visit<'_> {
         refused(404, format!("{class} with id {id} not found{place}"))
     }
 
-    /// Calls a route, and calls it with ids that nobody has. The database is afterwards what it was before.
+    /// Calls a route, and calls it with ids that do not exist. Restores the database afterwards.
     async fn call(&self, route: &Route, before: &Dump) {
         let (path, body) = (self.filled(route.path), self.filled(route.body));
         let expected = self.expected(route);
@@ -714,7 +714,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Neither does the answer say anything of the other agency, nor has anything of it changed.
+    /// Asserts that the answer has no data of the other agency, and that none of its rows has changed.
     fn assert_apart(&self, route: &Route, answer: &str, before: &Dump, after: &Dump, case: &str) {
         let (other, name) = match self.persona.standing {
             Standing::Stranger => (self.world.fest.agency.id, "fest"),
@@ -737,10 +737,10 @@ impl Visit<'_> {
     }
 }
 
-/// The organizer's database, seen from behind.
+/// The organizer's database, opened directly.
 struct Database(Connection);
 
-/// All that is in it, by table.
+/// All rows of the database, by table.
 struct Dump(BTreeMap<String, Table>);
 
 #[derive(Debug, PartialEq)]
@@ -752,8 +752,7 @@ struct Table {
 impl Database {
     fn open(path: &Path) -> Database {
         let connection = Connection::open(path).expect("a database");
-        // Tables are filled in any order, nothing has to survive a crash, and what is put back is no change to take
-        // note of.
+        // The test restores tables in any order, needs no durability, and restored rows must not fire triggers.
         connection
             .execute_batch("pragma foreign_keys = off; pragma synchronous = off")
             .expect("settings");
@@ -794,7 +793,7 @@ impl Database {
         Table { columns, rows }
     }
 
-    /// Puts everything back, the next ids too.
+    /// Restores all rows, and the next ids.
     fn restore(&self, dump: &Dump) {
         self.0.execute_batch("begin immediate").expect("a transaction");
         for (name, table) in &dump.0 {
@@ -833,7 +832,7 @@ impl Dump {
         }
     }
 
-    /// What belongs to an agency.
+    /// The rows of an agency.
     fn rows_of(&self, agency: i64) -> Vec<(&str, &Vec<types::Value>)> {
         let tables = self.0.iter().filter_map(|(name, table)| {
             let key = if name == "agencies" { "id" } else { "agency_id" };

@@ -1,7 +1,10 @@
 //! The participant service (contract 4): signing up, events, the press for help, the routes for services. `account` is
-//! about what becomes of an account, `requests` about what becomes of a press.
+//! about what becomes of an account, `guests` about accounts that devices make, `requests` about what becomes of a
+//! press, and `pressing` about what a press may say besides.
 
 mod account;
+mod guests;
+mod pressing;
 mod requests;
 
 use futures_util::future::join_all;

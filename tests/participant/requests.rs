@@ -29,6 +29,24 @@ async fn pick_up(components: &Components, agency: &Agency, number: u32) {
     );
 }
 
+/// The participant's open requests, without their times, which are checked: nobody has claimed any.
+async fn mine(participant: &Person) -> Value {
+    let mut requests = participant.get(MINE).await.list();
+    for request in &mut requests {
+        let request = request.as_object_mut().expect("an object");
+        let pressed_at = request.remove("pressedAt").expect("a time");
+        let received_at = request.remove("receivedAt").expect("a time");
+        assert_eq!(pressed_at, received_at);
+        let time =
+            chrono::DateTime::parse_from_rfc3339(pressed_at.as_str().expect("a text")).expect("a time");
+        assert!(
+            chrono::Utc::now().timestamp() - time.timestamp() < 60,
+            "{pressed_at}"
+        );
+    }
+    Value::Array(requests)
+}
+
 #[tokio::test]
 async fn an_open_request_is_looked_up_by_body_or_query() {
     let components = Components::start();
@@ -72,7 +90,7 @@ async fn a_participant_sees_the_position_in_the_queue() {
     let mut people = Vec::new();
     for name in ["a", "b", "c"] {
         let participant = people::sign_up(&components.door, &format!("{name}@example.org")).await;
-        assert_eq!(participant.get(MINE).await.json(200), json!([]));
+        assert_eq!(mine(&participant).await, json!([]));
         participant.press_help(agency.event_id, "").await.empty(200);
         people.push(participant);
     }
@@ -83,27 +101,28 @@ async fn a_participant_sees_the_position_in_the_queue() {
         })
     };
     // The queue is the agency's, whatever the event.
-    let mine = people[0].get(MINE).await.json(200);
-    assert_eq!(mine, json!([waits(agency.event_id, 1, -1), waits(other, 4, -1)]));
     assert_eq!(
-        people[2].get(MINE).await.json(200),
-        json!([waits(agency.event_id, 3, -1)])
+        mine(&people[0]).await,
+        json!([waits(agency.event_id, 1, -1), waits(other, 4, -1)])
     );
+    assert_eq!(mine(&people[2]).await, json!([waits(agency.event_id, 3, -1)]));
 
     change(
         &components,
         "messenger",
-        "UPDATE chats SET pressed_at = pressed_at - 60000",
+        "UPDATE chats SET pressed_at = pressed_at - 60000, received_at = received_at - 60000",
     );
     pick_up(&components, &agency, 1).await;
+    let mut chat_id = Value::Null;
+    let mut found = mine(&people[0]).await;
+    if let Some(active) = found[0].as_object_mut() {
+        chat_id = active.remove("chatId").expect("a chat");
+    }
+    assert_eq!(chat_id.as_str().map(str::len), Some(24));
     let active =
         json!({"eventId": agency.event_id, "state": "active", "position": null, "estimatedWaitSeconds": -1});
-    let mine = people[0].get(MINE).await.json(200);
-    assert_eq!(mine, json!([active, waits(other, 3, 60)]));
-    assert_eq!(
-        people[1].get(MINE).await.json(200),
-        json!([waits(agency.event_id, 1, 60)])
-    );
+    assert_eq!(found, json!([active, waits(other, 3, 60)]));
+    assert_eq!(mine(&people[1]).await, json!([waits(agency.event_id, 1, 60)]));
 }
 
 /// The ten latest pickups of the last ten minutes, the latest with ten times the weight of the tenth.
@@ -249,9 +268,11 @@ async fn a_request_cancelled_before_its_delivery_is_never_queued() {
         refused.error(503, "api error");
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
-    let on_its_way =
-        json!({"eventId": agency.event_id, "state": "waiting", "position": null, "estimatedWaitSeconds": -1});
-    assert_eq!(participant.get(MINE).await.json(200), json!([on_its_way]));
+    let on_its_way = json!({
+        "eventId": agency.event_id, "state": "waiting", "position": null, "estimatedWaitSeconds": -1,
+        "description": "I am lost",
+    });
+    assert_eq!(mine(&participant).await, json!([on_its_way]));
 
     // As if the participant service died between the messenger's answer and its own change.
     let request = "SELECT request_id FROM outbox";

@@ -1,4 +1,5 @@
-//! The three services, each on a host of its own, and a sidecar: any of them can be down while the others are there. There is no Redis.
+//! The three services, each on a host of its own, and a sidecar: any of them can be down while the others run. There is
+//! no Redis.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 pub(crate) struct Apart {
     services: Vec<Service>,
     sidecar: JoinHandle<anyhow::Result<()>>,
-    /// Where the sidecar is.
+    /// The sidecar's address.
     pub(crate) ws: String,
     state: TempDir,
 }
@@ -74,6 +75,7 @@ impl Apart {
             messenger: format!("http://{}", services[2].address),
             messenger_key: MESSENGER_KEY.to_owned(),
             redis: "redis://127.0.0.1:1".to_owned(),
+            ticked: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         };
@@ -91,19 +93,19 @@ impl Apart {
         &mut self.services[place.expect("a service")]
     }
 
-    /// Where a service is, or was.
+    /// The address of a service, even while it is down.
     pub(crate) fn door(&mut self, name: &str) -> Door {
         Door::network(&format!("http://{}", self.service(name).address))
     }
 
-    /// Takes a service away; whoever asks it is refused the connection.
+    /// Stops a service, so that connections to it are refused.
     pub(crate) async fn stop(&mut self, name: &str) {
         let running = self.service(name).running.take().expect("it runs");
         running.stop.send(()).expect("it runs");
         running.served.await.expect("no panic").expect("a good end");
     }
 
-    /// Has a service hang: whoever asks it is heard and not answered.
+    /// Makes a service hang: it accepts connections and does not answer.
     pub(crate) async fn hang(&mut self, name: &str) {
         self.stop(name).await;
         let address = self.service(name).address;
@@ -116,7 +118,7 @@ impl Apart {
         }));
     }
 
-    /// Brings a service back to where it was.
+    /// Starts a service again at the same address.
     pub(crate) async fn start_again(&mut self, name: &str) {
         let service = self.service(name);
         if let Some(hanging) = service.hanging.take() {
@@ -133,7 +135,7 @@ impl Apart {
         people::found_agency(&door, &superadmin, name).await
     }
 
-    /// What the dispatcher does, without waiting until retries are due.
+    /// Does a dispatcher's tick at once, without waiting until retries are due.
     pub(crate) async fn tick(&mut self, name: &str, key: &str) {
         let file = self.state.path().join(format!("{name}.db"));
         let table = if name == "messenger" {

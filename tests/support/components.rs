@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
 
-/// An origin that refuses every connection: nobody but root may listen at this port, and nobody does.
+/// An origin that refuses every connection: only root could listen at this port.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Services that run on a folder of their own.
@@ -30,7 +30,7 @@ impl Components {
         Components::with(&SERVICES, &[])
     }
 
-    /// Some of them, with variables set otherwise.
+    /// Some of them, with other values of variables.
     pub(crate) fn with(components: &[&str], variables: &[(&str, &str)]) -> Components {
         let state = tempfile::tempdir().expect("a folder");
         let door =
@@ -38,12 +38,13 @@ impl Components {
         Components { door, state }
     }
 
-    /// A second host on the same databases, with some of the services. The others it looks for where nobody listens.
+    /// A second host on the same databases, with some of the services. For the others it has an address where nobody
+    /// listens.
     pub(crate) fn host_with(&self, components: &[&str]) -> Door {
         self.host_ahead_by(components, 0)
     }
 
-    /// The same with a clock that is so many milliseconds ahead.
+    /// The same with a clock that is this many milliseconds ahead.
     pub(crate) fn host_ahead_by(&self, components: &[&str], milliseconds: i64) -> Door {
         let nowhere = [
             ("organizer_url", NOWHERE),
@@ -58,7 +59,7 @@ impl Components {
         Door::Host(App::load(&options).expect("the app loads"))
     }
 
-    /// A second host on the same databases, with variables set otherwise.
+    /// A second host on the same databases, with other values of variables.
     pub(crate) fn another_host(&self, components: &[&str], variables: &[(&str, &str)]) -> Door {
         Door::Host(App::load(&options(self.state.path(), components, variables)).expect("the app loads"))
     }
@@ -66,6 +67,14 @@ impl Components {
     /// The file of a service's database.
     pub(crate) fn database(&self, service: &str) -> PathBuf {
         self.state.path().join(format!("{service}.db"))
+    }
+
+    /// Sets the counts of the throttle whose keys begin so. Answers how many there are.
+    pub(crate) fn set_throttle(&self, prefix: &str, value: &str) -> usize {
+        let store = rusqlite::Connection::open(self.state.path().join("throttle.db")).expect("a store");
+        let sql = "UPDATE spin_key_value SET value = ?2 WHERE substr(key, 1, length(?1)) = ?1";
+        let value = value.as_bytes();
+        store.execute(sql, (prefix, value)).expect("a table")
     }
 
     /// What a component has written to stderr so far.
@@ -83,7 +92,7 @@ impl Components {
     }
 }
 
-/// Some services on a folder, with variables set otherwise.
+/// The options of a host with some services on a folder, and other values of variables.
 pub(crate) fn options(state: &Path, components: &[&str], variables: &[(&str, &str)]) -> Options {
     let runtime_config_file = state.join("runtime-config.toml");
     fs::write(&runtime_config_file, runtime_config(state, &SERVICES)).expect("a writable folder");

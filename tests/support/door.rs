@@ -9,7 +9,7 @@ use hyper_util::rt::TokioExecutor;
 use mayday_host::App;
 use serde_json::Value;
 
-/// Where requests go. Paths begin with the service: `/organizer/profile`.
+/// The target of requests. Paths begin with the service: `/organizer/profile`.
 #[derive(Clone)]
 pub(crate) enum Door {
     /// To a listening host.
@@ -75,7 +75,7 @@ impl Door {
             .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
     }
 
-    /// Sends a request that may find nobody there.
+    /// Sends a request to a server that may be down.
     pub(crate) async fn try_send_as(
         &self,
         method: &str,

@@ -1,4 +1,4 @@
-//! What tests share: doors to knock on, people who knock, sockets, and a system to run.
+//! Shared by tests: requests, people, sockets, and running systems.
 
 pub(crate) mod apart;
 pub(crate) mod components;
@@ -10,5 +10,5 @@ pub(crate) mod system;
 
 use std::time::Duration;
 
-/// Nothing that tests wait for takes this long, unless it never comes.
+/// The time limit of every wait.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! The people of a story: a superadmin, an agency with its owner and support, participants.
+//! The people of a test: a superadmin, an agency with its owner and support, participants.
 
 pub(crate) use mayday_tests::accounts::PASSWORD as ORGANIZER_PASSWORD;
 pub(crate) use mayday_tests::accounts::new_user;
@@ -8,7 +8,7 @@ use crate::support::door::{Door, Reply};
 
 pub(crate) const PARTICIPANT_PASSWORD: &str = "tiny horse!";
 
-/// Somebody who is signed in.
+/// A person who is signed in.
 #[derive(Clone)]
 pub(crate) struct Person {
     door: Door,
@@ -18,7 +18,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Where the person's requests go.
+    /// The door for the person's requests.
     pub(crate) fn door(&self) -> &Door {
         &self.door
     }
@@ -76,7 +76,7 @@ pub(crate) async fn sign_in(door: &Door, email: &str, password: &str) -> Person 
     let reply = door
         .send("POST", "/organizer/auth/sign-in", None, Some(&body))
         .await;
-    person(door, &reply.json(200))
+    signed_in(door, &reply.json(200))
 }
 
 /// Signs a participant in.
@@ -85,7 +85,7 @@ pub(crate) async fn sign_in_participant(door: &Door, email: &str, password: &str
     let reply = door
         .send("POST", "/participant/auth/sign-in", None, Some(&body))
         .await;
-    person(door, &reply.json(200))
+    signed_in(door, &reply.json(200))
 }
 
 /// Signs a new participant up.
@@ -94,10 +94,11 @@ pub(crate) async fn sign_up(door: &Door, email: &str) -> Person {
     let reply = door
         .send("POST", "/participant/auth/sign-up", None, Some(&body))
         .await;
-    person(door, &reply.json(201))
+    signed_in(door, &reply.json(201))
 }
 
-fn person(door: &Door, signed_in: &Value) -> Person {
+/// Who was answered a token.
+pub(crate) fn signed_in(door: &Door, signed_in: &Value) -> Person {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     Person {
         door: door.clone(),
@@ -107,7 +108,7 @@ fn person(door: &Door, signed_in: &Value) -> Person {
     }
 }
 
-/// An agency that is at work: approved, with an event and somebody at the desk.
+/// A working agency: approved, with an event and a support user.
 pub(crate) struct Agency {
     pub(crate) id: i64,
     pub(crate) event_id: i64,

@@ -1,4 +1,4 @@
-//! A sidecar as the messenger knows one: it brings commands and reads the log of updates.
+//! A sidecar as the messenger sees it: it sends commands and reads the log of updates.
 
 use serde_json::{Value, json};
 use sidecar_api::update::{self, Cursor, Entry};
@@ -7,26 +7,26 @@ use sidecar_api::{Outcome, Protocol};
 use crate::support::components::MESSENGER_KEY;
 use crate::support::door::{Door, Reply};
 
-/// One that has read the log so far.
+/// A sidecar that has read the log up to now.
 pub(crate) struct Sidecar {
     name: String,
     number: i64,
     pub(crate) cursor: Option<Cursor>,
 }
 
-/// What a sidecar was answered.
+/// The answer to an exchange.
 #[derive(Debug)]
 pub(crate) struct Heard {
     pub(crate) at: Cursor,
     pub(crate) starts_anew: bool,
-    /// Null where there is nothing to say.
+    /// Null where a command has no reply.
     pub(crate) replies: Vec<Value>,
     pub(crate) committed: Vec<i64>,
     pub(crate) queues: Vec<Value>,
     pub(crate) updates: Vec<Update>,
 }
 
-/// One update. What is not in the log has id 0.
+/// One update. It has id 0 if it is not in the log.
 #[derive(Debug)]
 pub(crate) struct Update {
     pub(crate) cursor: Cursor,
@@ -38,9 +38,9 @@ pub(crate) struct Update {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Delivery {
     pub(crate) to: Value,
-    /// What clients of the contract see, if they do.
+    /// The frame for clients of the contract, if there is one.
     pub(crate) contract: Option<Value>,
-    /// What clients of protocol 2 see, if they do.
+    /// The frame for clients of protocol 2, if there is one.
     pub(crate) two: Option<Value>,
 }
 
@@ -53,7 +53,7 @@ impl Sidecar {
         }
     }
 
-    /// A request that has not been sent.
+    /// An exchange to send.
     pub(crate) fn next(&mut self, commands: &[Value], present: Option<Value>) -> Value {
         self.number += 1;
         let mut body = json!({"sidecar": self.name, "number": self.number, "commands": commands});
@@ -66,7 +66,7 @@ impl Sidecar {
         body
     }
 
-    /// Goes on behind the updates of an answer.
+    /// Moves the cursor past the updates of an answer.
     pub(crate) fn play(&mut self, heard: &Heard) {
         let last = heard.updates.iter().rfind(|update| update.cursor.id > 0);
         self.cursor = Some(match (last, self.cursor) {
@@ -76,7 +76,7 @@ impl Sidecar {
         });
     }
 
-    /// Sends an exchange and plays what it brings.
+    /// Sends an exchange and plays its updates.
     pub(crate) async fn exchange(
         &mut self,
         door: &Door,
@@ -134,7 +134,7 @@ impl Heard {
         }
     }
 
-    /// All that is shown, in order.
+    /// All frames that are shown, in order.
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.updates
             .iter()
@@ -142,7 +142,7 @@ impl Heard {
             .collect()
     }
 
-    /// The types of what is shown, in order, and who sees them.
+    /// The types of the frames that are shown, in order, and who sees them.
     pub(crate) fn kinds(&self) -> Vec<(String, &'static str)> {
         self.deliveries().iter().map(Delivery::kind).collect()
     }
@@ -181,7 +181,7 @@ impl Update {
 }
 
 impl Delivery {
-    /// The frame in the form that says most.
+    /// The frame in its longest form.
     pub(crate) fn frame(&self) -> &Value {
         self.two.as_ref().or(self.contract.as_ref()).expect("a frame")
     }
@@ -200,7 +200,7 @@ impl Delivery {
     }
 }
 
-/// A command. `number` tells apart when commands were read.
+/// A command. `number` sets the time at which its frame was read.
 pub(crate) fn command(principal: &Value, number: u32, request: &Value) -> Value {
     json!({
         "principal": principal, "receivedAt": 1_777_629_600_000_i64 + i64::from(number), "request": request,

@@ -13,7 +13,7 @@ use crate::support::people::Person;
 pub(crate) struct Socket {
     name: &'static str,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// Types of frames that come by themselves and are not looked at.
+    /// Types of unasked frames that are skipped.
     passes_over: &'static [&'static str],
 }
 
@@ -23,7 +23,7 @@ impl Socket {
         Socket::open_with(name, sidecar, &format!("Bearer {}", person.token)).await
     }
 
-    /// The same with any credentials.
+    /// The same with any `Authorization`.
     pub(crate) async fn open_with(name: &'static str, sidecar: &str, authorization: &str) -> Socket {
         let mut socket = Socket::connect(name, sidecar).await;
         socket
@@ -54,7 +54,7 @@ impl Socket {
         socket
     }
 
-    /// What it is told of queues is not looked at.
+    /// Skips frames about queues.
     pub(crate) fn without_queues(mut self) -> Socket {
         self.passes_over = &["queue_status", "queue_position"];
         self
@@ -121,7 +121,7 @@ impl Socket {
         async move { message.await["content"].as_str().expect("text").to_owned() }
     }
 
-    /// The payload of the next frame of this type; before it only some others may come.
+    /// The payload of the next frame of this type, before which only the given types may come.
     pub(crate) async fn expect_passing(&mut self, kind: &str, others: &[&str]) -> Value {
         loop {
             let frame = self.next().await.expect("an open socket");
@@ -133,17 +133,18 @@ impl Socket {
         }
     }
 
-    /// How many wait, as an organizer is told next; how long the first has waited changes by itself.
+    /// The number of waiting requests in an organizer's next `queue_status`. Its wait changes by itself, so it is
+    /// ignored.
     pub(crate) async fn expect_status(&mut self) -> Value {
         self.expect("queue_status").await["waiting"].clone()
     }
 
-    /// The place in the queue, as a participant is told next.
+    /// The position in a participant's next `queue_position`.
     pub(crate) async fn expect_position(&mut self) -> Value {
         self.expect("queue_position").await["position"].clone()
     }
 
-    /// Asserts that nothing has come unasked: the answer to a question asked now is the next frame.
+    /// Asserts that no unasked frame has come: the answer to a question asked now is the next frame.
     pub(crate) async fn expect_nothing_yet(&mut self) {
         self.send("get_chats", "".into()).await;
         self.expect("chats").await;
@@ -160,7 +161,7 @@ impl Socket {
             .collect()
     }
 
-    /// What follows a number in an open chat, as `seq` and `content` (protocol 2).
+    /// The messages after a number in an open chat, as `seq` and `content` (protocol 2).
     pub(crate) async fn messages_after(&mut self, chat_id: &str, seq: i64) -> Vec<(i64, String)> {
         self.send("get_chat_history", json!({"chatId": chat_id, "afterSeq": seq}))
             .await;

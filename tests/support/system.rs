@@ -1,6 +1,6 @@
 //! The whole system, started as a person starts it: `cargo xtask up`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mayday_tests::programs::{beside_this_program, workspace};
 use mayday_tests::up::Up;
@@ -10,6 +10,10 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::support::DEADLINE;
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
+
+fn xtask() -> PathBuf {
+    beside_this_program("xtask").expect("run the tests with `cargo xtask test`")
+}
 
 /// A system of its own, which is stopped when it is dropped.
 pub(crate) struct System {
@@ -23,10 +27,20 @@ impl System {
         System::start_with(sidecars, &[]).await
     }
 
-    /// The same with variables set otherwise, as `NAME=VALUE`.
+    /// The same with other values of variables, as `NAME=VALUE`.
     pub(crate) async fn start_with(sidecars: usize, variables: &[&str]) -> System {
-        let xtask = beside_this_program("xtask").expect("run the tests with `cargo xtask test`");
-        let starting = Up::start(&xtask, workspace(), sidecars, variables);
+        System::of(Up::start(&xtask(), workspace(), sidecars, variables)).await
+    }
+
+    /// Stops the system, changes its state directory, and starts it again there with one sidecar.
+    pub(crate) async fn restarted(self, change: impl AsyncFnOnce(&Path)) -> System {
+        let state = self.up.state();
+        drop(self);
+        change(&state.path().join("mayday")).await;
+        System::of(Up::start_on(state, &xtask(), workspace(), 1, &[])).await
+    }
+
+    async fn of(starting: impl Future<Output = anyhow::Result<Up>>) -> System {
         let up = timeout(3 * DEADLINE, starting).await;
         let up = up
             .expect("the system gets ready in time")
@@ -37,7 +51,12 @@ impl System {
         }
     }
 
-    /// Where the sidecars are.
+    /// The directory of databases, secrets and the runtime configuration.
+    pub(crate) fn state_directory(&self) -> PathBuf {
+        self.up.state().path().join("mayday")
+    }
+
+    /// The sidecars' addresses.
     pub(crate) fn sidecars(&self) -> &[String] {
         &self.up.ready.ws
     }
@@ -46,7 +65,7 @@ impl System {
         &self.up.ready.ws[number]
     }
 
-    /// Waits until every sidecar says that it can reach Redis and the messenger.
+    /// Waits until every sidecar reports that it can reach Redis and the messenger.
     pub(crate) async fn sidecars_are_ready(&self) {
         for ws in self.sidecars() {
             let sidecar = Door::network(&ws.replace("ws://", "http://"));
@@ -82,7 +101,7 @@ impl System {
         kill_process(pid.expect("a process id"), signal).expect("a running process");
     }
 
-    /// Kills a process with no chance to say goodbye, and waits until a new one has taken its place.
+    /// Kills a process with SIGKILL, and waits until a new one has taken its place.
     pub(crate) async fn kill_and_wait(&mut self, process: &str) {
         self.signal(process, Signal::KILL);
         let old = self.up.ready.pids[process];

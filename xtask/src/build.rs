@@ -7,10 +7,18 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, root, run};
+use crate::pages;
 use crate::tools::{WASM_TARGET, ensure_wasm_target};
 
 /// The components that `spin.toml` names.
-pub(crate) const COMPONENTS: [&str; 5] = ["organizer", "participant", "messenger", "dispatcher", "peers"];
+pub(crate) const COMPONENTS: [&str; 6] = [
+    "organizer",
+    "participant",
+    "messenger",
+    "web",
+    "dispatcher",
+    "peers",
+];
 /// The component that exercises the host in its tests.
 pub(crate) const PROBE: &str = "probe";
 /// The embedded host.
@@ -18,8 +26,9 @@ pub(crate) const HOST: &str = "mayday-host";
 /// The WebSocket relay.
 pub(crate) const SIDECAR: &str = "mayday-sidecar";
 
-/// Builds all that `cargo xtask up` runs.
+/// Builds all that `cargo xtask up` runs. A component embeds the pages, so they come first.
 pub(crate) fn everything() -> Result<()> {
+    pages::build_pages()?;
     components(&COMPONENTS)?;
     natives()
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::build::{COMPONENTS, PROBE};
 use crate::command::{cargo, root, run, succeeds};
+use crate::pages;
 use crate::tools::{WASM_TARGET, ensure_python_packages, ensure_wasm_target};
 
 /// Runs every check; the first that fails ends it.
@@ -34,6 +35,7 @@ pub(crate) fn run_all() -> Result<()> {
     run(cargo()
         .args(["doc", "--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
+    pages::check()?;
     check_deployment()?;
     check_dependencies()
 }

@@ -1,10 +1,12 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test |
 //! bench | chaos | conformance | check`.
 //!
-//! - [`build`] makes the components and the native programs, after [`tools`] has added what the machine lacks.
-//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] its
-//!   addresses, [`supervise`] keeps its processes alive, [`probe`] asks whether they are ready, [`demo`] fills in
-//!   something to look at, [`screen`] and [`ready`] tell a person and a program where everything is.
+//! - [`build`] makes the components and the native programs, and [`pages`] the pages that one of them embeds, after
+//!   [`tools`] has added what the machine lacks.
+//! - [`up`] runs the whole of Mayday on this machine: [`state`] and [`secrets`] are its directory, [`ports`] and
+//!   [`addresses`] say where its parts are, [`supervise`] keeps its processes alive, [`probe`] asks whether they are
+//!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
+//!   everything is.
 //! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything;
 //!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion.
 
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod addresses;
 mod bench;
 mod build;
 mod chaos;
@@ -23,6 +26,7 @@ mod command;
 mod conformance;
 mod demo;
 mod output;
+mod pages;
 mod ports;
 mod probe;
 mod ready;
@@ -45,11 +49,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the components and the native programs
+    /// Build the pages, the components and the native programs
     Build,
     /// Build and run everything on this machine, until Ctrl-C
     Up(Box<up::Options>),
-    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing
+    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing,
+    /// and leaves out the tests of the pages
     Test {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
@@ -68,7 +73,7 @@ enum Chore {
     },
     /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
     Conformance(conformance::Options),
-    /// Check formatting, lints, documentation, deployment and, where cargo-deny is installed, dependencies
+    /// Check formatting, lints, documentation, the pages, deployment and, where cargo-deny is installed, dependencies
     Check,
 }
 

@@ -7,16 +7,18 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::addresses::{Addresses, Pages};
 use crate::demo::Demo;
 use crate::secrets::{Account, Secrets};
 use crate::state::write_private;
 use crate::supervise::Pids;
-use crate::up::Addresses;
 
 #[derive(Serialize)]
 struct Ready<'a> {
     #[serde(flatten)]
     addresses: &'a Addresses,
+    #[serde(flatten)]
+    pages: &'a Pages,
     keys: Keys<'a>,
     superadmin: &'a Account,
     demo: Option<&'a Demo>,
@@ -34,6 +36,7 @@ struct Keys<'a> {
 pub(crate) fn write(
     path: &Path,
     addresses: &Addresses,
+    pages: &Pages,
     secrets: &Secrets,
     demo: Option<&Demo>,
     pids: &Pids,
@@ -44,6 +47,7 @@ pub(crate) fn write(
     };
     let ready = Ready {
         addresses,
+        pages,
         keys,
         superadmin: &secrets.superadmin,
         demo,
@@ -77,7 +81,11 @@ mod tests {
         let path = directory.path().join("ready.json");
         let pids = Pids::from([("host".to_owned(), 12), ("sidecar-1".to_owned(), 13)]);
 
-        write(&path, &addresses, &secrets, None, &pids).unwrap();
+        let pages = Pages {
+            help: Some("http://127.0.0.1:3000/help/1".to_owned()),
+            console: None,
+        };
+        write(&path, &addresses, &pages, &secrets, None, &pids).unwrap();
 
         let expected = json!({
             "organizer": "http://127.0.0.1:3000/organizer",
@@ -85,6 +93,8 @@ mod tests {
             "messenger": "http://127.0.0.1:3000/messenger",
             "ws": ["ws://127.0.0.1:3001", "ws://127.0.0.1:3002"],
             "redis": "redis://127.0.0.1:6379",
+            "help": "http://127.0.0.1:3000/help/1",
+            "console": null,
             "keys": {"organizer": secrets.organizer_key, "participant": secrets.participant_key},
             "superadmin": {"email": secrets.superadmin.email, "password": secrets.superadmin.password},
             "demo": null,

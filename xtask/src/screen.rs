@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::addresses::{Addresses, Pages};
 use crate::demo::{Demo, HelpPress};
 use crate::secrets::{Account, Secrets};
-use crate::up::Addresses;
 
 /// What the screen shows.
 pub(crate) struct Screen<'a> {
+    pub(crate) pages: &'a Pages,
     pub(crate) addresses: &'a Addresses,
     pub(crate) secrets: &'a Secrets,
     /// The demo, unless it was not wanted.
@@ -32,6 +33,12 @@ impl Screen<'_> {
             ),
             String::new(),
         ];
+        lines.extend(
+            self.pages()
+                .iter()
+                .map(|(name, page)| style.row(name, &style.bold(page))),
+        );
+        lines.push(String::new());
         lines.extend(
             self.where_things_are()
                 .iter()
@@ -59,6 +66,17 @@ impl Screen<'_> {
             String::new(),
         ]);
         lines.join("\n")
+    }
+
+    /// What a newcomer opens.
+    fn pages(&self) -> Vec<(&str, &str)> {
+        const NOT_BUILT: &str = "not built: install Node 18 or later and npm, and start again";
+        let help = self.pages.help.as_deref();
+        let mut pages = vec![("help", help.unwrap_or(NOT_BUILT))];
+        if let Some(console) = &self.pages.console {
+            pages.push(("console", console));
+        }
+        pages
     }
 
     fn where_things_are(&self) -> Vec<(&str, String)> {
@@ -185,6 +203,14 @@ mod tests {
     use crate::state::State;
 
     fn show(with_demo: bool) -> String {
+        let pages = Pages {
+            help: Some("http://127.0.0.1:3000/help/1".to_owned()),
+            console: Some("http://127.0.0.1:3000/console".to_owned()),
+        };
+        show_with(with_demo, &pages)
+    }
+
+    fn show_with(with_demo: bool, pages: &Pages) -> String {
         let directory = tempfile::tempdir().unwrap();
         let mut secrets = Secrets::of(&State::open(directory.path(), false).unwrap()).unwrap();
         for account in [
@@ -205,6 +231,7 @@ mod tests {
             event: 2,
         };
         Screen {
+            pages,
             addresses: &Addresses::local(3000, &[3001, 3002], "redis://127.0.0.1:6379"),
             secrets: &secrets,
             demo: with_demo.then_some((&demo, &press)),
@@ -218,6 +245,9 @@ mod tests {
     fn screen_shows_where_everything_is_and_what_to_try() {
         let expected = r#"
   Mayday is up after 4.2 s
+
+  help         http://127.0.0.1:3000/help/1
+  console      http://127.0.0.1:3000/console
 
   organizer    http://127.0.0.1:3000/organizer
   participant  http://127.0.0.1:3000/participant
@@ -246,6 +276,21 @@ mod tests {
 "#;
 
         assert_eq!(show(true), expected);
+    }
+
+    #[test]
+    fn screen_says_that_pages_are_not_built() {
+        let pages = Pages {
+            help: None,
+            console: None,
+        };
+        let screen = show_with(true, &pages);
+
+        assert!(
+            screen.contains("  help         not built: install Node"),
+            "{screen}"
+        );
+        assert!(!screen.contains("console"), "{screen}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a fresh machine lacks: the wasm target, `redis-server`, and packages of Python. It is added where that can be
-//! done without asking, otherwise the error says what to type.
+//! What a fresh machine lacks: the wasm target, `redis-server`, Node, Chromium, and packages of Python. It is added
+//! where that can be done without asking, otherwise the error says what to type.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -73,6 +73,77 @@ pub(crate) fn ensure_redis_server() -> Result<PathBuf> {
             "install it with the machine's package manager, for example: brew install redis, or dnf install redis"
         };
         format!("redis-server is missing; {how} (`cargo xtask up` can also use a running one: --redis URL)")
+    })
+}
+
+/// Finds `sqlite3`, which copies databases; installs Debian's package when root on Debian.
+pub(crate) fn ensure_sqlite3() -> Result<()> {
+    if find("sqlite3").is_none() && may_install_debian_packages() {
+        install_debian_package("sqlite3")?;
+    }
+    find("sqlite3")
+        .map(drop)
+        .context("sqlite3 is missing; install it with the machine's package manager, on Debian: apt-get install sqlite3")
+}
+
+/// The oldest Node that can build the pages.
+const OLDEST_NODE: u32 = 18;
+
+/// Finds Node and npm; installs Debian's packages when root on Debian.
+pub(crate) fn ensure_node() -> Result<()> {
+    if has_node() {
+        return Ok(());
+    }
+    if may_install_debian_packages() {
+        install_debian_package("nodejs")?;
+        install_debian_package("npm")?;
+    }
+    if has_node() {
+        return Ok(());
+    }
+    let how = if is_debian() {
+        "type: sudo apt-get install nodejs npm"
+    } else {
+        "install them with the machine's package manager"
+    };
+    bail!("Node {OLDEST_NODE} or later and npm are missing; {how}")
+}
+
+fn has_node() -> bool {
+    let version = Command::new("node").arg("--version").output();
+    let major = version
+        .ok()
+        .and_then(|output| major_version(&String::from_utf8_lossy(&output.stdout)));
+    major.is_some_and(|major| major >= OLDEST_NODE) && find("npm").is_some()
+}
+
+/// Of `v20.11.1`, 20.
+fn major_version(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// Finds Chromium; installs Debian's package when root on Debian.
+pub(crate) fn ensure_chromium() -> Result<PathBuf> {
+    const NAMES: [&str; 4] = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    let find_any = || NAMES.iter().find_map(|name| find(name));
+    if let Some(program) = find_any() {
+        return Ok(program);
+    }
+    if may_install_debian_packages() {
+        install_debian_package("chromium")?;
+    }
+    find_any().with_context(|| {
+        let how = if is_debian() {
+            "type: sudo apt-get install chromium"
+        } else {
+            "install it with the machine's package manager"
+        };
+        format!("Chromium is missing; {how}")
     })
 }
 
@@ -175,6 +246,14 @@ mod tests {
             fs::read_to_string(log).unwrap(),
             "--version\ntarget add wasm32-wasip2\n"
         );
+    }
+
+    #[test]
+    fn version_of_node_is_read() {
+        assert_eq!(major_version("v18.19.0\n"), Some(18));
+        assert_eq!(major_version("v22.1.0"), Some(22));
+        assert_eq!(major_version(""), None);
+        assert_eq!(major_version("20.1.0"), None);
     }
 
     #[test]

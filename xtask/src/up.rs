@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{ArgAction, Args, ValueEnum};
-use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use crate::addresses::{Addresses, Pages, origin};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
 use crate::command::{find, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
+use crate::pages;
 use crate::ports::Ports;
 use crate::probe::Probe;
 use crate::ready;
@@ -32,8 +33,10 @@ use crate::tools::ensure_redis_server;
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The services, which one host process serves so that they can call each other without a network.
+/// The services. They call each other.
 const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
+/// The pages.
+const WEB: &str = "web";
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
 const DISPATCHER: &str = "dispatcher";
 /// The channel that wakes the dispatcher.
@@ -107,6 +110,7 @@ impl Options {
     }
 
     fn build(&self) -> Result<()> {
+        pages::build_pages()?;
         build::components(&COMPONENTS)?;
         match self.host {
             Runtime::Embedded => build::natives(),
@@ -128,32 +132,6 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// Where everything is, as clients see it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Addresses {
-    pub(crate) organizer: String,
-    pub(crate) participant: String,
-    pub(crate) messenger: String,
-    pub(crate) ws: Vec<String>,
-    pub(crate) redis: String,
-}
-
-impl Addresses {
-    pub(crate) fn local(host: u16, sidecars: &[u16], redis: &str) -> Self {
-        let service = |name: &str| format!("http://127.0.0.1:{host}/{name}");
-        Self {
-            organizer: service("organizer"),
-            participant: service("participant"),
-            messenger: service("messenger"),
-            ws: sidecars
-                .iter()
-                .map(|port| format!("ws://127.0.0.1:{port}"))
-                .collect(),
-            redis: redis.to_owned(),
-        }
     }
 }
 
@@ -244,7 +222,10 @@ async fn bring_up(
         }
     }
     let demo = Arc::clone(system).seed().await?;
+    let event = demo.as_ref().and_then(|(demo, _)| demo.events.first().copied());
+    let pages = Pages::built(system.ports.host, event);
     let screen = Screen {
+        pages: &pages,
         addresses: &system.addresses,
         secrets: &system.secrets,
         demo: demo.as_ref().map(|(demo, press)| (demo, press)),
@@ -258,7 +239,7 @@ async fn bring_up(
     loop {
         if let Some(file) = ready_file {
             let pids = pids.borrow_and_update().clone();
-            ready::write(file, &system.addresses, &system.secrets, demo, &pids)?;
+            ready::write(file, &system.addresses, &pages, &system.secrets, demo, &pids)?;
         }
         pids.changed().await.context("the supervisor is gone")?;
     }
@@ -350,7 +331,9 @@ impl System {
     }
 
     fn host(&self) -> Service {
-        let mut service = self.components("host", &SERVICES);
+        // In one process, so that the services can call each other without a network.
+        let [organizer, participant, messenger] = SERVICES;
+        let mut service = self.components("host", &[organizer, participant, messenger, WEB]);
         service.args.extend(arguments(&[
             "--listen",
             &format!("127.0.0.1:{}", self.ports.host),
@@ -393,6 +376,7 @@ impl System {
 
     fn component_variables(&self) -> Vec<(String, String)> {
         let secrets = &self.secrets;
+        let websocket_url = self.addresses.websocket_url();
         let own = [
             ("organizer_jwt_secret", secrets.organizer_jwt_secret.as_str()),
             ("participant_jwt_secret", &secrets.participant_jwt_secret),
@@ -402,6 +386,7 @@ impl System {
             ("superadmin_email", &secrets.superadmin.email),
             ("superadmin_password", &secrets.superadmin.password),
             ("redis_url", self.redis.as_str()),
+            ("websocket_url", websocket_url.as_str()),
         ];
         let given = self
             .variables
@@ -431,7 +416,7 @@ impl System {
     }
 
     fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.host)
+        origin(self.ports.host)
     }
 
     /// Seeds the demo, unless it is not wanted.
@@ -575,6 +560,8 @@ mod tests {
                 Some(system.secrets.messenger_key.clone())
             );
         }
+        let websocket_url = given(system.host(), "SPIN_VARIABLE_WEBSOCKET_URL");
+        assert_eq!(websocket_url.as_deref(), Some("ws://127.0.0.1:3001/connect"));
         // Within the host the services find each other by chaining, the default.
         assert_eq!(given(system.host(), "SPIN_VARIABLE_MESSENGER_URL"), None);
         let url = given(system.dispatcher(), "SPIN_VARIABLE_MESSENGER_URL");
@@ -591,8 +578,17 @@ mod tests {
         assert_eq!(spin[1..], embedded);
         let words: Vec<_> = embedded.iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(
-            words[words.len() - 8..words.len() - 2],
-            ["-c", "organizer", "-c", "participant", "-c", "messenger"]
+            words[words.len() - 10..words.len() - 2],
+            [
+                "-c",
+                "organizer",
+                "-c",
+                "participant",
+                "-c",
+                "messenger",
+                "-c",
+                "web"
+            ]
         );
         assert_eq!(words[words.len() - 2..], ["--listen", "127.0.0.1:3000"]);
     }

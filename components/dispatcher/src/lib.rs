@@ -27,7 +27,7 @@ mod entry {
     }
 }
 
-/// A service that does not answer does not keep the others from their tick.
+/// A failed tick of one service does not prevent the ticks of the others.
 fn tick_all() {
     for (origin, key, path) in TICKS {
         match tick(origin, key, path) {

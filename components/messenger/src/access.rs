@@ -29,7 +29,7 @@ pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error>
     }
 }
 
-/// Says of each first frame's `Authorization` whether its socket may stay.
+/// Authenticates each first frame's `Authorization`, and decides whether its socket may stay.
 pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
     let found = identity::authenticate(authorizations);
     let verdict = |found: &identity::Verdict| match found {
@@ -42,7 +42,7 @@ pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
     found.iter().map(verdict).collect()
 }
 
-/// Says whose sockets have to be authorized again.
+/// The users whose sockets have to be authenticated again.
 pub(crate) fn revoked_since(cursor: RevocationCursor) -> Revocations {
     let found = identity::revoked_since(identity::RevocationCursor {
         organizer: cursor.organizer,

@@ -14,8 +14,8 @@ use crate::store::chats::{self, Chat};
 use crate::store::{self, messages};
 use crate::{access, ids, json};
 
-/// An answer shows messages of so many characters, or a few more. With all that it takes to write them an instance
-/// has room for that.
+/// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
+/// that many.
 const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
 
 /// `GET /agency/chats`
@@ -50,8 +50,8 @@ fn admit_organizer(request: &Request) -> Result<(Principal, i64), Error> {
     Ok((principal, agency_id))
 }
 
-/// All messages, as the contract has it. A log that is too long for one answer is read in parts: with `afterSeq`,
-/// `limit` or both it begins behind a number, ends where there is no more room, and each message has its `seq`.
+/// All messages, as the contract has it. Clients read a long chat in parts: with `afterSeq`, `limit` or both the answer
+/// begins after a number, ends when it is full, and each message has its `seq`.
 fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Answer, Error> {
     if !ids::is_id(id) {
         return Err(Error::ChatNotFound);
@@ -78,7 +78,7 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
     Ok(json(StatusCode::OK, &bodies))
 }
 
-/// A whole number of the query that is not less than `least`, if there is one.
+/// A whole number in the query that is at least `least`, if the query has it.
 fn number(request: &Request, name: &str, least: i64) -> Result<Option<i64>, Error> {
     let number = |text: &str| text.parse().ok().filter(|number| *number >= least);
     request
@@ -95,8 +95,8 @@ fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> R
         .ok_or(Error::ChatNotFound)
 }
 
-/// Chats with their participants as they are now; when they cannot be asked for, as this service has heard of them
-/// last.
+/// Chats with their participants' present contact details, or, if the participant service does not answer, the last
+/// ones known here.
 fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
     let ids: BTreeSet<i64> = chats.iter().map(|chat| chat.participant_id).collect();
     let ids: Vec<i64> = ids.into_iter().collect();
@@ -112,6 +112,7 @@ fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
                 id: profile.id,
                 email: profile.email,
                 phone_number: profile.phone_number,
+                name: Some(profile.name).filter(|name| !name.is_empty()),
             },
         )
     };

@@ -1,4 +1,4 @@
-//! Who is at a socket, and who may not be there any more.
+//! Authenticates the users of sockets, and lists revoked credentials.
 
 use http::StatusCode;
 use service::door::{Answer, Request};
@@ -12,7 +12,7 @@ use crate::{access, body, json, store};
 pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Authenticate { authorizations } = body(request)?;
-    // Read before anybody is looked up: a change of rights behind that shows as an update or as a revocation.
+    // Read before users are looked up: a later change of rights arrives as an update or a revocation.
     let after = updates::end(&store::open()?)?.id;
     let verdicts = access::verdicts(&authorizations);
     Ok(json(StatusCode::OK, &Authenticated { verdicts, after }))

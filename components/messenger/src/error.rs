@@ -1,4 +1,4 @@
-//! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
+//! The errors, by what a client can do about them, and their bodies (contract 2.5).
 
 use http::StatusCode;
 use service::database::{DatabaseError, Failure};
@@ -9,10 +9,10 @@ use crate::json;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Input that breaks a rule; the text says which.
+    /// Invalid input; the text names the rule.
     #[error("{0}")]
     BadRequest(String),
-    /// No valid credentials; the text says which.
+    /// No valid credentials; the text says why.
     #[error("{0}")]
     Unauthorized(&'static str),
     /// Unknown, foreign or malformed: 400 in this API, not 404.

@@ -1,4 +1,4 @@
-//! The exchange: a sidecar brings commands, tells who is here, and hears what has happened.
+//! The exchange: a sidecar sends commands and attendance, and gets replies and updates.
 
 use std::collections::BTreeSet;
 
@@ -24,23 +24,23 @@ pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let colleagues = Colleagues::of(&exchange.commands);
     let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
-    // The chats are closed, whatever comes of this. The tick does what is left.
+    // The chats are closed even if this fails. The tick retries.
     match lock_releases::release_closed(&connection, &carried_out.closed) {
         Ok(announced) => carried_out.committed.extend(announced),
-        Err(error) => eprintln!("closed chats are announced at the tick: {error}"),
+        Err(error) => eprintln!("could not announce closed chats, retrying at the tick: {error}"),
     }
     answer(&connection, &exchange, carried_out)
 }
 
-/// What an exchange has done.
+/// The outcome of an exchange.
 struct CarriedOut {
-    /// The replies show how things stood right after this update.
+    /// The replies show the state right after this update.
     at: Cursor,
     reading: Reading,
     replies: Vec<Reply>,
     /// The ids of the updates that it has committed.
     committed: Vec<i64>,
-    /// What is shown once and not kept.
+    /// Frames that are shown once and not stored.
     passing: Body,
     closed: Vec<Release>,
 }
@@ -50,9 +50,9 @@ struct CarriedOut {
 enum Reading {
     /// From its cursor, at least up to where the replies stand.
     UpToReplies,
-    /// From its cursor, as much as one answer has room for. There are no replies.
+    /// From its cursor, as much as fits into one answer. There are no replies.
     FarBehind,
-    /// From the end of the log, which does not have its cursor. There are no replies but to a retry.
+    /// From the end of the log, which does not have its cursor. Only a retry gets replies.
     Anew,
 }
 
@@ -67,7 +67,8 @@ impl Reading {
         }
     }
 
-    /// The commands that can be carried out: the sidecar has to see what they do.
+    /// The commands that can be carried out. There are none if the sidecar would not see their updates with this
+    /// answer.
     fn admits(self, commands: &[Command]) -> &[Command] {
         match self {
             Reading::UpToReplies => commands,
@@ -156,8 +157,7 @@ fn change(
     })
 }
 
-/// What an exchange that was carried out before has done. Its locks are released by whoever carried it out, or by the
-/// tick.
+/// The outcome of an exchange that was carried out before. The first call or the tick releases its locks.
 fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
     let replies: Vec<Reply> = serde_json::from_str(&last.replies).map_err(Error::Frame)?;
     let (reading, at) = match Reading::of(position) {
@@ -191,7 +191,7 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
     let own = committed.last().copied().unwrap_or_default();
     let new = match reading {
         Reading::FarBehind => updates::after(connection, from.id, 0)?,
-        // There is nothing, or it comes with the next exchange.
+        // There is nothing new, or it comes with the next exchange.
         Reading::UpToReplies | Reading::Anew if from.id >= at.id.max(own) => Vec::new(),
         Reading::UpToReplies | Reading::Anew => updates::after(connection, from.id, at.id.max(own))?,
     };
@@ -208,11 +208,22 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
     };
     let mut text = String::with_capacity(new.iter().map(|update| update.body.len() + 64).sum());
     for update in &new {
-        update::write_update(&mut text, update.cursor, &update.body);
+        update::write_update(
+            &mut text,
+            update::Update {
+                cursor: update.cursor,
+                previous_made_at: update.previous_made_at,
+                body: &update.body,
+            },
+        );
     }
     if !passing.is_empty() {
-        let not_logged = Cursor { id: 0, made_at: 0 };
-        update::write_update(&mut text, not_logged, passing.as_str());
+        let not_logged = update::Update {
+            cursor: Cursor { id: 0, made_at: 0 },
+            previous_made_at: 0,
+            body: passing.as_str(),
+        };
+        update::write_update(&mut text, not_logged);
     }
     let text = outcome.write(&text).map_err(Error::Frame)?;
     Ok(Answer::written(
@@ -222,9 +233,9 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
     ))
 }
 
-/// The queues that were asked for, all in which somebody waits if the sidecar starts anew, and with a beat, which has
-/// no commands, those that have changed. Where there are commands the sidecar asks for the latter when it needs them:
-/// many exchanges follow each other then, and queues may be long.
+/// The queues for the answer: those asked for, all queues with requests if the sidecar starts anew, and, at a beat (no
+/// commands), the changed ones. With commands, exchanges follow each other closely and queues may be long, so the
+/// sidecar asks for changed queues itself.
 fn queues(
     connection: &Connection,
     exchange: &Exchange,
@@ -244,7 +255,7 @@ fn queues(
     Ok(queues.collect::<Result<_, _>>()?)
 }
 
-/// The queues that an update names. They stand before all deliveries.
+/// The queues that an update names. They precede all deliveries.
 fn changed_queues(body: &str) -> impl Iterator<Item = i64> {
     update::entries(body).map_while(|entry| match entry {
         Ok(Entry::Queue(agency_id)) => Some(agency_id),

@@ -1,7 +1,7 @@
-//! What clients see of chats and messages (contract 1.5), and the frames that carry it (contract 5.5).
+//! Chats and messages as clients see them (contract 1.5), and the frames that carry them (contract 5.5).
 //!
-//! A function whose name is a frame's type makes a reply to whoever asked. A function that takes a [`Body`] adds the
-//! frames that tell the parties what has happened.
+//! A function named like a frame's type makes a reply to the asking connection. A function that takes a [`Body`] adds
+//! frames for the parties of a chat.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::store::chats::{Chat, State};
 use crate::store::messages::{Message, Saved};
 
-/// What whoever asked is answered.
+/// The reply to the asking connection.
 pub(crate) type Reply = Option<Box<RawValue>>;
 
 /// How to reach a participant.
@@ -23,15 +23,19 @@ pub(crate) struct Contact {
     pub id: i64,
     pub email: String,
     pub phone_number: String,
+    /// Of guests who have said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Contact {
-    /// What this service knows; nothing, when the account is gone.
+    /// The contact details stored here; `None` when the account is gone.
     pub(crate) fn kept(chat: &Chat) -> Option<Contact> {
         chat.contact.as_ref().map(|contact| Contact {
             id: chat.participant_id,
             email: contact.email.clone(),
             phone_number: contact.phone_number.clone(),
+            name: contact.name.clone(),
         })
     }
 }
@@ -101,7 +105,7 @@ struct Number<'a> {
     system: bool,
 }
 
-/// A message in a list; where protocol 2 is spoken with its number.
+/// A message in a list; in protocol 2 with its number.
 #[derive(Serialize)]
 pub(crate) struct MessageBody<'a> {
     #[serde(flatten)]
@@ -144,7 +148,7 @@ impl<'a> Number<'a> {
     }
 }
 
-/// What protocol 2 adds to a chat of one's own.
+/// What protocol 2 adds to a chat in `chats`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
@@ -152,6 +156,8 @@ struct Progress {
     last_seq: i64,
     read_seq: i64,
     own_read_seq: i64,
+    #[serde(flatten)]
+    press: Press,
 }
 
 impl Progress {
@@ -169,6 +175,29 @@ impl Progress {
             last_seq: chat.last_seq,
             read_seq,
             own_read_seq,
+            press: Press::new(chat),
+        }
+    }
+}
+
+/// What the press said besides, where protocol 2 is spoken.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Press {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy_start: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position_at_start: Option<String>,
+}
+
+impl Press {
+    fn new(chat: &Chat) -> Press {
+        Press {
+            kind: chat.kind.clone(),
+            accuracy_start: chat.accuracy_start,
+            position_at_start: chat.position_at_start.map(clock::format),
         }
     }
 }
@@ -261,8 +290,8 @@ pub(crate) fn said(body: &mut Body, chat: &Chat, message: &Message) -> Result<()
     show_message(body, &parties(chat), message)
 }
 
-/// Both parties see that an organizer has the chat. To the participant of a chat that waited again it is no new chat,
-/// but one that goes on, and clients of the contract must not see `new_chat` twice.
+/// Both parties see that an organizer has the chat. For the participant of a re-queued chat the chat goes on: clients
+/// of the contract must not see `new_chat` twice.
 pub(crate) fn started(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     let (frame, shared) = new_chat(chat)?;
     if chat.has_been_requeued {
@@ -280,14 +309,22 @@ pub(crate) fn closed(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     Ok(())
 }
 
-/// The participant has taken back a request that waited again. Its organizer has seen the chat go already.
+/// The participant, a guest before, has signed in to an account, to which the chat is new. Its connections have not
+/// seen it yet.
+pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+    let (frame, shared) = new_chat(chat)?;
+    body.deliver(&[participant(chat)], Frame::extended(&frame, shared));
+    Ok(())
+}
+
+/// The participant has taken back a re-queued request. Its organizer has already seen the chat go.
 pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
     Ok(())
 }
 
-/// A colleague has the chat now. An organizer who had it and speaks only the contract sees the chat close, which is
-/// the one way that such a client knows.
+/// A colleague has the chat now. If the organizer who had it uses the contract, they see the chat close, which is the
+/// only frame for this that such a client knows.
 pub(crate) fn transferred(body: &mut Body, chat: &Chat, note: &Message, from: i64) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -310,7 +347,7 @@ pub(crate) fn transferred(body: &mut Body, chat: &Chat, note: &Message, from: i6
     Ok(())
 }
 
-/// The chat waits again. An organizer who is there after all sees it go.
+/// The chat waits again. If its organizer is still connected, they see it go.
 pub(crate) fn requeued(body: &mut Body, chat: &Chat, note: &Message) -> Result<(), Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -335,7 +372,7 @@ pub(crate) fn requeued(body: &mut Body, chat: &Chat, note: &Message) -> Result<(
     Ok(())
 }
 
-/// Tells organizers who know only the contract why a chat of theirs is gone.
+/// Tells organizers with clients of the contract why their chat is gone.
 pub(crate) fn lost_chat(body: &mut Body, organizer_ids: &[i64]) -> Result<(), Error> {
     #[derive(Serialize)]
     struct Info {
@@ -388,13 +425,13 @@ pub(crate) fn read(body: &mut Body, chat: &Chat, by: Realm, seq: i64) -> Result<
     Ok(())
 }
 
-/// How every text that shows how to reach a participant begins to do so. It stands for nothing else: inside of a JSON
-/// string its quotes would be escaped.
+/// The beginning of a participant's contact details in a frame. It cannot occur inside a JSON string, where its quotes
+/// would be escaped.
 pub(crate) fn contact_mark(participant_id: i64) -> String {
     format!("\"participant\":{{\"id\":{participant_id},")
 }
 
-/// Replaces how to reach a participant by nothing. The text keeps its length, because updates tell the lengths of their
+/// Blanks a participant's contact details. The text keeps its length, because updates contain the lengths of their
 /// parts.
 pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String, Error> {
     const NAME: usize = "\"participant\":".len();
@@ -403,6 +440,7 @@ pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String,
         id: participant_id,
         email: String::new(),
         phone_number: String::new(),
+        name: None,
     };
     let blank = serde_json::to_string(&blank).map_err(Error::Frame)?;
     let blank = blank.strip_suffix('}').unwrap_or(&blank);
@@ -429,9 +467,12 @@ fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
     #[serde(rename_all = "camelCase")]
     struct More {
         last_seq: i64,
+        #[serde(flatten)]
+        press: Press,
     }
     let more = More {
         last_seq: chat.last_seq,
+        press: Press::new(chat),
     };
     extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
 }
@@ -451,7 +492,7 @@ fn show_message(body: &mut Body, to: &[User], message: &Message) -> Result<(), E
     Ok(())
 }
 
-/// A text for people, and where protocol 2 is spoken what it means to a program and which message it is about.
+/// A text for people. Protocol 2 adds a code and the id of the message.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Text<'a> {
@@ -488,7 +529,7 @@ fn text(kind: &str, payload: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(&Whole { kind, payload }).map_err(Error::Frame)
 }
 
-/// A frame with what protocol 2 adds to it, and how many bytes of it the contract's frame shares.
+/// A frame extended for protocol 2, and the length of the part that it shares with the contract's frame.
 fn extended(kind: &str, payload: &impl Serialize, more: &impl Serialize) -> Result<(String, usize), Error> {
     let mut frame = text(kind, payload)?;
     let more = serde_json::to_string(more).map_err(Error::Frame)?;
@@ -544,10 +585,14 @@ mod tests {
             contact: Some(chats::Contact {
                 email: "p@example.org".to_owned(),
                 phone_number: "+48555000111".to_owned(),
+                name: None,
             }),
             state: State::Active,
             lat_start: Some(0.0),
             lng_start: None,
+            accuracy_start: None,
+            position_at_start: None,
+            kind: None,
             time_start: 1_777_629_600_120,
             time_end: None,
             last_seq: 7,

@@ -1,5 +1,5 @@
-//! Ids of chats and messages: 24 hexadecimal digits (contract 1.5), the time in front so that they grow, the rest
-//! random.
+//! Ids of chats and messages: 24 hexadecimal digits (contract 1.5): the time first, so that they grow, then random
+//! ones.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub(crate) fn new(now: Millis) -> Result<String, Error> {
     Ok(assemble(now, random))
 }
 
-/// So many new ids, with one call for random numbers.
+/// Several new ids, with one call for random numbers.
 pub(crate) fn several(now: Millis, count: usize) -> Result<Vec<String>, Error> {
     let mut random = vec![[0; 6]; count];
     getrandom::fill(random.as_flattened_mut()).map_err(Error::Random)?;
@@ -32,7 +32,7 @@ fn assemble(now: Millis, random: [u8; 6]) -> String {
     id
 }
 
-/// Whether a text could be an id at all.
+/// Whether a text has the form of an id.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 24
         && text

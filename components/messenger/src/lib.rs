@@ -2,13 +2,14 @@
 //!
 //! Contract 5. Sockets live in the sidecars, which bring the frames of clients and read the log of updates
 //! (`exchange`). The archives are REST (`archive`). Presses come from the participant service (`requests`). A request
-//! is a chat that waits, so every claim is one statement, and all state is in SQLite, so any number of hosts and
+//! is a chat that waits, so taking one is a single statement. All state is in SQLite, so any number of hosts and
 //! sidecars can serve the same chat.
 
 mod access;
 mod archive;
 mod authentication;
 mod commands;
+mod description;
 mod error;
 mod exchange;
 mod frames;
@@ -33,7 +34,7 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "messenger";
 
-/// Clients send no bodies here; batches made by our own services have their own bounds.
+/// Clients send no bodies here; batches from our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
@@ -57,7 +58,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
-        .with("access-control-expose-headers", "Retry-After")
+        .with("access-control-expose-headers", "Retry-After,Link")
         .into_response()
 }
 
@@ -69,7 +70,7 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 5.1), and below the line what only our own services may call.
+/// Every route of the service (contract 5.1), and below the line the routes for our own services.
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
@@ -83,6 +84,8 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "requests"] => requests::enqueue(request),
         "GET" ["internal", "standings"] => requests::list_standings(request),
         "POST" ["internal", "cancellations"] => requests::cancel(request),
+        "POST" ["internal", "amendments"] => requests::amend(request),
+        "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
@@ -91,7 +94,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
 }
 
-/// What one of our own services sends.
+/// Parses the body of a call from one of our own services.
 fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
     serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
 }

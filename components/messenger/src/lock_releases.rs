@@ -1,7 +1,7 @@
-//! Releasing the locks of closed requests at the participant service: at once, and otherwise again and again.
+//! Releases the locks of closed requests at the participant service, and retries until that succeeds.
 //!
-//! Both sides see `closed_chat` when the lock is released, so that the participant may ask again by then. If it
-//! cannot be released now, they see it all the same. By then the archive has the chat (contract 5.6).
+//! Both sides see `closed_chat` when the lock is released, so that the participant may press again then. If the first
+//! try fails, they see it at once. In both cases the archive already has the chat (contract 5.6).
 
 use service::clock::Millis;
 use service::database::{Connection, transaction};
@@ -19,16 +19,16 @@ use crate::store::updates;
 /// try may take.
 const FIRST_RETRY: Millis = 5_000;
 
-/// How many releases one round takes along.
+/// The most releases in one call.
 const ROUND: i64 = 500;
 
-/// Notes that a lock is to be released. To be called in the transaction of the closing.
+/// Adds a lock to release. Call it in the transaction that closes the chat.
 pub(crate) fn remember(connection: &Connection, release: &Release) -> Result<(), Error> {
     Ok(lock_releases::add(connection, release, FIRST_RETRY)?)
 }
 
-/// Releases the locks of chats that have just been closed, and shows that they are closed. Once a release has failed,
-/// nobody waits for one: it is left to the tick. Returns the update that was written.
+/// Releases the locks of chats that have just been closed, and shows that they are closed. While a failed release is
+/// pending, no exchange waits for another: the tick retries them. Returns the update that was written.
 pub(crate) fn release_closed(connection: &Connection, releases: &[Release]) -> Result<Option<i64>, Error> {
     if releases.is_empty() {
         return Ok(None);
@@ -83,7 +83,7 @@ fn request_ids(releases: &[Release]) -> Vec<String> {
         .collect()
 }
 
-/// Shows `closed_chat` for those of the requests for which nobody has done so yet.
+/// Shows `closed_chat` for the requests that are not announced yet.
 fn announce(connection: &Connection, request_ids: &[String]) -> Result<Option<i64>, Error> {
     let mut body = Body::default();
     let taken = lock_releases::take_announcements(connection, request_ids)?;

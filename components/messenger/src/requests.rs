@@ -1,21 +1,23 @@
-//! Requests for help: the participant service brings them, asks where they are, and takes them back.
+//! Requests for help: the participant service delivers them, asks for their place in the queue, and cancels them.
 
 use http::StatusCode;
 use service::clock;
 use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
 use service::internal::{
-    Cancellation, Cancelled, ContactChanges, HelpRequest, HelpRequests, Standing, Standings,
+    AmendOutcome, Amended, Amendment, Cancellation, Cancelled, ContactChange, ContactChanges, HandOver,
+    HandOvers, HelpRequest, HelpRequests, Progress, Standing, Standings,
 };
 use sidecar_api::update::Body;
+use sidecar_api::{Realm, User};
 
 use crate::error::Error;
 use crate::store::contacts::Kept;
 use crate::store::queue::{self, Arrival, Place};
-use crate::store::{chats, contacts, updates};
-use crate::{access, body, frames, ids, json, store};
+use crate::store::{chats, contacts, hand_overs, updates};
+use crate::{access, body, commands, description, frames, ids, json, store};
 
-/// `POST /internal/requests`: stores presses. Once it has answered they are in their queues.
+/// `POST /internal/requests`: stores presses. After the answer they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let HelpRequests { requests } = body(request)?;
@@ -24,13 +26,8 @@ pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// The prefix is shown to people (contract 5.6).
 fn arrival(request: HelpRequest) -> Result<Arrival, Error> {
-    let first_message = if request.description.is_empty() {
-        String::new()
-    } else {
-        format!("Problem description: {}", request.description)
-    };
+    let first_message = description::compose(request.kind.as_deref(), &request.description);
     let now = clock::now();
     Ok(Arrival {
         request,
@@ -54,28 +51,36 @@ pub(crate) fn list_standings(request: &Request) -> Result<Answer, Error> {
 }
 
 fn standings(connection: &Connection, ids: &[&str]) -> Result<Vec<Option<Standing>>, Error> {
-    let standing = |place| match place {
-        Some(Place::Waiting { agency_id, ahead }) => Ok(Some(Standing::Waiting {
-            ahead,
-            estimate: queue::estimate(connection, agency_id)?,
-        })),
-        Some(Place::Active) => Ok(Some(Standing::Active)),
-        None => Ok(None),
+    let standing = |open: queue::Open| {
+        let progress = match open.place {
+            Place::Waiting { agency_id, ahead } => Progress::Waiting {
+                ahead,
+                estimate: queue::estimate(connection, agency_id)?,
+            },
+            Place::Active => Progress::Active,
+        };
+        let own_words = description::own_words(open.kind.as_deref(), &open.first_message).to_owned();
+        Ok::<_, Error>(Standing {
+            progress,
+            chat_id: open.chat_id,
+            kind: open.kind,
+            description: own_words,
+        })
     };
     queue::places(connection, ids)?
         .into_iter()
-        .map(standing)
+        .map(|open| open.map(standing).transpose())
         .collect()
 }
 
-/// `POST /internal/cancellations`: takes a request back, unless an organizer has it. Its lock is released in any
-/// case, even if the participant service does not live to do so.
+/// `POST /internal/cancellations`: takes a request back, unless an organizer has it. The messenger also releases its
+/// lock, since the participant service may die before it does.
 pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Cancellation { request_id } = body(request)?;
     let connection = store::open()?;
     let cancelled = transaction(&connection, |connection| {
-        // One that waited again is open to its participant.
+        // A re-queued chat is still open to its participant.
         let open = chats::waiting_again(connection, &request_id)?;
         let cancelled = queue::cancel(connection, &request_id)?;
         let mut update = Body::default();
@@ -88,8 +93,90 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Cancelled { cancelled }))
 }
 
-/// `POST /internal/contacts`: notes how participants can be reached now, and forgets those who have deleted their
-/// accounts.
+/// `POST /internal/amendments`: adds to a request what its participant says after the press, for as long as nobody has
+/// seen it. Later it is a message of the chat.
+pub(crate) fn amend(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let amendment: Amendment = body(request)?;
+    let message_id = ids::new(clock::now())?;
+    let outcome = transaction(&store::open()?, |connection| {
+        let Some(found) = queue::find_amendable(connection, &amendment.request_id)? else {
+            return Ok::<_, Error>(AmendOutcome::Unknown);
+        };
+        if found.is_started {
+            return Ok(AmendOutcome::Started);
+        }
+        let before = description::own_words(found.kind.as_deref(), &found.first_message);
+        let kind = amendment.kind.as_deref().or(found.kind.as_deref());
+        let now = amendment.description.as_deref().unwrap_or(before);
+        let first_message = description::compose(kind, now);
+        queue::amend(connection, &amendment, kind, &message_id, &first_message)?;
+        Ok(AmendOutcome::Amended)
+    })?;
+    Ok(json(StatusCode::OK, &Amended { outcome }))
+}
+
+/// `POST /internal/hand-overs`: gives the chats of guests to the accounts they have signed in to.
+pub(crate) fn hand_over(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let HandOvers { hand_overs } = body(request)?;
+    transaction(&store::open()?, |connection| {
+        hand_overs
+            .iter()
+            .try_for_each(|hand_over| hand_over_chats(connection, hand_over))
+    })?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+/// The account's connections see the open chats appear, and both sides read who it is. Nothing of it is undone if the
+/// account is gone already: then the requests leave the queues, as the account's own have.
+fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), Error> {
+    let HandOver {
+        guest_id,
+        account_id,
+        contact,
+    } = hand_over;
+    let user = |id: i64| User {
+        realm: Realm::Participant,
+        id,
+    };
+    // The account may be another guest's, who has signed in as well.
+    let owner = hand_overs::owner(connection, *account_id)?;
+    let mut update = Body::default();
+    for agency_id in hand_overs::agencies_waited_for(connection, *guest_id)? {
+        update.queue_changed(agency_id);
+    }
+    if contact.is_some() {
+        let change = ContactChange {
+            participant_id: *account_id,
+            contact: contact.clone(),
+        };
+        contacts::update(connection, &[change])?;
+    }
+    let handed_over: Vec<String> = chats::open_of(connection, user(*guest_id))?
+        .into_iter()
+        .map(|chat| chat.id)
+        .collect();
+    hand_overs::hand_over(connection, *guest_id, owner)?;
+    if contact.is_none() {
+        contacts::forget(connection, &[*account_id])?;
+    }
+    for chat in chats::open_of(connection, user(owner))? {
+        if !handed_over.contains(&chat.id) {
+            continue;
+        }
+        frames::handed_over(&mut update, &chat)?;
+        if let Some(contact) = contact {
+            let text = format!("Mayday: the guest has signed in as {}.", contact.email);
+            let note = commands::write_note(connection, &chat, text, clock::now())?;
+            frames::said(&mut update, &chat, &note)?;
+        }
+    }
+    updates::append(connection, &update)?;
+    Ok(())
+}
+
+/// `POST /internal/contacts`: updates contact details, and forgets participants who have deleted their accounts.
 pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let ContactChanges { changes } = body(request)?;
@@ -105,7 +192,7 @@ pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Removes how to reach a participant from frames that are kept for a while.
+/// Removes a participant's contact details from frames that are kept for a while.
 fn forget_kept_texts(connection: &Connection, participant_id: i64) -> Result<(), Error> {
     if !contacts::was_shown_lately(connection, participant_id)? {
         return Ok(());

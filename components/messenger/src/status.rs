@@ -1,4 +1,4 @@
-//! How the service is.
+//! The service's readiness and size.
 
 use http::StatusCode;
 use service::door::{Answer, Request};
@@ -16,7 +16,7 @@ pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// `GET /internal/status`: how large the database is, for the sidecars' metrics.
+/// `GET /internal/status`: the size of the database, for the sidecars' metrics.
 pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;

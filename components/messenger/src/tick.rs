@@ -1,4 +1,4 @@
-//! The tick: what is done every second, whoever asks for it.
+//! The tick: the work that is due every second.
 
 use http::StatusCode;
 use service::clock::{self, Millis};
@@ -21,8 +21,7 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Gives the chats that nobody looks after back to the queue, notes which waits are estimated anew, and forgets what
-/// is old.
+/// Re-queues unattended chats, marks queues whose estimate has changed, and deletes old rows.
 fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
     updates::forget_old(connection)?;
     attendance::forget_old(connection)?;

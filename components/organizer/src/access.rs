@@ -1,4 +1,4 @@
-//! Who may call (contract 2.2, 2.6, 2.7 and 3.1).
+//! Authentication and authorization of callers (contract 2.2, 2.6, 2.7 and 3.1).
 
 use service::clock::Millis;
 use service::database::{Connection, transaction};
@@ -10,7 +10,7 @@ use crate::store::agencies::Agency;
 use crate::store::users::{self, Role, User};
 use crate::tokens::{self, Token};
 
-/// What a route asks of its caller.
+/// The role that a route requires.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     /// Any valid token.
@@ -34,21 +34,21 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The agency the caller acts for. An administrator without preview acts for none, and so sees and changes nothing
-    /// there.
+    /// The agency the caller acts for. An administrator without preview acts for none, and so cannot see or change any
+    /// agency's data.
     pub(crate) fn agency(&self) -> Result<&Agency, Error> {
         self.agency
             .as_ref()
             .ok_or_else(|| Error::BadRequest("choose an agency first".to_owned()))
     }
 
-    /// Its id.
+    /// The id of that agency.
     pub(crate) fn agency_id(&self) -> Result<i64, Error> {
         self.agency().map(|agency| agency.id)
     }
 
-    /// Makes a change and its record in one transaction. It looks the caller up again in there: a caller who has been
-    /// signed out, demoted or removed since the request came in changes nothing.
+    /// Makes a change and its record in one transaction, which authorizes the caller again: a caller who was signed
+    /// out, demoted or removed since the request came in changes nothing.
     pub(crate) fn change<T>(
         &self,
         connection: &Connection,
@@ -59,21 +59,21 @@ impl Caller {
         })
     }
 
-    /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
-    /// was issued, which may have been in this very millisecond.
+    /// The time to store for the caller's sign-out: now by the database's clock, but later than the issue of the
+    /// caller's own token, which may have been in the same millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
         now.max(self.token.issued_at + 1)
     }
 }
 
-/// Admits a caller who meets the need. Runs before the body is read, so that 403 wins over 400.
+/// Admits a caller with the required role. Runs before the body is read, so that 403 wins over 400.
 pub(crate) fn admit(connection: &Connection, request: &Request, need: Need) -> Result<Caller, Error> {
     let token = request.bearer().ok_or(Error::Forbidden)?;
     let token = tokens::read(token)?.ok_or(Error::Forbidden)?;
     known(connection, token, need)
 }
 
-/// The user a token speaks for, if it is valid right now.
+/// The user of a token, if it is valid now.
 pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<User>, Error> {
     match tokens::read(token)? {
         Some(token) => Ok(honoured(connection, token)?.map(|(user, _)| user)),
@@ -103,8 +103,8 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
     }
 }
 
-/// What makes a token valid beside its signature and its time (contract 2.2): it was issued after the user's last
-/// sign-out, and the user's agency is approved, unless the user is an administrator.
+/// The user of a token, if it was issued after the user's last sign-out, and the user's agency is approved or the user
+/// is an administrator (contract 2.2). Signature and times are already checked.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>)>, Error> {
     let found = users::find_with_agency(connection, token.user_id)?;
     Ok(found.filter(|(user, agency)| {

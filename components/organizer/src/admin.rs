@@ -28,7 +28,7 @@ pub(crate) fn show_agency(request: &Request, id: &str) -> Result<Answer, Error> 
     Ok(json(StatusCode::OK, &agency))
 }
 
-/// `PATCH /admin/agencies/:id/verify`. An empty body changes nothing and is on record all the same.
+/// `PATCH /admin/agencies/:id/verify`. An empty body changes nothing, but is recorded.
 pub(crate) fn verify_agency(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
@@ -59,7 +59,7 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     ListQuery::read(request)?.answer(|page| users::list_admins(&connection, page))
 }
 
-/// `GET /admin/users/:id`: anybody.
+/// `GET /admin/users/:id`: any user.
 pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;
@@ -75,7 +75,7 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     create(request, &connection, &caller, |_| Ok(None))
 }
 
-/// `PATCH /admin/users/:id`: anybody whom the caller may manage.
+/// `PATCH /admin/users/:id`: any user whom the caller may manage.
 pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
@@ -91,7 +91,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
-/// `DELETE /admin/users/:id`: anybody whom the caller may manage.
+/// `DELETE /admin/users/:id`: any user whom the caller may manage.
 pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;

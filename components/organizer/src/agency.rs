@@ -1,4 +1,4 @@
-//! Agencies, as their own people see them (contract 3.4, "Agency").
+//! Agencies, for their own users (contract 3.4, "Agency").
 
 use http::StatusCode;
 use service::database::{self, transaction};
@@ -12,7 +12,7 @@ use crate::store::agencies::{self, AgencyEdits, AgencyWithSettings, SettingsEdit
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, Role};
 use crate::store::{self, removal};
-use crate::users::Person;
+use crate::users::{PHONE_RULES, Person};
 
 const NAME_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(200)];
 const ADDRESS_RULES: &[Rule] = &[Rule::Text, Rule::NotEmpty, Rule::MaxLength(400)];
@@ -89,7 +89,7 @@ pub(crate) fn delete_agency(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &agency))
 }
 
-/// `GET /agency/settings`. The contract has no settings, so they are not among an agency's fields.
+/// `GET /agency/settings`. The contract does not have them, so they are not fields of the agency.
 pub(crate) fn show_settings(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
@@ -104,6 +104,7 @@ pub(crate) fn edit_settings(request: &Request) -> Result<Answer, Error> {
     let mut form = Form::read(request)?;
     let edits = SettingsEdits {
         max_open_chats: form.nullable_integer("maxOpenChats", 1, MOST_OPEN_CHATS),
+        help_phone_number: form.nullable_text("helpPhoneNumber", PHONE_RULES),
     };
     form.finish()?;
 

@@ -1,20 +1,20 @@
 //! The chain that makes the record tamper-evident: each row carries a hash of its content and of the row before it in
 //! its agency.
 //!
-//! A hash that somebody keeps elsewhere shows later whether its row, or any row before it, has been changed, moved or
-//! removed. All hashes are SHA-256, written as 64 lower-case hex digits:
+//! With a hash kept elsewhere, anybody can check later whether its row, or any row before it, has been changed, moved
+//! or removed. All hashes are SHA-256, written as 64 lower-case hex digits:
 //!
 //!     seal = sha256(salt + newline + value)
 //!     hash = sha256(lines, joined by newlines: the hash of the row before, entityClass, entityId, type, changedAt,
 //!                   userId, agencyId, sha256(blankValue, or value where there is none), seal)
 //!
-//! `changedAt` stands as answers show it; what is null, and the hash before the first row, is an empty line. No part
-//! has a newline in it, JSON least of all, so nothing can be moved from one part to the next. The row's id is left out,
-//! since its place is what counts.
+//! `changedAt` has the form of answers. Null values, and the hash before the first row, are empty lines. No part
+//! contains a newline, so content cannot move from one part to the next. The row's id is not hashed, because only its
+//! place counts.
 //!
-//! A row about a person has a `blankValue` beside its value, the same without personal data, and a random salt. When
-//! the person is deleted, the value becomes the blank one and the salt goes. Both were hashed from the start, so the
-//! chain still holds, and without the salt nobody can find out from the seal what was there.
+//! A row about a person also has a `blankValue`, its value without personal data, and a random salt. When the person is
+//! deleted, the value becomes the blank one and the salt is deleted. Both values were hashed from the start, so the
+//! chain still holds. Without the salt nobody can guess the deleted value from the seal.
 
 use serde::Serialize;
 use service::clock::{self, Millis};
@@ -37,7 +37,7 @@ pub(crate) struct Changelog {
     pub agency_id: Option<i64>,
 }
 
-/// What proves a row: the columns from which the chain can be checked.
+/// The proof of a row: the columns from which the chain can be checked.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Proof {
@@ -119,9 +119,9 @@ mod tests {
         proof
     }
 
-    /// Computed with another program, from the description above.
+    /// Computed with another program from the description above.
     #[test]
-    fn the_hash_is_what_the_description_says() {
+    fn the_hash_follows_the_description() {
         let expected = "3eb7af1b09206954080773f8d59c6721507081f5b59183c588fc36505e2f159b";
         assert_eq!(sealed(&row()).hash, expected);
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_is_noticed() {
+    fn every_change_of_a_row_is_detected() {
         let changes: [fn(&mut Changelog, &mut Proof); 12] = [
             |row, _| row.entity_id = 4,
             |row, _| row.entity_class = "Agency".to_owned(),
@@ -155,7 +155,7 @@ mod tests {
             |row, _| row.value_after = None,
             |_, proof| proof.blank_value = None,
             |row, proof| {
-                // All of the value goes over to the salt.
+                // Moves the whole value into the salt.
                 let moved = row.value_after.take().unwrap();
                 proof.salt = proof.salt.take().map(|salt| format!("{salt}{moved}"));
             },

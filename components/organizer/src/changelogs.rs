@@ -1,4 +1,4 @@
-//! The record, as agencies and administrators read it (contract 3.4), and whether it holds.
+//! The record of changes, for agencies and administrators (contract 3.4), and its verification.
 
 use http::StatusCode;
 use service::database::{Connection, snapshot};
@@ -36,7 +36,7 @@ pub(crate) fn verify_chain(request: &Request) -> Result<Answer, Error> {
     verify(&connection, Some(caller.agency_id()?))
 }
 
-/// `GET /agency/changelogs/chain`: the agency's record with all that it takes to check it elsewhere.
+/// `GET /agency/changelogs/chain`: the agency's record with the proofs to check it elsewhere.
 pub(crate) fn list_chain(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Owner)?;
@@ -62,8 +62,8 @@ pub(crate) fn show_admin_changelog(request: &Request, id: &str) -> Result<Answer
     Ok(json(StatusCode::OK, &changelog))
 }
 
-/// `GET /admin/changelogs/verify`: the same for what was done outside of any agency, or, with `agencyId`, for an
-/// agency's chain, which outlives the agency.
+/// `GET /admin/changelogs/verify`: the same for changes outside of any agency, or, with `agencyId`, for an agency's
+/// chain, which outlives the agency.
 pub(crate) fn verify_admin_chain(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;
@@ -79,7 +79,7 @@ pub(crate) fn list_admin_chain(request: &Request) -> Result<Answer, Error> {
     query.answer(|page| changelogs::list_of_chain(&connection, agency_id, page))
 }
 
-/// Reads the chain as it is at one moment. That takes no lock from anybody: readers see a snapshot.
+/// Verifies a snapshot of the chain, which blocks no writer.
 fn verify(connection: &Connection, agency_id: Option<i64>) -> Result<Answer, Error> {
     let verdict = snapshot(connection, |connection| changelogs::verify(connection, agency_id))?;
     Ok(json(StatusCode::OK, &verdict))

@@ -85,7 +85,7 @@ pub(crate) fn edit_comment(request: &Request, id: &str) -> Result<Answer, Error>
     Ok(json(StatusCode::OK, &comment))
 }
 
-/// `DELETE /agency/comments/:id`, for everybody in the agency.
+/// `DELETE /agency/comments/:id`, for every user of the agency.
 pub(crate) fn delete_comment(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;

@@ -98,7 +98,7 @@ pub(crate) fn delete_contact(request: &Request, id: &str) -> Result<Answer, Erro
     Ok(json(StatusCode::OK, &contact))
 }
 
-/// Without the agency, unlike the others (contract 8).
+/// The text does not name the agency, unlike those of other resources (contract 8).
 fn not_found(id: i64) -> Error {
     Error::NotFound(format!("Contact with id {id} not found"))
 }

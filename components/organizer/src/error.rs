@@ -1,4 +1,4 @@
-//! What can go wrong, by what a client can do about it, and the body it becomes (contract 2.5).
+//! The errors, by what a client can do about them, and their bodies (contract 2.5).
 
 use http::StatusCode;
 use service::credentials::CheckError;
@@ -11,10 +11,10 @@ use crate::json;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Input that breaks rules, one line each.
+    /// Invalid input, with a line for each broken rule.
     #[error("invalid input: {}", .0.join("; "))]
     Invalid(Vec<String>),
-    /// A request that cannot be carried out; the text says why.
+    /// A request that cannot be carried out; the text gives the reason.
     #[error("{0}")]
     BadRequest(String),
     /// No valid credentials.
@@ -23,10 +23,10 @@ pub(crate) enum Error {
     /// Only the author may edit a comment.
     #[error("Only the author can update his comment")]
     NotTheAuthor,
-    /// Too many wrong passwords; after so many seconds the next may be tried.
+    /// Too many wrong passwords; the next attempt may come after this many seconds.
     #[error("too many failed attempts, try again later")]
     TooManyAttempts { retry_after: i64 },
-    /// Valid credentials that do not allow this; the text says why.
+    /// Valid credentials that do not permit this; the text gives the reason.
     #[error("{0}")]
     NotAllowed(&'static str),
     /// No service key at all.
@@ -34,7 +34,7 @@ pub(crate) enum Error {
     NoServiceKey,
     #[error("invalid api key")]
     WrongServiceKey,
-    /// What is asked for does not exist for the caller.
+    /// The resource does not exist for the caller.
     #[error("{0}")]
     NotFound(String),
     #[error("Cannot {method} {path}")]

@@ -1,7 +1,7 @@
-//! What a body may hold (contract 3.2): every failure of every field is reported, in the contract's words.
+//! Validation of bodies (contract 3.2): reports every failure of every field, in the contract's words.
 //!
-//! A handler reads its fields from a [`Form`] as if all were well and then calls [`Form::finish`], which refuses the
-//! request if anything was not.
+//! A handler reads all fields from a [`Form`] and then calls [`Form::finish`], which refuses the request if any field
+//! was invalid.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
@@ -45,7 +45,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Reads a body: JSON, or what a browser's form sends. An empty one has no fields.
+    /// Reads a body: JSON, or a URL-encoded form. An empty one has no fields.
     pub(crate) fn read(request: &Request) -> Result<Form, Error> {
         if request.has_media_type("application/x-www-form-urlencoded") {
             return Ok(Form::of(form_fields(&request.body)));
@@ -73,7 +73,7 @@ impl Form {
         }
     }
 
-    /// Reads a field that is an object itself; its lines are reported with this form's.
+    /// Reads a field that is an object; its failures are reported with this form's.
     pub(crate) fn nested<T>(
         &mut self,
         name: &'static str,
@@ -183,7 +183,7 @@ impl Form {
             .map(lenient_integer)
     }
 
-    /// A required role. The placeholder for an invalid one never gets past [`Form::finish`], and has the fewest rights.
+    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::finish`] refuses it.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
@@ -216,7 +216,7 @@ impl Form {
         }
     }
 
-    /// Refuses the request if any field broke any rule, or is not known at all.
+    /// Refuses the request if any field broke a rule or is unknown.
     pub(crate) fn finish(self) -> Result<(), Error> {
         let lines = self.into_lines();
         if lines.is_empty() {
@@ -251,8 +251,8 @@ impl Form {
     }
 }
 
-/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`. Of a field that is repeated,
-/// the first value counts, as it does in a query.
+/// The fields of a form as texts; `owner[email]` is the field `email` of the object `owner`. The first value of a
+/// repeated field counts, as in a query.
 fn form_fields(body: &[u8]) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {
@@ -273,7 +273,7 @@ fn form_fields(body: &[u8]) -> Map<String, Value> {
 fn holds(rule: Rule, value: Option<&Value>) -> bool {
     let text = value.and_then(Value::as_str);
     match rule {
-        // SQLite's own functions end a text at a NUL, so a search would never find the rest.
+        // SQLite's functions end a text at a NUL, so a search would never find the rest.
         Rule::Text => text.is_some_and(|text| !text.contains('\0')),
         Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
         Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
@@ -353,7 +353,7 @@ fn coordinate(value: &Value) -> Option<Coordinate> {
     degrees.is_finite().then_some(Coordinate { degrees, text })
 }
 
-/// An optional sign, digits, and an optional point with more digits. A parser would accept more.
+/// An optional sign, digits, and an optional point with more digits. Rust's parser would accept more.
 fn is_decimal(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -374,8 +374,8 @@ fn is_email(text: &str) -> bool {
     !text.contains(['<', '>']) && email::is_address(text, options)
 }
 
-/// Valid for its country, whose code follows the only `+`. The parser would skip any other characters between the
-/// digits.
+/// A number that is valid for its country, whose code follows the only `+`. The parser alone would skip any other
+/// characters between digits.
 fn is_phone(text: &str) -> bool {
     let is_written_so = |c: char| c.is_ascii_digit() || " -().".contains(c);
     text.strip_prefix('+')
@@ -383,7 +383,7 @@ fn is_phone(text: &str) -> bool {
         && phonenumber::parse(None, text).is_ok_and(|number| number.is_valid())
 }
 
-/// With or without a scheme, at a host that looks public.
+/// A URL with or without a scheme, whose host looks public.
 fn is_website(text: &str) -> bool {
     let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric());
     let (scheme, rest) = text
@@ -411,8 +411,8 @@ fn is_website(text: &str) -> bool {
 }
 
 /// An ISO 8601 date or date-time, in the extended or the basic format; without an offset it is UTC (contract 1.2).
-/// Years have four digits, here and in UTC, so that what is answered can be read again. Weeks, and dates without a day,
-/// are refused.
+/// Years must have four digits, here and in UTC, so that this can parse every time in an answer. Weeks, and dates
+/// without a day, are refused.
 pub(crate) fn parse_date(text: &str) -> Option<Millis> {
     let (day, rest) = text
         .split_once(['T', 't', ' '])
@@ -464,7 +464,7 @@ fn is_end_of_day(clock: &str) -> bool {
     rest.is_some_and(|rest| rest.chars().all(|c| matches!(c, '0' | ':' | '.')))
 }
 
-/// The format that a text has. Chrono would take fewer digits, signs and blanks as well.
+/// The format of a text. Chrono alone would also accept fewer digits, signs and blanks.
 fn format_of(text: &str, formats: &[(&str, &'static str)]) -> Option<&'static str> {
     let shape = shape(text);
     let found = formats.iter().find(|(known, _)| *known == shape);
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_accept_and_refuse_as_the_contract_says() {
+    fn rules_accept_and_refuse_by_the_contract() {
         check(
             Rule::Text,
             &texts(&["", "a"]),
@@ -710,7 +710,7 @@ mod tests {
     }
 
     #[test]
-    fn midnight_at_the_end_of_a_day_is_the_next_days_beginning() {
+    fn midnight_at_the_end_of_a_day_begins_the_next_day() {
         let next_day = parse_date("2026-05-02T00:00");
         assert!(next_day.is_some());
         for text in [
@@ -773,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browsers_form_sends_is_read_as_texts() {
+    fn url_encoded_forms_are_read_as_texts() {
         let fields =
             form_fields(b"email=a%40b.pl&email=c&owner[email]=x+y&owner[role]=3&owner[role]=4&empty=");
         let expected =
@@ -782,7 +782,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_emoji_is_no_error() {
+    fn half_an_emoji_is_accepted() {
         let form = Form::from_json(br#"{"content":"party \ud83c"}"#).unwrap();
         assert_eq!(form.fields["content"], "party \u{fffd}");
     }

@@ -1,7 +1,7 @@
 //! The organizer service: agencies, their users and events, administration, and the record of every change.
 //!
-//! Contract 1 to 3. Routes are below, who may call them is decided in `access`, what a body may hold in `form`, and
-//! every question to the database is a function in `store`.
+//! Contract 1 to 3. Routes are below, `access` authorizes callers, `form` validates bodies, and every query of the
+//! database is a function in `store`.
 
 mod access;
 mod admin;
@@ -31,7 +31,7 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "organizer";
 
-/// Contract 3.2. Service routes carry lists made by our own services, which have their own bounds.
+/// Contract 3.2. Routes for services have a larger limit: our own services send lists, and bound them.
 const BODY_LIMIT: usize = 100 * 1024;
 const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -150,7 +150,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
     })
 }
 
-/// Contract 2.9: 204, and whatever headers the browser asks for.
+/// Contract 2.9: 204, allowing all headers that the browser asks for.
 fn preflight(request: &Request) -> Answer {
     let answer = Answer::empty(StatusCode::NO_CONTENT)
         .with("access-control-allow-methods", "GET,HEAD,PUT,PATCH,POST,DELETE")

@@ -1,8 +1,8 @@
 //! Lists and their pages.
 //!
-//! Without `limit` and `cursor` a list is whole (contract 3.4). With one of them it is a page, and while there is more,
-//! a `Link` header (RFC 8288) leads to the next: a reference to resolve against the address of the request, since only
-//! the client knows what stands in front of our paths.
+//! Without `limit` and `cursor` a list is whole (contract 3.4). With one of them it is a page, and if more rows follow,
+//! a `Link` header (RFC 8288) leads to the next page. The link is relative to the request's URL, since only the client
+//! knows the prefix of our paths.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -14,10 +14,10 @@ use crate::form::leading_integer;
 use crate::store::{Identified, Page};
 use crate::{JSON, json};
 
-/// How many rows a page has at most, and how many come from the database at once.
+/// The most rows in a page, and in one read from the database.
 const MAX_LIMIT: usize = 500;
 
-/// What a client asks of a list.
+/// The part of a list that a client asks for.
 pub(crate) struct ListQuery {
     cursor: Option<i64>,
     /// `None` for the whole list.
@@ -52,7 +52,7 @@ impl ListQuery {
         Ok((query, id))
     }
 
-    /// Reads what all lists take, and adds a line for each failure. `filters` are those the list has been asked for.
+    /// Reads the parameters of all lists, and adds a line for each failure. `filters` are the filters in this query.
     pub(crate) fn read_into(
         request: &Request,
         filters: Vec<(&'static str, String)>,
@@ -119,7 +119,7 @@ pub(crate) fn unknown(request: &Request, known: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Refuses a query that has failures.
+/// Refuses a query with failures.
 pub(crate) fn refuse(lines: Vec<String>) -> Result<(), Error> {
     if lines.is_empty() {
         Ok(())
@@ -128,7 +128,7 @@ pub(crate) fn refuse(lines: Vec<String>) -> Result<(), Error> {
     }
 }
 
-/// A whole list may need more memory as rows than the sandbox has, so it is serialized page by page.
+/// The rows of a whole list may need more memory than the sandbox has, so this serializes it page by page.
 fn whole<Row: Identified + Serialize>(
     mut rows: impl FnMut(&Page) -> Result<Vec<Row>, DatabaseError>,
 ) -> Result<Answer, Error> {

@@ -27,7 +27,8 @@ struct SignedIn {
     token: String,
 }
 
-/// `POST /auth/sign-in`. The password is checked before the approval, which only those learn who know the password.
+/// `POST /auth/sign-in`. Checks the password before the agency's approval, so that only those who know the password
+/// learn about the approval.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let mut form = Form::read(request)?;
     let email = form.text("email", EMAIL_RULES);
@@ -55,8 +56,8 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has
-/// become too cheap is replaced.
+/// Whether a password is right for the account with this e-mail. `hash` is absent if there is no account. Replaces a
+/// hash that was made with too little work.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,

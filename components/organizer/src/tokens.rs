@@ -19,14 +19,14 @@ struct Claims {
     exp: i64,
     iss: String,
     aud: [String; 1],
-    /// The moment of issue in milliseconds, by the database's clock. `iat` has whole seconds only, so it cannot tell a
-    /// token that was issued just before a sign-out from one issued just after it. The contract does not have this
+    /// The time of issue in milliseconds, by the database's clock. `iat` has whole seconds only, so it cannot
+    /// distinguish a token issued just before a sign-out from one issued just after it. The contract does not have this
     /// claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat_ms: Option<Millis>,
 }
 
-/// A token that is signed, current and for us. Its user may have signed out since.
+/// A token with a valid signature, times and audience. Its user may have signed out since.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     pub user_id: i64,
@@ -35,7 +35,7 @@ pub(crate) struct Token {
 
 /// Issues a token to a user, as of `issued_at`: a later sign-out revokes it.
 pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
-    // By this host's clock the token may have been issued in the future, and nobody is to wait for that.
+    // The database's clock may be ahead of this host's. The token must be valid here at once.
     let iat = issued_at.min(clock::now()) / 1000;
     let claims = Claims {
         sub: user_id,
@@ -52,14 +52,14 @@ pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
     Ok(format!("{PREFIX}{token}"))
 }
 
-/// Reads a token; `None` unless it is one of ours and current.
+/// Reads a token; `None` unless it is ours and current.
 pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     let Some(jwt) = token.strip_prefix(PREFIX).filter(|jwt| !jwt.contains(':')) else {
         return Ok(None);
     };
     let secrets = settings::with_previous("organizer_jwt_secret", settings::secret)?;
     let mut validation = Validation::new(Algorithm::HS256);
-    // The library's leeway would be one for `exp` as well; the times are checked below instead.
+    // The library's leeway would apply to `exp` as well, so the times are checked below.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.set_issuer(&[ISSUER]);
@@ -81,7 +81,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
 }
 
 impl Claims {
-    /// A token with the contract's claims alone counts as issued at the end of its second: it must work when it was
+    /// A token with only the contract's claims counts as issued at the end of its second, so that it is valid if it was
     /// issued in the same second as the account or its last sign-out (contract 2.2).
     fn issued_at(&self) -> Millis {
         self.iat_ms

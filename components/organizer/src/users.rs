@@ -41,7 +41,7 @@ impl Person {
         person
     }
 
-    /// The account to store. This hashes the password, so never call it in a transaction, which holds the write lock.
+    /// The account to store. Hashes the password, so do not call it in a transaction, which holds the write lock.
     pub(crate) fn into_user(self, connection: &Connection, role: Role) -> Result<NewUser, Error> {
         Ok(NewUser {
             email: self.email,
@@ -68,7 +68,7 @@ pub(crate) fn read_edits(form: &mut Form) -> UserEdits {
     }
 }
 
-/// A role, as forms offer it.
+/// A role, as an option in a form.
 #[derive(Serialize)]
 pub(crate) struct RoleOption {
     key: Role,
@@ -120,8 +120,8 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     ListQuery::read(request)?.answer(|page| users::list_of_agency(&connection, agency_id, page))
 }
 
-/// `GET /agency/users/:id`. An administrator without preview looks up who did what in the record here, and finds
-/// anybody (contract 3.1).
+/// `GET /agency/users/:id`. An administrator without preview finds any user, to look up the actors in the record
+/// (contract 3.1).
 pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
@@ -145,7 +145,7 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     })
 }
 
-/// Creates a user whom the caller may manage, in the agency that `agency_of` finds in the transaction.
+/// Creates a user whom the caller may manage, in the agency that `agency_of` returns in the transaction.
 pub(crate) fn create(
     request: &Request,
     connection: &Connection,
@@ -195,7 +195,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
-/// Edits a user whom the caller may manage, before and after the edit.
+/// Edits a user. The caller must be allowed to manage the user before and after the edit.
 pub(crate) fn edit(
     connection: &Connection,
     caller: &Caller,

@@ -46,6 +46,15 @@ impl Caller {
     }
 }
 
+/// The guest who calls, if the request has the valid token of one.
+pub(crate) fn guest(connection: &Connection, request: &Request) -> Result<Option<Caller>, Error> {
+    let Some(token) = request.bearer().map(tokens::read).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let participant = honoured(connection, token)?.filter(|participant| participant.is_guest);
+    Ok(participant.map(|participant| Caller { participant, token }))
+}
+
 const INVALID_TOKEN: Error = Error::Unauthorized("invalid token");
 
 /// Admits a participant.

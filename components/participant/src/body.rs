@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 
+#[derive(Default)]
 pub(crate) struct Body(Map<String, Value>);
 
 impl Body {
@@ -44,6 +45,11 @@ impl Body {
     pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, Error> {
         let number = |value: &Value| value.as_f64().ok_or_else(|| wrong_type(name, "a number"));
         self.field(name).map(number).transpose()
+    }
+
+    /// Whether a field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
     }
 
     /// The field itself, by its exact name first. Null is as good as absent.

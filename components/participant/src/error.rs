@@ -21,6 +21,9 @@ pub(crate) enum Error {
     /// Too many wrong passwords; after so many seconds the next may be tried.
     #[error("too many failed attempts, try again later")]
     TooManyAttempts { retry_after: i64 },
+    /// Too many guests come from one address; after so many seconds there may be more.
+    #[error("too many guests from this address, try again later")]
+    TooManyGuests { retry_after: i64 },
     #[error("event with id {0} not found")]
     EventNotFound(i64),
     /// There is no open request of the caller's for this event.
@@ -91,7 +94,7 @@ impl Error {
         match self {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::TooManyAttempts { .. } | Error::TooManyGuests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::EventNotFound(_) | Error::RequestNotFound(_) | Error::UnknownRoute => {
                 StatusCode::NOT_FOUND
             }
@@ -114,6 +117,7 @@ impl Error {
             Error::BadRequest(_)
             | Error::Unauthorized(_)
             | Error::TooManyAttempts { .. }
+            | Error::TooManyGuests { .. }
             | Error::EventNotFound(_)
             | Error::RequestNotFound(_)
             | Error::UnknownRoute
@@ -145,7 +149,7 @@ impl Error {
                 log_unavailable(&reason);
                 json(status, &body).with("retry-after", "1")
             }
-            Error::TooManyAttempts { retry_after } => {
+            Error::TooManyAttempts { retry_after } | Error::TooManyGuests { retry_after } => {
                 json(status, &body).with("retry-after", retry_after.to_string())
             }
             _ => json(status, &body),
@@ -157,7 +161,7 @@ impl Error {
 fn log_unavailable(reason: &str) {
     let text = || format!("requests fail because another service does not answer: {reason}");
     let printed = store::open()
-        .and_then(|connection| Ok(notices::print(&connection, "unavailable", notices::MINUTE, text)?));
+        .and_then(|connection| notices::print(&connection, "unavailable", notices::MINUTE, text));
     if let Err(error) = printed {
         eprintln!("{}; {error}", text());
     }

@@ -24,6 +24,9 @@ struct EventBody {
     time_start: String,
     time_end: String,
     agency_id: i64,
+    /// The number that the agency publishes for people who need help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help_phone_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     is_chat_requested: Option<bool>,
 }
@@ -133,6 +136,7 @@ fn body(event: Event, is_chat_requested: Option<bool>) -> EventBody {
         time_start: clock::format(event.time_start),
         time_end: clock::format(event.time_end),
         agency_id: event.agency_id,
+        help_phone_number: event.help_phone_number,
         is_chat_requested,
     }
 }

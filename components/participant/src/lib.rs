@@ -8,6 +8,7 @@ mod body;
 mod contacts;
 mod error;
 mod events;
+mod hand_overs;
 mod help;
 mod outbox;
 mod profile;
@@ -53,7 +54,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
-        .with("access-control-expose-headers", "Retry-After")
+        .with("access-control-expose-headers", "Retry-After,Link")
         .into_response()
 }
 
@@ -69,6 +70,7 @@ fn body_limit(path: &[String]) -> usize {
 /// users and release a lock of `chat-requests`.
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
+        "POST" ["auth", "guest"] => session::make_guest(request),
         "POST" ["auth", "sign-up"] => session::sign_up(request),
         "POST" ["auth", "sign-in"] => session::sign_in(request),
         "POST" ["auth", "sign-out"] => session::sign_out(request),
@@ -84,6 +86,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["chat-requests"] => help::has_pressed(request),
         "POST" ["chat-requests"] => help::press(request),
         "GET" ["chat-requests", "mine"] => help::list_mine(request),
+        "PATCH" ["chat-requests", "mine", event_id] => help::amend(request, event_id),
         "DELETE" ["chat-requests", "mine", event_id] => help::cancel(request, event_id),
         "DELETE" ["chat-requests"] => services::release_lock(request),
 

@@ -47,10 +47,14 @@ fn message(request: HelpRequest) -> desk::HelpRequest {
         event_id: request.event_id,
         agency_id: request.agency_id,
         pressed_at: request.pressed_at,
+        received_at: request.received_at.unwrap_or(request.pressed_at),
+        kind: request.kind,
         description: request.description,
         location: desk::Location {
             lat: request.lat,
             lng: request.lng,
+            accuracy: request.accuracy,
+            measured_at: request.position_at,
         },
         contact: contact(request.contact),
     }
@@ -60,6 +64,7 @@ pub(crate) fn contact(contact: Contact) -> desk::Contact {
     desk::Contact {
         email: contact.email,
         phone_number: contact.phone_number,
+        name: contact.name,
         version: contact.version,
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use service::database::transaction;
+use service::clock::Millis;
+use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
 use service::revocations;
@@ -12,7 +13,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
-use crate::{access, contacts, json, outbox};
+use crate::{access, contacts, hand_overs, json, outbox};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from
 /// `?ids=1,2`.
@@ -83,6 +84,21 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &noted))
 }
 
+/// Deletes guests who have done nothing for long. The messenger forgets them as it forgets everybody.
+fn forget_guests(connection: &Connection) -> Result<(), Error> {
+    let idle = |connection: &Connection| participants::idle_guests(connection, RETENTION, GUESTS_AT_ONCE);
+    // Reading first spares the write lock.
+    if idle(connection)?.is_empty() {
+        return Ok(());
+    }
+    transaction(connection, |connection| {
+        for guest_id in idle(connection)? {
+            participants::delete(connection, guest_id)?;
+        }
+        Ok(())
+    })
+}
+
 fn principal(participant: Participant) -> Principal {
     Principal {
         id: participant.id,
@@ -93,12 +109,21 @@ fn principal(participant: Participant) -> Principal {
     }
 }
 
-/// `POST /internal/tick`, from the dispatcher: delivers what waits in the outbox, and tells the messenger of changed
-/// contacts.
+/// How long a guest with no open request is kept, and how long the key of a press that has ended.
+const RETENTION: Millis = 30 * 24 * 60 * 60 * 1000;
+
+/// How many guests a tick deletes: others wait for the write lock.
+const GUESTS_AT_ONCE: i64 = 50;
+
+/// `POST /internal/tick`, from the dispatcher: delivers what waits in the outbox, tells the messenger of chats that
+/// have changed hands and of changed contacts, and forgets what is old.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
     outbox::deliver_due(&connection)?;
+    hand_overs::tell_due(&connection)?;
+    forget_guests(&connection)?;
     contacts::tell_due(&connection)?;
+    requests::forget_ended(&connection, RETENTION)?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -1,4 +1,5 @@
-//! Signing up, in and out (contract 2.3 and 4).
+//! Signing up, in and out (contract 2.3 and 4), and guests: accounts that a device makes to press help at once. A guest
+//! who signs up keeps the account. A guest who signs in takes along what is open.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -6,13 +7,15 @@ use service::credentials::{self, Claim};
 use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::email::{self, Options};
-use service::password::Hashing;
-use service::throttle::Crowds;
+use service::password::{self, Hashing};
+use service::settings;
+use service::throttle::{self, Crowds};
+use uuid::Uuid;
 
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::{self, NewParticipant, Participant};
-use crate::{access, json, store, tokens};
+use crate::{access, contacts, hand_overs, json, store, tokens};
 
 #[derive(Serialize)]
 struct SignedIn {
@@ -20,8 +23,52 @@ struct SignedIn {
     token: String,
 }
 
+#[derive(Serialize)]
+struct NewGuest {
+    #[serde(flatten)]
+    signed_in: SignedIn,
+    /// The device signs in with it when the token has ended.
+    password: String,
+}
+
+/// Mail to this domain goes nowhere (RFC 2606).
+const GUEST_DOMAIN: &str = "guest.invalid";
+
+/// `POST /auth/guest`: an account without e-mail, for a device that keeps the password. It costs no slow hash, since
+/// the password cannot be guessed.
+pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
+    let body = match request.body.is_empty() {
+        true => Body::default(),
+        false => Body::read(&request.body)?,
+    };
+    let (phone_number, name) = (phone_number(&body)?, name(&body)?);
+
+    let connection = store::open()?;
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret("participant_jwt_secret")?;
+    throttle::admit_guest(&connection, &secret, &address, database::now(&connection)?).map_err(
+        |throttled| Error::TooManyGuests {
+            retry_after: throttled.retry_after,
+        },
+    )?;
+    let (password, password_hash) = password::random()?;
+    let guest = NewParticipant {
+        email: format!("guest-{}@{GUEST_DOMAIN}", Uuid::now_v7()),
+        password_hash,
+        phone_number: phone_number.to_owned(),
+        is_guest: true,
+        name: name.to_owned(),
+    };
+    let user = participants::insert(&connection, &guest)?
+        .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
+    let token = tokens::issue(user.id, user.time_created)?;
+    let signed_in = SignedIn { user, token };
+    Ok(json(StatusCode::CREATED, &NewGuest { signed_in, password }))
+}
+
 /// `POST /auth/sign-up`. The token is as of the account's creation, which is also its last sign-out, so it works at
-/// once.
+/// once. With a guest's token the guest's account becomes the new one, whose open requests and chats stay. The guest's
+/// sockets stay open: it is the same person at the same device.
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
     let (email, password) = credentials(&body)?;
@@ -37,14 +84,27 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
         email: email.to_owned(),
         password_hash: Hashing::from_settings::<Error>(&connection)?.hash(password)?,
         phone_number: phone_number.to_owned(),
+        is_guest: false,
+        name: String::new(),
     };
-    let user = participants::insert(&connection, &participant)?
-        .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
+    let taken = || Error::BadRequest("email already exists".to_owned());
+    if let Some(guest) = access::guest(&connection, request)? {
+        let (user, now) = guest.change(&connection, |connection, guest| {
+            let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
+            Ok((user, database::now(connection)?))
+        })?;
+        contacts::tell_due(&connection)
+            .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
+        let token = tokens::issue(user.id, now)?;
+        return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
+    }
+    let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
     let token = tokens::issue(user.id, user.time_created)?;
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
 }
 
-/// `POST /auth/sign-in`. An unknown e-mail and a wrong password are one answer, after the same work.
+/// `POST /auth/sign-in`. An unknown e-mail and a wrong password are one answer, after the same work. With a guest's
+/// token all that the guest has open becomes the account's, and the guest is signed out.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
     let (email, password) = credentials(&body)?;
@@ -58,6 +118,13 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let (user, _) = found
         .filter(|_| right)
         .ok_or(Error::Unauthorized("invalid email or password"))?;
+    if user.is_guest {
+        participants::note_activity(&connection, user.id)?;
+    }
+    let guest = access::guest(&connection, request)?;
+    if let Some(guest) = guest.filter(|guest| guest.participant.id != user.id) {
+        hand_overs::begin(&connection, &guest, user.id)?;
+    }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
@@ -131,6 +198,17 @@ pub(crate) fn phone_number(body: &Body) -> Result<&str, Error> {
         ));
     }
     Ok(phone_number)
+}
+
+/// What to call a guest.
+fn name(body: &Body) -> Result<&str, Error> {
+    let name = body.text("name")?.trim();
+    if name.chars().count() > 100 {
+        return Err(Error::BadRequest(
+            "name must be at most 100 characters".to_owned(),
+        ));
+    }
+    Ok(name)
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
-//! The queue, from the messenger's routes for services.
+//! The queue, through the messenger's routes for services.
 
 use std::time::Duration;
 
-use service::internal::{self, Cancellation, Cancelled, ContactChanges, HelpRequests, Standings};
+use service::internal::{
+    self, AmendOutcome, Cancellation, Cancelled, ContactChanges, HandOvers, HelpRequests, Standings,
+};
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::desk::{
-    Contact, ContactChange, Error, Guest, HelpRequest, Standing, Wait,
+    Amended, Amendment, Contact, ContactChange, Error, Guest, GuestSignIn, HelpRequest, Progress, Standing,
+    Wait,
 };
 use crate::owner::{MESSENGER, OwnerError};
 
-/// The press is stored in the participant's outbox already, so nobody has to wait long for the messenger.
+/// The press is already stored in the participant's outbox, so its request need not wait long for the messenger.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Guest for Peers {
@@ -26,9 +29,16 @@ impl Guest for Peers {
     fn standings(ids: Vec<String>) -> Result<Vec<Option<Standing>>, Error> {
         let path = format!("/messenger/internal/standings?ids={}", ids.join(","));
         let answer: Standings = MESSENGER.get(&path, TIMEOUT).map_err(|error| failure(&error))?;
-        let standing = |standing| match standing {
-            internal::Standing::Waiting { ahead, estimate } => Standing::Waiting(Wait { ahead, estimate }),
-            internal::Standing::Active => Standing::Active,
+        let standing = |standing: internal::Standing| Standing {
+            progress: match standing.progress {
+                internal::Progress::Waiting { ahead, estimate } => {
+                    Progress::Waiting(Wait { ahead, estimate })
+                }
+                internal::Progress::Active => Progress::Active,
+            },
+            chat_id: standing.chat_id,
+            kind: standing.kind,
+            description: standing.description,
         };
         Ok(answer
             .standings
@@ -43,6 +53,41 @@ impl Guest for Peers {
             .post("/messenger/internal/cancellations", &cancellation, TIMEOUT)
             .map_err(|error| failure(&error))?;
         Ok(answer.cancelled)
+    }
+
+    fn amend(id: String, amendment: Amendment) -> Result<Amended, Error> {
+        let location = amendment.location;
+        let amendment = internal::Amendment {
+            request_id: id,
+            kind: amendment.kind,
+            description: amendment.description,
+            lat: location.and_then(|location| location.lat),
+            lng: location.and_then(|location| location.lng),
+            accuracy: location.and_then(|location| location.accuracy),
+            position_at: location.and_then(|location| location.measured_at),
+        };
+        let answer: internal::Amended = MESSENGER
+            .post("/messenger/internal/amendments", &amendment, TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(match answer.outcome {
+            AmendOutcome::Amended => Amended::Amended,
+            AmendOutcome::Started => Amended::Started,
+            AmendOutcome::Unknown => Amended::Unknown,
+        })
+    }
+
+    fn hand_over(sign_ins: Vec<GuestSignIn>) -> Result<(), Error> {
+        let hand_over = |sign_in: GuestSignIn| internal::HandOver {
+            guest_id: sign_in.guest_id,
+            account_id: sign_in.account_id,
+            contact: sign_in.contact.map(contact),
+        };
+        let hand_overs = HandOvers {
+            hand_overs: sign_ins.into_iter().map(hand_over).collect(),
+        };
+        MESSENGER
+            .tell("/messenger/internal/hand-overs", &hand_overs, TIMEOUT)
+            .map_err(|error| failure(&error))
     }
 
     fn update_contacts(changes: Vec<ContactChange>) -> Result<(), Error> {
@@ -66,9 +111,13 @@ fn body(request: HelpRequest) -> internal::HelpRequest {
         event_id: request.event_id,
         agency_id: request.agency_id,
         pressed_at: request.pressed_at,
+        received_at: Some(request.received_at),
+        kind: request.kind,
         description: request.description,
         lat: request.location.lat,
         lng: request.location.lng,
+        accuracy: request.location.accuracy,
+        position_at: request.location.measured_at,
         contact: contact(request.contact),
     }
 }
@@ -77,6 +126,7 @@ fn contact(contact: Contact) -> internal::Contact {
     internal::Contact {
         email: contact.email,
         phone_number: contact.phone_number,
+        name: contact.name,
         version: contact.version,
     }
 }

@@ -1,4 +1,4 @@
-//! Events, from the organizer service's routes for services (contract 3.4).
+//! Events, through the organizer service's routes for services (contract 3.4).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::owner::{ORGANIZER, OwnerError, comma_separated};
 /// Contract 0.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A press for help waits for this, and it can rely on what is known of the event.
+/// A press for help waits for this, and can fall back to the known event.
 const BY_IDS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
@@ -27,6 +27,7 @@ struct EventBody {
     time_start: String,
     time_end: String,
     agency_id: i64,
+    help_phone_number: Option<String>,
 }
 
 impl Guest for Peers {
@@ -70,6 +71,7 @@ fn event(body: EventBody) -> Result<Event, Error> {
         lat: body.lat,
         lng: body.lng,
         agency_id: body.agency_id,
+        help_phone_number: body.help_phone_number,
     })
 }
 

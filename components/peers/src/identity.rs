@@ -1,4 +1,4 @@
-//! Who is behind a credential: the prefix of a token tells which service issued it (contract 2.1).
+//! Authenticates credentials. The prefix of a token names the service that issued it (contract 2.1).
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use crate::bindings::exports::mayday::platform::identity::{
 };
 use crate::owner::{ORGANIZER, Owner, OwnerError, PARTICIPANT, comma_separated};
 
-/// A credential is checked with indexed reads; a service that needs longer counts as down (contract 0: 1 s).
+/// A check takes a few indexed reads; a service that needs longer counts as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Asked all the time, so a failure is soon made up for. A service that hangs must not delay the other realm.
+/// Sidecars ask several times a second, so a failed call is soon repeated. A hanging service must not delay the other
+/// realm.
 const REVOCATIONS_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Every user of a sidecar waits for this, and whoever hands a chat over can try again.
+/// Every user of a sidecar waits for this, and the client can repeat `transfer_chat`.
 const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Guest for Peers {
@@ -105,8 +106,8 @@ fn read_revocations(
             Some(answer.last)
         }
         Err(error) => {
-            // Sidecars ask all the time: a service that is down would fill the log, and they tell of it themselves. The
-            // next question continues from the same cursor.
+            // Sidecars ask several times a second: a service that is down would fill the log, and they log it
+            // themselves. The next call continues from the same cursor.
             if !error.is_unavailable() {
                 eprintln!("revocations could not be read: {error}");
             }
@@ -148,7 +149,7 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
             }
         }
         Err(error) => {
-            // Sidecars ask again and tell of it themselves.
+            // Sidecars ask again and log it themselves.
             if !error.is_unavailable() {
                 eprintln!("credentials could not be checked: {error}");
             }

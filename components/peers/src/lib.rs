@@ -1,7 +1,7 @@
 //! The shared interfaces of `wit/`, implemented by asking the service that owns the data over HTTP.
 //!
-//! This component has no trigger and no state. It is composed into its consumers, and runs with the variables and the
-//! allowed hosts that they grant it, so each consumer names only the services it asks.
+//! This component has no trigger and no state. It is composed into its consumers, and runs with their variables and
+//! allowed hosts, so each consumer names only the services it calls.
 
 mod bindings {
     #![expect(unsafe_code, reason = "generated")]

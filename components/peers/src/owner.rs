@@ -1,4 +1,4 @@
-//! Questions to the service that owns the data.
+//! Calls to the service that owns the data.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use service::outbound::{Ask, AskError, ask};
 use service::settings::{self, SettingError};
 
-/// A service, by the variables that say where it is and which key opens it.
+/// A service, by the variables with its origin and its key.
 pub(crate) struct Owner {
     origin: &'static str,
     key: &'static str,
@@ -81,7 +81,7 @@ impl Owner {
         serde_json::from_slice(&answer).map_err(unreadable)
     }
 
-    /// Sends something; success is the answer.
+    /// Sends something, and ignores the body of the answer.
     pub(crate) fn tell(
         &self,
         path: &str,

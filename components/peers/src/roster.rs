@@ -1,4 +1,4 @@
-//! Participants, from the participant service's routes for services (contract 4).
+//! Participants, through the participant service's routes for services (contract 4).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::Peers;
 use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile};
 use crate::owner::{OwnerError, PARTICIPANT, comma_separated};
 
-/// The caller can do without: it keeps the contact details of the press.
+/// The caller can continue without an answer: it has the contact details of the press.
 const PROFILES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// At most this many ids go into one URL.
 const PROFILES_AT_ONCE: usize = 500;
 
-/// Every user of a sidecar waits for this, and the outbox tries again.
+/// Every user of a sidecar waits for this, and the outbox retries.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
@@ -25,6 +25,9 @@ struct ProfileBody {
     id: i64,
     email: String,
     phone_number: String,
+    /// Of guests who have said it.
+    #[serde(default)]
+    name: String,
 }
 
 impl Guest for Peers {
@@ -33,6 +36,7 @@ impl Guest for Peers {
             id: body.id,
             email: body.email,
             phone_number: body.phone_number,
+            name: body.name,
         };
         let mut profiles = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PROFILES_AT_ONCE) {

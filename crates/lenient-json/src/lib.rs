@@ -1,8 +1,8 @@
-//! JSON as phones write it, made fit for a parser that takes Unicode at its word.
+//! Repairs JSON as phones write it for a parser that requires valid Unicode.
 //!
-//! JavaScript cuts a text at a number of UTF-16 units, and so an emoji into halves. JSON can name such a half
-//! (`"\ud83d"`), which Rust's strings cannot hold. Whoever needs help should not have to know: what is left of the
-//! emoji becomes U+FFFD, as other parsers do it (RFC 8259, 8.2).
+//! JavaScript truncates a text at UTF-16 units, which can split an emoji. JSON can express half an emoji (`"\ud83d"`),
+//! but a Rust string cannot. A person who needs help must not get an error for that: the half becomes U+FFFD, as in
+//! other parsers (RFC 8259, 8.2).
 //!
 //! JSON has one kind of number, so `3`, `3.0` and `3e0` are the same integer.
 
@@ -11,13 +11,13 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-/// How long an escape such as `\ud83d` is.
+/// The length of an escape such as `\ud83d`.
 const ESCAPE: usize = 6;
 
 const FIRST_HALF: RangeInclusive<u16> = 0xD800..=0xDBFF;
 const SECOND_HALF: RangeInclusive<u16> = 0xDC00..=0xDFFF;
 
-/// The integer that a number is by its value, however it is written. `None` for other numbers, and for what is none.
+/// The integer value of a number, however it is written. `None` for other numbers and other values.
 pub fn integer(value: &Value) -> Option<i64> {
     /// All integers up to here are exact in a double.
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -32,8 +32,7 @@ pub fn integer(value: &Value) -> Option<i64> {
     })
 }
 
-/// The same JSON, with escapes of U+FFFD in place of those that name half a character. What is not JSON stays as bad as
-/// it is.
+/// Replaces each escape of half a character by the escape of U+FFFD. Leaves invalid JSON invalid.
 pub fn mend(json: &[u8]) -> Cow<'_, [u8]> {
     let mut mended = Cow::Borrowed(json);
     let mut at = 0;
@@ -47,7 +46,7 @@ pub fn mend(json: &[u8]) -> Cow<'_, [u8]> {
                 mended.to_mut()[at..at + ESCAPE].copy_from_slice(br"\ufffd");
                 ESCAPE
             }
-            // Any other escape; of those of four digits the digits are skipped as if they were text.
+            // Any other escape. The four digits of a Unicode escape are then skipped like text.
             _ => 2,
         };
         if at > json.len() {

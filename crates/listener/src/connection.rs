@@ -1,4 +1,4 @@
-//! What is known of each open connection: for whom it waits, and until when.
+//! The state of each open connection: which side it waits for, and until when.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{HEAD_TIME, IDLE_TIME, Limits};
 
-/// How often at most the log says that connections are closed to make room.
+/// The shortest time between two warnings that connections are closed to make room.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// All open connections of a listener.
@@ -49,8 +49,8 @@ impl Registry {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a new connection a place, if need be that of the one that has waited longest for its client. There is no
-    /// place when all connections are being answered.
+    /// Gives a new connection a place, if necessary that of the connection that has waited longest for its client.
+    /// Returns `None` when all connections are being answered.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Admitted> {
         let close = Arc::new(Notify::new());
         let mut open = self.open();
@@ -107,9 +107,9 @@ struct State {
     phase: Phase,
     /// When the phase began.
     since: Instant,
-    /// Requests whose head is there and whose response is not finished. HTTP/2 may have several.
+    /// Requests whose head has arrived and whose response is not finished. HTTP/2 may have several.
     exchanges: usize,
-    /// Those of them whose request is all there.
+    /// The exchanges whose whole request has arrived.
     answering: usize,
     /// The place among the waiting connections, while nothing is being answered.
     ticket: u64,
@@ -127,7 +127,7 @@ enum Phase {
     Exchange,
     /// Between two requests.
     Idle,
-    /// The same in HTTP/2, where bytes may come that begin no request.
+    /// The same in HTTP/2, where received bytes need not begin a request.
     IdleMultiplexed,
 }
 
@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// The head of a request is there.
+    /// Notes that the head of a request has arrived.
     pub(crate) fn begin_exchange(self: &Arc<Self>, version: Version) -> Exchange {
         let mut state = self.state();
         state.enter(Phase::Exchange);
@@ -185,7 +185,7 @@ struct Ongoing {
 }
 
 impl Exchange {
-    /// The whole request is there: from now on the client waits for the server.
+    /// Notes that the whole request has arrived: from now on the client waits for the server.
     pub fn received(&self) {
         let mut received = self.0.received.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *received, true) {
@@ -228,7 +228,7 @@ impl Admitted {
         Arc::clone(&self.0)
     }
 
-    /// What `served` comes to, or nothing if the connection is late or has to make room. The caller then drops
+    /// Waits for `served`. Returns `None` if the connection is late or has to make room; the caller then drops
     /// `served`, which closes the socket.
     pub(crate) async fn until_late<T>(&self, served: impl Future<Output = T>) -> Option<T> {
         let (mut served, mut closed) = (pin!(served), pin!(self.0.close.notified()));
@@ -242,7 +242,7 @@ impl Admitted {
             }
             loop {
                 let deadline = self.0.deadline();
-                // A deadline that moves away needs no new timer at once: the timer is set again when it fires.
+                // When the deadline moves later, the timer is reset only once it fires.
                 if deadline < timer.deadline() {
                     timer.as_mut().reset(deadline);
                 }

@@ -36,16 +36,16 @@ pub use crate::{
     open_files::{open_file_limit, raise_open_file_limit},
 };
 
-/// Time limit for the head of a request: from its first byte to its last, or from the accept if nothing comes at all.
+/// Time limit for the head of a request, from its first byte, or from the accept if no byte comes.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How long a connection may be idle between two requests.
+/// Time limit for a connection that is idle between two requests.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
-/// After a failed accept, usually for want of file descriptors, other connections get time to close.
+/// The pause after a failed accept. The usual reason is a lack of file descriptors, and connections need time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The answer to a connection for which there is no place: the services' error body, readable by pages of any origin.
+/// The answer to a connection when all places are taken: the services' error body, readable by pages of any origin.
 const NO_PLACE: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\n",
     "connection: close\r\n",
@@ -58,7 +58,7 @@ const NO_PLACE: &str = concat!(
     "\n",
 );
 
-/// The limits in which servers differ.
+/// The limits that differ between servers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How many HTTP connections may be open. Connections that were upgraded do not count.
@@ -68,10 +68,10 @@ pub struct Limits {
     pub exchange: Duration,
 }
 
-/// Accepts connections until `shutdown`, and returns what its caller waits for to let exchanges finish.
+/// Accepts connections until `shutdown`, and returns the handle with which the caller lets exchanges finish.
 ///
-/// The service is called with each request as soon as its head is there. It calls [`Exchange::received`] when the whole
-/// request is there: until then the server waits for the client.
+/// Calls the service with each request as soon as its head has arrived. The service calls [`Exchange::received`] when
+/// the whole request has arrived: until then the server waits for the client.
 pub async fn serve<S, F, B>(
     listener: TcpListener,
     limits: Limits,
@@ -120,7 +120,8 @@ fn spawn<S, F, B>(
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // A response is written in two parts. Without this the second may wait for the client to acknowledge the first.
+    // A response is written in two parts. With Nagle's algorithm the second may wait until the client acknowledges the
+    // first.
     _ = stream.set_nodelay(true);
     let io = TokioIo::new(Watched::new(stream, &place));
     let connection = place.connection();

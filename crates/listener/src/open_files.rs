@@ -1,8 +1,9 @@
-//! The limit of open files, which is what connections run out of first.
+//! The limit of open files, the first limit that many connections reach.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the process's soft limit of open files to its hard limit. Where the system refuses, the limit stays as it is.
+/// Raises the process's soft limit of open files to its hard limit. If the system refuses, logs that and keeps the
+/// limit.
 pub fn raise_open_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

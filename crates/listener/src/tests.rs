@@ -41,7 +41,7 @@ impl Client {
         );
     }
 
-    /// What comes until the server closes the connection, and how long that takes.
+    /// Everything received until the server closes the connection, and how long that takes.
     async fn rest(mut self) -> (String, Duration) {
         let (began, mut rest) = (Instant::now(), Vec::new());
         // An error is a reset, which is an end as well.
@@ -175,7 +175,7 @@ async fn a_new_connection_takes_the_place_of_the_one_that_waits_longest_for_its_
         server.connect_and_send(HALF_HEAD).await,
     ]);
     let mut answered = server.connect().await;
-    // An answered connection waits again, behind those that have waited before.
+    // An answered connection waits again, as the last one.
     answered.ask().await;
     waiting.push_back(answered);
     let mut newcomers = Vec::new();
@@ -192,7 +192,7 @@ async fn a_connection_that_is_being_answered_keeps_its_place() {
     let server = Server::start(2).await;
     let first = server.connect_and_send(ENDLESS).await;
     let second = server.connect_and_send(ENDLESS).await;
-    // The server may accept another connection before it has read the requests. This one makes room, if so.
+    // The server may accept another connection before it has read the requests. Then this one makes room.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let (refusal, took) = server.connect().await.rest().await;
     assert_eq!(took, Duration::ZERO);

@@ -1,8 +1,8 @@
 //! A log that never fails and never blocks the program that writes it.
 //!
-//! Standard error may be a file on a full disk, a pipe that nobody reads, or a pipe whose reader is gone. A program
-//! that serves people must not end or wait because of that. So a line that cannot be written is dropped and counted,
-//! and when writing works again the log says how many lines are missing.
+//! Standard error may be a file on a full disk, a pipe that nobody reads, or a pipe whose reader is gone. A server must
+//! not end or block because of that. So the writer drops and counts lines that it cannot write, and when writing works
+//! again it logs how many are missing.
 
 use std::{
     io::{self, Write},
@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-/// How many bytes may wait for a log that is written slowly. What exceeds them is dropped.
+/// The most bytes that wait for a slow output. Lines beyond it are dropped.
 const QUEUE_BYTES: usize = 1 << 20;
 
-/// What a waiting line costs besides its text.
+/// The cost of a waiting line besides its text.
 const LINE_OVERHEAD: usize = 64;
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -26,7 +26,7 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 static STDOUT: OnceLock<LogWriter> = OnceLock::new();
 static STDERR: OnceLock<LogWriter> = OnceLock::new();
 
-/// The process's standard output as a log. What a program says before it ends needs [`LogWriter::flush_within`].
+/// The process's standard output as a log. Lines that precede the end of the program need [`LogWriter::flush_within`].
 pub fn stdout() -> LogWriter {
     STDOUT.get_or_init(|| LogWriter::start(io::stdout())).clone()
 }
@@ -41,7 +41,7 @@ pub fn dropped_lines() -> u64 {
     DROPPED.load(Relaxed)
 }
 
-/// The lines that are missing in one log and have not been reported there.
+/// The dropped lines of one log that it has not reported yet.
 #[derive(Clone, Debug, Default)]
 struct Missing(Arc<AtomicU64>);
 
@@ -54,7 +54,7 @@ impl Missing {
     fn report(&self, out: &mut impl Write) -> io::Result<()> {
         let missing = self.0.load(Relaxed);
         if missing > 0 {
-            // The last line that was begun may have no end.
+            // The last line may be incomplete.
             out.write_all(
                 format!("\n{missing} log lines could not be written and were dropped\n").as_bytes(),
             )?;
@@ -64,7 +64,7 @@ impl Missing {
     }
 }
 
-/// A log that is written at once, for outputs that do not block, such as files.
+/// A log that is written synchronously, for outputs that do not block, such as files.
 #[derive(Debug)]
 pub struct LossyLog<W> {
     out: W,
@@ -93,9 +93,9 @@ impl<W: Write> LossyLog<W> {
     }
 }
 
-/// A log that a thread of its own writes, for outputs that may block. Each call of `write` is taken for a line.
+/// A log with a thread of its own, for outputs that may block. Each call of `write` is a line.
 ///
-/// The thread ends with the last clone, and with the process, whatever it waits for.
+/// The thread ends with the last clone. It does not keep the process alive.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     messages: Sender<Message>,
@@ -106,12 +106,12 @@ pub struct LogWriter {
 #[derive(Debug)]
 enum Message {
     Line(Vec<u8>),
-    /// Asks for word when everything before has been written or dropped.
+    /// Asks for a signal when everything before has been written or dropped.
     Flush(SyncSender<()>),
 }
 
 impl LogWriter {
-    /// Starts the thread, and panics as [`thread::spawn`] does if the system has none to give.
+    /// Starts the thread. Panics like [`thread::spawn`] if the system cannot start one.
     pub fn start(out: impl Write + Send + 'static) -> Self {
         let (messages, received) = mpsc::channel();
         let log = LossyLog::new(out);
@@ -125,7 +125,7 @@ impl LogWriter {
         writer
     }
 
-    /// Writes a line, or several that belong together, as soon as the output takes it, or drops and counts it.
+    /// Queues a line, or several that belong together, for the output, or drops and counts it.
     pub fn print(&self, line: impl AsRef<[u8]>) {
         let line = line.as_ref();
         let cost = line.len() + LINE_OVERHEAD;
@@ -137,7 +137,7 @@ impl LogWriter {
         }
     }
 
-    /// Waits until what has been logged so far is written or dropped, but not for longer than `limit`.
+    /// Waits until all lines so far are written or dropped, at most for `limit`.
     pub fn flush_within(&self, limit: Duration) {
         let (done, is_done) = mpsc::sync_channel(1);
         if self.messages.send(Message::Flush(done)).is_ok() {
@@ -165,7 +165,7 @@ fn write_all<W: Write>(mut log: LossyLog<W>, messages: &Receiver<Message>, queue
                 log.write_line(&line);
                 queued_bytes.fetch_sub(line.len() + LINE_OVERHEAD, Relaxed);
             }
-            // Whoever asked may have stopped waiting.
+            // The receiver may have stopped waiting.
             Message::Flush(done) => _ = done.try_send(()),
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     /// Longer than anything here takes.
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    /// An output that a test can fill up and free again.
+    /// An output that a test can make fail and recover.
     #[derive(Clone, Default)]
     struct Disk(Arc<Mutex<(bool, String)>>);
 
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// An output that takes nothing until it is let go.
+    /// An output that blocks until it is released.
     struct Blocked(Receiver<()>);
 
     impl Write for Blocked {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_blocks_costs_lines_and_no_time() {
+    fn an_output_that_blocks_loses_lines_and_delays_nobody() {
         let (let_go, blocked) = mpsc::channel();
         let log = LogWriter::start(Blocked(blocked));
         let before = dropped_lines();

@@ -6,10 +6,11 @@ use serde::Serializer;
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
-/// How far the clocks of two hosts may be apart. A token is good that much before its time (`nbf`).
+/// How far the clocks of two hosts may differ. A token is accepted this long before its `nbf`.
 pub const LEEWAY: Millis = 60_000;
 
-/// The time now, by this host's clock. What several hosts compare is by the database's: see [`crate::database::now`].
+/// The time now, by this host's clock. Times that several hosts compare come from the database's clock: see
+/// [`crate::database::now`].
 pub fn now() -> Millis {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since_epoch.map_or(0, |elapsed| {
@@ -17,8 +18,8 @@ pub fn now() -> Millis {
     })
 }
 
-/// The form every answer has (contract 1.2): `2026-05-01T10:00:00.000Z`, always three fractional digits. Times outside
-/// of what the calendar knows come out as the zero time.
+/// The form every answer has (contract 1.2): `2026-05-01T10:00:00.000Z`, always three fractional digits. A time outside
+/// of the calendar's range becomes the zero time.
 pub fn format(time: Millis) -> String {
     DateTime::<Utc>::from_timestamp_millis(time).map_or_else(
         || ZERO_TIME.to_owned(),
@@ -39,7 +40,7 @@ pub fn optional_timestamp<S: Serializer>(time: &Option<Millis>, serializer: S) -
     }
 }
 
-/// What the messenger writes for "no time" (contract 1.2).
+/// The messenger's form of "no time" (contract 1.2).
 pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// Reads a full RFC 3339 time.
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_formatted_is_read_back() {
+    fn a_formatted_time_is_read_back() {
         assert_eq!(parse_rfc3339(&format(1_777_629_600_007)), Some(1_777_629_600_007));
         assert_eq!(
             parse_rfc3339("2026-05-01T12:00:00+02:00"),

@@ -1,4 +1,4 @@
-//! Whether a password is an account's: slowly for who guesses, and after the same work where there is no account.
+//! Checks an account's password. Throttles guesses, and takes the same time where there is no account.
 
 use crate::database::{self, Connection, DatabaseError};
 use crate::door::Request;
@@ -6,9 +6,9 @@ use crate::password::{Hashing, PasswordError, Verdict};
 use crate::settings::{self, SettingError};
 use crate::throttle::{self, Attempt, Crowds, Throttled};
 
-/// What somebody says to be an account's password.
+/// A claimed password of an account.
 pub struct Claim<'a> {
-    /// The variable with the secret of the service whose account it is. By it the throttle keeps accounts of different
+    /// The variable with the secret of the account's service. The throttle uses it to keep accounts of different
     /// services apart.
     pub secret: &'static str,
     /// The account's e-mail.
@@ -19,10 +19,10 @@ pub struct Claim<'a> {
     pub crowds: Crowds,
 }
 
-/// Why it was not checked.
+/// Why the password was not checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Too many have been wrong.
+    /// Too many passwords were wrong.
     #[error("too many failed attempts, try again later")]
     Throttled {
         /// Seconds.
@@ -42,8 +42,8 @@ impl From<Throttled> for CheckError {
     }
 }
 
-/// Whether a password that came with a request is the account's. When it is, and its hash takes less work than is asked
-/// for now, `renew` is given the old hash and a new one to take its place.
+/// Whether a claimed password is right. If it is, and its hash was made with less work than is configured now, calls
+/// `renew` with the old hash and a new one.
 pub fn check<Error: From<CheckError>>(
     connection: &Connection,
     request: &Request,
@@ -64,7 +64,7 @@ fn judge(
 ) -> Result<(Verdict, Option<String>), CheckError> {
     let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret(claim.secret)?;
-    // Hosts share the throttle, so its windows are by the database's clock.
+    // Hosts share the throttle, so its windows use the database's clock.
     let now = database::now(connection)?;
     let attempt = Attempt::begin(connection, &secret, claim.account, &address, claim.crowds, now)?;
     let hashing = Hashing::from_settings::<CheckError>(connection)?;

@@ -1,8 +1,8 @@
 //! A service's own database, through Spin: opened for every request, migrated once. It is a local SQLite file or a
-//! libSQL server, and nothing here asks which.
+//! libSQL server; no code here depends on which.
 //!
 //! A migration file holds statements that each end with a semicolon and are followed by an empty line: Spin runs one
-//! statement per call, and what follows the first semicolon would be dropped silently.
+//! statement per call, and silently drops everything after the first semicolon.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::clock::Millis;
 #[error("database: {0}")]
 pub struct DatabaseError(pub String);
 
-/// Why a database cannot be used for now, though the statement is right. Clients read this.
+/// Why a database cannot be used for now, although the statement is right. Clients see these texts.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum Trouble {
     #[error("the database is busy")]
@@ -29,7 +29,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// After how many seconds to try again: a lock is soon released; anything else an operator has to mend.
+    /// After how many seconds to retry. A lock is soon released; an operator has to fix anything else.
     pub fn retry_after(self) -> u32 {
         match self {
             Trouble::Busy => 1,
@@ -38,18 +38,18 @@ impl Trouble {
     }
 }
 
-/// How long a transaction is tried again while the database is busy.
+/// How long a transaction is retried while the database is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pauses between, with jitter.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// What SQLite and libSQL say of each trouble, in lower case. libSQL ends a transaction that holds the lock for too
-/// long while others wait. It forgets the transactions of a connection that it has not heard for some seconds, and all
-/// when it starts. What comes behind that has no transaction, or a baton that was used. All of these have committed
-/// nothing. A full disk is `SQLITE_FULL` where a file grows, but an I/O error where the index of the write-ahead log
-/// grows, and a file that cannot be opened where the log is to be created.
+/// The messages of SQLite and libSQL for each trouble, in lower case. libSQL ends a transaction that holds the lock too
+/// long while others wait, or whose connection is silent for seconds, and all transactions when it restarts. The next
+/// statement then finds no transaction, or a used baton, and nothing was committed. A full disk is `SQLITE_FULL` when a
+/// file grows, an I/O error when the index of the write-ahead log grows, and "unable to open" when the log has to be
+/// created.
 const TROUBLES: [(&str, Trouble); 19] = [
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
@@ -72,12 +72,12 @@ const TROUBLES: [(&str, Trouble); 19] = [
     ("http error", Trouble::Unusable),
 ];
 
-/// An error that may come of a database.
+/// An error that a database may have caused.
 pub trait Failure: From<DatabaseError> {
-    /// The error of the database, if it is one.
+    /// The database's error, if this is one.
     fn database(&self) -> Option<&DatabaseError>;
 
-    /// Why the database cannot be used for now, if that is what went wrong.
+    /// Why the database cannot be used for now, if that is the cause.
     fn trouble(&self) -> Option<Trouble> {
         self.database()?.trouble()
     }
@@ -90,8 +90,8 @@ impl Failure for DatabaseError {
 }
 
 impl DatabaseError {
-    /// The trouble behind the error, if it is a temporary one. Spin passes on SQLite's message as a text, and this is
-    /// the only place that reads it.
+    /// The trouble behind the error, if it is a temporary one. Spin passes SQLite's message on as a text; only this
+    /// function reads it.
     pub fn trouble(&self) -> Option<Trouble> {
         let text = self.0.to_lowercase();
         let found = TROUBLES.iter().find(|(said, _)| text.contains(said));
@@ -100,7 +100,7 @@ impl DatabaseError {
 }
 
 /// The time by the database's clock, in SQL: milliseconds since the Unix epoch, the same throughout a statement. Hosts
-/// that share a database compare times by it, since their own clocks differ.
+/// that share a database compare times of this clock, since their own clocks differ.
 pub const NOW: &str = "cast(round(unixepoch('subsec') * 1000) as integer)";
 
 /// The time by the database's clock.
@@ -126,14 +126,14 @@ impl Connection {
         })
     }
 
-    /// Replaces the connection, and so ends a transaction that is open on it. A database that is a server refuses every
-    /// further statement on a connection whose transaction took too long.
+    /// Replaces the connection, which ends its open transaction. A libSQL server refuses every further statement on a
+    /// connection whose transaction took too long.
     fn reconnect(&self) -> Result<(), DatabaseError> {
         *self.current.borrow_mut() = connect(self.label)?;
         Ok(())
     }
 
-    /// Runs a statement. Outside of a transaction it is one by itself, and is run again like one.
+    /// Runs a statement. Outside of a transaction the statement is its own transaction, and is retried like one.
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<QueryResult, DatabaseError> {
         let run = || {
             let result = self.current.borrow().execute(sql, parameters);
@@ -146,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// Runs a transaction again while the database is busy.
+    /// Retries a transaction while the database is busy.
     fn while_busy<T, E: Failure>(&self, attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
         let started = Instant::now();
         let pauses = ExponentialBuilder::new()
@@ -158,7 +158,7 @@ impl Connection {
             .retry(pauses)
             .when(|error| error.trouble() == Some(Trouble::Busy) && started.elapsed() < PATIENCE)
             .notify(|_, _| {
-                // If it cannot connect, neither can the next attempt succeed, whose error says why.
+                // If this fails, the next attempt fails too, and its error says why.
                 let _ = self.reconnect();
             })
             .call()
@@ -170,8 +170,8 @@ fn connect(label: &str) -> Result<sqlite3::Connection, DatabaseError> {
 }
 
 /// Opens the database that the manifest grants under `label`, and migrates it to the newest schema that this program
-/// knows. The next one is used as it is: during a rolling update both versions serve, and a migration keeps the version
-/// before it working. `furnish` runs behind the migration of a new database. It does not run again, even if it fails.
+/// knows. Uses a database of the next schema as it is: during a rolling update both versions serve, and a migration
+/// keeps the version before it working. Runs `furnish` once, after the migration of a new database, even if it fails.
 pub fn open<Error: From<DatabaseError>>(
     label: &'static str,
     migrations: &[&str],
@@ -196,7 +196,7 @@ fn version(connection: &Connection) -> Result<usize, DatabaseError> {
 }
 
 /// Returns the version from which this has migrated the database. Two instances may try at the same moment: the second
-/// waits for the first and then finds nothing left to do.
+/// one waits for the first and then has nothing to do.
 fn migrate(connection: &Connection, migrations: &[&str]) -> Result<Option<usize>, DatabaseError> {
     switch_to_wal(connection)?;
     transaction(connection, |connection| {
@@ -226,8 +226,8 @@ fn pending<'a>(migrations: &[&'a str], from: usize) -> Vec<&'a str> {
         .collect()
 }
 
-/// Write-ahead logging stays in the file once it is set. A database that is a server refuses the statement and looks
-/// after its log itself.
+/// Write-ahead logging is a lasting property of the file. A libSQL server refuses the statement and manages its log
+/// itself.
 fn switch_to_wal(connection: &Connection) -> Result<(), DatabaseError> {
     match execute(connection, "PRAGMA journal_mode = WAL", &[]) {
         Err(error) if error.trouble().is_some() => Err(error),
@@ -243,9 +243,9 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Runs `work` in a transaction that takes the write lock at once, and commits it or, on an error, rolls it back. While
-/// the database is busy, `work` is run again from its beginning. Nothing in there may wait or be seen outside of the
-/// database: no call to a service, no password hash. Foreign keys are enforced in here only: the setting belongs to the
+/// Runs `work` in a transaction that takes the write lock at once. Commits, or rolls back on an error. Retries `work`
+/// from its beginning while the database is busy, so `work` must neither wait nor have effects outside of the database:
+/// no call to a service, no password hash. Only transactions enforce foreign keys: the setting belongs to the
 /// connection, and connections that only read save the call.
 pub fn transaction<T, E: Failure>(
     connection: &Connection,
@@ -260,7 +260,7 @@ pub fn transaction<T, E: Failure>(
     })
 }
 
-/// Runs `work` in a transaction that only reads, from one snapshot, and does not block writers.
+/// Runs `work` in a read-only transaction on one snapshot, which does not block writers.
 pub fn snapshot<T, E: Failure>(
     connection: &Connection,
     work: impl Fn(&Connection) -> Result<T, E>,
@@ -283,7 +283,7 @@ fn attempt<T, E: Failure>(
             execute(connection, "COMMIT", &[])?;
             Ok(outcome)
         });
-    // The first error is the one to report. A transaction that cannot be rolled back goes with its connection.
+    // The first error is the one to report. Replacing the connection ends a transaction that cannot be rolled back.
     if outcome.is_err() && execute(connection, "ROLLBACK", &[]).is_err() {
         let _ = connection.reconnect();
     }
@@ -335,7 +335,7 @@ impl Row<'_> {
     }
 }
 
-/// What a column can be read as.
+/// The types that a column can be read as.
 pub trait FromValue: Sized {
     fn from_value(value: &Value) -> Option<Self>;
 }
@@ -397,7 +397,7 @@ impl<T: FromValue> FromValue for Option<T> {
     }
 }
 
-/// What a parameter can be made from.
+/// The types that a parameter can be made from.
 pub trait IntoValue {
     fn into_value(self) -> Value;
 }
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sqlite_says_of_a_full_or_locked_database_is_known() {
+    fn messages_of_sqlite_for_a_full_or_locked_database_are_known() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
         let database = rusqlite::Connection::open(&path).unwrap();
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_of_such_a_database_is_known() {
+    fn messages_of_spin_and_libsql_for_a_full_or_locked_database_are_known() {
         check_trouble(&"disk I/O error", Some(Trouble::Unusable));
         check_trouble(&"SQLite error: database is locked", Some(Trouble::Busy));
         check_trouble(&"hrana: `SQLITE_BUSY: database is locked`", Some(Trouble::Busy));
@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(row, Ok((1, 2, 9)));
         assert!(
             pending(&migrations, 4).is_empty(),
-            "what a newer program has migrated is used as it is"
+            "a database of a newer schema is used as it is"
         );
     }
 

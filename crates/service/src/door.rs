@@ -1,4 +1,4 @@
-//! The HTTP door: a request is read whole, up to a limit, before it is routed; answers are built in one place.
+//! The HTTP door: reads a whole request, up to a limit, before routing it, and builds all answers.
 
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
@@ -13,7 +13,7 @@ pub struct Request {
     pub method: Method,
     /// The path below the service's own prefix, decoded, without empty ends: `["agency", "events", "3"]`.
     pub path: Vec<String>,
-    /// The decoded query, in order. Of a parameter that is repeated, the first value counts.
+    /// The decoded query, in order. The first value of a repeated parameter counts.
     pub query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -28,8 +28,8 @@ pub enum ReadError {
     Broken,
 }
 
-/// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` tells how many bytes of body a
-/// path may have.
+/// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` returns the most bytes of body
+/// for a path.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
     mount: &str,
@@ -143,7 +143,7 @@ fn is_media_type(header: &str, media_type: &str) -> bool {
 /// );
 /// ```
 ///
-/// Where none matches, the `Err` has the methods that the path has, for [`unrouted`]. An unknown path has none.
+/// If no route matches, the `Err` lists the methods of the path, for [`unrouted`]. An unknown path has none.
 #[macro_export]
 macro_rules! routes {
     ($request:expr, $($method:literal $path:pat => $answer:expr,)*) => {{
@@ -172,20 +172,15 @@ pub enum NoRoute {
     },
 }
 
-/// How many seconds a browser may cache the answer to a preflight. Browsers have limits of their own; Chromium's is
-/// this.
+/// How many seconds a browser may cache the answer to a preflight: Chromium's upper limit.
 pub const PREFLIGHT_MAX_AGE: &str = "7200";
 
-/// Answers a request that no route matches, in the services that know a wrong method from an unknown path: with a
-/// preflight's answer, or none. `cors_methods` are those of contract 2.9, whose lists lack `DELETE`.
+/// Answers a request that no route matches, in the services that distinguish a wrong method from an unknown path.
+/// Returns the answer to a preflight, or else the error. `cors_methods` are those of contract 2.9, whose lists lack
+/// `DELETE`.
 pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Result<Answer, NoRoute> {
-    if methods.is_empty() {
-        return Err(NoRoute::UnknownPath);
-    }
-    if request.method != Method::OPTIONS {
-        return Err(NoRoute::WrongMethod {
-            allow: allow(methods),
-        });
+    if methods.is_empty() || request.method != Method::OPTIONS {
+        return Err(no_route(methods));
     }
     let cors_methods = match methods.contains(&"DELETE") {
         true => format!("{cors_methods}, DELETE"),
@@ -194,6 +189,16 @@ pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Resu
     Ok(Answer::empty(StatusCode::OK)
         .with("access-control-allow-methods", cors_methods)
         .with("access-control-max-age", PREFLIGHT_MAX_AGE))
+}
+
+/// Why a request has no route, by the methods that its path has.
+pub fn no_route(methods: &[&str]) -> NoRoute {
+    match methods.is_empty() {
+        true => NoRoute::UnknownPath,
+        false => NoRoute::WrongMethod {
+            allow: allow(methods),
+        },
+    }
 }
 
 /// The value of `Allow`: a route for `GET` answers `HEAD` as well.
@@ -246,7 +251,7 @@ pub struct ErrorBody<Message: Serialize> {
 }
 
 impl<Message: Serialize> ErrorBody<Message> {
-    /// With the status' reason phrase.
+    /// A body with the status' reason phrase.
     pub fn new(status: StatusCode, message: Message) -> Self {
         ErrorBody {
             status_code: status.as_u16(),
@@ -255,7 +260,7 @@ impl<Message: Serialize> ErrorBody<Message> {
         }
     }
 
-    /// Without one.
+    /// A body without a reason phrase.
     pub fn bare(status: StatusCode, message: Message) -> Self {
         ErrorBody {
             status_code: status.as_u16(),
@@ -265,7 +270,7 @@ impl<Message: Serialize> ErrorBody<Message> {
     }
 }
 
-/// An answer on its way out, which can still be given headers.
+/// An answer, to which headers can be added.
 pub struct Answer {
     status: StatusCode,
     headers: Vec<(&'static str, String)>,
@@ -275,11 +280,11 @@ pub struct Answer {
 impl Answer {
     /// JSON, with the content type as the service writes it.
     pub fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Answer {
-        // What our types hold always has a JSON form: string keys, finite numbers.
+        // Our types always have a JSON form: string keys, finite numbers.
         Answer::written(status, content_type, serde_json::to_vec(body).unwrap_or_default())
     }
 
-    /// A body that is written already.
+    /// An already serialized body.
     pub fn written(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Answer {
         Answer {
             status,
@@ -317,12 +322,12 @@ impl Answer {
         }
     }
 
-    /// As the SDK sends it. It has a `Content-Length`, so that a `HEAD` gets one too; only 204 must not have any
-    /// (RFC 9110, 8.6).
+    /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
+    /// have any (RFC 9110, 8.6), and 304, where it would be another answer's.
     pub fn into_response(self) -> Response {
         let length = self.body.len().to_string();
         let answer = match self.status {
-            StatusCode::NO_CONTENT => self,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => self,
             _ => self.with("content-length", length),
         };
         let mut builder = Response::builder();
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repeated_parameter_the_first_value_counts() {
+    fn the_first_value_of_a_repeated_parameter_counts() {
         let (_, query) = split_target("/events?query=beta&limit=1&query=alpha&limit=", "participant");
         let pairs: Vec<_> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(pairs, [("query", "beta"), ("limit", "1")]);

@@ -33,7 +33,7 @@ fn ascii_form(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// ASCII letters in place of a character: as many as it has octets, since the length of a local part counts octets.
-/// What nobody can type into an address stays, and the parser refuses it.
+/// Characters that cannot occur in an address stay, so that the parser refuses them.
 fn ascii_letters(c: char) -> Cow<'static, str> {
     if c.is_ascii() || c.is_whitespace() || c.is_control() {
         c.to_string().into()
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_in_ascii_is_none_in_unicode() {
+    fn addresses_that_are_invalid_in_ascii_are_invalid_in_unicode() {
         for text in [
             "น้ำ",
             "@हिन्दी.भारत",

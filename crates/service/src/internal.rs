@@ -1,4 +1,4 @@
-//! The bodies of what the services ask each other over HTTP, behind the service keys. `peers` writes the questions and
+//! The bodies of the services' calls to each other over HTTP, behind the service keys. `peers` writes the requests and
 //! reads the answers; the owner of the data does the reverse.
 
 use serde::{Deserialize, Serialize};
@@ -33,15 +33,15 @@ pub struct Principal {
     pub name: String,
 }
 
-/// `GET .../revocations?since=...`: whose tokens may have become void since.
+/// `GET .../revocations?since=...`: whose tokens may have been revoked since.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Revocations {
     /// The last row that was read: where the next question starts.
     pub last: i64,
     pub users: Vec<i64>,
-    /// All users of these agencies are concerned.
+    /// Agencies all of whose users are concerned.
     pub agencies: Vec<i64>,
-    /// If false, everybody may be concerned.
+    /// If false, any user may be concerned.
     pub complete: bool,
 }
 
@@ -66,12 +66,20 @@ pub struct HelpRequest {
     pub participant_id: i64,
     pub event_id: i64,
     pub agency_id: i64,
+    /// What counts for the queue.
     pub pressed_at: Millis,
+    /// Null from the release before, where it is the same.
+    #[serde(default)]
+    pub received_at: Option<Millis>,
+    pub kind: Option<String>,
     /// May be empty.
     pub description: String,
     /// Degrees.
     pub lat: Option<f64>,
     pub lng: Option<f64>,
+    /// Of the position: metres, and when it was measured.
+    pub accuracy: Option<f64>,
+    pub position_at: Option<Millis>,
     pub contact: Contact,
 }
 
@@ -82,6 +90,9 @@ pub struct Contact {
     pub email: String,
     /// May be empty.
     pub phone_number: String,
+    /// What to call the participant; may be empty.
+    #[serde(default)]
+    pub name: String,
     /// Counts the participant's changes: of two versions the higher one is newer.
     pub version: i64,
 }
@@ -92,10 +103,26 @@ pub struct Standings {
     pub standings: Vec<Option<Standing>>,
 }
 
-/// Where a request is.
+/// Where a request is, and what it says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// `None` before an organizer has had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// May be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// How far a request has come.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
-pub enum Standing {
+pub enum Progress {
     #[serde(rename_all = "camelCase")]
     Waiting {
         /// How many requests stand before it.
@@ -117,6 +144,54 @@ pub struct Cancellation {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Cancelled {
     pub cancelled: bool,
+}
+
+/// `POST /messenger/internal/amendments`: this request's participant has more to say. What is null stays as it is.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Amendment {
+    pub request_id: String,
+    pub kind: Option<String>,
+    pub description: Option<String>,
+    /// All of the position is replaced, if there is a new one.
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+    pub accuracy: Option<f64>,
+    pub position_at: Option<Millis>,
+}
+
+/// Its answer.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Amended {
+    pub outcome: AmendOutcome,
+}
+
+/// What came of an amendment.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AmendOutcome {
+    Amended,
+    /// An organizer has, or had, the request.
+    Started,
+    /// There is no such request, or it has not arrived yet.
+    Unknown,
+}
+
+/// `POST /messenger/internal/hand-overs`: these guests have signed in to accounts, which have their chats from now on.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandOvers {
+    pub hand_overs: Vec<HandOver>,
+}
+
+/// A guest has signed in to an account.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandOver {
+    pub guest_id: i64,
+    pub account_id: i64,
+    /// The account's; null when it is gone.
+    pub contact: Option<Contact>,
 }
 
 /// `POST /messenger/internal/contacts`: the present contact details of these participants.

@@ -1,6 +1,6 @@
 //! What the three services share at their edges: requests and answers, the database, passwords and service keys, the
-//! throttle of guesses, revocations, and questions to another service. A rule of the contract that belongs to one
-//! service is not here.
+//! throttle of guesses, revocations, and calls to other services. Rules of the contract that belong to one service are
+//! not here.
 
 pub mod clock;
 pub mod credentials;

@@ -1,15 +1,15 @@
-//! Keeping a database's files small, and telling their sizes.
+//! Keeps a database's files small, and reports their sizes.
 //!
-//! SQLite resets its write-ahead log without shrinking the file, and the setting that bounds the file is lost with each
-//! connection. So a log that grew while somebody read for long would keep its size.
+//! SQLite resets its write-ahead log without shrinking the file, and the setting that bounds the file ends with each
+//! connection. So a log that grew during a long read would keep its size.
 
 use crate::database::{Connection, DatabaseError, execute, query_one};
 
-/// Shrinks the write-ahead log to nothing, unless somebody uses it at this moment: then it is for another time. Waits
-/// for nobody and never fails. A database that is a server refuses the statements and looks after its log itself.
+/// Truncates the write-ahead log, unless another connection uses it at this moment. Does not wait and never fails. A
+/// libSQL server refuses the statements and manages its log itself.
 pub fn truncate_log(connection: &Connection) {
-    // The first one copies most of the log without keeping anybody from writing. Without a timeout of nothing the
-    // second one would keep writers waiting until the last reader has gone.
+    // The first checkpoint copies most of the log without blocking writers. Without the timeout of zero the truncating
+    // one would block writers until the last reader has finished.
     for statement in [
         "PRAGMA wal_checkpoint(PASSIVE)",
         "PRAGMA busy_timeout = 0",
@@ -25,13 +25,13 @@ pub fn truncate_log(connection: &Connection) {
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub database: i64,
-    /// What the write-ahead log holds.
+    /// The size of the write-ahead log.
     pub log: i64,
 }
 
 /// The sizes of a database.
 pub fn sizes(connection: &Connection) -> Result<Sizes, DatabaseError> {
-    /// What the log adds to each page.
+    /// The bytes that the log adds to each page.
     const FRAME_HEADER: i64 = 24;
     let number = |statement: &str, column| {
         let found = query_one(connection, statement, &[], |row| row.get::<i64>(column))?;

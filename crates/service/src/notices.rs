@@ -1,18 +1,18 @@
-//! What an operator should hear of, but not at every request. An instance remembers nothing, so a table remembers when
-//! a notice was last printed: `notices`, in the database of each service that has any to print.
+//! Notices to the operator, printed at most once per interval. An instance keeps no state, so the table `notices`, in
+//! the database of each service that prints any, stores when a notice was last printed.
 
 use std::time::Duration;
 
 use crate::database::{Connection, DatabaseError, NOW, query_one};
 use crate::parameters;
 
-/// For what stays as it is until somebody changes it.
+/// The interval for lasting conditions, such as a setting.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// For what may end by itself.
+/// The interval for conditions that may end by themselves.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// Prints a notice, unless one of that name was printed within `pause`, by whichever instance.
+/// Prints a notice, unless any instance has printed one of that name within `pause`.
 pub fn print(
     connection: &Connection,
     name: &str,
@@ -20,7 +20,7 @@ pub fn print(
     text: impl FnOnce() -> String,
 ) -> Result<(), DatabaseError> {
     let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-    // Reading first spares the write lock, for which others may be waiting.
+    // Reading first avoids taking the contended write lock.
     let printed = query_one(
         connection,
         &format!("SELECT 1 FROM notices WHERE name = ?1 AND printed_at > {NOW} - ?2"),

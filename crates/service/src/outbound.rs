@@ -40,7 +40,7 @@ pub enum AskError {
     Unavailable { origin: String, reason: String },
 }
 
-/// Larger answers are refused. No answer of our services comes near it.
+/// The largest answer that is accepted. Answers of our services are far smaller.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// Asks, and waits for the whole answer.
@@ -64,8 +64,8 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
         .map_err(|()| unavailable("it takes no body".to_owned()))?;
     let pending =
         outgoing_handler::handle(request, Some(options)).map_err(|code| unavailable(code.to_string()))?;
-    // A service may answer before it has read the whole body: then its answer counts. Without an answer, the error of
-    // the answer tells more than a body that could not be written.
+    // A service may answer before it has read the whole body, so a failed write is ignored: the answer counts, or its
+    // error, which says more.
     let _ = write(outgoing_body, ask.body.as_deref().unwrap_or_default());
     pending.subscribe().block();
     let response = pending
@@ -118,7 +118,7 @@ fn method(method: &Method) -> wasi::http::types::Method {
 }
 
 fn write(outgoing: OutgoingBody, body: &[u8]) -> Result<(), String> {
-    /// What `blocking_write_and_flush` takes at most in one call.
+    /// The most bytes that one call of `blocking_write_and_flush` takes.
     const CHUNK: usize = 4096;
     let stream = outgoing.write().map_err(|()| "the body was taken".to_owned())?;
     for chunk in body.chunks(CHUNK) {

@@ -1,7 +1,10 @@
 //! Passwords: Argon2id at OWASP's parameters unless variables say otherwise, stored as PHC strings that carry theirs.
+//! Passwords that a device keeps, and that are too random to be guessed, are hashed with SHA-256.
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::database::{Connection, DatabaseError};
 use crate::notices;
@@ -11,22 +14,39 @@ use crate::settings::{self, SettingError};
 #[derive(Clone)]
 pub struct Hashing(Argon2<'static>);
 
-/// What OWASP's Password Storage Cheat Sheet recommends, as KiB of memory and passes over it. Each defends as well as
-/// the others.
+/// The recommendations of OWASP's Password Storage Cheat Sheet, as KiB of memory and passes over it. All are equally
+/// strong.
 const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+/// How the hash of a random password begins.
+const RANDOM: &str = "$sha256$";
+
+/// A password of 192 random bits, and its hash. No number of guesses finds it, so neither has a guess to be slow, nor
+/// are two of them equal.
+pub fn random() -> Result<(String, String), PasswordError> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|error| PasswordError(error.to_string()))?;
+    let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash_random(&password);
+    Ok((password, hash))
+}
+
+fn hash_random(password: &str) -> String {
+    format!("{RANDOM}{:x}", Sha256::digest(password))
+}
 
 /// The result of checking a password.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, but hashed with less work than is asked for now: hash it again.
+    /// Right, but hashed with less work than is configured now: hash it again.
     RightButOutdated,
 }
 
 impl Hashing {
-    /// As the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism` set it. A component has no
-    /// start at which to warn of weak ones, so their use does, once an hour.
+    /// Reads the variables `argon2_memory_kib`, `argon2_iterations` and `argon2_parallelism`. A component has no start
+    /// at which to warn of weak ones, so this warns, once an hour.
     pub fn from_settings<Error>(connection: &Connection) -> Result<Hashing, Error>
     where
         Error: From<SettingError> + From<DatabaseError>,
@@ -73,13 +93,20 @@ impl Hashing {
             .to_string())
     }
 
-    /// Whether the password is the one that was hashed. Without a hash, because nobody has that e-mail, it is not,
-    /// after the same work: the time of an answer must not tell who has an account.
+    /// Whether the password matches the hash. Without a hash, because nobody has that e-mail, does the same work and
+    /// returns that it is wrong: the time of an answer must not reveal who has an account.
     pub fn verify(&self, password: &str, hash: Option<&str>) -> Result<Verdict, PasswordError> {
         let Some(hash) = hash else {
             self.hash(password)?;
             return Ok(Verdict::Wrong);
         };
+        if hash.starts_with(RANDOM) {
+            let is_right = hash_random(password).as_bytes().ct_eq(hash.as_bytes());
+            return Ok(match bool::from(is_right) {
+                true => Verdict::Right,
+                false => Verdict::Wrong,
+            });
+        }
         let broken = |error: argon2::password_hash::Error| PasswordError(error.to_string());
         let hash = PasswordHash::new(hash).map_err(broken)?;
         match self.0.verify_password(password.as_bytes(), &hash) {
@@ -141,6 +168,18 @@ mod tests {
             let verdict = cheap.verify("correct horse battery", Some(&hash)).unwrap();
             assert_eq!(verdict, Verdict::Right, "less work is no reason to hash again");
         }
+    }
+
+    #[test]
+    fn a_random_password_is_verified_by_its_own_hash() {
+        let hashing = Hashing::new(64, 2, 1).unwrap();
+        let (password, hash) = random().unwrap();
+        assert_eq!(password.len(), 48);
+        assert_eq!(hashing.verify(&password, Some(&hash)).unwrap(), Verdict::Right);
+        assert_eq!(hashing.verify(&hash, Some(&hash)).unwrap(), Verdict::Wrong);
+        let (other, _) = random().unwrap();
+        assert_ne!(password, other);
+        assert_eq!(hashing.verify(&other, Some(&hash)).unwrap(), Verdict::Wrong);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where somebody is.
+//! Positions of people.
 
 use std::ops::RangeInclusive;
 
@@ -24,14 +24,14 @@ pub struct Position {
     pub lng: f64,
 }
 
-/// What came cannot be a position: a number is out of its range, or one of the two is missing.
+/// The input is not a position: a number is out of its range, or one of the two is missing.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("the position is incomplete or not on Earth")]
 pub struct NoPosition;
 
 impl Position {
-    /// Reads what a phone sent with a press or a message, which may be without a position. Nobody's call for help is
-    /// refused for a bad position: the caller drops the position and logs that.
+    /// Reads the optional position of a press or a message. A bad position never refuses a call for help: the caller
+    /// drops the position and logs that.
     pub fn new(lat: Option<f64>, lng: Option<f64>) -> Result<Option<Position>, NoPosition> {
         match (lat, lng) {
             (None, None) => Ok(None),

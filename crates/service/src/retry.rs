@@ -1,5 +1,5 @@
-//! When to try again what another service could not take. Tables of what waits have two columns for it: `attempts`, how
-//! often it has failed, and `due_at`, when to try next by the database's clock.
+//! Schedules retries of calls to other services. Each outbox table has two columns for it: `attempts`, how often the
+//! call has failed, and `due_at`, when to retry by the database's clock.
 
 use serde::Serialize;
 
@@ -9,11 +9,11 @@ use crate::parameters;
 
 const FIRST_PAUSE: Millis = 1_000;
 
-/// Somebody in need may wait behind it.
+/// The longest pause is short, because a person in need may be waiting.
 const LONGEST_PAUSE: Millis = 10_000;
 
-/// Notes that these rows could not be delivered: each is due again after a pause that doubles with every failure. `key`
-/// is the column that tells the rows apart, and `ids` are its values.
+/// Postpones rows whose delivery failed: each is due again after a pause that doubles with every failure. `key` is the
+/// column that identifies the rows, and `ids` are its values.
 pub fn postpone<Id: Serialize>(
     connection: &Connection,
     table: &str,

@@ -1,16 +1,16 @@
 //! Users whose credentials may have been revoked, for the sidecars, which keep sockets open. Triggers insert them into
-//! a service's table `revocations`. Whoever reads it authenticates these users again: their credentials may still be
-//! good.
+//! a service's table `revocations`. Readers authenticate these users again, because their credentials may still be
+//! valid.
 
 use crate::database::{Connection, DatabaseError, query, query_one, snapshot};
 use crate::internal::Revocations;
 use crate::parameters;
 
-/// The most rows of one answer. For a reader that is further behind it is cheaper to check everybody.
+/// The most rows in one answer. A reader that is further behind checks all users, which is cheaper.
 const MOST: i64 = 1000;
 
-/// The rows after the row `since`. Without it, or when rows are missing, the answer is not complete, and the reader has
-/// to check everybody.
+/// The rows after the row `since`. Without it, or when rows are missing, the answer is incomplete, and the reader has
+/// to check all users.
 pub fn since(connection: &Connection, since: Option<i64>) -> Result<Revocations, DatabaseError> {
     snapshot(connection, |connection| {
         let last = query_one(

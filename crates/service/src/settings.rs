@@ -19,7 +19,7 @@ pub fn text(name: &str) -> Result<String, SettingError> {
     })
 }
 
-/// The text of a variable that keeps a secret: at least 32 bytes, since a shorter key can be guessed (RFC 7518, 3.2).
+/// The text of a variable that holds a secret: at least 32 bytes, since a shorter key can be guessed (RFC 7518, 3.2).
 pub fn secret(name: &str) -> Result<String, SettingError> {
     let secret = text(name)?;
     if secret.len() < 32 {
@@ -31,8 +31,8 @@ pub fn secret(name: &str) -> Result<String, SettingError> {
     Ok(secret)
 }
 
-/// What a variable and its `_previous` say, read by `read`: both are honoured while a key is replaced, and a previous
-/// one that is empty is none.
+/// The values of a variable and its `_previous`, read by `read`. Both are accepted while a key is replaced. An empty
+/// previous one counts as absent.
 pub fn with_previous(
     name: &str,
     read: fn(&str) -> Result<String, SettingError>,

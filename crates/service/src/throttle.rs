@@ -1,14 +1,14 @@
-//! Throttles guesses at passwords: whoever fails too often has to wait.
+//! Throttles guesses at passwords: after too many failures further attempts have to wait.
 //!
-//! Failures are counted in windows of 15 minutes, which begin with the first failure and which refused attempts do not
-//! make longer. Ten of one account from one address close that pair: somebody else's guesses at an account, from
-//! another address, are no reason to keep its owner out. Many more, of one account from all addresses or, where no
-//! crowds are expected, of all accounts from one, close those for strangers; an account that has signed in from an
-//! address before is no stranger there.
+//! Failures are counted in windows of 15 minutes, which begin with the first failure; refused attempts do not extend
+//! them. Ten failures of one account from one address close that pair only, so that guesses from elsewhere do not lock
+//! the owner out. A hundred failures of one account close it at addresses where it has not signed in before. Where no
+//! crowds are expected, a hundred failures from one address close it for accounts that have not signed in there before.
 //!
-//! Counts are in a key-value store, which has no increment: of failures at the same instant some go uncounted. So
-//! counts are checked before a password is verified, which takes a while, and again after. Counts live in a fixed
-//! number of slots, so that no flood fills the store. A secret decides which slot is whose, so that nobody can aim at
+//! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
+//! counts are checked before a password is verified, which takes a while, and again after. Guests, who have no password
+//! to guess, are counted by their address, so that nobody fills the database with accounts. Counts live in a fixed
+//! number of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
 //! another's.
 
 use crate::database::Connection;
@@ -27,10 +27,13 @@ const WINDOW: Millis = 15 * 60 * 1000;
 /// Failures of one account from one address.
 const MOST_OF_A_PAIR: u32 = 10;
 
-/// Failures of one account, or from one address. An address may be a whole venue's.
+/// Failures of one account, or from one address, which may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
-/// How long an account is known at an address, and after how long another sign-in renews that.
+/// Guests from one address. A whole venue may be behind one, and each of its phones makes one guest.
+const MOST_GUESTS: u32 = 10_000;
+
+/// How long an account stays known at an address, and how old that must be for a sign-in to renew it.
 const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
 const REFRESH: Millis = 24 * 60 * 60 * 1000;
 
@@ -39,13 +42,12 @@ const LABEL: &str = "throttle";
 
 /// An attempt to sign in that is not throttled.
 pub struct Attempt<'a> {
-    connection: &'a Connection,
-    store: Store,
+    counts: Counts<'a>,
     pair: String,
     account: String,
     address: String,
     acquaintance: String,
-    /// Tells apart those who share the slot `acquaintance`.
+    /// Distinguishes accounts that share the slot `acquaintance`.
     of: String,
     crowds: Crowds,
 }
@@ -55,19 +57,19 @@ pub struct Attempt<'a> {
 pub enum Crowds {
     /// An address that fails at many accounts is guessing.
     Unexpected,
-    /// A venue's network is one address, and newcomers must not wait for what others mistype.
+    /// A venue's network is one address, and newcomers must not wait because others mistype.
     Expected,
 }
 
-/// An attempt that may not be made before so many seconds have passed.
+/// An attempt that was refused; it may be made after this many seconds.
 #[derive(Debug, PartialEq)]
 pub struct Throttled {
     pub retry_after: i64,
 }
 
 impl<'a> Attempt<'a> {
-    /// Asks whether an attempt may be made at an account from an address. `None` when the store is out of reach: then
-    /// nobody is throttled, since signing in matters more.
+    /// Begins an attempt at an account from an address, unless it is throttled. `None` when the store cannot be used:
+    /// then nothing is throttled, since signing in matters more.
     pub fn begin(
         connection: &'a Connection,
         secret: &str,
@@ -76,17 +78,12 @@ impl<'a> Attempt<'a> {
         crowds: Crowds,
         now: Millis,
     ) -> Result<Option<Attempt<'a>>, Throttled> {
-        let store = match Store::open(LABEL) {
-            Ok(store) => store,
-            Err(error) => {
-                out_of_reach(connection, &error);
-                return Ok(None);
-            }
+        let Some(counts) = Counts::open(connection) else {
+            return Ok(None);
         };
         let (acquaintance, of) = slot(secret, "acquaintance", &[account, address]);
         let attempt = Attempt {
-            connection,
-            store,
+            counts,
             pair: slot(secret, "pair", &[account, address]).0,
             account: slot(secret, "account", &[account]).0,
             address: slot(secret, "address", &[address]).0,
@@ -110,18 +107,18 @@ impl<'a> Attempt<'a> {
     }
 
     fn check(&self, key: &str, most: u32, now: Millis) -> Result<(), Throttled> {
-        match self.count(key).wait(most, now) {
+        match self.counts.count(key).wait(most, now) {
             Some(retry_after) => Err(Throttled { retry_after }),
             None => Ok(()),
         }
     }
 
-    /// Counts a wrong password. The counts are checked again first: many attempts at once must not learn more than as
-    /// many one after the other.
+    /// Counts a wrong password. Checks the counts again first: concurrent attempts must not learn more than consecutive
+    /// ones.
     pub fn failed(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
         for key in [&self.pair, &self.account, &self.address] {
-            self.write(key, &self.count(key).failed(now));
+            self.counts.write(key, &self.counts.count(key).one_more(now));
         }
         Ok(())
     }
@@ -129,11 +126,11 @@ impl<'a> Attempt<'a> {
     /// Accepts a right password, unless other attempts have closed the account or address meanwhile.
     pub fn succeeded(&self, now: Millis) -> Result<(), Throttled> {
         self.recheck(now)?;
-        if self.count(&self.pair).failures > 0 {
-            self.write(&self.pair, &Count::default());
+        if self.counts.count(&self.pair).failures > 0 {
+            self.counts.write(&self.pair, &Count::default());
         }
         if !self.is_acquainted(now, REFRESH) {
-            self.write(
+            self.counts.write(
                 &self.acquaintance,
                 &Acquaintance {
                     since: now,
@@ -145,8 +142,47 @@ impl<'a> Attempt<'a> {
     }
 
     fn is_acquainted(&self, now: Millis, age: Millis) -> bool {
-        self.read::<Acquaintance>(&self.acquaintance)
+        self.counts
+            .read::<Acquaintance>(&self.acquaintance)
             .is_some_and(|known| known.of == self.of && (known.since..known.since + age).contains(&now))
+    }
+}
+
+/// Counts a guest who comes from an address, unless too many have come from there lately.
+pub fn admit_guest(
+    connection: &Connection,
+    secret: &str,
+    address: &str,
+    now: Millis,
+) -> Result<(), Throttled> {
+    let Some(counts) = Counts::open(connection) else {
+        return Ok(());
+    };
+    let (key, _) = slot(secret, "guests", &[address]);
+    let count = counts.count(&key);
+    if let Some(retry_after) = count.wait(MOST_GUESTS, now) {
+        return Err(Throttled { retry_after });
+    }
+    counts.write(&key, &count.one_more(now));
+    Ok(())
+}
+
+/// The store of the counts.
+struct Counts<'a> {
+    connection: &'a Connection,
+    store: Store,
+}
+
+impl<'a> Counts<'a> {
+    /// `None` when it is out of reach.
+    fn open(connection: &'a Connection) -> Option<Counts<'a>> {
+        match Store::open(LABEL) {
+            Ok(store) => Some(Counts { connection, store }),
+            Err(error) => {
+                out_of_reach(connection, &error);
+                None
+            }
+        }
     }
 
     fn count(&self, key: &str) -> Count {
@@ -170,20 +206,20 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Guesses are not counted: worth a notice, but no reason to keep people out. Nor is a notice that cannot be stored.
+/// Prints a notice that guesses are not counted. Neither that nor a notice that cannot be stored may keep people out.
 fn out_of_reach(connection: &Connection, error: &key_value::Error) {
     let text = || format!("sign-in is not throttled, its store cannot be used: {error}");
     let _ = notices::print(connection, "no throttle", notices::MINUTE, text);
 }
 
-/// An account has signed in from an address. Others may share the slot, so it says whose it is.
+/// An account has signed in from an address. Others may share the slot, so this names the account.
 #[derive(Deserialize, Serialize)]
 struct Acquaintance {
     since: Millis,
     of: String,
 }
 
-/// Failures since the first of them.
+/// Failures since the first of them, or guests.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Count {
     since: Millis,
@@ -196,13 +232,13 @@ impl Count {
         !(self.since..self.since + WINDOW).contains(&now)
     }
 
-    /// How many seconds to wait, if so many failures are too many.
+    /// How many seconds to wait, if there are at least `most` failures.
     fn wait(self, most: u32, now: Millis) -> Option<i64> {
         let closed = self.failures >= most && !self.is_over(now);
         closed.then(|| (self.since + WINDOW - now).div_euclid(1000) + 1)
     }
 
-    fn failed(self, now: Millis) -> Count {
+    fn one_more(self, now: Millis) -> Count {
         if self.is_over(now) {
             Count {
                 since: now,
@@ -217,7 +253,7 @@ impl Count {
     }
 }
 
-/// One of 65,536 keys of a kind, and the text that tells apart those who share the key.
+/// One of 65,536 keys of a kind, and a text that distinguishes the parts that share the key.
 fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
     let mut digest = Sha256::new();
     for part in [&[secret, kind], parts].concat() {
@@ -231,7 +267,7 @@ fn slot(secret: &str, kind: &str, parts: &[&str]) -> (String, String) {
 }
 
 /// The address a request comes from, by the header that the variable `client_address_header` names: Spin's own, or one
-/// that a proxy adds. In a list the last address counts, which the nearest proxy has added.
+/// that a proxy adds. The last address of a list counts, because the nearest proxy has added it.
 pub fn address(request: &Request, header: &str) -> String {
     let header = request.last_header(header).unwrap_or_default();
     let last = header.rsplit(',').next().unwrap_or_default().trim();
@@ -261,18 +297,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_closes_after_so_many_failures_and_opens_when_it_is_over() {
+    fn a_window_closes_at_the_limit_and_opens_when_it_is_over() {
         let start = 1_000_000;
         let mut count = Count::default();
         for failure in 0..10 {
             assert_eq!(count.wait(10, start + failure), None, "after {failure} failures");
-            count = count.failed(start + failure);
+            count = count.one_more(start + failure);
         }
         assert_eq!(count.wait(10, start + 10), Some(900));
         assert_eq!(count.wait(10, start + WINDOW - 1), Some(1));
         assert_eq!(count.wait(10, start + WINDOW), None);
         assert_eq!(
-            count.failed(start + WINDOW),
+            count.one_more(start + WINDOW),
             Count {
                 since: start + WINDOW,
                 failures: 1

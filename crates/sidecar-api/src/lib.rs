@@ -8,8 +8,9 @@
 //! | `/internal/exchange` | [`Exchange`] | an [`Outcome`] as one line of JSON, then updates as text ([`update`]) |
 //! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
 //!
-//! **An exchange may be repeated.** A sidecar numbers its exchanges. One that is sent again, because its answer was lost, keeps
-//! its number: it changes nothing and is answered as before. One that arrives after a later one is refused with 409.
+//! **An exchange may be repeated.** A sidecar numbers its exchanges. A retry, because the answer was lost, keeps its
+//! number: it changes nothing and is answered as before. An exchange that arrives after a later one is refused with
+//! 409.
 
 pub mod update;
 
@@ -27,7 +28,7 @@ pub enum Realm {
 }
 
 impl Realm {
-    /// The name on the wire: what stands before a token of this realm.
+    /// The name on the wire: the prefix of this realm's tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Realm::Organizer => "organizer",
@@ -80,7 +81,8 @@ pub struct Authenticate {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Authenticated {
     pub verdicts: Vec<Verdict>,
-    /// The id of the last update in the log before anybody was looked up. A new connection is shown what came after it.
+    /// The id of the last update in the log before the users were looked up. A new connection is shown the updates
+    /// after it.
     pub after: i64,
 }
 
@@ -92,11 +94,11 @@ pub enum Verdict {
         principal: Principal,
     },
     Rejected,
-    /// The service that knows could not be asked; ask again.
+    /// The service that issued the token did not answer; ask again.
     Unavailable,
 }
 
-/// How far a sidecar has read what was revoked; nothing before the first time.
+/// How far a sidecar has read the revocations; empty before the first time.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RevocationCursor {
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -105,7 +107,7 @@ pub struct RevocationCursor {
     pub participant: Option<i64>,
 }
 
-/// Whose credentials may have been revoked, so that their connections have to be authenticated again.
+/// Users whose credentials may have been revoked. Their connections have to be authenticated again.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Revocations {
     /// Where to go on reading.
@@ -113,12 +115,12 @@ pub struct Revocations {
     pub users: Vec<User>,
     /// All users of these agencies.
     pub agencies: Vec<i64>,
-    /// All users of these realms, since it is not known whom it concerns.
+    /// All users of these realms, because it is unknown which of them are concerned.
     pub unknown: Vec<Realm>,
 }
 
 impl Revocations {
-    /// Whether a user is concerned who is not named: by realm or agency.
+    /// Whether a user is concerned by realm or agency.
     pub fn concern_kind_of(&self, principal: &Principal) -> bool {
         self.unknown.contains(&principal.user.realm)
             || principal
@@ -132,7 +134,7 @@ impl Revocations {
     }
 }
 
-/// What a client understands.
+/// The protocol that a client speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Protocol {
@@ -149,22 +151,22 @@ impl Protocol {
     }
 }
 
-/// What a sidecar asks several times in a second: it brings commands, and hears what has happened.
+/// A sidecar's call, several times a second: it sends commands and fetches updates.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
-    /// Names the sidecar among the others, for as long as it runs.
+    /// Identifies the sidecar for as long as it runs.
     pub sidecar: String,
     /// Grows with each exchange of the sidecar; an exchange that is sent again keeps it.
     pub number: i64,
-    /// The last update that the sidecar has played; absent when it has just started, which begins at the end of the log.
+    /// The last update that the sidecar has played. Absent when it has just started: then it begins at the end of the
+    /// log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<Cursor>,
     /// In the order in which they are to be carried out.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub commands: Vec<Command>,
-    /// All organizers who are at this sidecar; absent when they were told a moment ago. A sidecar that ends tells that nobody
-    /// is.
+    /// All organizers who are at this sidecar; absent if sent a moment ago. A sidecar that ends sends an empty list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub present: Option<Vec<Attendance>>,
     /// The agencies whose queues the sidecar wants to know.
@@ -172,26 +174,26 @@ pub struct Exchange {
     pub queues: Vec<i64>,
 }
 
-/// The answer to an exchange. The updates behind it follow each other without gaps, from the cursor asked with, or from the
-/// end of the log if the sidecar has to start anew. They reach at least up to `at`. Behind them come updates with id 0, which are
-/// not in the log and are shown once, at the end.
+/// The answer to an exchange. The updates after it have no gaps, and begin at the request's cursor, or at the end of
+/// the log if the sidecar has to start anew. They reach at least up to `at`. After them come updates with id 0, which
+/// are not in the log and are shown once.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// The replies show how things stood right after the update with this id, so they are to be shown between it and the next.
+    /// The replies show the state right after this update. The sidecar shows them between it and the next.
     pub at: Cursor,
-    /// The cursor asked with is not in the log: it is older than the oldest update, or the database was restored from a copy.
-    /// The sidecar starts anew at `at`, and does not know what its clients have missed.
+    /// The request's cursor is not in the log: it is older than the oldest update, or the database was restored from a
+    /// copy. The sidecar starts anew at `at`, and does not know which updates its clients have missed.
     #[serde(skip_serializing_if = "is_false", default)]
     pub starts_anew: bool,
-    /// A whole frame for the asking connection of each command, in order, or null if there is nothing to say. There may be
-    /// fewer than commands: the rest was not carried out and is to be asked again, before anything else.
+    /// One per command, in order: a frame for the asking connection, or null. If there are fewer than commands, the
+    /// messenger has not carried out the rest, and the sidecar sends it again before anything else.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub replies: Vec<Option<Box<RawValue>>>,
-    /// Which of the updates this exchange itself has committed: other sidecars do not have them yet.
+    /// The updates that this exchange itself has committed: other sidecars do not have them yet.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub committed: Vec<i64>,
-    /// The queues that were asked for, and all queues in which somebody waits if the sidecar starts anew.
+    /// The queues that were asked for, and all queues that are not empty if the sidecar starts anew.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub queues: Vec<Queue>,
 }
@@ -206,7 +208,7 @@ impl Outcome {
         Ok(text)
     }
 
-    /// The inverse: the outcome, and the updates for [`update::read_updates`].
+    /// Reads such a body: the outcome, and the updates for [`update::read_updates`].
     pub fn read(text: &str) -> serde_json::Result<(Outcome, &str)> {
         let (outcome, updates) = text.split_once('\n').unwrap_or((text, ""));
         Ok((serde_json::from_str(outcome)?, updates))
@@ -222,32 +224,32 @@ pub struct Attendance {
     /// How many chats the organizer may have open; absent for no limit.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_open_chats: Option<u32>,
-    /// Milliseconds since the organizer was heard: since any frame or pong of any of their connections.
+    /// Milliseconds since the last frame or pong on any of the organizer's connections.
     pub silent_for: i64,
 }
 
-/// How large the messenger's database is.
+/// The size of the messenger's database.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Absent where the database is a server, which does not tell.
+    /// Absent where the database is a server, which does not report it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub database_bytes: Option<i64>,
-    /// What the write-ahead log holds; absent like the former.
+    /// The size of the write-ahead log; absent likewise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wal_bytes: Option<i64>,
     /// How many updates the log has.
     pub log_rows: i64,
 }
 
-/// Who waits for help of an agency.
+/// An agency's queue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
     pub agency_id: i64,
     /// The next one first.
     pub waiting: Vec<Waiting>,
-    /// Seconds from press to pickup, as of late; absent when nobody was picked up lately.
+    /// Recent seconds from press to pickup; absent when there were no recent pickups.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub estimate: Option<u32>,
 }
@@ -267,9 +269,10 @@ pub struct Waiting {
 #[serde(rename_all = "camelCase")]
 pub struct Command {
     pub principal: Principal,
-    /// When the sidecar had read the frame, in milliseconds since the Unix epoch. It is shown to people and never compared.
+    /// When the sidecar had read the frame, in milliseconds since the Unix epoch. It is shown to people and never
+    /// compared.
     pub received_at: i64,
-    /// What the client understands; the reply is made accordingly.
+    /// The protocol of the client, and so of the reply.
     #[serde(skip_serializing_if = "Protocol::is_contract", default)]
     pub protocol: Protocol,
     pub request: Request,
@@ -282,10 +285,10 @@ pub enum Request {
     GetChats,
     GetChatHistory {
         chat_id: String,
-        /// Only what follows this number.
+        /// Only messages after this number.
         #[serde(skip_serializing_if = "is_zero", default)]
         after_seq: i64,
-        /// Only so many; all if absent.
+        /// The most messages; all if absent.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         limit: Option<i64>,
     },
@@ -301,7 +304,7 @@ pub enum Request {
         lng: Option<f64>,
     },
     StartChat {
-        /// Whether to wait if nobody else does, or not to wait any longer; absent is neither.
+        /// True: wait if the queue is empty. False: stop waiting. Absent: neither.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         wait: Option<bool>,
     },
@@ -310,7 +313,7 @@ pub enum Request {
     },
     TransferChat {
         chat_id: String,
-        /// The colleague who is to have it.
+        /// The colleague who gets the chat.
         organizer_id: i64,
     },
     Typing {
@@ -323,7 +326,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether this asks how things stand. The messenger answers questions after all changes of their exchange.
+    /// Whether this is a question, which changes nothing. The messenger answers questions after all changes of their
+    /// exchange.
     pub fn is_question(&self) -> bool {
         match self {
             Request::GetChats | Request::GetChatHistory { .. } => true,

@@ -1,10 +1,10 @@
-//! The text of updates: what the messenger writes into its log, what the answer to an exchange carries, and what sidecars
-//! publish to each other.
+//! The text of updates: what the messenger writes into its log, what the answer to an exchange carries, and what
+//! sidecars publish to each other.
 //!
-//! An update is text in lines, so that a sidecar can skip what is for nobody it serves without parsing it:
+//! An update is text in lines, so that a sidecar can skip frames for users it does not serve without parsing them:
 //!
 //! ```text
-//! update 17 1777629600120 161
+//! update 17 1777629600120 1777629600093 161
 //! queue 4
 //! to both o12 p31
 //! {"type":"closed_chat","payload":{"chatId":"0a1b2c3d4e5f60718293a4b5"}}
@@ -12,14 +12,13 @@
 //! {"type":"user_message","payload":{"content":"hello","seq":7}}
 //! ```
 //!
-//! The first line has the update's id, the time of its commit and the number of bytes that follow. The rest is the update's
-//! body, which is what the log stores:
+//! The first line has the update's id, the time of its commit, the time of its predecessor's commit, and the number of
+//! bytes that follow. The rest is the update's body, which is what the log stores:
 //!
 //! - `queue` names an agency whose queue has changed.
-//! - `to` names the recipients of the frame on the next line: `o` is an organizer, `p` a participant. Before them stands who
-//!   of their connections sees what: `both` protocols see the frame, only the `contract`'s clients do, only protocol `two`
-//!   does, or, if it is a number, protocol 2 sees the frame and the contract's clients see that many bytes of it, closed by
-//!   `}}`.
+//! - `to` names the recipients of the frame on the next line: `o` is an organizer, `p` a participant. The word before
+//!   them selects the protocol: `both` see the frame, only the `contract`'s clients do, only protocol `two` does. If it
+//!   is a number, protocol 2 sees the frame, and the contract's clients see that many bytes of it, closed by `}}`.
 //!
 //! JSON never holds a line break, so a frame is always one line.
 
@@ -28,7 +27,7 @@ use std::str::FromStr;
 
 use crate::{Protocol, Realm, User};
 
-/// What closes a frame: the payload and the frame itself.
+/// The end of a frame: closes the payload and the frame itself.
 const CLOSING: &str = "}}";
 
 /// A frame as the clients of each protocol see it.
@@ -38,13 +37,13 @@ pub struct Frame<'a> {
     text: &'a str,
 }
 
-/// Which part of a frame's text is for whom.
+/// Which clients see which part of a frame's text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
     Both,
     Contract,
     Two,
-    /// Protocol 2 sees all of it, the contract's clients so many bytes and what closes them.
+    /// Protocol 2 sees all of it, the contract's clients this many bytes and [`CLOSING`].
     Extended(usize),
 }
 
@@ -81,7 +80,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// What a client sees, as one line with its line break; `None` if the frame is not for such clients.
+    /// The frame for a client, as one line with its line break; `None` if the frame is not for such clients.
     pub fn line_for(&self, protocol: Protocol) -> Option<String> {
         let (text, closing) = match (self.form, protocol) {
             (Form::Both, _)
@@ -103,9 +102,9 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Appends the members of the object `more` to the payload of `frame`. Returns how many bytes of it the contract's frame
-/// shares with the result, for [`Frame::extended`]. Both texts must be JSON objects without white space, and the payload must
-/// be the last member of the frame.
+/// Appends the members of the object `more` to the payload of `frame`. Returns how many bytes of it the contract's
+/// frame shares with the result, for [`Frame::extended`]. Both texts must be JSON objects without white space, and the
+/// payload must be the last member of the frame.
 pub fn extend(frame: &mut String, more: &str) -> usize {
     let shared = frame.len().saturating_sub(CLOSING.len());
     frame.truncate(shared);
@@ -117,7 +116,7 @@ pub fn extend(frame: &mut String, more: &str) -> usize {
     shared
 }
 
-/// The body of an update that is about to be written.
+/// The body of an update to be written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Body(String);
 
@@ -148,7 +147,7 @@ impl Body {
         let _ = writeln!(self.0, "queue {agency_id}");
     }
 
-    /// Adds everything of another body.
+    /// Adds the content of another body.
     pub fn append(&mut self, other: &Body) {
         self.0.push_str(&other.0);
     }
@@ -168,32 +167,49 @@ impl Body {
 pub struct Cursor {
     /// Ids grow by one with each update, in the order of commits.
     pub id: i64,
-    /// When it was committed, in milliseconds since the Unix epoch. It tells an update from one that got the same id after
-    /// the database was restored from a copy.
+    /// When it was committed, in milliseconds since the Unix epoch. It distinguishes an update from one that got the
+    /// same id after the database was restored from a copy.
     pub made_at: i64,
 }
 
-/// An update that was read. What is not in the log, such as that somebody is typing, has id 0.
+/// A parsed update. One that is not in the log, such as a typing notice, has id 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Update<'a> {
     pub cursor: Cursor,
-    /// What [`entries`] reads.
+    /// When the update before it in the log was committed; 0 if it has id 0.
+    pub previous_made_at: i64,
+    /// The text for [`entries`].
     pub body: &'a str,
 }
 
-/// Text that is not made of updates.
+impl Update<'_> {
+    /// The update before it. In a restored log the update with the next id may have another predecessor than the one
+    /// that was played.
+    pub fn previous(&self) -> Cursor {
+        Cursor {
+            id: self.cursor.id - 1,
+            made_at: self.previous_made_at,
+        }
+    }
+}
+
+/// Text that is not a sequence of updates.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the text of an update is broken")]
 pub struct Broken;
 
-/// Writes an update to the end of `text`.
-pub fn write_update(text: &mut String, cursor: Cursor, body: &str) {
-    let Cursor { id, made_at } = cursor;
-    let _ = writeln!(text, "update {id} {made_at} {}", body.len());
+/// Appends an update to `text`.
+pub fn write_update(text: &mut String, update: Update<'_>) {
+    let Update {
+        cursor: Cursor { id, made_at },
+        previous_made_at,
+        body,
+    } = update;
+    let _ = writeln!(text, "update {id} {made_at} {previous_made_at} {}", body.len());
     text.push_str(body);
 }
 
-/// Reads the updates that a text consists of.
+/// Reads the updates in a text.
 pub fn read_updates(mut text: &str) -> impl Iterator<Item = Result<Update<'_>, Broken>> {
     std::iter::from_fn(move || {
         if text.is_empty() {
@@ -217,9 +233,14 @@ fn read_update(text: &str) -> Option<(Update<'_>, &str)> {
     let mut numbers = head.strip_prefix("update ")?.split(' ');
     let id = numbers.next()?.parse().ok()?;
     let made_at = numbers.next()?.parse().ok()?;
+    let previous_made_at = numbers.next()?.parse().ok()?;
     let (body, rest) = rest.split_at_checked(numbers.next()?.parse().ok()?)?;
-    let cursor = Cursor { id, made_at };
-    Some((Update { cursor, body }, rest))
+    let update = Update {
+        cursor: Cursor { id, made_at },
+        previous_made_at,
+        body,
+    };
+    Some((update, rest))
 }
 
 /// One part of an update's body.
@@ -344,12 +365,22 @@ mod tests {
         body.deliver(&[], Frame::both("{}"));
         body.deliver(&[BOB], Frame::two("{}"));
         let mut text = String::new();
-        write_update(&mut text, CURSOR, body.as_str());
-        write_update(&mut text, Cursor { id: 18, ..CURSOR }, "");
+        let first = Update {
+            cursor: CURSOR,
+            previous_made_at: CURSOR.made_at - 27,
+            body: body.as_str(),
+        };
+        let second = Update {
+            cursor: Cursor { id: 18, ..CURSOR },
+            previous_made_at: CURSOR.made_at,
+            body: "",
+        };
+        write_update(&mut text, first);
+        write_update(&mut text, second);
 
         let updates: Vec<_> = read_updates(&text).map(Result::unwrap).collect();
-        assert_eq!(updates[0].cursor, CURSOR);
-        assert_eq!((updates[1].cursor.id, updates[1].body), (18, ""));
+        assert_eq!(updates, [first, second]);
+        assert_eq!(second.previous(), CURSOR);
         let entries: Vec<_> = entries(updates[0].body).map(Result::unwrap).collect();
         assert_eq!(entries[0], Entry::Queue(4));
         let Entry::Delivery { to, frame } = entries[1] else {
@@ -384,14 +415,15 @@ mod tests {
     }
 
     #[test]
-    fn broken_text_is_noticed_and_ends_the_reading() {
+    fn broken_text_is_an_error_and_ends_the_reading() {
         for text in [
             "x",
             "update 1\n",
-            "update 1 2 3\n",
-            "update 1 2 5\nabc",
-            "update a 2 0\n",
-            "update 1 2 0",
+            "update 1 2 0\n",
+            "update 1 2 1 3\n",
+            "update 1 2 1 5\nabc",
+            "update a 2 1 0\n",
+            "update 1 2 1 0",
         ] {
             let read: Vec<_> = read_updates(text).collect();
             assert_eq!(read, [Err(Broken)], "{text:?}");

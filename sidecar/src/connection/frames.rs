@@ -1,5 +1,5 @@
-//! The frames that the sidecar itself makes (contract 5.5, PROTOCOL.md), and the reasons for which it refuses a frame or ends
-//! a connection.
+//! The frames that the sidecar itself makes (contract 5.5, PROTOCOL.md), and why it refuses a frame or ends a
+//! connection.
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
@@ -17,15 +17,15 @@ pub(crate) enum Refusal {
     InvalidPayload,
     #[error("message too large")]
     TooLarge,
-    /// The request will not be carried out; it may be sent again.
+    /// The request was not carried out, and the client may send it again.
     #[error("too many messages")]
     TooMany,
     #[error("timeout")]
     Timeout,
-    /// The messenger could not be asked in time, or too much waits for it.
+    /// The messenger did not answer in time, or too many commands wait for it.
     #[error("{}", failure_text(.0))]
     Unavailable(Request),
-    /// The same about a message that has a client id.
+    /// Any of the above, about a message that has a client id.
     #[error("{refusal}")]
     About {
         refusal: Box<Refusal>,
@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Adds which message it is about, if the message has a client id.
+    /// Adds the client id of the message, if it has one.
     pub(crate) fn about(self, client_id: Option<String>) -> Refusal {
         match client_id {
             Some(client_id) => Refusal::About {
@@ -45,7 +45,7 @@ impl Refusal {
         }
     }
 
-    /// What is wrong, whichever message it is about.
+    /// The refusal without its client id.
     pub(crate) fn kind(&self) -> &Refusal {
         match self {
             Refusal::About { refusal, .. } => refusal.kind(),
@@ -53,7 +53,7 @@ impl Refusal {
         }
     }
 
-    /// The code that programs read.
+    /// The machine-readable code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Refusal::Malformed => "malformed_message",
@@ -67,7 +67,7 @@ impl Refusal {
         }
     }
 
-    /// When the same frame may succeed, if it may.
+    /// When to send the same frame again, if that may succeed.
     fn retry_after_seconds(&self) -> Option<u32> {
         match self.kind() {
             Refusal::Unavailable(_) | Refusal::TooMany => Some(1),
@@ -75,7 +75,7 @@ impl Refusal {
         }
     }
 
-    /// The client's own id of the message it is about.
+    /// The client id of the refused message.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match self {
             Refusal::Unavailable(request) => request.client_id(),
@@ -90,7 +90,8 @@ impl Refusal {
     }
 }
 
-/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a restart.
+/// Why a connection ends here. A client that speaks only the contract sees a dropped TCP connection, except at a
+/// restart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum CloseReason {
     #[error("far too many messages")]
@@ -129,7 +130,7 @@ impl CloseReason {
         }
     }
 
-    /// As it is counted, whether or not the client knows close codes.
+    /// The label in the metrics. It does not depend on whether the client knows close codes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             CloseReason::Flood => "flood",
@@ -145,7 +146,7 @@ impl CloseReason {
     }
 }
 
-/// What the client is told when the messenger could not be asked in time (contract 5.4).
+/// The error text for a request that the messenger did not answer in time (contract 5.4).
 fn failure_text(request: &Request) -> &'static str {
     match request {
         Request::GetChats => "could not get chats",
@@ -157,7 +158,7 @@ fn failure_text(request: &Request) -> &'static str {
     }
 }
 
-/// A whole `error` frame.
+/// An `error` frame.
 pub(crate) fn error_frame(refusal: &Refusal, protocol: Protocol) -> Utf8Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -182,7 +183,7 @@ pub(crate) fn error_frame(refusal: &Refusal, protocol: Protocol) -> Utf8Bytes {
     )
 }
 
-/// A whole `ready` frame: the answer to the first frame of a client of protocol 2.
+/// A `ready` frame: the answer to the first frame of a client of protocol 2.
 pub(crate) fn ready_frame(connection_id: Uuid, principal: &Principal) -> Utf8Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -201,7 +202,7 @@ pub(crate) fn ready_frame(connection_id: Uuid, principal: &Principal) -> Utf8Byt
     )
 }
 
-/// A whole `queue_position` frame: a participant's position (1 is the next) and the expected wait (-1 when unknown).
+/// A `queue_position` frame: a participant's position (1 is the next) and the expected wait (-1 when unknown).
 pub(crate) fn queue_position_frame(event_id: i64, position: usize, estimated_wait_seconds: i64) -> Utf8Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -220,7 +221,7 @@ pub(crate) fn queue_position_frame(event_id: i64, position: usize, estimated_wai
     )
 }
 
-/// A whole `queue_status` frame: how many requests of an agency wait, and for how many seconds the oldest has.
+/// A `queue_status` frame: how many requests of an agency wait, and how many seconds the oldest has waited.
 pub(crate) fn queue_status_frame(waiting: usize, oldest_wait_seconds: i64) -> Utf8Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -237,7 +238,7 @@ pub(crate) fn queue_status_frame(waiting: usize, oldest_wait_seconds: i64) -> Ut
     )
 }
 
-/// A whole `resync` frame: the client may have missed frames.
+/// A `resync` frame: the client may have missed frames.
 pub(crate) fn resync_frame() -> Utf8Bytes {
     frame("resync", &serde_json::json!({}))
 }

@@ -1,24 +1,24 @@
-//! What the rest of the sidecar may do to a connection. Its task does everything else.
+//! The handle through which the rest of the sidecar acts on a connection. The connection's task does everything else.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::frames::CloseReason;
 use crate::connection::send_queue::{Budget, SendQueue};
+use crate::metrics::FramesDropped;
 
-/// A connection, as seen by others.
+/// A connection, as the rest of the sidecar sees it.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    /// Tells the connection from the others of this sidecar.
+    /// Unique within this sidecar.
     id: u64,
     pub(crate) queue: SendQueue,
     opened: Instant,
-    /// When the client was heard last, in milliseconds after `opened`.
+    /// When the client last sent a frame or a pong, in milliseconds after `opened`.
     heard: AtomicU64,
     is_organizer: AtomicBool,
     reauthenticate: Notify,
@@ -27,7 +27,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> Handle {
+    pub(crate) fn new(budget: Arc<Budget>, drops: FramesDropped) -> Handle {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Handle {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -52,7 +52,7 @@ impl Handle {
             .store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// How long the client has not been heard.
+    /// How long the client has sent nothing.
     pub(crate) fn silent_for(&self) -> Duration {
         let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
         self.opened.elapsed().saturating_sub(heard)
@@ -68,8 +68,8 @@ impl Handle {
         self.is_organizer.load(Ordering::Relaxed)
     }
 
-    /// The client's credentials may have been revoked: the connection neither receives nor sends until it is authenticated
-    /// again.
+    /// The client's credentials may have been revoked: the connection neither receives nor sends until it is
+    /// authenticated again.
     pub(crate) fn reauthenticate(&self) {
         self.queue.hold();
         self.reauthenticate.notify_one();
@@ -80,9 +80,9 @@ impl Handle {
         self.reauthenticate.notified().await;
     }
 
-    /// Ends the connection. Only the first reason counts.
+    /// Ends the connection.
     pub(crate) fn end(&self, close_reason: CloseReason) {
-        // A reason that came before stands.
+        // The first reason counts.
         let _ = self.close_reason.set(close_reason);
         self.end.notify_one();
     }

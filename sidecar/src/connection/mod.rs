@@ -1,8 +1,8 @@
 //! One client's connection.
 //!
-//! `task` owns the socket. `session` decides what follows from a frame, without a socket: `parse` says what the frame asks
-//! for, `rate` whether there were too many. `send_queue` holds what is to be written, `handle` is what the rest of the sidecar
-//! knows of the connection, and `frames` are those that the sidecar itself makes.
+//! `task` owns the socket. `session` decides what a frame leads to, without touching a socket: `parse` parses the
+//! frame, `rate` limits how many a client may send. `send_queue` holds the frames to be written, `handle` is the
+//! connection as the rest of the sidecar sees it, and `frames` builds the frames that the sidecar itself makes.
 
 pub(crate) mod frames;
 pub(crate) mod handle;

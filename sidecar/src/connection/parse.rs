@@ -9,17 +9,18 @@ use uuid::Uuid;
 
 use crate::connection::frames::Refusal;
 
-/// A frame may be this long; the contract's longest message fits several times. A longer one is answered with an error.
+/// The longest frame. The contract's longest message fits several times. The sidecar answers a longer frame with an
+/// error.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 
-/// At most this many messages of a history may be asked for by number.
+/// The largest `limit` of a history request.
 const MAX_HISTORY: i64 = 1000;
 
 /// A client's first frame.
 pub(crate) struct FirstFrame {
-    /// The messenger says whether it is valid.
+    /// Not validated yet: the messenger does that.
     pub(crate) authorization: Option<String>,
-    /// What the client understands. One that knows a later protocol than ours knows ours as well.
+    /// The protocol that the client speaks. A client of a later protocol also speaks ours.
     pub(crate) protocol: Protocol,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn parse_first_frame(frame: &[u8]) -> Option<FirstFrame> {
     })
 }
 
-/// What a frame that is not the first asks for.
+/// Parses a frame after the first.
 pub(crate) fn parse_frame(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Refusal> {
     if frame.len() > MAX_FRAME_BYTES {
         return Err(Refusal::TooLarge.about(client_id(frame, protocol)));
@@ -56,7 +57,7 @@ pub(crate) fn parse_frame(frame: &[u8], realm: Realm, protocol: Protocol) -> Res
     request(frame, realm, protocol).map_err(|refusal| refusal.about(client_id(frame, protocol)))
 }
 
-/// The client's own id of the message that a frame says, if it has one, whatever else may be wrong with the frame.
+/// The client id in a `send_message` frame, even if the rest of the frame is invalid.
 fn client_id(frame: &[u8], protocol: Protocol) -> Option<String> {
     if protocol == Protocol::Contract {
         return None;
@@ -68,7 +69,7 @@ fn client_id(frame: &[u8], protocol: Protocol) -> Option<String> {
     payload.uuid("clientId").ok()?
 }
 
-/// What a frame asks for (contract 5.4). What protocol 2 adds is ignored where it is not spoken.
+/// The request in a frame (contract 5.4). Members that protocol 2 adds are ignored for clients of the contract.
 fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Refusal> {
     let frame = lenient_json::mend(frame);
     let text = std::str::from_utf8(&frame).map_err(|_| Refusal::Malformed)?;
@@ -107,7 +108,7 @@ fn request(frame: &[u8], realm: Realm, protocol: Protocol) -> Result<Request, Re
     }
 }
 
-/// The contract's clients send an empty text as payload, and any other means as little.
+/// Clients of the contract send an empty text as payload. Any other payload of theirs is ignored.
 fn start_chat(payload: Option<&str>) -> Result<Request, Refusal> {
     let wait = match Payload::parse(payload) {
         Ok(payload) => payload.field("wait")?,
@@ -136,7 +137,7 @@ fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Resu
     let (lat, lng) = (payload.number("lat")?, payload.number("lng")?);
     let (lat, lng) = match realm {
         Realm::Participant => (lat, lng),
-        // Only where a participant is matters; an organizer's location must be well-formed and goes no further.
+        // Only a participant's location is used. An organizer's must be well-formed and is dropped.
         Realm::Organizer => (None, None),
     };
     let client_id = match protocol {
@@ -152,7 +153,7 @@ fn send_message(payload: &Payload<'_>, realm: Realm, protocol: Protocol) -> Resu
     })
 }
 
-/// The fields of a payload. `null` has none of them, and so counts as an object whose fields are all missing.
+/// The fields of a payload. `null` counts as an empty object.
 struct Payload<'a>(Members<'a>);
 
 impl<'a> Payload<'a> {
@@ -164,17 +165,17 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// A text; missing and `null` count as empty.
+    /// A text; empty if missing or `null`.
     fn text(&self, name: &str) -> Result<String, Refusal> {
         Ok(self.field(name)?.unwrap_or_default())
     }
 
-    /// A number; missing and `null` count as none.
+    /// A number; `None` if missing or `null`.
     fn number(&self, name: &str) -> Result<Option<f64>, Refusal> {
         self.field(name)
     }
 
-    /// A number without a fraction, within a range; missing and `null` count as none.
+    /// A whole number within a range; `None` if missing or `null`.
     fn whole_number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Refusal> {
         let number: Option<i64> = self.field(name)?;
         match number {
@@ -183,13 +184,13 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// A number from 0 that must be there.
+    /// A required whole number, at least 0.
     fn id(&self, name: &str) -> Result<i64, Refusal> {
         self.whole_number(name, 0..=i64::MAX)?
             .ok_or(Refusal::InvalidPayload)
     }
 
-    /// A UUID in its usual form, as it was written; missing and `null` count as none.
+    /// A UUID in its usual form, unchanged; `None` if missing or `null`.
     fn uuid(&self, name: &str) -> Result<Option<String>, Refusal> {
         const USUAL_LENGTH: usize = 36;
         let text: Option<String> = self.field(name)?;
@@ -209,8 +210,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The members of a JSON object, values unread: what nobody asks for may be as deep or as large as it likes. Of members
-/// with the same name the last one counts, as in the browsers that made the frame.
+/// The members of a JSON object, with values unparsed, so that unused members may have any depth and size. The last of
+/// several members with the same name counts, as in browsers.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_frames() {
+    fn frames_that_are_not_objects_are_malformed() {
         for frame in [
             "",
             " ",
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_types() {
+    fn frames_of_unknown_types_are_refused() {
         for frame in [
             "{}",
             r#"{"type":null}"#,
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_that_are_ignored() {
+    fn requests_without_fields_accept_any_payload() {
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         for payload in [
             "",
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_payloads() {
+    fn invalid_payloads_are_refused() {
         let deep = format!("{}{}", r#"{"chatId":"#.repeat(1000), "}".repeat(1000));
         for payload in [
             "",
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_that_are_understood() {
+    fn valid_payloads_are_parsed() {
         let history = |chat_id: &str| {
             Ok(Request::GetChatHistory {
                 chat_id: chat_id.into(),
@@ -430,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organizers_location_goes_no_further() {
+    fn an_organizers_location_is_dropped() {
         let frame = r#"{"type":"send_message","payload":{"chatId":"c","message":"hi","lat":1,"lng":2}}"#;
         check(Realm::Organizer, frame, message("c", "hi", None, None));
         check(
@@ -441,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_a_frame_is_exact() {
+    fn a_frame_may_have_exactly_the_maximum_length() {
         let frame = |length: usize| {
             let head = r#"{"type":"get_chats","payload":""#;
             format!("{head}{}\"}}", "x".repeat(length - head.len() - 2))
@@ -457,7 +458,7 @@ mod tests {
     const CLIENT_ID: &str = "0198C0de-0000-7000-8000-00000000000f";
 
     #[test]
-    fn what_protocol_2_adds_to_requests() {
+    fn members_of_protocol_2_are_parsed() {
         let history = |after_seq, limit| {
             Ok(Request::GetChatHistory {
                 chat_id: "c".into(),
@@ -556,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn what_protocol_2_adds_is_unknown_to_others_and_checked() {
+    fn members_of_protocol_2_are_checked_and_unknown_to_contract_clients() {
         for (kind, payload) in [
             ("transfer_chat", r#"{"chatId":"c","organizerId":7}"#),
             ("typing", r#"{"chatId":"c"}"#),
@@ -589,9 +590,9 @@ mod tests {
         assert_eq!(invalid(Realm::Participant, transfer), Refusal::InvalidType);
     }
 
-    /// Where protocol 2 is spoken an error says which message it is about, also when the rest of the frame is no good.
+    /// In protocol 2 an error names its message, even if the rest of the frame is invalid.
     #[test]
-    fn what_is_wrong_with_a_message_is_said_of_that_message() {
+    fn a_refusal_names_its_message_even_if_the_frame_is_invalid() {
         let long = "m".repeat(MAX_FRAME_BYTES);
         for (message, refusal) in [
             ("7", Refusal::InvalidPayload),

@@ -1,25 +1,25 @@
-//! How many frames a client may send. Far more than people type, and enough for a machine that tests what the system can carry.
+//! Limits how many frames a client may send: far more than people type, and enough for a load test.
 
 use tokio::time::Instant;
 
-/// Frames in a second, for ever.
+/// Frames a second that a client may send steadily.
 const PER_SECOND: f64 = 2_000.0;
 
-/// Frames at once, after a pause.
+/// Frames that a client may send at once after a pause.
 const BURST: f64 = 4_000.0;
 
-/// Whoever goes on although so many were refused is not listened to any longer.
+/// A client that goes on after so many refused frames is disconnected.
 const FLOOD: f64 = 20_000.0;
 
-/// What a client may still send.
+/// A client's remaining allowance.
 #[derive(Debug)]
 pub(crate) struct Rate {
-    /// Each frame takes one, and time gives them back. Below zero frames are refused.
+    /// Each frame takes one, and time adds more. Below zero the sidecar refuses frames.
     left: f64,
     since: Instant,
 }
 
-/// What to do about one more frame.
+/// What to do with a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     Fine,
@@ -35,7 +35,7 @@ impl Rate {
         }
     }
 
-    /// One more frame has come.
+    /// Counts a frame.
     pub(crate) fn spend(&mut self, now: Instant) -> Verdict {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         self.since = now;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_stream_may_go_on_for_ever() {
+    fn a_steady_stream_is_never_refused() {
         let start = Instant::now();
         let mut rate = Rate::new(start);
         for second in 0..100 {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_taken_and_more_is_refused_until_there_was_a_pause() {
+    fn frames_beyond_a_burst_are_refused_until_a_pause() {
         let now = Instant::now();
         let mut rate = Rate::new(now);
         assert_eq!(spend(&mut rate, BURST as usize, now), [Verdict::Fine]);

@@ -1,7 +1,7 @@
 //! The frames that wait to be written to one socket.
 //!
-//! The queue is bounded. A client that reads, however late, loses nothing in a burst. A client that reads nothing loses the
-//! oldest frames, and if it speaks protocol 2 it is told so with one `resync` when it reads again.
+//! The queue is bounded. A client that reads, however late, loses nothing in a burst. A client that reads nothing loses
+//! the oldest frames, and if it speaks protocol 2 it gets one `resync` when it reads again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,46 +9,45 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Utf8Bytes};
-use prometheus_client::metrics::counter::Counter;
 use sidecar_api::Protocol;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::connection::frames::resync_frame;
+use crate::metrics::{DroppedBecause, FramesDropped};
 
 /// A client that has read nothing for this long counts as one that does not read.
 const READS_NOTHING_AFTER: Duration = Duration::from_secs(5);
 
-/// So many bytes are kept for a client that does not read.
+/// The limit of a queue whose client does not read.
 const MAX_BYTES_UNREAD: usize = 1024 * 1024;
 
-/// So many bytes are kept for any client.
+/// The limit of any queue.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// While the queues of all connections together hold more than this, each is treated as if its client did not read.
+/// While all queues together hold more than this, each has the limit of a client that does not read.
 const MAX_BYTES_TOGETHER: usize = 512 * 1024 * 1024;
 
 /// What a queued frame costs besides its text.
 const FRAME_OVERHEAD: usize = 64;
 
-/// At most this many pings of the client may be unanswered before its socket is not read any further. The answers wait in the
-/// WebSocket's own buffer, which a client that sends pings and never reads would fill without end.
+/// With this many unsent pongs the sidecar stops reading the socket. Pongs wait in the WebSocket's own buffer, which a
+/// client that sends pings and never reads would fill without bound.
 const MAX_UNSENT_PONGS: usize = 16;
 
-/// The bytes that wait in all send queues of a sidecar.
+/// The bytes in all send queues of a sidecar.
 #[derive(Debug, Default)]
 pub(crate) struct Budget(AtomicUsize);
 
-/// The queue of one connection. Anybody may push; the connection's task takes.
+/// The queue of one connection. Any task may push; the connection's task takes.
 #[derive(Debug)]
 pub(crate) struct SendQueue {
     state: Mutex<State>,
-    /// There is something to take, or pongs are to be flushed.
+    /// There is a frame to take, or there are pongs to flush.
     filled: Notify,
     pongs_sent: Notify,
     budget: Arc<Budget>,
-    /// Counts frames that are dropped because the client does not read.
-    drops: Counter,
+    drops: FramesDropped,
 }
 
 #[derive(Debug)]
@@ -60,9 +59,9 @@ struct State {
     /// When a frame was last written, or the queue last began to fill.
     read_at: Instant,
     protocol: Protocol,
-    /// Nothing is written while the connection is re-authenticated.
+    /// The connection is being re-authenticated, so nothing is written.
     held: bool,
-    /// Frames were lost that the client has not been told of yet.
+    /// Frames were dropped, and the client has not got a `resync` for it yet.
     missed: bool,
     unsent_pongs: usize,
     end: Option<End>,
@@ -84,16 +83,16 @@ impl Queued {
     }
 }
 
-/// How a connection ends once everything before has been written.
+/// How a connection ends after the frames in its queue.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
-    /// The TCP connection is dropped, as the contract has it.
+    /// The sidecar drops the TCP connection, as the contract requires.
     Drop,
-    /// The closing handshake begins.
+    /// The sidecar begins the closing handshake.
     Close(CloseFrame),
 }
 
-/// What the task that writes is to do next.
+/// The next thing for the connection's task to write.
 #[derive(Debug)]
 pub(crate) enum Work {
     Write(Utf8Bytes),
@@ -101,7 +100,7 @@ pub(crate) enum Work {
 }
 
 impl SendQueue {
-    pub(crate) fn new(budget: Arc<Budget>, drops: Counter) -> SendQueue {
+    pub(crate) fn new(budget: Arc<Budget>, drops: FramesDropped) -> SendQueue {
         SendQueue {
             state: Mutex::new(State {
                 frames: VecDeque::new(),
@@ -121,12 +120,12 @@ impl SendQueue {
         }
     }
 
-    /// Adds a frame. Drops the oldest frames if there is no room. After the end nothing is added.
+    /// Adds a frame, unless the queue has ended. Drops the oldest frames if there is no room.
     pub(crate) fn push(&self, frame: Utf8Bytes) {
         self.add(Queued { frame, permit: None });
     }
 
-    /// Adds the answer to a question, and gives the permit back when it has been written.
+    /// Adds the answer to a question, and returns the permit when the answer has been written.
     pub(crate) fn answer(&self, frame: Utf8Bytes, permit: OwnedSemaphorePermit) {
         self.add(Queued {
             frame,
@@ -146,23 +145,25 @@ impl SendQueue {
         self.budget.add(queued.cost());
         state.bytes += queued.cost();
         state.frames.push_back(queued);
-        let limit = if now >= state.read_at + READS_NOTHING_AFTER || self.budget.is_exceeded() {
-            MAX_BYTES_UNREAD
+        let (limit, reason) = if now >= state.read_at + READS_NOTHING_AFTER {
+            (MAX_BYTES_UNREAD, DroppedBecause::reads_nothing)
+        } else if self.budget.is_exceeded() {
+            (MAX_BYTES_UNREAD, DroppedBecause::all_queues_full)
         } else {
-            MAX_BYTES
+            (MAX_BYTES, DroppedBecause::queue_full)
         };
         while state.bytes > limit && state.frames.len() > 1 {
             let Some(cost) = state.drop_oldest() else {
                 break;
             };
             self.budget.subtract(cost);
-            self.drops.inc();
+            self.drops.add(reason, 1);
         }
         drop(state);
         self.filled.notify_one();
     }
 
-    /// The connection ends after what is in the queue now has been written.
+    /// Ends the connection after the frames in the queue have been written.
     pub(crate) fn finish(&self, end: End) {
         self.state
             .lock()
@@ -172,10 +173,12 @@ impl SendQueue {
         self.filled.notify_one();
     }
 
-    /// The connection ends, and nothing in the queue is written any more.
+    /// Ends the connection without writing the frames in the queue.
     pub(crate) fn finish_at_once(&self, end: End) {
         let mut state = self.state.lock().expect("no panic while locked");
         self.budget.subtract(state.bytes);
+        self.drops
+            .add(DroppedBecause::connection_ended, state.frames.len());
         state.held = false;
         state.frames.clear();
         state.bytes = 0;
@@ -185,23 +188,23 @@ impl SendQueue {
         self.filled.notify_one();
     }
 
-    /// The client has said what it understands.
+    /// Notes which protocol the client speaks.
     pub(crate) fn set_protocol(&self, protocol: Protocol) {
         self.state.lock().expect("no panic while locked").protocol = protocol;
     }
 
-    /// Nothing is written until [`SendQueue::release`].
+    /// Stops writing until [`SendQueue::release`].
     pub(crate) fn hold(&self) {
         self.state.lock().expect("no panic while locked").held = true;
     }
 
-    /// The client may see what waits.
+    /// Resumes writing.
     pub(crate) fn release(&self) {
         self.state.lock().expect("no panic while locked").held = false;
         self.filled.notify_one();
     }
 
-    /// Waits until [`SendQueue::take`] has something or pongs are to be flushed.
+    /// Waits until there is a frame to take, or there are pongs to flush.
     pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
@@ -212,7 +215,8 @@ impl SendQueue {
         if state.held {
             return None;
         }
-        // Before what is left: a client that asks for the history then misses nothing of it.
+        // The `resync` precedes the remaining frames, so that the history the client then asks for covers the dropped
+        // ones.
         if std::mem::take(&mut state.missed) && state.protocol == Protocol::Two {
             return Some(Work::Write(resync_frame()));
         }
@@ -226,24 +230,24 @@ impl SendQueue {
         }
     }
 
-    /// What was taken last has been given to the socket: the client reads.
+    /// Notes that the last taken frame went to the socket, so the client reads.
     pub(crate) fn written(&self) {
         self.state.lock().expect("no panic while locked").read_at = Instant::now();
     }
 
-    /// A ping has come, and its answer waits in the WebSocket's buffer.
+    /// Notes a ping, whose pong waits in the WebSocket's buffer.
     pub(crate) fn pinged(&self) {
         self.state.lock().expect("no panic while locked").unsent_pongs += 1;
         self.filled.notify_one();
     }
 
-    /// All that was given to the WebSocket has been written.
+    /// Notes that the WebSocket's buffer has been written.
     pub(crate) fn flushed(&self) {
         self.state.lock().expect("no panic while locked").unsent_pongs = 0;
         self.pongs_sent.notify_one();
     }
 
-    /// Whether the client has sent more pings than it takes answers.
+    /// Whether too many pongs wait because the client does not read them.
     pub(crate) fn owes_too_many_pongs(&self) -> bool {
         self.state.lock().expect("no panic while locked").unsent_pongs >= MAX_UNSENT_PONGS
     }
@@ -253,19 +257,19 @@ impl SendQueue {
         self.pongs_sent.notified().await;
     }
 
-    /// How many frames were dropped because the client did not read.
+    /// How many frames the queue has dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.state.lock().expect("no panic while locked").dropped
     }
 
-    /// Wakes the task that writes.
+    /// Wakes the task that writes to the socket.
     pub(crate) fn wake(&self) {
         self.filled.notify_one();
     }
 }
 
 impl State {
-    /// Drops the oldest frame that may be dropped, and returns what it cost.
+    /// Drops the oldest frame that may be dropped, and returns its cost.
     fn drop_oldest(&mut self) -> Option<usize> {
         let oldest = self.frames.iter().position(|queued| queued.permit.is_none())?;
         let cost = self.frames.remove(oldest)?.cost();
@@ -280,6 +284,8 @@ impl Drop for SendQueue {
     fn drop(&mut self) {
         let state = self.state.get_mut().expect("no panic while locked");
         self.budget.subtract(state.bytes);
+        self.drops
+            .add(DroppedBecause::connection_ended, state.frames.len());
     }
 }
 
@@ -296,7 +302,7 @@ impl Budget {
         self.0.load(Ordering::Relaxed) > MAX_BYTES_TOGETHER
     }
 
-    /// The bytes that wait, frame overheads included.
+    /// The bytes in all queues, frame overheads included.
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -309,10 +315,10 @@ pub(crate) mod tests {
     use tokio::time::advance;
 
     fn queue() -> SendQueue {
-        SendQueue::new(Arc::default(), Counter::default())
+        SendQueue::new(Arc::default(), FramesDropped::default())
     }
 
-    /// All frames that wait.
+    /// Takes all frames.
     pub(crate) fn taken(queue: &SendQueue) -> Vec<String> {
         let mut frames = Vec::new();
         while let Some(Work::Write(frame)) = queue.take() {
@@ -321,7 +327,7 @@ pub(crate) mod tests {
         frames
     }
 
-    /// So many frames of 50 KB.
+    /// Adds frames of 50 KB.
     fn fill(queue: &SendQueue, frames: usize) {
         let frame = Utf8Bytes::from("x".repeat(50_000));
         for _ in 0..frames {
@@ -354,6 +360,7 @@ pub(crate) mod tests {
         assert_eq!(frames.len(), 1 + 20 + 1);
         assert_eq!(frames.last().unwrap(), "last");
         assert_eq!(queue.dropped(), 80);
+        assert_eq!(queue.drops.count(DroppedBecause::reads_nothing), 80);
         assert_eq!(queue.budget.bytes(), 0);
     }
 
@@ -371,10 +378,11 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_queue_grows_without_end() {
+    async fn every_queue_is_bounded() {
         let queue = queue();
         fill(&queue, MAX_BYTES / 50_000 + 10);
         assert!(queue.budget.bytes() <= MAX_BYTES);
+        assert_eq!(queue.drops.count(DroppedBecause::queue_full), queue.dropped());
         let long = Utf8Bytes::from("x".repeat(2 * MAX_BYTES));
         queue.push(long.clone());
         assert_eq!(
@@ -387,13 +395,15 @@ pub(crate) mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_queues_together_are_bounded() {
         let budget = Arc::new(Budget::default());
+        let drops = FramesDropped::default();
         let queues: Vec<_> = (0..20)
-            .map(|_| SendQueue::new(Arc::clone(&budget), Counter::default()))
+            .map(|_| SendQueue::new(Arc::clone(&budget), drops.clone()))
             .collect();
         for queue in &queues {
             fill(queue, 700);
         }
         assert!(budget.bytes() <= MAX_BYTES_TOGETHER + queues.len() * MAX_BYTES_UNREAD);
+        assert!(drops.count(DroppedBecause::all_queues_full) > 0);
         drop(queues);
         assert_eq!(budget.bytes(), 0);
     }
@@ -414,6 +424,16 @@ pub(crate) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn frames_unsent_when_a_connection_ends_are_counted() {
+        let queue = queue();
+        let drops = queue.drops.clone();
+        fill(&queue, 3);
+        queue.take();
+        drop(queue);
+        assert_eq!(drops.count(DroppedBecause::connection_ended), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_is_written_during_re_authentication() {
         let queue = queue();
         queue.push("a".into());
@@ -426,10 +446,11 @@ pub(crate) mod tests {
         queue.hold();
         queue.finish_at_once(End::Drop);
         assert!(matches!(queue.take(), Some(Work::End(End::Drop))));
+        assert_eq!(queue.drops.count(DroppedBecause::connection_ended), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_comes_after_what_was_there_and_before_anything_else() {
+    async fn the_end_follows_earlier_frames_and_precedes_later_ones() {
         let queue = queue();
         queue.push("a".into());
         queue.finish(End::Drop);

@@ -1,5 +1,5 @@
-//! What follows from a client's frames, and from their absence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a socket,
-//! a clock or the network: a [`Session`] is told what happened and says what to do.
+//! Decides what to do about a client's frames and its silence (contract 5.2, 5.3, PROTOCOL.md). Nothing here touches a
+//! socket, a clock or the network: a [`Session`] takes events and returns steps.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::connection::frames::{CloseReason, Refusal};
 use crate::connection::parse::{MAX_FRAME_BYTES, parse_first_frame, parse_frame};
 use crate::connection::rate::{Rate, Verdict};
 
-/// At most this many frames are kept while the client is authenticated. Clients send two or three; what exceeds this stays in
-/// the socket until there is room.
+/// The most frames kept while the client is being authenticated. Clients send two or three. Further frames stay in the
+/// socket.
 pub(crate) const MAX_EARLY_FRAMES: usize = 32;
 
-/// Others are told at most so often that a client is typing.
+/// The shortest time between two typing notices of a client.
 const TYPING_EVERY: Duration = Duration::from_secs(1);
 
-/// What to do about something that happened, in the order given.
+/// What to do about an event, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
-    /// Ask the messenger who sends this `Authorization`, then call [`Session::open`] or end the connection.
+    /// Ask the messenger to authenticate this `Authorization`, then call [`Session::open`] or end the connection.
     Authenticate(String),
     /// Ask the messenger to carry this out.
     Ask(Request),
     /// Answer with an error.
     Refuse(Refusal),
-    /// End the connection, after what is queued has been written.
+    /// End the connection after the queued frames have been written.
     End(CloseReason),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
 }
 
-/// The protocol's state of one connection.
+/// The protocol state of one connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     state: State,
@@ -50,7 +50,7 @@ pub(crate) struct Session {
     deadline: Instant,
     /// How many frames the client may send.
     rate: Rate,
-    /// When others were last told that the client is typing.
+    /// When the client's typing was last passed on.
     typed: Option<Instant>,
 }
 
@@ -58,16 +58,16 @@ pub(crate) struct Session {
 enum State {
     /// The first frame has not come.
     Silent,
-    /// The client is being authenticated. Frames that come meanwhile are kept.
+    /// The client is being authenticated. Frames that arrive meanwhile are kept.
     Authenticating {
         early: VecDeque<Early>,
     },
     Open(Principal),
-    /// The connection ends; whatever else happens has no effect.
+    /// The connection ends, and further events have no effect.
     Over,
 }
 
-/// A frame that came before the session opened. The text of one that is too long is not kept.
+/// A frame that came before the session opened. A frame that is too long is kept without its text.
 #[derive(Debug)]
 enum Early {
     Frame(Bytes),
@@ -86,12 +86,12 @@ impl Session {
         }
     }
 
-    /// What the client has said it understands.
+    /// The protocol that the client announced.
     pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Whether another frame may be read. If not, it stays in the socket, and the client's writes will wait in the end.
+    /// Whether another frame may be read. If not, frames stay in the socket and TCP slows the client down.
     pub(crate) fn wants_frames(&self) -> bool {
         match &self.state {
             State::Silent | State::Open(_) => true,
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// A text or binary frame has come.
+    /// Handles a text or binary frame.
     pub(crate) fn frame(&mut self, frame: Bytes, now: Instant) -> Option<Step> {
         match &mut self.state {
             State::Silent => Some(self.first_frame(&frame)),
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// The client is authenticated: the session opens. Returns what follows from the frames that came early.
+    /// Opens the session of an authenticated client. Returns the steps for its early frames.
     pub(crate) fn open(&mut self, principal: &Principal, now: Instant) -> Vec<Step> {
         let State::Authenticating { early } =
             std::mem::replace(&mut self.state, State::Open(principal.clone()))
@@ -146,7 +146,7 @@ impl Session {
         early.into_iter().map(follow).collect()
     }
 
-    /// The client was authenticated again: it is the same user, whose limits or name may have changed.
+    /// Takes the result of a re-authentication: the same user, whose limits or name may have changed.
     pub(crate) fn confirmed(&mut self, principal: Principal) {
         if let State::Open(known) = &mut self.state {
             *known = principal;
@@ -161,12 +161,12 @@ impl Session {
         }
     }
 
-    /// When [`Session::deadline_passed`] is to be called if nothing happens before.
+    /// When to call [`Session::deadline_passed`] if no frame comes before.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The client was silent for too long (contract 5.2 and 5.3).
+    /// Handles a client that was silent for too long (contract 5.2 and 5.3).
     pub(crate) fn deadline_passed(&mut self) -> Vec<Step> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Silent | State::Authenticating { .. } => vec![Step::End(CloseReason::TryLater)],
@@ -202,7 +202,7 @@ fn step(parsed: Result<Request, Refusal>) -> Step {
     }
 }
 
-/// Whether a frame counts as life: the contract's clock restarts on any JSON object, whatever it asks for.
+/// Whether a frame restarts the contract's idle clock: any JSON object does, whatever its content.
 fn is_valid(step: &Step) -> bool {
     match step {
         Step::Authenticate(_) | Step::Ask(_) => true,
@@ -216,7 +216,7 @@ fn is_valid(step: &Step) -> bool {
     }
 }
 
-/// The step that follows, unless the client has sent too many frames lately.
+/// The step, or a refusal if the client has sent too many frames.
 fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
     match (rate.spend(now), step) {
         (Verdict::Fine, step) => step,
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn typing_is_passed_on_once_in_a_second() {
+    fn typing_is_passed_on_once_a_second() {
         let mut session = opened_with_protocol_2(Realm::Participant);
         let now = Instant::now();
         let mut type_at = |millis| {
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_the_rate_names_the_message() {
+    fn a_rate_limit_refusal_names_the_message() {
         const CLIENT_ID: &str = "0198C0de-0000-7000-8000-00000000000f";
         let mut session = opened_with_protocol_2(Realm::Participant);
         let now = Instant::now();

@@ -25,32 +25,32 @@ use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::player::{Player, Ticket};
 
-/// A connection may have so many commands under way. With more its socket is not read, and the client's writes wait in the
-/// end. There is room for all early frames.
+/// The most commands under way of a connection. At the limit the sidecar stops reading the socket, and TCP slows the
+/// client down. All early frames fit.
 const MAX_UNDER_WAY: usize = 64;
 
-/// A connection may have so many answers to questions that it has not read. With more its socket is not read either.
+/// The most unread answers to questions of a connection. At the limit the sidecar stops reading the socket too.
 const MAX_UNREAD: usize = 4;
 
-/// A client that leaves all of that unread for this long counts as one that does not read: it is heard, but gets no answers to
-/// questions that are more than the queue holds.
+/// A client that leaves that many answers unread for this long counts as not reading: the sidecar reads its frames
+/// again, but answers no more questions than fit into its send queue.
 const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time limit for flushing a closing connection.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
-/// The same where the client's credentials were revoked.
+/// The same when the client's credentials were revoked.
 const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
 
 /// How long the client may take to answer a close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long a socket stays open after the client broke the protocol and was told so. To close a socket with unread bytes resets
-/// it, and the close frame could be lost.
+/// How long a socket stays open after the close frame for a protocol violation. Closing a socket with unread bytes
+/// resets it, which could lose the close frame.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
 
-/// An organizer who was sent something and has not been heard for this long is pinged at once, so that it is soon known whether
-/// they are still there.
+/// The sidecar pings an organizer at once who gets a frame after this much silence, to learn soon whether they are
+/// still there.
 const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
 
 /// What connections share.
@@ -62,11 +62,11 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) patience: Patience,
-    /// How often participants are pinged, and connections that are not authenticated yet.
+    /// The ping interval of participants and of connections that are not authenticated yet.
     pub(crate) ping_every: Duration,
-    /// How often organizers are pinged, whose presence matters.
+    /// The ping interval of organizers, whose presence matters.
     pub(crate) ping_organizers_every: Duration,
-    /// How long commands under way may take when the sidecar stops.
+    /// Time limit for commands under way when the sidecar stops.
     pub(crate) drain: Duration,
     /// Becomes true when the sidecar stops.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -75,20 +75,20 @@ pub(crate) struct Shared {
 /// How a connection ends.
 #[derive(Debug)]
 enum Ending {
-    /// There is nobody to tell.
+    /// The socket is gone.
     Gone,
     /// The client has sent a close frame.
     ClosedByClient,
-    /// The sidecar ends the connection after what is queued has been written.
+    /// The sidecar ends the connection after the queued frames.
     Flushed(CloseReason),
-    /// The sidecar ends the connection, and the client may not see what is queued.
+    /// The sidecar ends the connection and discards the queued frames.
     AtOnce(CloseReason),
     /// The client broke the protocol; nothing more can be read from its socket.
     Broken(CloseFrame),
 }
 
 impl Ending {
-    /// The label under which it is counted.
+    /// The label in the metrics.
     fn name(&self) -> &'static str {
         match self {
             Ending::Gone => "gone",
@@ -108,7 +108,8 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         metrics.frames_dropped.clone(),
     ));
     metrics.connections.inc();
-    // Writing goes on beside reading in the same task, so that a client that does not read can still be heard.
+    // Reading and writing run concurrently in one task, so that the sidecar still reads from a client that does not
+    // read.
     let mut writing = pin!(write(sink, &handle, &shared));
     let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle));
     let ending = tokio::select! {
@@ -116,7 +117,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         ending = connection.converse(&mut stream) => ending,
     };
     let protocol = connection.session.protocol();
-    // The player shows it nothing more.
+    // From here on the player shows the connection nothing.
     drop(connection);
     metrics.connections.dec();
     metrics.ended(ending.name());
@@ -125,7 +126,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
         Ending::Gone => {}
         // Reading to the end sends the answer.
         Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
-        // Clients of the contract do not know close codes, except for a restart.
+        // Clients of the contract get no close frame, except at a restart.
         Ending::Flushed(reason) if protocol == Protocol::Contract && reason != CloseReason::Restart => {
             handle.queue.finish(End::Drop);
             let _ = timeout(LAST_WRITE, writing).await;
@@ -148,7 +149,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     }
 }
 
-/// Writes what is in the send queue, and pings in between, until the queue ends or the socket does.
+/// Writes frames from the send queue, and pings in between, until the queue or the socket ends.
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     handle: &Handle,
@@ -203,14 +204,14 @@ struct Connection {
     handle: Arc<Handle>,
     /// Permits for commands under way.
     under_way: Arc<Semaphore>,
-    /// Permits for answers to questions until they have been read.
+    /// Permits for answers to questions, held until the client has read them.
     unread: Arc<Semaphore>,
     phase: Phase,
-    /// The client has gone while it was being authenticated: what it sent before is still to be carried out.
+    /// The client left while it was being authenticated. The frames it sent before still have to be carried out.
     leaving: Option<Ending>,
-    /// The client has left its answers unread for so long that it may lose some.
+    /// The client has left answers unread for [`UNREAD_PATIENCE`].
     reads_nothing: bool,
-    /// Steps behind a refusal that waits for its turn. Nothing is read meanwhile.
+    /// Steps behind a refusal that waits for the answers before it. Nothing is read meanwhile.
     deferred: VecDeque<Step>,
 }
 
@@ -218,26 +219,26 @@ struct Connection {
 enum Phase {
     /// The first frame.
     Silent,
-    /// The messenger's word on who the client is.
+    /// The messenger's answer on who the client is.
     Authenticating { authorization: String, asked: Asked },
     /// Nothing.
     Open { membership: Membership },
-    /// The messenger's word on whether the client is still who it was. Nothing is read or written until then.
+    /// The messenger's answer on whether the client's rights are unchanged. Nothing is read or written until then.
     Reauthenticating { membership: Membership, asked: Asked },
 }
 
-/// A question to the messenger, and what the player knew when it was asked.
+/// An authentication under way, and the player's ticket from before it.
 struct Asked {
     ticket: Ticket,
     answer: Pin<Box<dyn Future<Output = Option<Identified>> + Send>>,
 }
 
-/// A connection's place among those of its user. Dropping it gives the place up.
+/// A connection's membership in the player. Dropping it leaves.
 struct Membership {
     player: Arc<Player>,
     handle: Arc<Handle>,
     user: User,
-    /// What the first frame said, for a later authentication.
+    /// The first frame's `Authorization`, for re-authentication.
     authorization: String,
 }
 
@@ -266,25 +267,25 @@ impl Connection {
     async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
         let mut stopping = self.shared.stopping.clone();
         loop {
-            let may_go_on = self.deferred.is_empty();
-            if may_go_on
+            let may_proceed = self.deferred.is_empty();
+            if may_proceed
                 && !matches!(self.phase, Phase::Authenticating { .. })
                 && let Some(ending) = self.leaving.take()
             {
                 return ending;
             }
-            let may_read = may_go_on && self.may_read();
+            let may_read = may_proceed && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                has_come = room(&self.under_way, &self.unread, &self.handle), if may_go_on && !may_read => {
+                has_come = room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = nothing_under_way(&self.under_way), if !may_go_on => self.go_on(),
+                () = nothing_under_way(&self.under_way), if !may_proceed => self.proceed(),
                 identified = self.phase.answered() => self.identified(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
-                () = sleep_until(self.session.deadline()), if may_go_on => {
+                () = sleep_until(self.session.deadline()), if may_proceed => {
                     let steps = self.session.deadline_passed();
                     self.follow(steps)
                 }
@@ -298,7 +299,7 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         self.session.wants_frames()
-            // What a client sends whose credentials may be void counts only when it is known that they are not.
+            // The frames of a client under re-authentication wait until it has succeeded.
             && !matches!(self.phase, Phase::Reauthenticating { .. })
             && self.under_way.available_permits() > 0
             && (self.unread.available_permits() > 0 || self.reads_nothing)
@@ -329,7 +330,7 @@ impl Connection {
         self.follow(step)
     }
 
-    /// The client ends the connection. What it sent while it was being authenticated counts all the same (contract 5.2).
+    /// Handles a client that leaves. The frames it sent while it was being authenticated still count (contract 5.2).
     fn leave(&mut self, ending: Ending) -> Option<Ending> {
         if !matches!(self.phase, Phase::Authenticating { .. }) {
             return Some(ending);
@@ -340,11 +341,11 @@ impl Connection {
 
     fn follow(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Ending> {
         self.deferred.extend(steps);
-        self.go_on()
+        self.proceed()
     }
 
-    /// Takes steps in order. A refusal waits until the commands before it are answered, and everything behind it waits too.
-    fn go_on(&mut self) -> Option<Ending> {
+    /// Takes steps in order. A refusal, and all steps behind it, wait until the commands before it are answered.
+    fn proceed(&mut self) -> Option<Ending> {
         while let Some(step) = self.deferred.pop_front() {
             match step {
                 Step::Authenticate(authorization) => {
@@ -357,7 +358,10 @@ impl Connection {
                     self.deferred.push_front(Step::Refuse(refusal));
                     return None;
                 }
-                Step::Refuse(refusal) => self.refuse(&refusal),
+                Step::Refuse(refusal) => {
+                    self.shared.metrics.frame_refused(refusal.code());
+                    self.refuse(&refusal);
+                }
                 Step::End(reason) => return Some(Ending::Flushed(reason)),
             }
         }
@@ -378,7 +382,7 @@ impl Connection {
         }
     }
 
-    /// The messenger has said who the client is.
+    /// Handles the messenger's answer on who the client is.
     fn identified(&mut self, answer: Option<Identified>) -> Option<Ending> {
         match std::mem::replace(&mut self.phase, Phase::Silent) {
             Phase::Authenticating { authorization, asked } => match answer {
@@ -395,7 +399,7 @@ impl Connection {
         }
     }
 
-    /// The client is authenticated: the session opens.
+    /// Opens the session of an authenticated client.
     fn open(&mut self, authorization: String, ticket: Ticket, identified: Identified) -> Option<Ending> {
         let Identified { principal, after } = identified;
         let protocol = self.session.protocol();
@@ -424,7 +428,8 @@ impl Connection {
         self.follow(steps)
     }
 
-    /// Asks again who the client is. A question under way is given up, since its answer may be older than the revocation.
+    /// Authenticates the client again. Abandons an authentication under way, since its answer may be older than the
+    /// revocation.
     fn reauthenticate(&mut self) -> Option<Ending> {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Silent) {
             Phase::Open { membership } | Phase::Reauthenticating { membership, .. } => {
@@ -437,8 +442,8 @@ impl Connection {
         None
     }
 
-    /// The client goes on as the same user with the same rights, or the connection ends at once: the client may not see what is
-    /// queued. What it may still do, it does over a new connection.
+    /// Goes on if the client is the same user with the same rights. Otherwise ends the connection at once and discards
+    /// its queued frames. A client with other rights has to connect again.
     fn confirm(&mut self, membership: Membership, found: Option<Principal>) -> Option<Ending> {
         let Some(found) = found else {
             return Some(Ending::AtOnce(CloseReason::SignedOut));
@@ -460,7 +465,7 @@ impl Connection {
     fn ask(&mut self, request: Request) {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let (Some(principal), Ok(permit)) = (self.session.principal(), permit) else {
-            // Frames are read only while there is a permit, and asked only when the session is open.
+            // The task reads frames only while there is a permit, and asks only once the session is open.
             self.shared.metrics.refused(RefusedBecause::queue_full);
             return self.refuse(&Refusal::Unavailable(request));
         };
@@ -488,7 +493,7 @@ impl Connection {
         });
     }
 
-    /// Waits for the answers to what is under way; nothing more is read.
+    /// Waits for the answers to commands under way, without reading further frames.
     async fn drain(&mut self) -> Ending {
         let _ = timeout(self.shared.drain, nothing_under_way(&self.under_way)).await;
         Ending::Flushed(CloseReason::Restart)
@@ -496,7 +501,7 @@ impl Connection {
 }
 
 impl Phase {
-    /// Waits for the messenger's answer, for ever if nothing was asked.
+    /// Waits for the messenger's answer, or forever if no authentication is under way.
     async fn answered(&mut self) -> Option<Identified> {
         match self {
             Phase::Authenticating { asked, .. } | Phase::Reauthenticating { asked, .. } => {
@@ -507,15 +512,16 @@ impl Phase {
     }
 }
 
-/// Waits until everything that was asked is answered.
+/// Waits until all commands under way are answered.
 async fn nothing_under_way(under_way: &Semaphore) {
     let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
     // The semaphore is never closed, and the permits are not kept.
     drop(under_way.acquire_many(all).await);
 }
 
-/// Waits for what made the connection stop reading. While the client is being authenticated that is an event of its own. Returns
-/// whether there is room now; a client that does not read at all is heard again all the same (contract 9).
+/// Waits until the reason to stop reading is gone, other than authentication, which has its own event. Returns whether
+/// there is room. If the client does not read at all, returns false after a while, and its frames are read all the same
+/// (contract 9).
 async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
     // The semaphores are never closed, and the permits are not kept.
     if under_way.available_permits() == 0 {
@@ -531,7 +537,7 @@ async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> boo
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the sidecar is gone, which is a stop as well.
+    // An error means that the sidecar has ended, which is a stop as well.
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
@@ -542,7 +548,7 @@ fn close_frame(reason: CloseReason) -> CloseFrame {
     }
 }
 
-/// What a client is told whose socket failed, if it broke the WebSocket protocol.
+/// The close frame for a failed socket, if the client broke the WebSocket protocol.
 pub(crate) fn violation(error: axum::Error) -> Option<CloseFrame> {
     let error = error.into_inner();
     let close = |code, reason: &'static str| {
@@ -568,7 +574,7 @@ fn epoch_millis() -> i64 {
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How much text a request carries; the rest of it has a fixed size.
+/// The size of a request's texts; the rest has a fixed size.
 fn size_of_text(request: &Request) -> usize {
     match request {
         Request::GetChats | Request::StartChat { .. } => 0,

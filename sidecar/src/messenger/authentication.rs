@@ -10,20 +10,20 @@ use tokio::time::{Instant, sleep};
 use crate::messenger::client::Messenger;
 use crate::outage::Outage;
 
-/// The largest batch; a check is a signature and a look-up.
+/// The largest batch. A check costs a signature and a look-up.
 const MAX_BATCH: usize = 256;
 
 /// The largest batch in bytes of `Authorization` values. A token fits in a browser's cookie, so this is rarely reached.
 const MAX_BATCH_BYTES: usize = 512 * 1024;
 
-/// At most this many clients wait in the queue of a lane; others wait for room, no longer than any first frame may take.
+/// The most clients in the queue of a lane. Others wait for room, until their time for authorization has passed.
 const MAX_QUEUED: usize = 4096;
 
 /// How long one call may take. The time that a client has for authorization has room for several.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where connections have their clients authenticated. Each service is asked about its own users, so that neither has to wait
-/// for the other.
+/// Authenticates clients for their connections. Each service has a lane of its own, so that a slow one does not delay
+/// the users of the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Authentications {
     organizers: mpsc::Sender<Question>,
@@ -38,7 +38,7 @@ pub(crate) struct Identified {
     pub(crate) after: i64,
 }
 
-/// One connection's question. When its client has gone, it is not asked any more.
+/// One connection's question. It is dropped when its client has gone.
 #[derive(Debug)]
 pub(crate) struct Question {
     authorization: String,
@@ -57,10 +57,10 @@ impl Authentications {
         (authentications, [about_organizers, about_participants])
     }
 
-    /// Returns once it is known, however long that takes; `None` is a refusal.
+    /// Returns once the client is authenticated, however long that takes; `None` is a refusal.
     pub(crate) async fn ask(&self, authorization: String) -> Option<Identified> {
-        // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by either lane
-        // without asking a service.
+        // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by
+        // either lane without asking a service.
         let lane = if authorization.contains("participant:") {
             &self.participants
         } else {
@@ -77,7 +77,7 @@ impl Authentications {
     }
 }
 
-/// Answers all questions of one lane. Runs until nobody can ask any more.
+/// Answers the questions of one lane until all senders are dropped.
 pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, messenger: &Messenger) {
     let mut waiting = VecDeque::new();
     let mut outage = Outage::new("authentication of clients");
@@ -119,7 +119,7 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
     }
 }
 
-/// Takes what fits into one call. Clients that have gone meanwhile are left out.
+/// Takes as many questions as fit into one call, and drops those whose clients have gone.
 fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
     let mut batch = Vec::new();
     let mut bytes = 0;
@@ -137,12 +137,12 @@ fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
     batch
 }
 
-/// Returns the questions that are to be asked again.
+/// Returns the questions to ask again.
 fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Question> {
     let Authenticated { verdicts, after } = authenticated;
     let mut unavailable = Vec::new();
     for (question, verdict) in batch.into_iter().zip(verdicts) {
-        // A failed send means that the client has gone, and then there is nobody to tell.
+        // A failed send means that the client has gone.
         match verdict {
             Verdict::Accepted { principal } => {
                 let _ = question.verdict.send(Some(Identified { principal, after }));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_have_gone_are_left_out() {
+    fn questions_of_clients_that_have_gone_are_dropped() {
         let (gone, answer) = question(1);
         drop(answer);
         let (here, _answer) = question(2);

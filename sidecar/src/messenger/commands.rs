@@ -1,6 +1,7 @@
 //! The commands of all connections on their way to the messenger.
 //!
-//! Connections take turns, so that one that sends a lot delays only itself. The commands of a connection keep their order.
+//! Connections take turns, so that one that sends a lot delays only itself. The commands of a connection keep their
+//! order.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -14,42 +15,43 @@ use crate::connection::frames::{Refusal, error_frame};
 use crate::connection::handle::Handle;
 use crate::metrics::{Metrics, RefusedBecause};
 
-/// The most commands in one exchange. The messenger stores a hundred messages in a few milliseconds, and its time is bounded.
+/// The most commands in one exchange, which has a time limit. The messenger stores a hundred messages in a few
+/// milliseconds.
 const MAX_BATCH: usize = 512;
 
 /// The most bytes of commands in one exchange.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
-/// At most this many commands wait for the messenger while it does not answer.
+/// The most commands that wait for the messenger while it does not answer.
 const MAX_QUEUED: usize = 16 * 1024;
 
 /// The same in bytes.
 const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
 
-/// While the messenger answers, no more commands are taken if the oldest has waited this long: the messenger is overloaded, and
-/// a client that is told so at once can try again.
+/// If the oldest command has waited this long although the messenger answers, the messenger is overloaded. Further
+/// commands are refused at once, so that their clients can retry.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
-/// What a command adds to its client's text when it is sent: ids, names of fields, punctuation.
+/// The bytes of a command besides its client's text: ids, names of fields, punctuation.
 const COMMAND_OVERHEAD: usize = 256;
 
 /// A command whose client waits for the outcome.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) command: Command,
-    /// When it was read.
+    /// When the frame was read.
     pub(crate) since: Instant,
-    /// How long the client's text is.
+    /// The size of the client's text.
     pub(crate) bytes: usize,
     pub(crate) asker: Arc<Handle>,
-    /// For a question: the permit that its answer holds until it has been read.
+    /// For a question: the permit that its answer holds until the client has read it.
     pub(crate) unread: Option<OwnedSemaphorePermit>,
-    /// One of the connection's permits for commands under way, given back when this is answered.
+    /// One of the connection's permits for commands under way, returned with the answer.
     pub(crate) _permit: OwnedSemaphorePermit,
 }
 
 impl Pending {
-    /// Answers with an error, without the messenger.
+    /// Answers with an error, without asking the messenger.
     pub(crate) fn refuse(self, because: RefusedBecause, metrics: &Metrics) {
         let Command {
             protocol, request, ..
@@ -65,7 +67,7 @@ impl Pending {
     }
 }
 
-/// Where connections put their commands.
+/// The queue of commands for the messenger.
 #[derive(Debug)]
 pub(crate) struct Commands {
     queue: Mutex<Queue>,
@@ -119,12 +121,13 @@ impl Commands {
         }
     }
 
-    /// Takes what fits into one exchange.
+    /// Takes as many commands as fit into one exchange.
     pub(crate) fn take_batch(&self) -> Vec<Pending> {
         self.queue.lock().expect("no panic while locked").take_batch()
     }
 
-    /// An exchange was answered, and these commands were left for the next one, before all others of their connections.
+    /// Handles an answered exchange that left these commands for the next one: they precede all others of their
+    /// connections.
     pub(crate) fn settle(&self, left: Vec<Pending>) {
         let mut queue = self.queue.lock().expect("no panic while locked");
         left.into_iter()
@@ -163,8 +166,8 @@ impl Queue {
         own.push_front(pending);
     }
 
-    /// One command of each connection in turn. What follows a question of the same connection waits for the next exchange: the
-    /// messenger answers questions after all changes.
+    /// Takes one command of each connection in turn. A command after a question of the same connection waits for the
+    /// next exchange, because the messenger answers questions after all changes.
     fn take_batch(&mut self) -> Vec<Pending> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -211,12 +214,12 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::connection::send_queue::tests::taken;
-    use prometheus_client::metrics::counter::Counter;
+    use crate::metrics::FramesDropped;
     use sidecar_api::{Principal, Protocol, Realm, Request, User};
     use tokio::sync::Semaphore;
     use tokio::time::advance;
 
-    /// What a client does: it sends messages, each with its number, and asks.
+    /// A client that sends numbered messages and asks questions.
     struct Client {
         handle: Arc<Handle>,
         permits: Arc<Semaphore>,
@@ -225,7 +228,7 @@ mod tests {
     impl Client {
         fn new() -> Client {
             Client {
-                handle: Arc::new(Handle::new(Arc::default(), Counter::default())),
+                handle: Arc::new(Handle::new(Arc::default(), FramesDropped::default())),
                 permits: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             }
         }
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_question_of_the_same_connection_waits() {
+    fn a_command_after_a_question_of_its_connection_waits() {
         let (commands, a, b) = (commands(), Client::new(), Client::new());
         commands.push(a.message("a1"));
         commands.push(a.question());
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_exchange_leaves_is_in_the_next() {
+    fn commands_that_an_exchange_leaves_are_in_the_next() {
         let (commands, a, b) = (commands(), Client::new(), Client::new());
         for text in ["a1", "a2"] {
             commands.push(a.message(text));

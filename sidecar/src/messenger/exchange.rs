@@ -1,6 +1,6 @@
-//! Exchanges with the messenger, one at a time: each brings the commands that have gathered meanwhile, and the updates that have
-//! happened. Under load batches grow by themselves, which is group commit. Without commands an exchange is the beat that
-//! finds what happened elsewhere.
+//! Exchanges with the messenger, one at a time. Each carries the commands that were queued meanwhile and returns the
+//! new updates. Under load batches grow by themselves, which is group commit. Without commands an exchange is the beat,
+//! which fetches updates of others.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,39 +15,40 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
 use crate::backoff::Backoff;
-use crate::messenger::client::{CallError, Messenger};
+use crate::messenger::client::Messenger;
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::outage::Outage;
 use crate::player::Player;
 use crate::redis::Redis;
+use crate::service::CallError;
 
-/// From one exchange to the next there is at least this time. A message that comes alone is sent at once; under load what an
-/// exchange costs by itself, an instance and a transaction, is shared by more messages.
+/// The shortest time between two exchanges. A single message is sent at once. Under load more messages share the fixed
+/// cost of an exchange, an instance and a transaction.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 
-/// Without commands there is an exchange this often while somebody is connected, ...
+/// The interval of exchanges without commands while somebody is connected, ...
 const BEAT_EVERY: Duration = Duration::from_millis(250);
 
-/// ... and this often while nobody is.
+/// ... and while nobody is.
 const IDLE_BEAT_EVERY: Duration = Duration::from_secs(3);
 
-/// How long an update that is missing may be on its way from another sidecar.
+/// How long to wait for a missing update from another sidecar before asking the messenger for it.
 const GAP_PATIENCE: Duration = Duration::from_millis(20);
 
 /// How often the messenger is told which organizers are here.
 const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 
-/// How long one call may take before the exchange is sent again.
+/// Time limit for one call before the exchange is sent again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An exchange with commands is tried for at least this long, even if its oldest command has waited too long meanwhile.
+/// The shortest time to retry an exchange with commands, even if its oldest command has waited too long meanwhile.
 const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
 
-/// How long the last exchange may take.
+/// Time limit for the last exchange.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Carries commands to the messenger, and what has happened to the player.
+/// Carries commands to the messenger, and updates to the player.
 #[derive(Debug)]
 pub(crate) struct Exchanger {
     pub(crate) sidecar: String,
@@ -56,11 +57,11 @@ pub(crate) struct Exchanger {
     pub(crate) player: Arc<Player>,
     pub(crate) redis: Arc<Redis>,
     pub(crate) metrics: Arc<Metrics>,
-    /// A command that is this old is answered with an error.
+    /// The sidecar answers a command that is this old with an error.
     pub(crate) give_up_after: Duration,
 }
 
-/// A [`sidecar_api::Exchange`], written without moving the commands.
+/// A [`sidecar_api::Exchange`] that borrows its commands.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -81,14 +82,14 @@ impl Exchanger {
     pub(crate) async fn run(&self) {
         let mut number = 0;
         let mut last = None;
-        let mut told_at = None;
+        let mut reported_at = None;
         let mut outage = Outage::new("exchange with the messenger");
         loop {
             let has_presence_changed = self.next(last).await;
             let batch = self.commands.take_batch();
             let batch = self.refuse_old(batch);
             let now = Instant::now();
-            let is_due = told_at.is_none_or(|told_at| now >= told_at + self.attendance_every());
+            let is_due = reported_at.is_none_or(|reported_at| now >= reported_at + self.attendance_every());
             let present = (has_presence_changed || is_due).then(|| self.player.attendance());
             let has_told = present.is_some();
             last = Some(now);
@@ -101,7 +102,7 @@ impl Exchanger {
                     let left = self.hand_out(batch, outcome, &updates);
                     self.commands.settle(left);
                     if has_told {
-                        told_at = Some(now);
+                        reported_at = Some(now);
                     }
                 }
                 Err(error) => {
@@ -112,8 +113,8 @@ impl Exchanger {
                     batch
                         .into_iter()
                         .for_each(|pending| pending.refuse(because, &self.metrics));
-                    told_at = None;
-                    // Commands have had their pauses.
+                    reported_at = None;
+                    // An exchange with commands has waited between its retries already.
                     if is_beat {
                         let _ = timeout_at(Instant::now() + pause, self.commands.arrived()).await;
                     }
@@ -122,7 +123,7 @@ impl Exchanger {
         }
     }
 
-    /// Says that this sidecar ends, so that nobody who waits here is given a chat.
+    /// Tells the messenger that this sidecar ends, so that it gives no chat to an organizer who waits here.
     pub(crate) async fn leave(&self) {
         let body = Body {
             sidecar: &self.sidecar,
@@ -134,11 +135,11 @@ impl Exchanger {
         };
         let deadline = Instant::now() + FAREWELL_TIMEOUT;
         if let Err(error) = self.messenger.exchange(bytes(&body), deadline).await {
-            warn!(%error, "the messenger does not know that this sidecar ends: {error}");
+            warn!(%error, "could not tell the messenger that this sidecar ends: {error}");
         }
     }
 
-    /// Waits until it is time for an exchange; the first is at once. Returns whether somebody has come or gone.
+    /// Waits until the next exchange is due; the first is due at once. Returns whether presence has changed.
     async fn next(&self, last: Option<Instant>) -> bool {
         let Some(last) = last else {
             return false;
@@ -158,7 +159,7 @@ impl Exchanger {
         has_presence_changed
     }
 
-    /// Waits until an update is missing and does not come by itself.
+    /// Waits until a gap has stayed open for [`GAP_PATIENCE`].
     async fn stays_a_gap(&self) {
         loop {
             self.player.gap().await;
@@ -177,7 +178,7 @@ impl Exchanger {
         }
     }
 
-    /// Refuses what has waited too long behind earlier exchanges, and returns the rest.
+    /// Refuses commands that have waited too long behind earlier exchanges, and returns the rest.
     fn refuse_old(&self, batch: Vec<Pending>) -> Vec<Pending> {
         let now = Instant::now();
         let (old, rest): (Vec<_>, _) = batch
@@ -189,8 +190,8 @@ impl Exchanger {
         rest
     }
 
-    /// Sends an exchange until it is answered, or until its oldest command is too old. An answer may have been lost after
-    /// everything was stored; the number keeps it from being stored again.
+    /// Sends an exchange until it is answered, or until its oldest command is too old. If only the answer was lost, the
+    /// exchange's number keeps the messenger from storing everything again.
     async fn exchange(
         &self,
         number: i64,
@@ -228,12 +229,13 @@ impl Exchanger {
             if !error.is_passing() || is_last {
                 return Err(error);
             }
-            debug!(%error, "an exchange with {} commands is sent again: {error}", batch.len());
+            debug!(%error, "retrying an exchange with {} commands: {error}", batch.len());
             sleep(delay).await;
         }
     }
 
-    /// Answers the askers and plays the updates. Returns the commands that the messenger has left for the next exchange.
+    /// Hands replies to their connections and plays the updates. Returns the commands that the messenger has left for
+    /// the next exchange.
     fn hand_out(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
         let mut batch = batch.into_iter();
         let mut answers = Vec::new();
@@ -257,12 +259,12 @@ impl Exchanger {
         batch.collect()
     }
 
-    /// Passes on what this exchange has committed, and what is not in the log.
+    /// Publishes the updates that this exchange has committed, and those that are not in the log.
     fn publish(&self, outcome: &Outcome, updates: &str) {
         let mut text = String::new();
         for update in read_updates(updates).map_while(Result::ok) {
             if update.cursor.id == 0 || outcome.committed.contains(&update.cursor.id) {
-                write_update(&mut text, update.cursor, update.body);
+                write_update(&mut text, update);
             }
         }
         if !text.is_empty() {
@@ -275,7 +277,7 @@ fn bytes(body: &Body<'_>) -> Bytes {
     serde_json::to_vec(body).expect("commands are JSON").into()
 }
 
-/// Keeps [`Body`] and [`Exchange`] the same.
+/// Keeps [`Body`] and [`Exchange`] in step.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The link to the messenger.
 //!
-//! `client` makes the calls. `authentication` asks who a client is, `revocation` whose credentials may be void. `commands` is
-//! the queue of what clients want, `exchange` carries it and brings back the updates.
+//! `client` makes the calls. `authentication` authenticates clients, `revocation` watches for revoked credentials.
+//! `commands` is the queue of clients' commands, `exchange` carries them and returns updates.
 
 pub(crate) mod authentication;
 pub(crate) mod client;

@@ -1,5 +1,5 @@
-//! Watches what is revoked: after a sign-out, a change of password or of role, the end of an account or of an agency's approval,
-//! the user's sockets end within a second.
+//! Watches for revoked credentials: after a sign-out, a change of password or of role, the end of an account or of an
+//! agency's approval, the user's sockets end within a second.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::messenger::client::Messenger;
 use crate::outage::Outage;
 use crate::player::Player;
 
-/// How often the messenger is asked. Sockets are to end within a second.
+/// How often the sidecar asks the messenger. Sockets have to end within a second.
 const EVERY: Duration = Duration::from_millis(400);
 
-/// How long it may take to answer.
+/// Time limit for an answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Has connections authenticated again whose credentials may have been revoked. Runs until dropped. While the messenger does
-/// not answer connections stay as they are, and while nobody is connected nothing is asked.
+/// Re-authenticates connections whose credentials may have been revoked. Runs until dropped. While the messenger does
+/// not answer, connections stay as they are. While nobody is connected, the sidecar does not ask.
 pub(crate) async fn watch(messenger: &Messenger, player: &Player) {
     let mut cursor = RevocationCursor::default();
     let mut ticks = interval(EVERY);
@@ -25,7 +25,7 @@ pub(crate) async fn watch(messenger: &Messenger, player: &Player) {
     let mut outage = Outage::new("watching for revoked credentials");
     loop {
         ticks.tick().await;
-        // The first answer tells where to begin.
+        // The first answer sets the cursor.
         if player.is_empty() && cursor != RevocationCursor::default() {
             continue;
         }

@@ -1,7 +1,10 @@
-//! Plays updates: shows each to the local connections that it is for, in the order of the log (ARCHITECTURE.md, "One log").
+//! Plays updates: shows each to its recipients' local connections, in the order of the log (ARCHITECTURE.md, "One
+//! log").
 //!
-//! A sidecar has one cursor, the last update it has played. An update up to the cursor is ignored, one that is not the next
-//! waits until those before it are there. So no connection is shown an update twice, out of order, or not at all.
+//! A sidecar has one cursor, the last update it has played. It ignores an update up to the cursor, and keeps an early
+//! one until those before it have arrived. An update names its predecessor by the time of its commit, so the sidecar
+//! does not mistake the next update of a restored log for the next one of its own. Every connection sees every update
+//! once, in order.
 //!
 //! Nothing here touches a socket or the network.
 
@@ -25,27 +28,27 @@ use crate::connection::frames::{CloseReason, resync_frame};
 use crate::connection::handle::Handle;
 use crate::player::queues::Queues;
 
-/// One user may hold so many connections here. A phone on a bad network leaves some behind that nobody has noticed yet; the
-/// oldest go.
+/// The most connections of one user; beyond it the oldest is closed. A phone on a bad network leaves dead connections
+/// behind that are not detected at once.
 const MAX_CONNECTIONS_PER_USER: usize = 64;
 
-/// Updates that are not the next are kept up to this size. What does not fit comes with an exchange.
+/// The most bytes of early updates that are kept. What does not fit comes with an exchange.
 const MAX_EARLY_BYTES: usize = 16 * 1024 * 1024;
 
-/// The last updates are kept up to this size, for connections that were authenticated before they were played.
+/// The most bytes of played updates that are kept, for connections that were authenticated before those were played.
 const MAX_RECENT_BYTES: usize = 32 * 1024 * 1024;
 
-/// An organizer who has not been heard for this long is not here any more, although the socket may still be open: TCP does not
-/// notice a network that swallows packets. Organizers are pinged often enough for two pongs to get lost.
+/// An organizer who sends nothing for this long counts as gone, although the socket may still be open: TCP does not
+/// notice a network that drops packets. The ping interval lets two pongs get lost.
 const HERE: Duration = Duration::from_secs(25);
 
 /// The updates of the log as this sidecar plays them, and the connections it plays them to.
 #[derive(Debug)]
 pub(crate) struct Player {
     state: Mutex<State>,
-    /// An update has come before those that precede it.
+    /// Notified when an update has come before its predecessors.
     gap: Notify,
-    /// The first connection has come, an organizer has, or the last connection of one has gone.
+    /// Notified when the first connection joins, and when an organizer comes or goes.
     presence_changed: Notify,
 }
 
@@ -53,19 +56,19 @@ pub(crate) struct Player {
 struct State {
     /// The last update that was played; absent before the first exchange.
     cursor: Option<Cursor>,
-    /// How often the sidecar has started anew. Ids of different epochs mean nothing to each other.
+    /// How often the sidecar has started anew. Ids of different epochs cannot be compared.
     epoch: u64,
     /// Updates that wait for those before them, by id.
-    early: Kept<BTreeMap<i64, (Cursor, Arc<str>)>>,
-    /// The updates that were played last.
+    early: Kept<BTreeMap<i64, Early>>,
+    /// The last played updates.
     recent: Kept<VecDeque<(i64, Arc<str>)>>,
-    /// An exchange with questions is under way. Its answers show how things stood at some update; until that is known no later
-    /// one is played, or the answer could bring back what that took away.
+    /// An exchange with questions is under way. Its answers show the state at some update. Until that update is known
+    /// the player plays no later one, because an answer could bring back what a later update removed.
     held: bool,
     members: HashMap<User, Vec<Member>>,
     connections: usize,
     queues: Queues,
-    /// Agencies whose queues have changed since they were last told.
+    /// Agencies whose queues have changed since the messenger last sent them.
     stale_queues: BTreeSet<i64>,
     revocations_seen: u64,
 }
@@ -76,28 +79,36 @@ struct Kept<Updates> {
     bytes: usize,
 }
 
+/// An update that waits for those before it.
+#[derive(Debug)]
+struct Early {
+    previous: Cursor,
+    cursor: Cursor,
+    body: Arc<str>,
+}
+
 /// A connection whose client is authenticated.
 #[derive(Debug)]
 struct Member {
     principal: Principal,
     protocol: Protocol,
-    /// Updates up to this one precede the connection. The client finds what they changed when it asks.
+    /// Updates up to this one precede the connection. Their effects are in the answers to its questions.
     after: i64,
     handle: Arc<Handle>,
 }
 
-/// What a connection is told before it is authenticated, and tells when it joins.
+/// The player's state before a client is authenticated, checked when its connection joins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     epoch: u64,
     revocations_seen: u64,
 }
 
-/// What an exchange begins with.
+/// The start of an exchange.
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) cursor: Option<Cursor>,
-    /// The agencies whose queues are to be asked for.
+    /// The agencies whose queues the exchange asks for.
     pub(crate) queues: Vec<i64>,
 }
 
@@ -114,7 +125,7 @@ impl Player {
         self.state.lock().expect("no panic while locked")
     }
 
-    /// To be taken before a client is authenticated.
+    /// Takes a ticket. Call it before the client is authenticated.
     pub(crate) fn ticket(&self) -> Ticket {
         let state = self.state();
         Ticket {
@@ -123,9 +134,9 @@ impl Player {
         }
     }
 
-    /// Plays updates to a connection from now on, beginning with the update behind `after`, at which the messenger looked its
-    /// user up. Returns false if something was revoked since the ticket was taken: then the client has to be authenticated
-    /// again.
+    /// Plays updates to a connection from now on, beginning with the update after `after`, at which the messenger
+    /// looked its user up. Returns false if credentials were revoked since the ticket was taken: then the client has to
+    /// be authenticated again.
     pub(crate) fn join(
         &self,
         ticket: Ticket,
@@ -173,7 +184,7 @@ impl Player {
         is_current
     }
 
-    /// A connection of `user` is over.
+    /// Removes a connection of `user`.
     pub(crate) fn leave(&self, user: User, handle: &Arc<Handle>) {
         let mut state = self.state();
         let Some(members) = state.members.get_mut(&user) else {
@@ -193,7 +204,7 @@ impl Player {
         }
     }
 
-    /// The client of a connection was authenticated again. It is the same user, whose limits or name may have changed.
+    /// Takes the result of a re-authentication: the same user, whose limits or name may have changed.
     pub(crate) fn confirm(&self, principal: &Principal, handle: &Arc<Handle>) {
         let mut state = self.state();
         let members = state.members.get_mut(&principal.user).into_iter().flatten();
@@ -202,13 +213,13 @@ impl Player {
         }
     }
 
-    /// Has the connections authenticated again whose credentials may have been revoked.
+    /// Re-authenticates connections whose credentials may have been revoked.
     pub(crate) fn reauthenticate(&self, revocations: &Revocations) {
         if revocations.is_empty() {
             return;
         }
         let mut state = self.state();
-        // A connection that joins after this sees that something was revoked while it was being authenticated.
+        // A connection that joins after this sees from its ticket that credentials were revoked meanwhile.
         state.revocations_seen += 1;
         let named = revocations
             .users
@@ -229,7 +240,7 @@ impl Player {
         self.state().connections == 0
     }
 
-    /// All organizers who are here: who have been heard lately.
+    /// All organizers who are here: those heard within [`HERE`].
     pub(crate) fn attendance(&self) -> Vec<Attendance> {
         let state = self.state();
         let organizers = state
@@ -249,12 +260,12 @@ impl Player {
         organizers.filter_map(attendance).collect()
     }
 
-    /// Waits until the first connection has come, or an organizer has come or gone, since the last time.
+    /// Waits until presence has changed since the last call.
     pub(crate) async fn presence_changed(&self) {
         self.presence_changed.notified().await;
     }
 
-    /// Begins an exchange. One with questions holds back what comes from elsewhere until it is answered or given up.
+    /// Begins an exchange. One with questions holds back other sidecars' updates until it is answered or abandoned.
     pub(crate) fn begin(&self, has_questions: bool) -> Begun {
         let mut state = self.state();
         state.held = has_questions;
@@ -264,8 +275,8 @@ impl Player {
         }
     }
 
-    /// An exchange is answered: plays its updates. `answer` is called where the answers to questions belong: behind the update
-    /// that they show and before the next.
+    /// Plays the updates of an answered exchange. Calls `answer` where the answers to questions belong: after the
+    /// update whose state they show, before the next.
     pub(crate) fn answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
         let mut state = self.state();
         if outcome.starts_anew {
@@ -274,10 +285,7 @@ impl Player {
         let mut answer = Some(answer);
         for update in read_updates(updates) {
             let Ok(update) = update else {
-                error!(
-                    "the messenger's updates after {:?} are not understood",
-                    state.cursor
-                );
+                error!("could not parse the messenger's updates after {:?}", state.cursor);
                 break;
             };
             if update.cursor.id > outcome.at.id || update.cursor.id == 0 {
@@ -294,19 +302,19 @@ impl Player {
         state.play_early();
     }
 
-    /// An exchange is given up.
+    /// Ends an exchange without an answer.
     pub(crate) fn abandoned(&self) {
         let mut state = self.state();
         state.held = false;
         state.play_early();
     }
 
-    /// Plays updates that another sidecar has published, if it is their turn.
+    /// Plays updates that another sidecar has published, and keeps early ones.
     pub(crate) fn hear(&self, updates: &str) {
         let mut state = self.state();
         for update in read_updates(updates) {
             let Ok(update) = update else {
-                error!("a publication of another sidecar is not understood");
+                error!("could not parse a publication of another sidecar");
                 break;
             };
             state.hear(update);
@@ -318,12 +326,12 @@ impl Player {
         }
     }
 
-    /// Waits until an update comes before those that precede it.
+    /// Waits until an update comes before its predecessors.
     pub(crate) async fn gap(&self) {
         self.gap.notified().await;
     }
 
-    /// Whether an update waits for one that has not come.
+    /// Whether an early update waits for its predecessors.
     pub(crate) fn has_gap(&self) -> bool {
         self.state().has_gap()
     }
@@ -345,44 +353,45 @@ impl State {
 
     /// Plays an update if it is the next, keeps it if it is early, and ignores it if it was played before.
     fn accept(&mut self, update: Update<'_>) {
-        // Before the first exchange nobody knows where to begin.
+        // The first exchange sets the cursor.
         let Some(cursor) = self.cursor else {
             return;
         };
         match update.cursor.id {
-            0 => self.show(update),
+            0 => self.show(update.cursor.id, update.body),
             id if id <= cursor.id => {}
-            id if id == cursor.id + 1 => self.play(update.cursor, update.body, None),
+            _ if update.previous() == cursor => self.play(update.cursor, update.body, None),
             _ => self.early.insert(update),
         }
     }
 
-    /// Plays what has waited for its turn.
+    /// Plays early updates whose predecessors have been played. Keeps an update with the next id but another
+    /// predecessor: it belongs to another state of the log, and the exchange that closes the gap tells which one is
+    /// current.
     fn play_early(&mut self) {
         while !self.held
             && let Some(cursor) = self.cursor
             && let Some(first) = self.early.updates.first_entry()
-            && *first.key() <= cursor.id + 1
+            && (*first.key() <= cursor.id || first.get().previous == cursor)
         {
-            let (next, body) = first.remove();
-            self.early.bytes -= body.len();
-            if next.id == cursor.id + 1 {
-                let text = Arc::clone(&body);
-                self.play(next, &text, Some(body));
+            let next = first.remove();
+            self.early.bytes -= next.body.len();
+            if next.cursor.id > cursor.id {
+                let text = Arc::clone(&next.body);
+                self.play(next.cursor, &text, Some(next.body));
             }
         }
     }
 
     fn play(&mut self, cursor: Cursor, body: &str, kept: Option<Arc<str>>) {
-        self.show(Update { cursor, body });
+        self.show(cursor.id, body);
         self.cursor = Some(cursor);
         self.recent.push(cursor.id, kept.unwrap_or_else(|| body.into()));
     }
 
-    /// Shows the frames of an update to the connections that they are for.
-    fn show(&mut self, update: Update<'_>) {
-        let id = update.cursor.id;
-        for entry in entries(update.body) {
+    /// Shows the frames of an update to their recipients' connections.
+    fn show(&mut self, id: i64, body: &str) {
+        for entry in entries(body) {
             match entry {
                 Ok(Entry::Queue(agency_id)) => {
                     self.stale_queues.insert(agency_id);
@@ -395,7 +404,7 @@ impl State {
                     }
                 }
                 Err(error) => {
-                    error!(id, %error, "update {id} is not understood: {error}");
+                    error!(id, %error, "could not parse update {id}: {error}");
                     break;
                 }
             }
@@ -425,7 +434,7 @@ impl State {
         }
     }
 
-    /// Begins at another place of the log, or of another log. What happened before it is not known here.
+    /// Begins at another place of the log, or in a restored log. The updates before it are unknown here.
     fn start_anew(&mut self, outcome: &Outcome) {
         let before = self.cursor.replace(outcome.at);
         self.early = Kept::default();
@@ -442,7 +451,7 @@ impl State {
             self.epoch += 1;
         }
         for member in self.members.values_mut().flatten() {
-            // At the first exchange ids still mean something to each other.
+            // At the first exchange the ids are of the same log.
             if before.is_some() || member.after < outcome.at.id {
                 member.start_anew();
             }
@@ -453,17 +462,17 @@ impl State {
         !self.held && !self.early.updates.is_empty()
     }
 
-    /// An agency's queue is told: shows it to those for whom it has changed.
+    /// Takes an agency's queue, and shows it to the clients for whom it has changed.
     fn update_queue(&mut self, queue: Queue) {
         let agency_id = queue.agency_id;
-        let news = self.queues.update(queue, Instant::now());
-        for (participant, frame) in news.positions {
+        let changes = self.queues.update(queue, Instant::now());
+        for (participant, frame) in changes.positions {
             let members = self.members.get(&participant).into_iter().flatten();
             for member in members.filter(|member| member.protocol == Protocol::Two) {
                 member.handle.queue.push(frame.clone());
             }
         }
-        if let Some(frame) = news.status {
+        if let Some(frame) = changes.status {
             let is_colleague = |member: &&Member| {
                 member.protocol == Protocol::Two && member.principal.agency_id == Some(agency_id)
             };
@@ -481,7 +490,8 @@ impl Member {
         }
     }
 
-    /// Updates were missed. A client of protocol 2 is told to look; one of the contract does so when it comes back.
+    /// Handles missed updates: a client of protocol 2 gets `resync`, one of the contract is disconnected, so that it
+    /// comes back and asks.
     fn start_anew(&mut self) {
         self.after = 0;
         match self.protocol {
@@ -491,7 +501,7 @@ impl Member {
     }
 }
 
-/// A frame's lines, made when the first client needs them and shared by all.
+/// A frame's lines, made for the first client that needs them and shared by all.
 struct Lines<'a> {
     frame: Frame<'a>,
     contract: OnceCell<Option<Utf8Bytes>>,
@@ -518,18 +528,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl Kept<BTreeMap<i64, (Cursor, Arc<str>)>> {
-    /// Keeps an update that is early. When there is no room the latest goes: it will come again with an exchange.
+impl Kept<BTreeMap<i64, Early>> {
+    /// Keeps an early update. When there is no room, drops the latest: it will come again with an exchange.
     fn insert(&mut self, update: Update<'_>) {
-        let entry = (update.cursor, Arc::from(update.body));
+        let early = Early {
+            previous: update.previous(),
+            cursor: update.cursor,
+            body: Arc::from(update.body),
+        };
         self.bytes += update.body.len();
-        if let Some((_, replaced)) = self.updates.insert(update.cursor.id, entry) {
-            self.bytes -= replaced.len();
+        if let Some(replaced) = self.updates.insert(update.cursor.id, early) {
+            self.bytes -= replaced.body.len();
         }
         while self.bytes > MAX_EARLY_BYTES
-            && let Some((_, (_, latest))) = self.updates.pop_last()
+            && let Some((_, latest)) = self.updates.pop_last()
         {
-            self.bytes -= latest.len();
+            self.bytes -= latest.body.len();
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The queues of the agencies as this sidecar knows them. Participants are told their position in them, organizers how many
-//! requests wait and for how long.
+//! The agencies' queues as this sidecar knows them. Participants get their positions, organizers get how many requests
+//! wait and for how long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
@@ -10,22 +10,22 @@ use tokio::time::Instant;
 
 use crate::connection::frames::{queue_position_frame, queue_status_frame};
 
-/// All queues in which somebody waits, by agency.
+/// All queues that are not empty, by agency.
 #[derive(Debug, Default)]
 pub(crate) struct Queues(HashMap<i64, Known>);
 
 #[derive(Debug)]
 struct Known {
     queue: Queue,
-    told_at: Instant,
+    reported_at: Instant,
 }
 
-/// What a change of a queue means to those who are here.
+/// The frames that a change of a queue leads to.
 #[derive(Debug)]
-pub(crate) struct News {
-    /// The positions that have changed, each for its participant.
+pub(crate) struct Changes {
+    /// The changed positions, each for its participant.
     pub(crate) positions: Vec<(User, Utf8Bytes)>,
-    /// For the agency's organizers, if other requests wait than before.
+    /// For the agency's organizers, if the set of waiting requests has changed.
     pub(crate) status: Option<Utf8Bytes>,
 }
 
@@ -47,8 +47,8 @@ impl Position {
 }
 
 impl Queues {
-    /// Notes how a queue stands now.
-    pub(crate) fn update(&mut self, queue: Queue, now: Instant) -> News {
+    /// Takes the present state of a queue.
+    pub(crate) fn update(&mut self, queue: Queue, now: Instant) -> Changes {
         let before = self.0.remove(&queue.agency_id).map(|known| known.queue);
         let known: HashMap<(i64, i64), Position> = before
             .iter()
@@ -65,20 +65,26 @@ impl Queues {
             (participant, position.frame())
         });
         let positions = changed.collect();
-        // An estimate that has aged concerns only those who wait.
+        // A new estimate alone concerns only the participants.
         let waited = before.map(|before| requests(&before.waiting)).unwrap_or_default();
         let status = (waited != requests(&queue.waiting)).then(|| status_frame(&queue, Duration::ZERO));
         if !queue.waiting.is_empty() {
-            self.0.insert(queue.agency_id, Known { queue, told_at: now });
+            self.0.insert(
+                queue.agency_id,
+                Known {
+                    queue,
+                    reported_at: now,
+                },
+            );
         }
-        News { positions, status }
+        Changes { positions, status }
     }
 
-    /// What a user is told whose connection opens.
+    /// The frames for a user whose connection opens.
     pub(crate) fn greeting(&self, principal: &Principal, now: Instant) -> Vec<Utf8Bytes> {
         match (principal.user.realm, principal.agency_id) {
             (Realm::Organizer, Some(agency_id)) => {
-                let status = |known: &Known| status_frame(&known.queue, now - known.told_at);
+                let status = |known: &Known| status_frame(&known.queue, now - known.reported_at);
                 vec![
                     self.0
                         .get(&agency_id)
@@ -96,14 +102,16 @@ impl Queues {
         }
     }
 
-    /// The agencies whose queues are known here and not among these.
+    /// The agencies of known queues that are not among `queues`.
     pub(crate) fn others(&self, queues: &[Queue]) -> Vec<i64> {
         let is_other = |agency_id: &i64| !queues.iter().any(|queue| queue.agency_id == *agency_id);
         self.0.keys().copied().filter(is_other).collect()
     }
 }
 
+/// A participant who has two requests for an event is told of the one in front.
 fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
+    let mut seen = HashSet::new();
     let estimate = queue.estimate.map_or(-1, i64::from);
     queue
         .waiting
@@ -115,6 +123,7 @@ fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
             position,
             estimate,
         })
+        .filter(move |position| seen.insert((position.participant_id, position.event_id)))
 }
 
 fn requests(waiting: &[Waiting]) -> Vec<(i64, i64)> {
@@ -124,7 +133,7 @@ fn requests(waiting: &[Waiting]) -> Vec<(i64, i64)> {
         .collect()
 }
 
-/// `since` is how long ago the queue was told.
+/// `since` is the age of the queue's state.
 fn status_frame(queue: &Queue, since: Duration) -> Utf8Bytes {
     let longest = queue
         .waiting
@@ -169,13 +178,13 @@ mod tests {
         frame["payload"].take()
     }
 
-    /// The participants who are told a position, and what the organizers are told.
-    fn told(news: &News) -> (Vec<(i64, Value)>, Option<Value>) {
-        let positions = news
+    /// The positions by participant, and the organizers' status.
+    fn told(changes: &Changes) -> (Vec<(i64, Value)>, Option<Value>) {
+        let positions = changes
             .positions
             .iter()
             .map(|(user, frame)| (user.id, payload(frame)));
-        (positions.collect(), news.status.as_ref().map(payload))
+        (positions.collect(), changes.status.as_ref().map(payload))
     }
 
     fn position(position: i64) -> Value {
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_told() {
+    fn only_changes_are_sent() {
         let (mut queues, now) = (Queues::default(), Instant::now());
         let mut update = |participants: &[i64]| told(&queues.update(queue(participants), now));
         assert_eq!(
@@ -205,7 +214,19 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_is_told_how_things_stand() {
+    fn of_two_requests_for_an_event_the_one_in_front_is_told() {
+        let (mut queues, now) = (Queues::default(), Instant::now());
+        let mut update = |participants: &[i64]| told(&queues.update(queue(participants), now)).0;
+        assert_eq!(update(&[1, 2, 1]), [(1, position(1)), (2, position(2))]);
+        assert_eq!(update(&[1, 2, 1, 3]), [(3, position(4))]);
+        assert_eq!(
+            update(&[2, 1, 3]),
+            [(2, position(1)), (1, position(2)), (3, position(3))]
+        );
+    }
+
+    #[test]
+    fn a_new_connection_gets_the_present_state() {
         let (mut queues, now) = (Queues::default(), Instant::now());
         queues.update(queue(&[1, 2]), now);
         let later = now + Duration::from_secs(10);

@@ -1,6 +1,5 @@
 use std::ops::RangeInclusive;
 
-use prometheus_client::metrics::counter::Counter;
 use proptest::prelude::*;
 use sidecar_api::update::{Body, write_update};
 use sidecar_api::{Protocol, RevocationCursor};
@@ -8,6 +7,7 @@ use sidecar_api::{Protocol, RevocationCursor};
 use super::*;
 use crate::connection::send_queue::tests::taken;
 use crate::connection::send_queue::{End, Work};
+use crate::metrics::FramesDropped;
 
 fn user(number: u8) -> User {
     let realm = if number.is_multiple_of(2) {
@@ -32,16 +32,16 @@ fn principal(user: User) -> Principal {
 }
 
 fn handle() -> Arc<Handle> {
-    Arc::new(Handle::new(Arc::default(), Counter::default()))
+    Arc::new(Handle::new(Arc::default(), FramesDropped::default()))
 }
 
 fn cursor(id: i64) -> Cursor {
     Cursor { id, made_at: 1 }
 }
 
-fn outcome(at: i64) -> Outcome {
+fn outcome(at: Cursor) -> Outcome {
     Outcome {
-        at: cursor(at),
+        at,
         starts_anew: false,
         replies: Vec::new(),
         committed: Vec::new(),
@@ -49,36 +49,93 @@ fn outcome(at: i64) -> Outcome {
     }
 }
 
-/// The messenger's log: who each update is for. Ids begin with 1.
-#[derive(Debug, Default)]
-struct Log(Vec<Vec<User>>);
+/// The messenger's log. Ids begin with 1.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    updates: Vec<Logged>,
+    /// How often the database was restored from a copy.
+    restored: i64,
+}
+
+#[derive(Clone, Debug)]
+struct Logged {
+    made_at: i64,
+    to: Vec<User>,
+}
 
 impl Log {
     fn end(&self) -> i64 {
-        i64::try_from(self.0.len()).unwrap()
+        i64::try_from(self.updates.len()).unwrap()
+    }
+
+    fn update(&self, id: i64) -> &Logged {
+        &self.updates[usize::try_from(id - 1).unwrap()]
+    }
+
+    fn cursor(&self, id: i64) -> Cursor {
+        match id {
+            0 => cursor(0),
+            id => Cursor {
+                id,
+                made_at: self.update(id).made_at,
+            },
+        }
+    }
+
+    fn has(&self, cursor: Cursor) -> bool {
+        cursor.id <= self.end() && self.cursor(cursor.id) == cursor
     }
 
     fn commit(&mut self, to: impl IntoIterator<Item = User>) {
-        self.0.push(to.into_iter().collect());
+        self.updates.push(Logged {
+            made_at: self.restored + 1,
+            to: to.into_iter().collect(),
+        });
+    }
+
+    /// Restores the database from a copy that lacks the last updates.
+    fn restore(&mut self, lacks: usize) {
+        self.updates.truncate(self.updates.len().saturating_sub(lacks));
+        self.restored += 1;
+    }
+
+    fn frame(&self, id: i64) -> String {
+        format!("{id} made {}", self.update(id).made_at)
     }
 
     fn text(&self, ids: RangeInclusive<i64>) -> String {
         let mut text = String::new();
         for id in ids {
             let mut body = Body::default();
-            let frame = id.to_string();
-            body.deliver(&self.0[usize::try_from(id - 1).unwrap()], Frame::both(&frame));
-            write_update(&mut text, cursor(id), body.as_str());
+            body.deliver(&self.update(id).to, Frame::both(&self.frame(id)));
+            let update = Update {
+                cursor: self.cursor(id),
+                previous_made_at: self.cursor(id - 1).made_at,
+                body: body.as_str(),
+            };
+            write_update(&mut text, update);
         }
         text
     }
 
-    /// What a user is shown of the updates with these ids.
+    /// The frames that a user is shown of the updates with these ids.
     fn frames(&self, user: User, ids: RangeInclusive<i64>) -> Vec<String> {
-        ids.filter(|id| self.0[usize::try_from(id - 1).unwrap()].contains(&user))
-            .map(|id| format!("{id}\n"))
+        ids.filter(|id| self.update(*id).to.contains(&user))
+            .map(|id| format!("{}\n", self.frame(id)))
             .collect()
     }
+}
+
+/// The text of an update that follows the one with the id before it.
+fn text(id: i64, body: &Body) -> String {
+    let mut text = String::new();
+    let update = Update {
+        cursor: cursor(id),
+        previous_made_at: cursor(id).made_at,
+        body: body.as_str(),
+    };
+    write_update(&mut text, update);
+    text
 }
 
 /// A player that has begun at the end of an empty log.
@@ -86,7 +143,7 @@ fn started() -> Player {
     let player = Player::new();
     let outcome = Outcome {
         starts_anew: true,
-        ..outcome(0)
+        ..outcome(cursor(0))
     };
     player.answered(&outcome, "", || {});
     player
@@ -109,15 +166,20 @@ fn join(player: &Player, user: User, after: i64, protocol: Protocol) -> Arc<Hand
 enum Event {
     /// Another sidecar's exchange commits an update for these users.
     Commit(BTreeSet<u8>),
-    /// Updates arrive over Redis: so many, ending so far before the end of the log. What nobody publishes is lost.
+    /// `count` updates arrive over Redis, ending `before_end` updates before the end of the log. Updates that no event
+    /// publishes are lost.
     Publish { count: u8, before_end: u8 },
+    /// The same, from the log before it was last restored.
+    PublishLate { count: u8, before_end: u8 },
+    /// The messenger's database is restored from a copy that lacks this many updates.
+    Restore { lacks: u8 },
     /// An exchange is sent, with a question of the oldest connection or without.
     Ask { question: bool },
     /// The exchange under way is carried out, and commits an update for these users, or none.
     CarryOut(Option<BTreeSet<u8>>),
     /// The answer to the exchange arrives, with updates that were committed since.
     Answer,
-    /// The exchange is given up.
+    /// The sidecar abandons the exchange.
     GiveUp,
     /// A client's first frame arrives.
     Authenticate(u8),
@@ -132,6 +194,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => users().prop_map(Event::Commit),
         4 => (1u8..4, 0u8..4).prop_map(|(count, before_end)| Event::Publish { count, before_end }),
+        1 => (1u8..4, 0u8..4).prop_map(|(count, before_end)| Event::PublishLate { count, before_end }),
+        1 => (0u8..4).prop_map(|lacks| Event::Restore { lacks }),
         3 => any::<bool>().prop_map(|question| Event::Ask { question }),
         3 => prop::option::of(users()).prop_map(Event::CarryOut),
         3 => Just(Event::Answer),
@@ -144,15 +208,15 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// An exchange under way.
 struct UnderWay {
-    asked_from: i64,
+    asked_from: Cursor,
     /// The end of the log when it was carried out, if it was.
-    at: Option<i64>,
+    at: Option<Cursor>,
     asker: Option<Arc<Handle>>,
 }
 
 struct Client {
     user: User,
-    after: i64,
+    after: Cursor,
     handle: Arc<Handle>,
 }
 
@@ -161,9 +225,11 @@ const ANSWER: &str = "answer at ";
 struct Run {
     player: Player,
     log: Log,
+    /// The log before it was last restored.
+    lost_log: Log,
     under_way: Option<UnderWay>,
     silent: Vec<(User, Ticket)>,
-    looked_up: VecDeque<(User, Ticket, i64)>,
+    looked_up: VecDeque<(User, Ticket, Cursor)>,
     clients: Vec<Client>,
 }
 
@@ -172,6 +238,7 @@ impl Run {
         Run {
             player: started(),
             log: Log::default(),
+            lost_log: Log::default(),
             under_way: None,
             silent: Vec::new(),
             looked_up: VecDeque::new(),
@@ -185,17 +252,30 @@ impl Run {
             Event::Publish { count, before_end } => {
                 let last = self.log.end() - i64::from(before_end);
                 let first = (last - i64::from(count) + 1).max(1);
-                // The update of an exchange under way is published by this sidecar alone, after its answer.
+                // Only this sidecar publishes the update of its exchange under way, after the answer.
                 let own = self.under_way.as_ref().and_then(|under_way| under_way.at);
-                if own.is_none_or(|own| !(first..=last).contains(&own)) {
+                if own.is_none_or(|own| !(first..=last).contains(&own.id)) {
                     self.player.hear(&self.log.text(first..=last));
                 }
+            }
+            Event::PublishLate { count, before_end } => {
+                let last = self.lost_log.end() - i64::from(before_end);
+                let first = (last - i64::from(count) + 1).max(1);
+                self.player.hear(&self.lost_log.text(first..=last));
+            }
+            // The host stops for the restore, and the sidecar sends an exchange under way again.
+            Event::Restore { lacks } => {
+                if let Some(under_way) = &mut self.under_way {
+                    under_way.at = None;
+                }
+                self.lost_log = self.log.clone();
+                self.log.restore(lacks.into());
             }
             Event::Ask { question } if self.under_way.is_none() => {
                 let asker = self.clients.first().filter(|_| question);
                 let begun = self.player.begin(asker.is_some());
                 self.under_way = Some(UnderWay {
-                    asked_from: begun.cursor.unwrap().id,
+                    asked_from: begun.cursor.unwrap(),
                     at: None,
                     asker: asker.map(|client| Arc::clone(&client.handle)),
                 });
@@ -207,7 +287,7 @@ impl Run {
                     if let Some(users) = users {
                         self.log.commit(users.into_iter().map(user));
                     }
-                    under_way.at = Some(self.log.end());
+                    under_way.at = Some(self.log.cursor(self.log.end()));
                 }
             }
             Event::Answer => self.answer(),
@@ -218,7 +298,7 @@ impl Run {
             }
             Event::Authenticate(number) => self.silent.push((user(number), self.player.ticket())),
             Event::LookUp => {
-                let end = self.log.end();
+                let end = self.log.cursor(self.log.end());
                 let found = self.silent.drain(..).map(|(user, ticket)| (user, ticket, end));
                 self.looked_up.extend(found);
             }
@@ -228,7 +308,7 @@ impl Run {
                     self.player.join(
                         ticket,
                         principal(user),
-                        after,
+                        after.id,
                         Protocol::Contract,
                         Arc::clone(&handle),
                     );
@@ -248,15 +328,21 @@ impl Run {
         else {
             return;
         };
-        let updates = self.log.text(asked_from + 1..=self.log.end());
-        self.player.answered(&outcome(at), &updates, || {
+        let starts_anew = !self.log.has(asked_from);
+        let from = if starts_anew { at } else { asked_from };
+        let updates = self.log.text(from.id + 1..=self.log.end());
+        let outcome = Outcome {
+            starts_anew,
+            ..outcome(at)
+        };
+        self.player.answered(&outcome, &updates, || {
             if let Some(asker) = &asker {
-                asker.queue.push(format!("{ANSWER}{at}").into());
+                asker.queue.push(format!("{ANSWER}{}", at.id).into());
             }
         });
     }
 
-    /// Everything comes to rest: an exchange without faults.
+    /// Completes with an exchange without faults.
     fn finish(&mut self) {
         if self.under_way.take().is_some() {
             self.player.abandoned();
@@ -266,18 +352,22 @@ impl Run {
         self.happen(Event::Answer);
     }
 
-    /// Every connection was shown each update behind its authentication once, in order, and each answer in its place.
+    /// Checks that every connection was shown each update after its authentication once, in order, and each answer in
+    /// its place. A connection that ended because the log was restored reconnects and asks.
     fn check(&self) {
         for client in &self.clients {
+            if ended(&client.handle) == Some(CloseReason::MissedUpdates) || !self.log.has(client.after) {
+                continue;
+            }
             let shown = taken(&client.handle.queue);
             let (answers, frames): (Vec<_>, Vec<_>) =
                 shown.iter().cloned().partition(|frame| frame.starts_with(ANSWER));
             let end = self.log.end();
-            assert_eq!(frames, self.log.frames(client.user, client.after + 1..=end));
+            assert_eq!(frames, self.log.frames(client.user, client.after.id + 1..=end));
             for answer in answers {
                 let at: i64 = answer[ANSWER.len()..].parse().unwrap();
                 let place = shown.iter().position(|frame| *frame == answer).unwrap();
-                let id = |frame: &String| frame.trim().parse::<i64>().ok();
+                let id = |frame: &String| frame.split(' ').next()?.parse::<i64>().ok();
                 assert!(
                     shown[..place].iter().filter_map(id).all(|id| id <= at),
                     "{shown:?}"
@@ -292,7 +382,7 @@ impl Run {
 }
 
 proptest! {
-    /// Whatever is lost, doubled or late: every connection is shown the same updates, in order, once.
+    /// Whatever is lost, doubled, late or restored, every connection is shown the same updates, in order, once.
     #[test]
     fn every_connection_is_shown_every_update_once_in_order(events in prop::collection::vec(event(), 0..200)) {
         let mut run = Run::new();
@@ -315,7 +405,25 @@ fn an_early_update_waits_for_those_before_it() {
     assert!(taken(&alice.queue).is_empty());
     player.hear(&log.text(1..=1));
     assert!(!player.has_gap());
-    assert_eq!(taken(&alice.queue), ["1\n", "2\n", "3\n"]);
+    assert_eq!(taken(&alice.queue), log.frames(user(0), 1..=3));
+}
+
+/// Another sidecar may know of the restored log before this one does.
+#[test]
+fn the_next_id_of_a_restored_log_is_not_the_next_update() {
+    let (player, mut log) = (started(), Log::default());
+    let alice = join(&player, user(0), 0, Protocol::Contract);
+    (0..3).for_each(|_| log.commit([user(0)]));
+    player.hear(&log.text(1..=3));
+    let shown = log.frames(user(0), 1..=3);
+    log.restore(1);
+    (0..2).for_each(|_| log.commit([user(0)]));
+    player.hear(&log.text(4..=4));
+    assert!(player.has_gap(), "an exchange is asked at once");
+    assert_eq!(taken(&alice.queue), shown);
+    starts_anew(&player, 4);
+    assert_eq!(ended(&alice), Some(CloseReason::MissedUpdates));
+    assert!(!player.has_gap());
 }
 
 #[test]
@@ -326,29 +434,25 @@ fn each_protocol_sees_its_own_form() {
     let mut body = Body::default();
     body.deliver(&[user(1)], Frame::extended(r#"{"payload":{"a":1,"b":2}}"#, 17));
     body.deliver(&[user(1)], Frame::two("{}"));
-    let mut text = String::new();
-    write_update(&mut text, cursor(1), body.as_str());
-    player.hear(&text);
+    player.hear(&text(1, &body));
     assert_eq!(taken(&contract.queue), ["{\"payload\":{\"a\":1}}\n"]);
     assert_eq!(taken(&two.queue), ["{\"payload\":{\"a\":1,\"b\":2}}\n", "{}\n"]);
 }
 
 #[test]
-fn what_is_not_in_the_log_is_shown_at_once() {
+fn an_update_outside_the_log_is_shown_at_once() {
     let player = started();
     let bob = join(&player, user(1), 5, Protocol::Two);
     let mut body = Body::default();
     body.deliver(&[user(1)], Frame::two("typing"));
-    let mut text = String::new();
-    write_update(&mut text, cursor(0), body.as_str());
-    player.hear(&text);
+    player.hear(&text(0, &body));
     assert_eq!(taken(&bob.queue), ["typing\n"]);
 }
 
 fn starts_anew(player: &Player, at: i64) {
     let outcome = Outcome {
         starts_anew: true,
-        ..outcome(at)
+        ..outcome(cursor(at))
     };
     player.answered(&outcome, "", || {});
 }
@@ -359,7 +463,7 @@ fn ended(handle: &Handle) -> Option<CloseReason> {
 }
 
 #[test]
-fn a_player_that_starts_anew_tells_its_clients_to_look() {
+fn a_player_that_starts_anew_makes_its_clients_resync() {
     let (player, mut log) = (started(), Log::default());
     (0..9).for_each(|_| log.commit([user(1)]));
     player.hear(&log.text(1..=9));
@@ -375,7 +479,7 @@ fn a_player_that_starts_anew_tells_its_clients_to_look() {
     player.hear(&log.text(4..=4));
     assert_eq!(
         taken(&two.queue),
-        ["4\n"],
+        log.frames(user(1), 4..=4),
         "ids begin again before those that were played"
     );
 
@@ -405,7 +509,7 @@ fn a_player_that_starts_anew_tells_its_clients_to_look() {
 }
 
 #[test]
-fn the_first_start_concerns_only_clients_that_came_before_its_end() {
+fn the_first_exchange_resyncs_only_clients_that_joined_before_its_end() {
     let player = Player::new();
     let before = join(&player, user(1), 2, Protocol::Contract);
     let after = join(&player, user(1), 7, Protocol::Contract);
@@ -415,7 +519,7 @@ fn the_first_start_concerns_only_clients_that_came_before_its_end() {
 }
 
 #[test]
-fn the_oldest_connection_of_a_user_makes_room() {
+fn the_oldest_connection_of_a_user_is_closed_at_the_limit() {
     let player = started();
     let handles: Vec<_> = (0..=MAX_CONNECTIONS_PER_USER)
         .map(|_| join(&player, user(1), 0, Protocol::Contract))
@@ -430,7 +534,7 @@ fn the_oldest_connection_of_a_user_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_organizer_who_is_not_heard_is_not_here() {
+async fn a_silent_organizer_counts_as_gone() {
     let player = started();
     let dark = join(&player, user(0), 0, Protocol::Contract);
     let second = join(&player, user(0), 0, Protocol::Two);
@@ -476,6 +580,6 @@ fn a_connection_under_re_authentication_receives_nothing() {
     log.commit([user(0), user(1)]);
     player.hear(&log.text(1..=1));
     assert!(alice.queue.take().is_none());
-    assert_eq!(taken(&bob.queue), ["1\n"]);
+    assert_eq!(taken(&bob.queue), log.frames(user(1), 1..=1));
     alice.queue.finish_at_once(End::Drop);
 }

@@ -1,15 +1,15 @@
 //! Redis: the fast lane of updates between sidecars, and the tick.
 //!
-//! What an exchange has committed is published once, for all sidecars, as the messenger wrote it. Redis forgets what it passes
-//! on, may be late and may be away. Nothing depends on it: a sidecar that has missed a publication gets the update with its
-//! next exchange.
+//! A sidecar publishes the updates that its exchange has committed once, for all sidecars, as the messenger wrote them.
+//! Redis stores nothing, and may be late or down. Nothing depends on it: a sidecar that misses a publication gets the
+//! update with its next exchange.
 
-mod tick;
+pub(crate) mod tick;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::redis::AsyncConnectionConfig;
@@ -23,15 +23,17 @@ use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use crate::outage::Outage;
 use crate::player::Player;
+use crate::redis::tick::Services;
 
-/// How long Redis may take to accept a connection or to answer.
+/// Time limit for Redis to accept a connection or to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the subscribing connection is checked. One that was closed is noticed at once; this finds those that broke
-/// without a word.
+/// How often the sidecar checks the subscribing connection. It notices a closed one at once; the check finds one that
+/// broke silently.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// At most so many bytes wait to be published. Beyond that the oldest are dropped: the others get them with an exchange.
+/// The most bytes that wait to be published. Beyond that the sidecar drops the oldest: other sidecars get them with an
+/// exchange.
 const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// The channel of all updates.
@@ -40,9 +42,11 @@ const CHANNEL: &str = "mayday.updates";
 /// The sidecar's connections to Redis.
 #[derive(Debug)]
 pub(crate) struct Redis {
-    /// Names this sidecar among the others, so that it knows its own publications.
+    /// Identifies this sidecar, so that it recognizes its own publications.
     sidecar: String,
     client: ::redis::Client,
+    /// Whom the sidecar calls at a tick; absent where a dispatcher does.
+    ticked: Option<Arc<Services>>,
     outgoing: Mutex<Outgoing>,
     outgoing_filled: Notify,
     publisher: Mutex<Option<MultiplexedConnection>>,
@@ -68,10 +72,15 @@ enum Lost {
 }
 
 impl Redis {
-    pub(crate) fn new(url: &str, sidecar: &str) -> Result<Redis, ::redis::RedisError> {
+    pub(crate) fn new(
+        url: &str,
+        sidecar: &str,
+        ticked: Option<Arc<Services>>,
+    ) -> Result<Redis, ::redis::RedisError> {
         Ok(Redis {
             sidecar: sidecar.to_owned(),
             client: ::redis::Client::open(url)?,
+            ticked,
             outgoing: Mutex::default(),
             outgoing_filled: Notify::new(),
             publisher: Mutex::new(None),
@@ -79,7 +88,7 @@ impl Redis {
         })
     }
 
-    /// Publishes updates to the other sidecars. Does not wait.
+    /// Queues updates for publication to the other sidecars.
     pub(crate) fn publish(&self, updates: &str, metrics: &Metrics) {
         let mut payload = String::with_capacity(self.sidecar.len() + 1 + updates.len());
         payload.push_str(&self.sidecar);
@@ -96,13 +105,13 @@ impl Redis {
         self.outgoing_filled.notify_one();
     }
 
-    /// Nothing more is to be published: [`Redis::send`] returns when it has sent what waits.
+    /// Ends publishing: [`Redis::send`] returns when it has sent the queued publications.
     pub(crate) fn close(&self) {
         self.outgoing.lock().expect("no panic while locked").is_closed = true;
         self.outgoing_filled.notify_one();
     }
 
-    /// Whether Redis answers and publications can be heard.
+    /// Whether Redis answers and the subscription works.
     pub(crate) async fn is_ready(&self) -> bool {
         let publisher = self.publisher.lock().expect("no panic while locked").clone();
         let Some(mut publisher) = publisher else {
@@ -115,7 +124,7 @@ impl Redis {
                 .is_ok()
     }
 
-    /// Plays what other sidecars publish. Runs until dropped.
+    /// Plays the updates that other sidecars publish. Runs until dropped.
     pub(crate) async fn subscribe(&self, player: &Player, metrics: &Metrics) {
         let mut outage = Outage::new("Redis: subscription");
         loop {
@@ -143,7 +152,7 @@ impl Redis {
                 answered(sink.ping::<::redis::Value>()).await?;
             }
         };
-        // Messages are taken during a check as well, for the library keeps what is not taken without bound.
+        // Takes messages during a check as well, because the library's buffer for them is unbounded.
         let listen = async {
             while let Some(message) = stream.next().await {
                 let payload = std::str::from_utf8(message.get_payload_bytes()).unwrap_or_default();
@@ -163,7 +172,7 @@ impl Redis {
         }
     }
 
-    /// Sends what [`Redis::publish`] was given, and the tick when it is this sidecar's turn. Runs until [`Redis::close`].
+    /// Sends the queued publications, and the tick when it is due. Runs until [`Redis::close`].
     pub(crate) async fn send(&self, player: &Player, metrics: &Metrics) {
         let mut backoff = Backoff::new();
         loop {
@@ -171,7 +180,7 @@ impl Redis {
             self.publisher.lock().expect("no panic while locked").take();
             match ended {
                 Ok(()) => return,
-                // The subscription says so in the log, once.
+                // The subscription logs the outage, once.
                 Err(lost) => debug!(error = %lost, "Redis connection for publishing lost: {lost}"),
             }
             sleep(backoff.next_delay()).await;
@@ -213,13 +222,13 @@ impl Redis {
                 }
                 () = sleep_until(next_tick) => {
                     last_tick = Some(Instant::now());
-                    tick::publish(&mut connection, &self.sidecar).await?;
+                    tick::tick(&mut connection, &self.sidecar, self.ticked.as_deref()).await?;
                 }
             }
         }
     }
 
-    /// Takes what waits; nothing when there will be nothing more.
+    /// Takes the queued publications; empty after [`Redis::close`].
     async fn next_outgoing(&self) -> Vec<String> {
         loop {
             {
@@ -254,8 +263,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_publications_are_dropped_when_too_much_waits() {
-        let redis = Redis::new("redis://127.0.0.1:1", "me").unwrap();
+    fn the_oldest_publications_are_dropped_when_the_queue_is_full() {
+        let redis = Redis::new("redis://127.0.0.1:1", "me", None).unwrap();
         let metrics = Metrics::new();
         for letter in ["a", "b", "c", "d", "e", "f"] {
             redis.publish(&letter.repeat(MAX_QUEUED_BYTES / 4), &metrics);

@@ -8,7 +8,7 @@ use sidecar_api::Request;
 
 use crate::support::{Client, Fault, Messenger, Redis, Sidecar};
 
-/// One message is under way, not answered, and twenty more gather behind it.
+/// Keeps one message under way without an answer, and queues twenty more behind it.
 async fn gather_twenty(messenger: &Messenger, bob: &mut Client) {
     messenger.hold();
     bob.say("first").await;
@@ -27,13 +27,13 @@ async fn hears_all(client: &mut Client) {
 }
 
 #[tokio::test]
-async fn commands_that_gather_during_an_exchange_are_the_next_one() {
+async fn commands_queued_during_an_exchange_form_the_next_one() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
     let before = messenger.exchanges().len();
     gather_twenty(&messenger, &mut bob).await;
-    messenger.go_on();
+    messenger.resume();
     for client in [&mut alice, &mut bob] {
         hears_all(client).await;
     }
@@ -41,7 +41,7 @@ async fn commands_that_gather_during_an_exchange_are_the_next_one() {
     assert_eq!(sizes, [1, 20]);
 }
 
-/// Contract 5.3: order is kept on a connection, also between what the messenger answers and what the sidecar does.
+/// Contract 5.3: a connection's answers keep their order, whether the messenger or the sidecar makes them.
 #[tokio::test]
 async fn a_refusal_waits_for_the_answers_before_it() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
@@ -53,7 +53,7 @@ async fn a_refusal_waits_for_the_answers_before_it() {
     bob.send("junk").await;
     bob.say("second").await;
     messenger.called(calls + 1).await;
-    messenger.go_on();
+    messenger.resume();
     bob.hears("first").await;
     bob.is_told("malformed message").await;
     bob.hears("second").await;
@@ -85,7 +85,7 @@ async fn commands_that_the_messenger_leaves_come_first_in_the_next_exchange() {
     let before = messenger.exchanges().len();
     gather_twenty(&messenger, &mut bob).await;
     messenger.fail([Fault::LeavesRest(1), Fault::LeavesRest(5), Fault::LeavesRest(1)]);
-    messenger.go_on();
+    messenger.resume();
     for client in [&mut alice, &mut bob] {
         hears_all(client).await;
     }
@@ -93,9 +93,9 @@ async fn commands_that_the_messenger_leaves_come_first_in_the_next_exchange() {
     assert_eq!(sizes, [1, 20, 15, 14]);
 }
 
-/// The messenger hung and carried the command out all the same: its update is in the log.
+/// The messenger hung, but carried the command out: its update is in the log.
 #[tokio::test]
-async fn what_came_of_an_exchange_that_was_given_up_is_shown() {
+async fn updates_of_an_abandoned_exchange_are_shown() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         give_up: Duration::from_millis(200),
@@ -116,7 +116,7 @@ async fn what_came_of_an_exchange_that_was_given_up_is_shown() {
 }
 
 #[tokio::test]
-async fn when_the_messenger_cannot_be_reached_everything_has_its_error() {
+async fn every_command_has_its_error_when_the_messenger_is_unreachable() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         give_up: Duration::from_millis(200),
@@ -141,7 +141,7 @@ async fn when_the_messenger_cannot_be_reached_everything_has_its_error() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_the_messenger_is_not_repeated() {
+async fn an_exchange_that_the_messenger_refuses_is_not_retried() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut bob = sidecar.bob().await;
@@ -175,7 +175,7 @@ async fn refusals_go_to_the_asking_connection_alone() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_too_large_goes_nowhere() {
+async fn a_frame_that_is_too_large_is_refused() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut bob = sidecar.bob().await;
@@ -200,7 +200,7 @@ async fn many_commands_of_one_connection_keep_their_order() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut bob = sidecar.bob().await;
-    // Far more than a connection may have under way: its frames wait in the socket.
+    // Far more than a connection may have under way, so frames wait in the socket.
     for number in 0..500 {
         bob.say(&number.to_string()).await;
     }

@@ -31,7 +31,7 @@ async fn a_clients_close_frame_is_echoed() {
 }
 
 #[tokio::test]
-async fn on_a_stop_what_is_under_way_is_answered_first() {
+async fn commands_under_way_are_answered_before_a_stop() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let mut sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
@@ -44,10 +44,10 @@ async fn on_a_stop_what_is_under_way_is_answered_first() {
     bob.say("one more thing").await;
     bob.has_been_read().await;
     sidecar.stop();
-    // Those that wait for nothing are let go at once.
+    // Connections without commands under way close at once.
     assert_eq!(silent.is_closed().await, 1012);
     assert_eq!(idle.is_closed().await, 1012);
-    messenger.go_on();
+    messenger.resume();
     assert_eq!(alice.next().await["payload"]["type"], "startChat");
     bob.hears("one more thing").await;
     assert_eq!(bob.is_closed().await, 1012);
@@ -60,7 +60,7 @@ async fn on_a_stop_what_is_under_way_is_answered_first() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_websocket_protocol_ends_the_connection() {
+async fn a_violation_of_the_websocket_protocol_ends_the_connection() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut mallory = Client::connect(&sidecar).await;

@@ -52,7 +52,7 @@ impl Program {
         answer
     }
 
-    /// Waits until it is ready, or no longer is.
+    /// Waits until `/readyz` answers with this status.
     async fn becomes(&self, status: &str) {
         let asking = async {
             while !self
@@ -84,7 +84,7 @@ fn unwritable() -> [Stdio; 2] {
 }
 
 #[tokio::test]
-async fn a_sidecar_serves_while_nothing_can_be_logged_and_counts_what_is_dropped() {
+async fn a_sidecar_whose_log_cannot_be_written_serves_and_counts_dropped_lines() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     for stderr in unwritable() {
         let mut program = Program::start(&messenger.origin, &redis, stderr).await;
@@ -99,9 +99,9 @@ async fn a_sidecar_serves_while_nothing_can_be_logged_and_counts_what_is_dropped
     }
 }
 
-/// Every failed call is a line that cannot be logged.
+/// Every failed call logs a line, which is dropped.
 #[tokio::test]
-async fn a_sidecar_outlives_the_absence_of_the_host_while_nothing_can_be_logged() {
+async fn a_sidecar_whose_log_cannot_be_written_survives_an_outage_of_the_host() {
     let redis = Redis::start().await;
     let place = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", place.local_addr().unwrap());

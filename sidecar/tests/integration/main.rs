@@ -1,4 +1,4 @@
-//! The sidecar with real sockets and a real Redis, and a messenger that does as it is told.
+//! The sidecar with real sockets and a real Redis, and a scripted messenger.
 
 mod support;
 

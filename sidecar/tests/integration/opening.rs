@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::support::{ALICE, BOB, Client, Fault, Messenger, Redis, Sidecar, soon};
 
 #[tokio::test]
-async fn what_is_not_a_websocket_is_a_bad_request() {
+async fn a_request_that_is_not_an_upgrade_is_a_bad_request() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let answer = sidecar.get("/connect").await;
@@ -78,7 +78,7 @@ async fn handshake_headers_may_be_lists_and_split_over_lines() {
 
 /// RFC 6455, 4.2.2 and 4.4.
 #[tokio::test]
-async fn an_unknown_websocket_version_is_told_which_one_is_served() {
+async fn an_unknown_websocket_version_is_answered_with_the_supported_one() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     for version in ["8", "0", "130", "caf\u{e9}"] {
@@ -93,7 +93,7 @@ async fn an_unknown_websocket_version_is_told_which_one_is_served() {
     }
 }
 
-/// The rules are `listener`'s; this says that the sidecar goes by them.
+/// The rules are `listener`'s; this checks that the sidecar applies them.
 #[tokio::test]
 async fn a_silent_connection_is_closed_and_an_open_websocket_is_not() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
@@ -121,8 +121,8 @@ async fn frames_sent_before_the_verdict_are_kept_in_order() {
         .socket
         .send_binary(br#"{"type":"get_chat_history","payload":{"chatId":"c"}}"#)
         .await;
-    messenger.go_on();
-    // Acceptance itself is silent: the first frame is an answer.
+    messenger.resume();
+    // A client of the contract gets no frame when it is accepted: the first frame is an answer.
     for kind in ["getChats", "startChat", "getChatHistory"] {
         let frame = alice.next().await;
         assert_eq!(frame["payload"]["type"], kind, "{frame}");
@@ -130,7 +130,7 @@ async fn frames_sent_before_the_verdict_are_kept_in_order() {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_dropped_without_a_word() {
+async fn a_refused_client_is_dropped_without_a_close_frame() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     for first in [
@@ -167,7 +167,7 @@ async fn a_client_that_says_nothing_is_dropped() {
 }
 
 #[tokio::test]
-async fn authentication_is_tried_again_while_it_cannot_be_answered() {
+async fn authentication_is_retried_while_the_messenger_cannot_answer() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.fail([
@@ -180,9 +180,9 @@ async fn authentication_is_tried_again_while_it_cannot_be_answered() {
     assert_eq!(messenger.authentications(), [1; 5]);
 }
 
-/// Contract 5.2: what is sent before the check is done counts, also when its sender does not wait for it.
+/// Contract 5.2: frames sent before the check is done count, even if their sender leaves before.
 #[tokio::test]
-async fn what_was_said_before_the_client_left_is_carried_out() {
+async fn commands_sent_before_the_client_left_are_carried_out() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut alice = sidecar.alice().await;
@@ -204,7 +204,7 @@ async fn what_was_said_before_the_client_left_is_carried_out() {
 }
 
 #[tokio::test]
-async fn neither_side_waits_for_the_service_that_knows_the_other() {
+async fn a_hanging_service_does_not_delay_users_of_the_other() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     for (hangs, works) in [(BOB, ALICE), (ALICE, BOB)] {
@@ -231,12 +231,12 @@ async fn a_storm_of_clients_costs_one_call_per_batch() {
     for _ in 0..50 {
         let mut bob = Client::connect(&sidecar).await;
         bob.authorize(BOB).await;
-        // The answer to a ping says that what was sent before has been read.
+        // The pong shows that the sidecar has read the frames before the ping.
         bob.socket.ping().await;
         assert!(matches!(bob.next_message().await, Some(Ok(Message::Pong(_)))));
         clients.push(bob);
     }
-    messenger.go_on();
+    messenger.resume();
     for client in &mut clients {
         client.ask("get_chats", json!("")).await;
         client.next().await;
@@ -283,16 +283,16 @@ async fn events_are_counted() {
             .await
             .contains("content-type: application/openmetrics-text")
     );
-    // Bob's end is counted when the connection's task has noticed it.
+    // The sidecar counts Bob's end when the connection's task has noticed it.
     while !shown("mayday_sidecar_connections 1").await {
         tokio::task::yield_now().await;
     }
     for line in [
-        // Three first frames and questions of whom the answers were awaited, and what was said.
+        // Three first frames, questions whose answers the test awaited, and one message.
         "mayday_sidecar_frames_received_total 5",
         "mayday_sidecar_frames_sent_total 3",
         "mayday_sidecar_command_seconds_count 3",
-        "mayday_sidecar_frames_dropped_total 0",
+        "mayday_sidecar_frames_dropped_total{reason=\"reads_nothing\"} 0",
         "mayday_sidecar_connections_ended_total{how=\"closed_by_client\"} 1",
     ] {
         assert!(shown(line).await, "{line} in {}", sidecar.get("/metrics").await);
@@ -300,7 +300,7 @@ async fn events_are_counted() {
 }
 
 #[tokio::test]
-async fn browsers_may_be_kept_to_some_pages() {
+async fn browsers_are_limited_to_the_allowed_origins() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::allowing(&messenger, &redis, "https://help.example.org").await;
     let status = async |origin: Option<&'static str>| {

@@ -65,11 +65,11 @@ async fn a_client_that_cannot_be_authenticated_in_time_may_try_later() {
     let mut alice = Client::connect(&sidecar).await;
     alice.introduce(ALICE, json!({ "protocol": 2 })).await;
     assert_eq!(alice.is_closed().await, 1013);
-    messenger.go_on();
+    messenger.resume();
 }
 
 #[tokio::test]
-async fn an_idle_client_is_told_and_closed() {
+async fn an_idle_client_gets_an_error_and_a_close_frame() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         idle: Duration::from_millis(300),
@@ -102,7 +102,7 @@ async fn revocations_have_their_close_codes() {
 }
 
 #[tokio::test]
-async fn updates_are_shown_at_every_sidecar_also_without_redis() {
+async fn updates_are_shown_at_every_sidecar_with_and_without_redis() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -129,7 +129,7 @@ async fn updates_are_shown_at_every_sidecar_also_without_redis() {
 }
 
 #[tokio::test]
-async fn the_messenger_knows_which_organizers_are_here() {
+async fn the_sidecar_reports_which_organizers_are_here() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.employ(ALICE, 4);
@@ -192,7 +192,7 @@ async fn participants_see_their_position_and_organizers_the_queue() {
 }
 
 #[tokio::test]
-async fn a_sidecar_that_ends_says_that_nobody_is_here() {
+async fn a_sidecar_that_ends_reports_no_organizers() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let mut sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.employ(ALICE, 4);

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{Messenger, Redis, Sidecar};
 
 #[tokio::test]
-async fn a_client_that_never_reads_stays_and_is_heard_and_delays_nobody() {
+async fn a_client_that_never_reads_stays_is_read_and_delays_nobody() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         ping: Duration::from_millis(20),
@@ -28,13 +28,13 @@ async fn a_client_that_never_reads_stays_and_is_heard_and_delays_nobody() {
             bob.hears(&long).await;
         }
     }
-    // She is heard although nothing can be written to her.
+    // The sidecar reads her frames although it cannot write to her.
     let calls = messenger.calls();
     alice.ask("start_chat", json!("")).await;
     messenger.called(calls + 1).await;
     alice.say("still here").await;
     bob.hears("still here").await;
-    // When she reads again, the newest is there.
+    // When she reads again, the newest frame arrives.
     loop {
         let frame = alice.next().await;
         if frame["payload"]["content"] == "still here" {
@@ -64,7 +64,7 @@ async fn a_client_that_pings_without_reading_does_not_fill_the_memory() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_silent_for_too_long_is_told_and_dropped() {
+async fn a_client_that_is_silent_for_too_long_gets_an_error_and_is_dropped() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
         idle: Duration::from_millis(500),
@@ -72,7 +72,7 @@ async fn a_client_that_is_silent_for_too_long_is_told_and_dropped() {
     };
     let sidecar = Sidecar::start_with(&messenger, &redis, timings).await;
     let mut bob = sidecar.bob().await;
-    // Neither of these is a sign of life; a frame that is an object is one.
+    // Neither of these restarts the idle clock; a frame that is an object does.
     bob.has_been_read().await;
     bob.send("junk").await;
     bob.is_told("malformed message").await;

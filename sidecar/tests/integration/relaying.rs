@@ -10,7 +10,7 @@ use sidecar_api::update::{entries, read_updates};
 use crate::support::{BOB, Client, Messenger, Redis, Sidecar, soon};
 
 #[tokio::test]
-async fn everybody_sees_everything_once_wherever_they_are() {
+async fn clients_of_different_sidecars_see_every_message_once() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -91,7 +91,7 @@ async fn an_update_that_is_not_published_comes_with_an_exchange() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_shown_what_precedes_it() {
+async fn a_connection_is_not_shown_earlier_updates() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut early = sidecar.alice().await;
@@ -104,9 +104,9 @@ async fn a_connection_is_not_shown_what_precedes_it() {
     latecomer.hears("after").await;
 }
 
-/// A database that is restored from a copy hands out ids again that the sidecar has played.
+/// A database that was restored from a copy assigns ids again that the sidecar has played.
 #[tokio::test]
-async fn after_a_restore_clients_look_again() {
+async fn clients_resync_after_a_restore() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut contract, mut two) = (sidecar.alice().await, Client::ready(&sidecar, BOB).await);
@@ -190,7 +190,7 @@ async fn a_redis_that_closes_idle_connections_loses_and_reorders_nothing() {
     talk(40, &mut bob, &mut alice, async |_| {}).await;
 }
 
-/// More turns than any bookkeeping of gaps has ever held.
+/// More turns than the 32 gaps that an earlier version tracked.
 #[tokio::test]
 async fn a_redis_that_hangs_or_restarts_loses_and_reorders_nothing() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
@@ -210,7 +210,7 @@ async fn a_redis_that_hangs_or_restarts_loses_and_reorders_nothing() {
 }
 
 #[tokio::test]
-async fn without_redis_everybody_is_served() {
+async fn clients_are_served_without_redis() {
     let (mut redis, messenger) = (Redis::start().await, Messenger::start().await);
     let (left, right) = (
         Sidecar::start(&messenger, &redis).await,
@@ -230,7 +230,7 @@ async fn without_redis_everybody_is_served() {
     bob.hears("anybody there?").await;
     neighbour.hears("anybody there?").await;
     alice.hears("anybody there?").await;
-    // A client that comes while Redis is away is served at once.
+    // A client that connects while Redis is down is served at once.
     let mut latecomer = left.alice().await;
 
     redis.restart().await;
@@ -247,7 +247,7 @@ async fn without_redis_everybody_is_served() {
 }
 
 #[tokio::test]
-async fn publications_nobody_understands_do_no_harm() {
+async fn malformed_publications_are_ignored() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut alice = sidecar.alice().await;
@@ -285,7 +285,7 @@ async fn one_of_several_sidecars_ticks() {
         "two ticks within {:?}",
         first.elapsed()
     );
-    // When the one that ticks stops, the other goes on without waiting for the lease to end.
+    // When the ticking sidecar stops, the other one takes over before the lease ends.
     left.stop();
     soon(&mut left.running).await.unwrap().unwrap();
     let stopped = Instant::now();
@@ -297,8 +297,27 @@ async fn one_of_several_sidecars_ticks() {
     );
 }
 
+/// For hosts without a Redis trigger, and so without a dispatcher.
 #[tokio::test]
-async fn an_exchange_is_published_once_for_everybody() {
+async fn one_of_several_sidecars_calls_the_services_at_each_tick() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let mut left = Sidecar::ticking(&messenger, &redis).await;
+    messenger.ticked(1).await;
+    let first = Instant::now();
+    let _right = Sidecar::ticking(&messenger, &redis).await;
+    messenger.ticked(3).await;
+    assert!(
+        first.elapsed() > Duration::from_millis(1500),
+        "two ticks within {:?}",
+        first.elapsed()
+    );
+    left.stop();
+    soon(&mut left.running).await.unwrap().unwrap();
+    messenger.ticked(5).await;
+}
+
+#[tokio::test]
+async fn an_exchange_is_published_once_for_all_sidecars() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let mut bob = sidecar.bob().await;
@@ -312,7 +331,7 @@ async fn an_exchange_is_published_once_for_everybody() {
         bob.say(text).await;
     }
     bob.has_been_read().await;
-    messenger.go_on();
+    messenger.resume();
     let mut messages = Vec::new();
     for _ in 0..2 {
         let payload: String = soon(heard.next()).await.unwrap().get_payload().unwrap();

@@ -13,7 +13,7 @@ fn of(user: User) -> Revocations {
 }
 
 #[tokio::test]
-async fn all_sockets_of_a_user_end_when_the_credentials_are_void() {
+async fn all_sockets_of_a_user_end_when_the_credentials_are_revoked() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut desk, mut phone, mut bob) = (sidecar.alice().await, sidecar.alice().await, sidecar.bob().await);
@@ -121,17 +121,17 @@ async fn a_sign_out_does_not_miss_a_connection_that_is_being_opened() {
     messenger.called(calls + 1).await;
     messenger.void(ALICE);
     messenger.revoke(of(ALICE)).await;
-    // Another answer shows that the one before has been dealt with.
+    // Another answer shows that the sidecar has handled the one before.
     messenger.revoke(Revocations::default()).await;
-    messenger.go_on();
+    messenger.resume();
     alice.is_dropped().await;
 }
 
 #[tokio::test]
-async fn reading_goes_on_where_it_ended() {
+async fn each_question_for_revocations_continues_at_the_last_cursor() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
-    // Revocations are watched while somebody is connected.
+    // The sidecar watches for revocations only while somebody is connected.
     let _alice = sidecar.alice().await;
     let next = RevocationCursor {
         organizer: Some(7),

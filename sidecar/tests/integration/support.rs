@@ -1,4 +1,4 @@
-//! What every test needs: a Redis of its own, a messenger to steer, sidecars, and clients that read as people.
+//! What every test needs: a Redis of its own, a scripted messenger, sidecars, and clients.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use http::StatusCode;
-use mayday_sidecar::{Config, Timings};
+use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, entries, extend, write_update};
+use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
     Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
     Request, RevocationCursor, Revocations, User, Verdict,
@@ -29,7 +29,7 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// Nothing in these tests takes this long, unless it never comes.
+/// The time limit of every wait.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) const ALICE: User = User {
@@ -41,7 +41,7 @@ pub(crate) const BOB: User = User {
     id: 1,
 };
 
-/// Waits for something that must come.
+/// Waits for something, and fails the test after [`SOON`].
 #[track_caller]
 pub(crate) fn soon<T>(event: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
@@ -62,7 +62,7 @@ pub(crate) struct Redis {
 impl Redis {
     pub(crate) async fn start() -> Redis {
         let directory = tempfile::tempdir().unwrap();
-        // Somebody else may take the port between the two; then Redis ends and another port is tried.
+        // Another process may take the port meanwhile. Then Redis ends, and this tries another port.
         for _ in 0..10 {
             let port = TcpListener::bind("127.0.0.1:0")
                 .await
@@ -119,7 +119,7 @@ impl Redis {
         redis::Client::open(self.url()).unwrap()
     }
 
-    /// Makes it hang, or go on: `STOP` or `CONT`.
+    /// Suspends or resumes Redis: `STOP` or `CONT`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([format!("-{signal}"), self.process.id().to_string()])
@@ -145,7 +145,7 @@ impl Redis {
         self.publish_text(&format!("another\n{updates}")).await;
     }
 
-    /// Publishes anything on the channel of updates, to which one sidecar listens.
+    /// Publishes any text on the channel of updates, which one sidecar subscribes to.
     pub(crate) async fn publish_text(&self, payload: &str) {
         let heard: i64 = self
             .run(redis::cmd("PUBLISH").arg("mayday.updates").arg(payload))
@@ -166,7 +166,7 @@ impl Drop for Redis {
     }
 }
 
-/// A messenger that knows one chat, between Alice and Bob, and does what it is told.
+/// A scripted messenger with one chat, between Alice and Bob.
 #[derive(Clone)]
 pub(crate) struct Messenger {
     pub(crate) origin: String,
@@ -176,9 +176,11 @@ pub(crate) struct Messenger {
     /// Calls about users of this realm are not answered.
     hung: watch::Sender<Option<Realm>>,
     calls: watch::Sender<usize>,
-    /// How many revocations have been told of.
+    /// How many revocations the sidecar has been told.
     told: watch::Sender<usize>,
-    /// The organizers who were last said to be here, with their agencies.
+    /// How often the messenger and the participant service were called for a tick.
+    ticks: watch::Sender<[usize; 2]>,
+    /// The organizers last reported to be here, with their agencies.
     attendance: watch::Sender<Vec<(i64, i64)>>,
 }
 
@@ -188,7 +190,7 @@ struct Desk {
     exchanges: Vec<Bytes>,
     authentications: Vec<usize>,
     faults: VecDeque<Fault>,
-    /// What is to be told of, in the next answers.
+    /// The revocations for the next answers.
     revocations: VecDeque<Revocations>,
     cursors: Vec<RevocationCursor>,
     log: Vec<(Cursor, String)>,
@@ -197,21 +199,21 @@ struct Desk {
     queues: HashMap<i64, Queue>,
     /// The last exchange with commands of each sidecar, and its replies.
     answered: HashMap<String, (i64, Cursor, Vec<Option<String>>)>,
-    /// Whose credentials are void, and from which call for authentication on.
+    /// Users whose credentials are void, each with the authentication call from which on they are.
     void: HashMap<User, usize>,
     agencies: HashMap<User, i64>,
     last_seqs: HashMap<String, i64>,
 }
 
-/// What goes wrong with a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// The call is carried out and its answer is lost.
+    /// The messenger carries the call out, and its answer is lost.
     AnswerLost,
     Status(u16),
     /// Authentication only: the service that issued the token is down.
     Unavailable,
-    /// Exchanges only: so many commands are carried out, and the rest is left.
+    /// Exchanges only: the messenger carries out this many commands and leaves the rest.
     LeavesRest(usize),
 }
 
@@ -225,6 +227,7 @@ impl Messenger {
             hung: watch::Sender::new(None),
             calls: watch::Sender::new(0),
             told: watch::Sender::new(0),
+            ticks: watch::Sender::default(),
             attendance: watch::Sender::default(),
         };
         let router = Router::new()
@@ -232,21 +235,29 @@ impl Messenger {
             .route("/messenger/internal/authenticate", post(authenticate))
             .route("/messenger/internal/exchange", post(exchange))
             .route("/messenger/internal/revocations", post(revocations))
+            .route(
+                "/messenger/internal/tick",
+                post(async |State(messenger)| ticked(messenger, 0)),
+            )
+            .route(
+                "/participant/internal/tick",
+                post(async |State(messenger)| ticked(messenger, 1)),
+            )
             .with_state(messenger.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         messenger
     }
 
-    /// Something happens without a sidecar having asked. Returns the update as another sidecar would publish it.
+    /// Commits an update that no sidecar asked for. Returns it as another sidecar would publish it.
     pub(crate) fn commit(&self, body: &UpdateBody) -> String {
         let mut desk = self.state.lock().unwrap();
         let cursor = desk.commit(body);
         let mut text = String::new();
-        write_update(&mut text, cursor, body.as_str());
+        write_update(&mut text, desk.update(cursor, body.as_str()));
         text
     }
 
-    /// Another sidecar brings a message for Alice and Bob.
+    /// Commits a message for Alice and Bob, as if from another sidecar.
     pub(crate) fn commit_message(&self, content: &str) -> String {
         let mut body = UpdateBody::default();
         let frame = json!({ "type": "user_message", "payload": { "content": content } }).to_string();
@@ -254,7 +265,7 @@ impl Messenger {
         self.commit(&body)
     }
 
-    /// The queue of an agency changes.
+    /// Changes the queue of an agency.
     pub(crate) fn set_queue(&self, queue: Queue) {
         let mut body = UpdateBody::default();
         body.queue_changed(queue.agency_id);
@@ -262,7 +273,7 @@ impl Messenger {
         self.commit(&body);
     }
 
-    /// The database is restored from a copy that is so many updates old.
+    /// Restores the database from a copy that lacks this many updates.
     pub(crate) fn restore(&self, updates: usize) {
         let mut desk = self.state.lock().unwrap();
         let kept = desk.log.len() - updates;
@@ -270,7 +281,7 @@ impl Messenger {
         desk.restored += 1;
     }
 
-    /// Waits until a sidecar has said that these organizers, and no others, are here.
+    /// Waits until a sidecar reports exactly these organizers as here.
     pub(crate) async fn attended_by(&self, organizers: &[(i64, i64)]) {
         let mut attendance = self.attendance.subscribe();
         soon(attendance.wait_for(|there| there.as_slice() == organizers))
@@ -278,16 +289,16 @@ impl Messenger {
             .unwrap();
     }
 
-    /// From now on calls are not answered, except for beats.
+    /// Stops answering calls, except for beats.
     pub(crate) fn hold(&self) {
         self.held.send_replace(true);
     }
 
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn resume(&self) {
         self.held.send_replace(false);
     }
 
-    /// The next calls go wrong, one by one.
+    /// Makes the next calls fail, one fault per call.
     pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state.lock().unwrap().faults.extend(faults);
     }
@@ -296,9 +307,17 @@ impl Messenger {
         self.state.lock().unwrap().faults.clear();
     }
 
-    /// Waits until so many calls have arrived since the start.
+    /// Waits until this many calls have arrived since the start.
     pub(crate) async fn called(&self, times: usize) {
         soon(self.calls.subscribe().wait_for(|calls| *calls >= times))
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the messenger and the participant service each had this many ticks.
+    pub(crate) async fn ticked(&self, times: usize) {
+        let mut ticks = self.ticks.subscribe();
+        soon(ticks.wait_for(|ticks| ticks.iter().all(|ticks| *ticks >= times)))
             .await
             .unwrap();
     }
@@ -312,7 +331,7 @@ impl Messenger {
         self.state.lock().unwrap().exchanges.clone()
     }
 
-    /// What was asked for in each of them.
+    /// The requests in each of them.
     pub(crate) fn requests(&self) -> Vec<Vec<Request>> {
         let read = |body: &Bytes| serde_json::from_slice::<Exchange>(body).unwrap();
         let requests = |exchange: Exchange| exchange.commands.into_iter().map(|command| command.request);
@@ -322,19 +341,19 @@ impl Messenger {
             .collect()
     }
 
-    /// How many were asked about in each call for authentication.
+    /// The number of clients in each call for authentication.
     pub(crate) fn authentications(&self) -> Vec<usize> {
         self.state.lock().unwrap().authentications.clone()
     }
 
-    /// The credentials of `user` are void from the next call for authentication on.
+    /// Revokes the credentials of `user` from the next call for authentication on.
     pub(crate) fn void(&self, user: User) {
         let mut desk = self.state.lock().unwrap();
         let next = desk.authentications.len();
         desk.void.insert(user, next);
     }
 
-    /// Who asks about somebody of this realm gets no answer until [`Messenger::recover`].
+    /// Leaves calls about users of this realm unanswered until [`Messenger::recover`].
     pub(crate) fn hang(&self, realm: Realm) {
         self.hung.send_replace(Some(realm));
     }
@@ -343,12 +362,12 @@ impl Messenger {
         self.hung.send_replace(None);
     }
 
-    /// `user` works for this agency from now on.
+    /// Lets `user` work for this agency from now on.
     pub(crate) fn employ(&self, user: User, agency_id: i64) {
         self.state.lock().unwrap().agencies.insert(user, agency_id);
     }
 
-    /// Tells of something revoked, and returns when the sidecar has been told.
+    /// Reports revocations, and returns when the sidecar has got them.
     pub(crate) async fn revoke(&self, revocations: Revocations) {
         let told = *self.told.borrow();
         self.state.lock().unwrap().revocations.push_back(revocations);
@@ -357,7 +376,7 @@ impl Messenger {
             .unwrap();
     }
 
-    /// How far the sidecar had read in each of its questions.
+    /// The cursor in each of the sidecar's questions.
     pub(crate) fn cursors(&self) -> Vec<RevocationCursor> {
         self.state.lock().unwrap().cursors.clone()
     }
@@ -439,6 +458,11 @@ async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<Revo
     answer
 }
 
+fn ticked(messenger: Messenger, service: usize) -> StatusCode {
+    messenger.ticks.send_modify(|ticks| ticks[service] += 1);
+    StatusCode::OK
+}
+
 async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
     let exchange: Exchange = serde_json::from_slice(&body).unwrap();
     if let Some(present) = &exchange.present {
@@ -495,6 +519,15 @@ impl Desk {
         cursor
     }
 
+    fn update<'a>(&self, cursor: Cursor, body: &'a str) -> Update<'a> {
+        let previous = self.log.iter().rfind(|(known, _)| known.id < cursor.id);
+        Update {
+            cursor,
+            previous_made_at: previous.map_or(self.restored, |(previous, _)| previous.made_at),
+            body,
+        }
+    }
+
     fn exchange(&mut self, exchange: &Exchange, taken: usize) -> String {
         let known = self.answered.get(&exchange.sidecar);
         let known = known.filter(|(number, ..)| *number == exchange.number && !exchange.commands.is_empty());
@@ -525,7 +558,7 @@ impl Desk {
         let mut updates = String::new();
         let mut queues = exchange.queues.clone();
         for (cursor, body) in self.log.iter().filter(|(cursor, _)| cursor.id > after) {
-            write_update(&mut updates, *cursor, body);
+            write_update(&mut updates, self.update(*cursor, body));
             for entry in entries(body) {
                 if let Ok(Entry::Queue(agency_id)) = entry {
                     queues.push(agency_id);
@@ -547,14 +580,14 @@ impl Desk {
         outcome.write(&updates).unwrap()
     }
 
-    /// A message is shown to Alice and Bob; everything else is answered with what was asked.
+    /// Shows a message to Alice and Bob; answers everything else with the request itself.
     fn carry_out(&mut self, command: &SidecarCommand, body: &mut UpdateBody) -> Option<String> {
         let Request::SendMessage { message, chat_id, .. } = &command.request else {
             return Some(json!({ "type": "reply", "payload": command.request }).to_string());
         };
         let seq = self.last_seqs.entry(chat_id.clone()).or_default();
         *seq += 1;
-        // The payload comes last, as agreed.
+        // The payload is the last member, as `update::extend` requires.
         let payload = json!({ "content": message });
         let mut frame = format!(r#"{{"type":"user_message","payload":{payload}}}"#);
         let shared = extend(&mut frame, &json!({ "seq": seq }).to_string());
@@ -571,35 +604,51 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts one and waits until it hears others.
+    /// Starts a sidecar, and waits until it has subscribed.
     pub(crate) async fn start(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        Sidecar::start_with(messenger, redis, Timings::default()).await
+        Sidecar::run(Sidecar::config(messenger, redis)).await
     }
 
     pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
-        Sidecar::run(messenger, redis, timings, Vec::new()).await
+        let config = Sidecar::config(messenger, redis);
+        Sidecar::run(Config { timings, ..config }).await
     }
 
-    /// One to which browsers come from a single page only.
+    /// Starts a sidecar that allows browsers from one origin only.
     pub(crate) async fn allowing(messenger: &Messenger, redis: &Redis, origin: &str) -> Sidecar {
-        Sidecar::run(messenger, redis, Timings::default(), vec![origin.to_owned()]).await
+        let config = Sidecar::config(messenger, redis);
+        let allowed_origins = vec![origin.to_owned()];
+        Sidecar::run(Config {
+            allowed_origins,
+            ..config
+        })
+        .await
     }
 
-    async fn run(
-        messenger: &Messenger,
-        redis: &Redis,
-        timings: Timings,
-        allowed_origins: Vec<String>,
-    ) -> Sidecar {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let config = Config {
+    /// Starts a sidecar that calls the services at each tick.
+    pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
+        let config = Sidecar::config(messenger, redis);
+        let ticked = Some(Participant {
+            origin: messenger.origin.clone(),
+            key: "key".into(),
+        });
+        Sidecar::run(Config { ticked, ..config }).await
+    }
+
+    fn config(messenger: &Messenger, redis: &Redis) -> Config {
+        Config {
             messenger: messenger.origin.clone(),
             messenger_key: "key".into(),
             redis: redis.url(),
-            allowed_origins,
-            timings,
-        };
+            ticked: None,
+            allowed_origins: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    async fn run(config: Config) -> Sidecar {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(mayday_sidecar::run(listener, config, async {
             drop(stopped.await)
@@ -617,7 +666,7 @@ impl Sidecar {
         drop(self.stop.take());
     }
 
-    /// Waits until `/readyz` says that all is well.
+    /// Waits until `/readyz` reports that everything is ready.
     pub(crate) async fn becomes_ready(&self) {
         self.becomes("HTTP/1.1 200 OK").await;
     }
@@ -658,15 +707,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects and says nothing.
+    /// Connects without sending a frame.
     pub(crate) async fn connect(sidecar: &Sidecar) -> Client {
-        // Small frames in a row would wait for each other.
+        // Without TCP_NODELAY a small frame waits for the acknowledgement of the one before.
         let url = format!("ws://{}/connect", sidecar.address);
         let (socket, _) = soon(connect_async_with_config(url, None, true)).await.unwrap();
         Client { socket }
     }
 
-    /// Connects, signs in, and has seen that it worked.
+    /// Connects, signs in, and waits until that has succeeded.
     pub(crate) async fn signed_in(sidecar: &Sidecar, user: User) -> Client {
         let mut client = Client::connect(sidecar).await;
         client.authorize(user).await;
@@ -682,7 +731,7 @@ impl Client {
         self.introduce(user, json!({})).await;
     }
 
-    /// Sends the first frame, with more members than it needs.
+    /// Sends the first frame, with the members of `frame` besides.
     pub(crate) async fn introduce(&mut self, user: User, mut frame: Value) {
         frame["Authorization"] = json!(format!("Bearer {}:{}", user.realm.as_str(), user.id));
         self.send(frame.to_string()).await;
@@ -722,13 +771,13 @@ impl Client {
         soon(self.socket.send(Message::text(frame.into()))).await.unwrap();
     }
 
-    /// Waits until the sidecar has read all that was sent: a ping is answered in its turn.
+    /// Waits until the sidecar has read all that was sent, by the pong to a ping.
     pub(crate) async fn has_been_read(&mut self) {
         self.socket.send(Message::Ping(Default::default())).await.unwrap();
         assert!(matches!(self.next_message().await, Some(Ok(Message::Pong(_)))));
     }
 
-    /// The next thing on the socket that is not a ping.
+    /// The next WebSocket message that is not a ping.
     pub(crate) async fn next_message(
         &mut self,
     ) -> Option<Result<Message, tokio_tungstenite::tungstenite::Error>> {
@@ -773,7 +822,7 @@ impl Client {
         }
     }
 
-    /// The connection must end, without a close frame and without anything before.
+    /// The connection must end without a close frame, and without any frame before.
     pub(crate) async fn is_dropped(&mut self) {
         let end = self.next_message().await;
         assert!(

@@ -1,4 +1,4 @@
-//! Commands that start, hand over and close chats, and those that tell the other side something about a chat.
+//! Commands that start, hand over and close chats, and those that notify the other side (`typing`, `read`).
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,8 +17,8 @@ use crate::store::chats::{self, Chat, Start};
 use crate::store::lock_releases::Release;
 use crate::store::messages;
 
-/// Gives the organizer the head of the queue. Who wants to wait and finds nobody is given the next request as soon as
-/// it comes ([`give_out`]).
+/// Gives the organizer the head of the queue. If the queue is empty and the organizer wants to wait, [`give_out`] gives
+/// them the next request when it comes.
 pub(super) fn start(
     connection: &Connection,
     command: &Command,
@@ -71,7 +71,7 @@ pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(),
             agency_id,
             name,
         } = found;
-        // None when those before have taken all.
+        // `None` when earlier organizers have taken all requests.
         if let Some(chat) = chats::start(connection, agency_id, organizer_id, Start::Given)? {
             attendance::stop_waiting(connection, organizer_id)?;
             show_started(connection, &chat, &name, clock::now(), update)?;
@@ -80,8 +80,8 @@ pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(),
     Ok(())
 }
 
-/// Shows `new_chat`, and behind it the description. If the chat has waited again, the organizer finds all of it in the
-/// history, and a note tells the participant that somebody is there.
+/// Shows `new_chat`, and after it the description. If the chat was re-queued, the organizer finds its messages in the
+/// history, and a note tells the participant that an organizer is there.
 fn show_started(
     connection: &Connection,
     chat: &Chat,
@@ -103,13 +103,13 @@ fn show_started(
     }
 }
 
-/// Which of those whom chats are to be handed over to work for the same agency.
+/// The targets of `transfer_chat` commands who work for the same agency.
 #[derive(Default)]
 pub(crate) struct Colleagues(HashMap<i64, Result<HashSet<i64>, identity::Error>>);
 
 impl Colleagues {
-    /// Asks the organizer service, once for each agency, if there is something to ask. To be called before the
-    /// transaction: in one, nobody may be waited for.
+    /// Asks the organizer service, once for each agency with such commands. Call it before the transaction, in which
+    /// nothing may wait for another service.
     pub(crate) fn of(commands: &[Command]) -> Colleagues {
         let mut wanted: HashMap<i64, Vec<i64>> = HashMap::new();
         for command in commands {
@@ -127,7 +127,7 @@ impl Colleagues {
     }
 }
 
-/// Hands a chat over to a colleague of the same agency. The chat's log says so.
+/// Hands a chat over to a colleague of the same agency, and notes that in the chat.
 pub(super) fn transfer(
     connection: &Connection,
     command: &Command,

@@ -47,7 +47,7 @@ pub(super) fn sending(command: &Command) -> Option<Sending<'_>> {
 }
 
 impl Sending<'_> {
-    /// Where the author is, if the message has it and it can be a position.
+    /// The author's position, if the message has a valid one.
     fn position(&self) -> Option<Position> {
         Position::new(self.lat, self.lng).ok().flatten()
     }
@@ -77,7 +77,7 @@ impl Sending<'_> {
     }
 }
 
-/// A message is stored even if its position cannot be one. The log tells so once for all of an exchange.
+/// Logs dropped positions, once for all of an exchange: a message is stored even if its position is invalid.
 pub(super) fn log_impossible_positions(commands: &[Command]) {
     let mut impossible = commands
         .iter()
@@ -93,8 +93,9 @@ pub(super) fn log_impossible_positions(commands: &[Command]) {
     }
 }
 
-/// Stores messages with one statement, each with its chat's next number. One whose client id is known from the same
-/// author in the same chat is not stored and not shown again, even if the chat has ended: it is answered as before.
+/// Stores messages with one statement, each with its chat's next number. A message whose client id is known from the
+/// same author in the same chat is neither stored nor shown again, even if the chat has ended. It is answered as
+/// before.
 pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) -> Result<(), Error> {
     let chat_ids: HashSet<&str> = run.iter().map(|sending| sending.chat_id).collect();
     let chat_ids: Vec<&str> = chat_ids.into_iter().collect();

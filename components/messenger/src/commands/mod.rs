@@ -1,7 +1,7 @@
-//! What the frames of clients do (contract 5.4 and 5.6), all commands of an exchange in their order.
+//! Carries out the commands of an exchange in their order (contract 5.4 and 5.6).
 //!
-//! Each command is authorized on its own against the database. Changes write what both sides are shown into one update.
-//! Questions are answered behind all changes.
+//! Each command is authorized on its own against the database. Changes write the frames for both sides into one update.
+//! Questions are answered after all changes.
 
 mod chats;
 mod messages;
@@ -22,14 +22,14 @@ use crate::store::chats::Chat;
 use crate::store::lock_releases::Release;
 use crate::store::messages::Message;
 
-/// What commands have done.
+/// The outcome of commands.
 #[derive(Default)]
 pub(crate) struct Done {
-    /// One for each command, in order. Those to questions are still missing.
+    /// One for each command, in order. The replies to questions are still missing.
     pub replies: Vec<Reply>,
-    /// What the log is to tell of it.
+    /// The update for the log.
     pub update: Body,
-    /// What is shown once and not kept.
+    /// Frames that are shown once and not stored.
     pub passing: Body,
     /// The closed chats.
     pub closed: Vec<Release>,
@@ -47,8 +47,8 @@ pub(crate) fn is_change(command: &Command) -> bool {
     }
 }
 
-/// Carries out commands in their order, as many as the answer has room for. To be called in a transaction if there are
-/// changes. Messages that follow each other are stored together.
+/// Carries out commands in their order, as many as fit into the answer. Stores consecutive messages together. Call it
+/// in a transaction if there are changes.
 pub(crate) fn carry_out(
     connection: &Connection,
     commands: &[Command],
@@ -80,8 +80,8 @@ pub(crate) fn carry_out(
     Ok(done)
 }
 
-/// Writes into a chat's log what has happened to it, in the name of its organizer. The text names its author, "Mayday",
-/// because clients of the contract show it as the organizer's.
+/// Adds a system message to a chat, in the name of its organizer. The text names its author, "Mayday", because clients
+/// of the contract show it as the organizer's.
 pub(crate) fn write_note(
     connection: &Connection,
     chat: &Chat,
@@ -105,7 +105,7 @@ pub(crate) fn write_note(
     Ok(note)
 }
 
-/// A chat in which whoever asks may see and say something.
+/// A chat, if it is open and the command's sender is a party to it.
 fn open_chat(connection: &Connection, command: &Command, chat_id: &str) -> Result<Option<Chat>, Error> {
     let open = store::chats::open_by_ids(connection, &[chat_id])?;
     Ok(open.into_iter().find(|chat| chat.is_open_to(&command.principal)))

@@ -9,15 +9,15 @@ use crate::frames::{self, Reply};
 use crate::store::chats;
 use crate::store::messages::{self, Range};
 
-/// The answers of an exchange have so many characters about, unless there is only one, and no history has more.
-/// Escaped and in all its copies that is far less than an instance may use, and than a sidecar reads.
+/// About the most characters in the answers of an exchange, and in one history. Even escaped and copied that is far
+/// below an instance's memory limit and a sidecar's limit for answers.
 const MAX_CHARACTERS: i64 = 2 * 1024 * 1024;
 
-/// What a chat counts without its messages.
+/// The characters that a chat counts without its messages.
 const CHAT_CHARACTERS: i64 = 512;
 
-/// How many of the commands can be carried out: those before the question whose answer would be too much. The first
-/// one is always answered.
+/// How many of the commands fit: those before the first question whose answer would exceed [`MAX_CHARACTERS`]. The
+/// first question always fits.
 pub(super) fn fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
     let questions: Vec<(usize, &Command)> = commands
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn fitting(connection: &Connection, commands: &[Command]) -> Result<u
     Ok(commands.len())
 }
 
-/// What of a history is asked for, if it is.
+/// The range of a history that the command asks for, if it asks for one.
 fn range(command: &Command) -> Option<Range<'_>> {
     let Request::GetChatHistory {
         chat_id,
@@ -80,7 +80,7 @@ fn lists_chats_of_organizer(command: &Command) -> bool {
     command.request == Request::GetChats && command.principal.user.realm == Realm::Organizer
 }
 
-/// Puts the answers to questions in their places. `replies` are those of the commands carried out.
+/// Adds the answers to questions to `replies`, which has a place for each command carried out.
 pub(crate) fn answer(
     connection: &Connection,
     commands: &[Command],
@@ -118,7 +118,7 @@ fn get_history(
     let Some(chat) = open_chat(connection, command, chat_id)? else {
         return no_access(chat_id, command);
     };
-    // Clients of the contract cannot ask for the rest of a long history. They see its end.
+    // Clients of the contract cannot page through a long history, so they get its end.
     let messages = match command.protocol {
         Protocol::Contract => messages::latest(connection, chat_id, MAX_CHARACTERS)?,
         Protocol::Two => messages::after(connection, chat_id, after_seq, limit, MAX_CHARACTERS)?,

@@ -1,4 +1,4 @@
-//! Which organizers are here, who of them waits for a request, and whose chats nobody looks after.
+//! Which organizers are here, which of them wait for a request, and which chats are unattended.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query};
@@ -8,21 +8,21 @@ use spin_sdk::sqlite3::Value;
 
 use crate::store::json_list;
 
-/// A sidecar that has been silent for so long may have lost its organizers.
+/// A sidecar that has been silent for this long may have lost its organizers.
 const SILENCE: Millis = 5_000;
 
-/// A sidecar that has been silent for so long has lost them.
+/// A sidecar that has been silent for this long has lost its organizers.
 const LOST: Millis = 60_000;
 
-/// An organizer who was given a chat while they waited, and is not heard for so long, did not get it. A sidecar pings
-/// organizers every five seconds and tells every second who is here.
+/// A waiting organizer who was given a chat, and is not heard for this long after, did not get it. Sidecars ping
+/// organizers every five seconds and report attendance every second.
 const UNHEARD: Millis = 10_000;
 
-/// What is known of those who have gone is kept for so long.
+/// How long the attendance of absent organizers is kept.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
-/// Notes who is at a sidecar, and that whoever else was there has gone. Who has gone from everywhere waits for no
-/// request any more. To be called in a transaction.
+/// Stores the attendance at a sidecar, and marks its other organizers as gone. An organizer who is at no sidecar stops
+/// waiting for a request. Call it in a transaction.
 pub(crate) fn note(
     connection: &Connection,
     sidecar: &str,
@@ -56,7 +56,7 @@ pub(crate) fn note(
             ),
             &[list.clone(), sidecar.clone()],
         )?;
-        // Limits may have changed since somebody asked to wait.
+        // An organizer's limit may have changed since they asked to wait.
         execute(
             connection,
             "UPDATE waiting_organizers SET max_open_chats = value ->> 'maxOpenChats'
@@ -118,7 +118,7 @@ pub(crate) fn wait(
     )
 }
 
-/// Lets an organizer wait no more.
+/// Ends an organizer's waiting.
 pub(crate) fn stop_waiting(connection: &Connection, organizer_id: i64) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -127,7 +127,7 @@ pub(crate) fn stop_waiting(connection: &Connection, organizer_id: i64) -> Result
     )
 }
 
-/// An organizer who waits while a request of the agency does too.
+/// A waiting organizer for whom a request waits.
 pub(crate) struct Match {
     pub organizer_id: i64,
     pub agency_id: i64,
@@ -135,7 +135,7 @@ pub(crate) struct Match {
     pub name: String,
 }
 
-/// The organizers who can be given a request, those first who have waited longest.
+/// The organizers who can be given a request, longest wait first.
 pub(crate) fn matches(connection: &Connection) -> Result<Vec<Match>, DatabaseError> {
     query(
         connection,
@@ -155,9 +155,8 @@ pub(crate) fn matches(connection: &Connection) -> Result<Vec<Match>, DatabaseErr
     )
 }
 
-/// The open chats that nobody looks after: those whose organizers have been gone for `patience`, and those that were
-/// given to an organizer who has not been heard since. None while sidecars have not told for all that time who is
-/// here.
+/// The unattended open chats: those whose organizers have been gone for `patience`, and those given to a waiting
+/// organizer who was not heard since. Empty unless sidecars have reported attendance for all that time.
 pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Vec<String>, DatabaseError> {
     query(
         connection,
@@ -191,7 +190,7 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
     )
 }
 
-/// Notes that an organizer has lost a chat to the queue, and is to be told so.
+/// Notes that an organizer has lost a chat to the queue and has to be informed.
 pub(crate) fn inform_later(connection: &Connection, organizer_id: i64) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -204,7 +203,7 @@ pub(crate) fn inform_later(connection: &Connection, organizer_id: i64) -> Result
     )
 }
 
-/// The organizers who have lost chats to the queue and were heard since. Each is answered once.
+/// The organizers who have lost chats to the queue and were heard since. Each is returned once.
 pub(crate) fn take_to_inform(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
@@ -217,8 +216,7 @@ pub(crate) fn take_to_inform(connection: &Connection) -> Result<Vec<i64>, Databa
     )
 }
 
-/// Forgets who was here long ago, and who waits and has not been seen for a while: their sidecar will not come back
-/// with them.
+/// Deletes old attendance, and waiting organizers who have not been seen for a while, because their sidecar is gone.
 pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,

@@ -1,4 +1,4 @@
-//! Chats: who takes part in them, and their life from waiting to ended.
+//! Chats: their parties, and their states from waiting to ended.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
@@ -7,7 +7,7 @@ use sidecar_api::{Principal, Realm, User};
 
 use crate::store::json_list;
 
-/// A chat that an organizer has taken, now or before it went back to the queue.
+/// A chat that an organizer has, or had before it went back to the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Chat {
     pub id: String,
@@ -21,9 +21,14 @@ pub(crate) struct Chat {
     pub state: State,
     pub lat_start: Option<f64>,
     pub lng_start: Option<f64>,
+    /// Of that position: metres, and when it was measured.
+    pub accuracy_start: Option<f64>,
+    pub position_at_start: Option<Millis>,
+    /// What it is about, if the participant has said it.
+    pub kind: Option<String>,
     pub time_start: Millis,
     pub time_end: Option<Millis>,
-    /// The number of its last message; 0 when nothing has been said.
+    /// The number of its last message; 0 when there is none.
     pub last_seq: i64,
     /// Whether it has gone back to the queue at least once.
     pub has_been_requeued: bool,
@@ -36,18 +41,19 @@ pub(crate) struct Chat {
 pub(crate) struct Contact {
     pub email: String,
     pub phone_number: String,
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum State {
-    /// Its organizer was gone for too long. It waits for another one, and its participant may go on writing.
+    /// Its organizer was gone for too long. It waits for another one, and its participant may still write.
     Waiting,
     Active,
     Ended,
 }
 
 impl Chat {
-    /// Whether somebody is one of the two parties and may see and say something.
+    /// Whether the chat is open and the user is a party to it.
     pub(crate) fn is_open_to(&self, principal: &Principal) -> bool {
         match principal.user.realm {
             Realm::Organizer => self.state == State::Active && self.organizer_id == principal.user.id,
@@ -56,7 +62,7 @@ impl Chat {
     }
 }
 
-/// What is asked of a chat that has been started, to be read by [`decode`]. A macro, so that `concat!` takes it.
+/// The columns that [`decode`] reads. A macro, so that `concat!` takes it.
 macro_rules! columns {
     () => {
         "id, request_id, agency_id, event_id, organizer_id, participant_id,
@@ -64,7 +70,8 @@ macro_rules! columns {
          (SELECT phone_number FROM contacts c WHERE c.participant_id = chats.participant_id), state,
          lat_start, lng_start, time_start, time_end,
          (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
-         has_been_requeued, read_by_organizer, read_by_participant"
+         has_been_requeued, read_by_organizer, read_by_participant, kind, accuracy_start, position_at_start,
+         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id)"
     };
 }
 
@@ -79,7 +86,7 @@ pub(crate) fn count_open(connection: &Connection, organizer_id: i64) -> Result<i
     Ok(count.unwrap_or_default())
 }
 
-/// How many chats each of some organizers has open, in the order given.
+/// How many chats each organizer has open, in the order given.
 pub(crate) fn count_open_of_each(
     connection: &Connection,
     organizer_ids: &[i64],
@@ -93,12 +100,12 @@ pub(crate) fn count_open_of_each(
     )
 }
 
-/// How an organizer comes by a chat.
+/// How an organizer gets a chat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Start {
     /// The organizer asks for one now.
     Asked,
-    /// The organizer waits, and may have gone since the sidecar last said who is here.
+    /// The organizer waits, and may have gone since the sidecar last reported attendance.
     Given,
 }
 
@@ -146,7 +153,7 @@ pub(crate) fn close(
     )
 }
 
-/// Gives an open chat to another organizer, who has read nothing of it.
+/// Gives an open chat to another organizer, and resets how far the organizer has read.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
@@ -165,7 +172,7 @@ pub(crate) fn transfer(
     )
 }
 
-/// Lets an open chat wait again, at the place its press gives it. The next organizer has read nothing of it.
+/// Re-queues an open chat, ordered by its press, and resets how far the organizer has read.
 pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -175,7 +182,7 @@ pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseE
     )
 }
 
-/// The chat of a request that waits again after an organizer had it.
+/// The chat of a re-queued request.
 pub(crate) fn waiting_again(
     connection: &Connection,
     request_id: &str,
@@ -192,7 +199,7 @@ pub(crate) fn waiting_again(
     )
 }
 
-/// Notes how far a side has read, which never goes back. Returns whether that is news.
+/// Notes how far a side has read, which only grows. Returns whether it has grown.
 pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
     let statement = match by {
         Realm::Organizer => {
@@ -208,7 +215,7 @@ pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Re
     Ok(changed.is_some())
 }
 
-/// Those among the chats with the given ids in which something may still be said.
+/// The open chats among those with the given ids.
 pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<Chat>, DatabaseError> {
     query(
         connection,
@@ -225,7 +232,7 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
 
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
-    // Two statements rather than one condition, so that each is served by its index.
+    // Two statements, so that each is served by its index.
     let statement = match user.realm {
         Realm::Organizer => concat!(
             "SELECT ",
@@ -310,6 +317,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
     let state: String = row.get(8)?;
     let email: Option<String> = row.get(6)?;
     let phone_number: Option<String> = row.get(7)?;
+    let name: Option<String> = row.get(20)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -317,9 +325,11 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         event_id: row.get(3)?,
         organizer_id: row.get(4)?,
         participant_id: row.get(5)?,
-        contact: email
-            .zip(phone_number)
-            .map(|(email, phone_number)| Contact { email, phone_number }),
+        contact: email.zip(phone_number).map(|(email, phone_number)| Contact {
+            email,
+            phone_number,
+            name,
+        }),
         state: match state.as_str() {
             "waiting" => State::Waiting,
             "active" => State::Active,
@@ -334,5 +344,8 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         has_been_requeued: row.get(14)?,
         read_by_organizer: row.get(15)?,
         read_by_participant: row.get(16)?,
+        kind: row.get(17)?,
+        accuracy_start: row.get(18)?,
+        position_at_start: row.get(19)?,
     })
 }

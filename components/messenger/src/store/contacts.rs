@@ -1,4 +1,4 @@
-//! How to reach participants.
+//! Contact details of participants.
 
 use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::internal::ContactChange;
@@ -7,24 +7,25 @@ use spin_sdk::sqlite3::Value;
 
 use crate::store::json_list;
 
-/// Notes how participants can be reached now. What is older than what is known changes nothing, and who has been
-/// forgotten stays so.
+/// Updates contact details. Older versions and participants who were forgotten are ignored.
 pub(crate) fn update(connection: &Connection, changes: &[ContactChange]) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "INSERT INTO contacts (participant_id, email, phone_number, version)
+        "INSERT INTO contacts (participant_id, email, phone_number, version, name)
          SELECT value ->> 'participantId', value ->> '$.contact.email', value ->> '$.contact.phoneNumber',
-                value ->> '$.contact.version'
+                value ->> '$.contact.version', value ->> '$.contact.name'
          FROM json_each(?1)
          WHERE value ->> 'participantId' NOT IN (SELECT participant_id FROM forgotten_participants)
          ON CONFLICT (participant_id) DO UPDATE
-         SET email = excluded.email, phone_number = excluded.phone_number, version = excluded.version
+         SET email = excluded.email, phone_number = excluded.phone_number, version = excluded.version,
+             name = excluded.name
          WHERE excluded.version > version",
         &[json_list(&changes)?],
     )
 }
 
-/// Forgets how to reach participants, and lets them wait no more. To be called in a transaction.
+/// Forgets participants: deletes their contact details, and takes their requests out of the queues. Call it in a
+/// transaction.
 pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result<(), DatabaseError> {
     let ids = json_list(&participant_ids)?;
     for statement in [
@@ -40,13 +41,14 @@ pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result
              SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting')",
         "DELETE FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'",
         "DELETE FROM contacts WHERE participant_id IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM hand_overs WHERE guest_id IN (SELECT value FROM json_each(?1))",
     ] {
         execute(connection, statement, std::slice::from_ref(&ids))?;
     }
     Ok(())
 }
 
-/// Where frames are kept for a while: the log, and the replies of each sidecar's last exchange.
+/// The tables that keep frames for a while: the log, and the replies of each sidecar's last exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kept {
     Updates,
@@ -82,7 +84,7 @@ pub(crate) fn replace_kept_text(
     execute(connection, statement, &[Value::Integer(row), Value::Text(text)])
 }
 
-/// Whether a participant may still stand in a kept text: a chat of theirs was open or given to somebody not long ago.
+/// Whether a kept text may still name a participant: a chat of theirs was open or assigned recently.
 pub(crate) fn was_shown_lately(connection: &Connection, participant_id: i64) -> Result<bool, DatabaseError> {
     let shown = query_one(
         connection,

@@ -1,4 +1,4 @@
-//! Closed requests whose locks are still to be released: an outbox.
+//! The outbox of lock releases for closed requests.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query, query_one};
@@ -7,7 +7,7 @@ use service::parameters;
 use crate::store::chats::Chat;
 use crate::store::json_list;
 
-/// A lock that is to be released.
+/// A lock to release.
 #[derive(Clone, Debug)]
 pub(crate) struct Release {
     pub request_id: String,
@@ -26,7 +26,7 @@ impl Release {
     }
 }
 
-/// Notes a release and an announcement, due in a while. To be called in the transaction that closes the chat.
+/// Adds a release with its announcement, due after `due_in`. Call it in the transaction that closes the chat.
 pub(crate) fn add(connection: &Connection, release: &Release, due_in: Millis) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -45,7 +45,7 @@ pub(crate) fn add(connection: &Connection, release: &Release, due_in: Millis) ->
     )
 }
 
-/// What is due, the oldest first.
+/// The due releases, oldest first.
 pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Release>, DatabaseError> {
     query(
         connection,
@@ -65,7 +65,7 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Release>, D
     )
 }
 
-/// Whether something waits that has been tried in vain.
+/// Whether a pending release has failed before.
 pub(crate) fn has_failed(connection: &Connection) -> Result<bool, DatabaseError> {
     let failed = query_one(
         connection,
@@ -76,8 +76,8 @@ pub(crate) fn has_failed(connection: &Connection) -> Result<bool, DatabaseError>
     Ok(failed.is_some())
 }
 
-/// Takes over the announcement of closed chats. Returns the requests whose chats nobody else announces. To be called
-/// in the transaction that announces them.
+/// Claims the announcement of closed chats. Returns the requests that were not claimed before. Call it in the
+/// transaction that announces them.
 pub(crate) fn take_announcements(
     connection: &Connection,
     request_ids: &[String],
@@ -92,7 +92,7 @@ pub(crate) fn take_announcements(
     )
 }
 
-/// Has some tried at the next tick.
+/// Makes releases due at the next tick.
 pub(crate) fn make_due(connection: &Connection, request_ids: &[String]) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -105,7 +105,7 @@ pub(crate) fn make_due(connection: &Connection, request_ids: &[String]) -> Resul
     )
 }
 
-/// Forgets what has been released.
+/// Deletes completed releases.
 pub(crate) fn done(connection: &Connection, request_ids: &[String]) -> Result<(), DatabaseError> {
     execute(
         connection,

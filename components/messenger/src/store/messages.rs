@@ -8,8 +8,8 @@ use sidecar_api::Realm;
 
 use crate::store::json_list;
 
-/// A message. One that is about to be stored has the next number of its chat, and its author's right to send it has
-/// been checked in the same transaction.
+/// A message. A message to store has the next number of its chat, and its author's right to send it was checked in the
+/// same transaction.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
@@ -28,14 +28,14 @@ pub(crate) struct Message {
     pub is_system: bool,
 }
 
-/// What a message counts besides its content: ids, times, names of fields. A macro, so that `concat!` takes it.
+/// The characters of a message besides its content: ids, times, names of fields. A macro, so that `concat!` takes it.
 macro_rules! frame_characters {
     () => {
         256
     };
 }
 
-/// What is asked of a message, to be read by [`decode`].
+/// The columns that [`decode`] reads.
 macro_rules! columns {
     () => {
         "chat_id, seq, id, author_id, from_organizer, content, time_sent, lat, lng, client_id, is_system"
@@ -61,7 +61,7 @@ pub(crate) fn append(connection: &Connection, messages: &[Message]) -> Result<()
     )
 }
 
-/// What makes a message of a client of protocol 2 be stored once.
+/// The key that makes a message of protocol 2 idempotent.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Key {
@@ -83,7 +83,7 @@ impl Key {
     }
 }
 
-/// A stored message, as its author is told of it.
+/// A stored message, as `message_saved` reports it.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     pub id: String,
@@ -91,7 +91,7 @@ pub(crate) struct Saved {
     pub time_sent: Millis,
 }
 
-/// The messages with these keys that are stored already.
+/// The already stored messages with these keys.
 pub(crate) fn saved(connection: &Connection, keys: &[Key]) -> Result<Vec<(Key, Saved)>, DatabaseError> {
     query(
         connection,
@@ -132,7 +132,7 @@ pub(crate) fn description(connection: &Connection, chat_id: &str) -> Result<Opti
     )
 }
 
-/// A chat's latest messages, oldest first: as many as have about so many characters, but one at least.
+/// A chat's latest messages, oldest first: as many as fit into `characters`, at least one.
 pub(crate) fn latest(
     connection: &Connection,
     chat_id: &str,
@@ -157,8 +157,7 @@ pub(crate) fn latest(
     )
 }
 
-/// A chat's messages after a number, oldest first: at most so many, and as many as have about so many characters, but
-/// one at least.
+/// A chat's messages after a number, oldest first: at most `limit`, as many as fit into `characters`, at least one.
 pub(crate) fn after(
     connection: &Connection,
     chat_id: &str,
@@ -180,23 +179,23 @@ pub(crate) fn after(
             frame_characters!(),
             " ORDER BY seq"
         ),
-        // A negative limit is none.
+        // SQLite takes a negative limit as no limit.
         parameters![chat_id, after_seq, limit.unwrap_or(-1), characters],
         |row| decode(&row),
     )
 }
 
-/// What a history question asks for.
+/// The range of messages that a history question asks for.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Range<'a> {
     pub chat_id: &'a str,
     pub after_seq: i64,
-    /// The last number that is asked for.
+    /// The last number of the range.
     pub up_to_seq: i64,
 }
 
-/// How many characters it takes about to show each range, in the order given.
+/// About how many characters each range takes to show, in the order given.
 pub(crate) fn sizes(connection: &Connection, ranges: &[Range]) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,

@@ -1,16 +1,15 @@
 //! The messenger database: one function per question, each with its SQL and its row decoding.
 
-/// In SQL, the time now by the database's clock. Hosts may have clocks that differ, so times that are compared are made
-/// with this one. A macro, so that `concat!` takes it.
+/// In SQL, the time now by the database's clock. Clocks of hosts differ, so all compared times come from this one. A
+/// macro, so that `concat!` takes it.
 macro_rules! now {
     () => {
         "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
     };
 }
 
-/// In SQL, whether the waiting organizer `w` can be given a request: one waits, the organizer may have another chat,
-/// and is here, which means that a sidecar has said so a moment ago. One who asked to wait a moment ago is here even
-/// if no sidecar has said so yet.
+/// In SQL, whether the waiting organizer `w` can be given a request: a request waits, the organizer may have another
+/// chat, and is here. An organizer is here if a sidecar has just reported them, or if they have just asked to wait.
 macro_rules! can_be_given_a_request {
     () => {
         concat!(
@@ -31,6 +30,7 @@ macro_rules! can_be_given_a_request {
 pub(crate) mod attendance;
 pub(crate) mod chats;
 pub(crate) mod contacts;
+pub(crate) mod hand_overs;
 pub(crate) mod lock_releases;
 pub(crate) mod messages;
 pub(crate) mod queue;
@@ -46,7 +46,10 @@ use crate::error::Error;
 /// The manifest's label for this service's database.
 const LABEL: &str = "messenger";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/messenger/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/messenger/0001_init.sql"),
+    include_str!("../../../../migrations/messenger/0002_guests.sql"),
+];
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {

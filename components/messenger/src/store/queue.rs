@@ -1,18 +1,18 @@
-//! The queue: chats that wait.
+//! The queue of waiting chats.
 
 use serde::Serialize;
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query, query_one};
-use service::internal::HelpRequest;
+use service::internal::{Amendment, HelpRequest};
 use service::parameters;
 use sidecar_api::{Queue, Waiting};
 
 use crate::store::json_list;
 
-/// How far back pickups say something about the wait.
+/// How far back pickups count for the estimate.
 const LATELY: Millis = 10 * 60 * 1000;
 
-/// A press that was not delivered in this time is gone.
+/// A press that was not delivered within this time is lost.
 const ON_THE_WAY: Millis = 30 * 24 * 60 * 60 * 1000;
 
 /// A press with the ids that it gets here.
@@ -23,44 +23,57 @@ pub(crate) struct Arrival {
     pub request: HelpRequest,
     pub chat_id: String,
     pub message_id: String,
-    /// What becomes message 1; empty for none.
+    /// The text of message 1; empty for none.
     pub first_message: String,
 }
 
-/// Lets presses wait. One that is known already changes nothing, and neither does one that has been taken back or whose
-/// participant is gone: their locks are to be released (the trigger `arrival`).
+/// Queues presses. A known press changes nothing. A press that was taken back, or whose participant is gone, is not
+/// queued, and its lock is released (the trigger `arrival`).
 pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(), DatabaseError> {
     execute(
         connection,
         "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, contact_version,
-                               lat, lng, pressed_at, chat_id, message_id, first_message)
+                               lat, lng, pressed_at, chat_id, message_id, first_message, received_at, kind, accuracy,
+                               position_at, name)
          SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId',
                 value ->> '$.contact.email', value ->> '$.contact.phoneNumber', value ->> '$.contact.version',
                 value ->> 'lat', value ->> 'lng', value ->> 'pressedAt', value ->> 'chatId', value ->> 'messageId',
-                value ->> 'firstMessage'
+                value ->> 'firstMessage', value ->> 'receivedAt', value ->> 'kind', value ->> 'accuracy',
+                value ->> 'positionAt', value ->> '$.contact.name'
          FROM json_each(?1)",
         &[json_list(&arrivals)?],
     )
 }
 
-/// Where a request is that is not closed.
+/// A request that is not closed.
+pub(crate) struct Open {
+    pub place: Place,
+    /// `None` before an organizer has had it.
+    pub chat_id: Option<String>,
+    pub kind: Option<String>,
+    /// Message 1; empty when there is none, or when it is no description.
+    pub first_message: String,
+}
+
+/// The place of a request that is not closed.
 pub(crate) enum Place {
     Waiting {
         agency_id: i64,
-        /// How many wait before it in its agency's queue.
+        /// How many requests precede it in its agency's queue.
         ahead: u32,
     },
     Active,
 }
 
-/// Where each request is, in the order given; `None` for one that is closed or unknown.
+/// The place of each request, in the order given; `None` for one that is closed or unknown.
 pub(crate) fn places(
     connection: &Connection,
     request_ids: &[&str],
-) -> Result<Vec<Option<Place>>, DatabaseError> {
+) -> Result<Vec<Option<Open>>, DatabaseError> {
     query(
         connection,
-        "SELECT c.agency_id,
+        "SELECT c.agency_id, iif(c.time_start IS NULL, NULL, c.id), c.kind,
+                (SELECT content FROM messages WHERE chat_id = c.id AND seq = 1 AND from_organizer = 0),
                 CASE c.state WHEN 'waiting' THEN (
                     SELECT count(*) FROM chats q
                     WHERE q.agency_id = c.agency_id AND q.state = 'waiting'
@@ -73,22 +86,96 @@ pub(crate) fn places(
             let Some(agency_id) = agency_id else {
                 return Ok(None);
             };
-            let ahead: Option<u32> = row.get(1)?;
-            Ok(Some(ahead.map_or(Place::Active, |ahead| Place::Waiting { agency_id, ahead })))
+            let first_message: Option<String> = row.get(3)?;
+            let ahead: Option<u32> = row.get(4)?;
+            Ok(Some(Open {
+                place: ahead.map_or(Place::Active, |ahead| Place::Waiting { agency_id, ahead }),
+                chat_id: row.get(1)?,
+                kind: row.get(2)?,
+                first_message: first_message.unwrap_or_default(),
+            }))
         },
     )
 }
 
-/// How many seconds an agency's latest pickups took from the press, at most ten of them: their mean, in which the
-/// latest weighs ten times as much as the tenth. `None` when there were none lately.
+/// What can be amended of a request.
+pub(crate) struct Amendable {
+    pub kind: Option<String>,
+    /// Empty when there is none.
+    pub first_message: String,
+    /// Whether an organizer has, or had, the request.
+    pub is_started: bool,
+}
+
+/// A request, to be amended in this transaction. `None` when it is not known.
+pub(crate) fn find_amendable(
+    connection: &Connection,
+    request_id: &str,
+) -> Result<Option<Amendable>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT kind, (SELECT content FROM messages WHERE chat_id = chats.id AND seq = 1), time_start IS NOT NULL
+         FROM chats WHERE request_id = ?1",
+        parameters![request_id],
+        |row| {
+            let first_message: Option<String> = row.get(1)?;
+            Ok(Amendable {
+                kind: row.get(0)?,
+                first_message: first_message.unwrap_or_default(),
+                is_started: row.get(2)?,
+            })
+        },
+    )
+}
+
+/// Stores what a request says now, and its new position, if there is one. `message_id` is for message 1 if there was
+/// none; an empty `first_message` is none. To be called in a transaction.
+pub(crate) fn amend(
+    connection: &Connection,
+    amendment: &Amendment,
+    kind: Option<&str>,
+    message_id: &str,
+    first_message: &str,
+) -> Result<(), DatabaseError> {
+    let request_id = amendment.request_id.as_str();
+    execute(
+        connection,
+        "UPDATE chats SET kind = ?2 WHERE request_id = ?1",
+        parameters![request_id, kind],
+    )?;
+    if amendment.lat.is_some() && amendment.lng.is_some() {
+        execute(
+            connection,
+            "UPDATE chats SET lat_start = ?2, lng_start = ?3, accuracy_start = ?4, position_at_start = ?5
+             WHERE request_id = ?1",
+            parameters![
+                request_id,
+                amendment.lat,
+                amendment.lng,
+                amendment.accuracy,
+                amendment.position_at
+            ],
+        )?;
+    }
+    execute(
+        connection,
+        "INSERT INTO messages (chat_id, seq, id, author_id, from_organizer, content, time_sent)
+         SELECT id, 1, ?2, participant_id, 0, ?3, pressed_at FROM chats WHERE request_id = ?1 AND ?3 <> ''
+         ON CONFLICT (chat_id, seq) DO UPDATE SET content = excluded.content",
+        parameters![request_id, message_id, first_message],
+    )
+}
+
+/// The mean seconds from the arrival of a request to its pickup, of an agency's last ten pickups, the latest weighted ten
+/// times as much as the tenth. `None` when there were none lately.
 pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option<u32>, DatabaseError> {
     let mean = query_one(
         connection,
         concat!(
             "SELECT CAST(round(sum(weight * wait) / sum(weight) / 1000.0) AS INTEGER)
              FROM (SELECT 11 - row_number() OVER (ORDER BY time_start DESC, arrival DESC) AS weight,
-                          max(time_start - pressed_at, 0) * 1.0 AS wait
-                   FROM (SELECT arrival, time_start, pressed_at FROM chats
+                          max(time_start - arrived_at, 0) * 1.0 AS wait
+                   FROM (SELECT arrival, time_start, coalesce(received_at, pressed_at) AS arrived_at FROM chats
                          WHERE agency_id = ?1 AND time_start >= ",
             now!(),
             " - ?2 ORDER BY time_start DESC, arrival DESC LIMIT 10))"
@@ -99,7 +186,7 @@ pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option
     Ok(mean.flatten())
 }
 
-/// The agencies for which somebody waits.
+/// The agencies with waiting requests.
 pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
@@ -109,7 +196,7 @@ pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     )
 }
 
-/// An agency's queue as it is.
+/// An agency's queue.
 pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, DatabaseError> {
     let waiting = query(
         connection,
@@ -134,8 +221,8 @@ pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, Da
     })
 }
 
-/// The queues whose estimate changes with time: those for which a pickup has just become too old. Ticks come each
-/// second. This looks at five, so that none is missed when they are late.
+/// The queues whose estimate has just changed because a pickup became too old. Ticks come every second; this looks back
+/// five seconds, so that a late tick misses none.
 pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
@@ -151,8 +238,8 @@ pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, Databa
     )
 }
 
-/// Takes a request out of its queue, or keeps it out before it arrives, and notes that its lock is to be released;
-/// false, and nothing is changed, when an organizer has taken it. To be called in a transaction.
+/// Takes a request out of its queue, or keeps it out if it has not arrived, and adds a release of its lock. Returns
+/// false and changes nothing if an organizer has taken it. Call it in a transaction.
 pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, DatabaseError> {
     let taken = query_one(
         connection,
@@ -176,7 +263,7 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, 
             ", 0 FROM chats WHERE request_id = ?1
              ON CONFLICT DO NOTHING"
         ),
-        // What has been said to an organizer is on record. A request that nobody has seen yet leaves nothing.
+        // A chat that an organizer has seen stays in the archive. A request that no organizer has seen is deleted.
         concat!(
             "UPDATE chats SET state = 'ended', time_end = ",
             now!(),
@@ -190,7 +277,7 @@ pub(crate) fn cancel(connection: &Connection, request_id: &str) -> Result<bool, 
     Ok(true)
 }
 
-/// Forgets which requests were taken back so long ago that none of them can be on its way any more.
+/// Deletes cancellations so old that none of their presses can still arrive.
 pub(crate) fn forget_cancelled(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,

@@ -5,13 +5,13 @@ use service::database::{Connection, DatabaseError, execute, query_one};
 use service::parameters;
 use sidecar_api::update::Cursor;
 
-/// A sidecar that was not heard for so long does not send an exchange again.
+/// A sidecar that was silent for this long does not retry its exchange.
 const KEPT: Millis = 60 * 60 * 1000;
 
 /// An exchange that was carried out.
 pub(crate) struct Exchanged {
     pub number: i64,
-    /// The first update that it has committed; behind `at` if there is none.
+    /// The first update that it has committed; after `at` if there is none.
     pub first_id: i64,
     /// The end of the log when it was done.
     pub at: Cursor,
@@ -42,7 +42,7 @@ pub(crate) fn last_exchange(
     )
 }
 
-/// Notes that an exchange was carried out, and returns the end of the log. To be called last in its transaction.
+/// Stores a completed exchange, and returns the end of the log. Call it last in the exchange's transaction.
 pub(crate) fn note(
     connection: &Connection,
     sidecar: &str,
@@ -73,7 +73,7 @@ pub(crate) fn note(
     at.ok_or_else(|| DatabaseError("the log of updates is empty".to_owned()))
 }
 
-/// Forgets sidecars that have ended.
+/// Deletes sidecars that have ended.
 pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,

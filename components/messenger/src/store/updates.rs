@@ -1,4 +1,4 @@
-//! The log of updates: all that sockets are shown because something has happened.
+//! The log of updates: everything that sockets are shown because something has happened.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
@@ -8,14 +8,15 @@ use sidecar_api::update::{Body, Cursor};
 /// How long updates are kept.
 const KEPT: Millis = 10 * 60 * 1000;
 
-/// At most so many updates go with one tick, so that no tick holds the write lock for long.
+/// The most updates that one tick deletes, so that no tick holds the write lock for long.
 const MOST_FORGOTTEN: i64 = 10_000;
 
-/// Answers to exchanges bring about so many updates at most, or bytes of them. They bring more if they have to.
+/// About the most updates, and bytes of them, in the answer to an exchange. Updates that the answer must have may
+/// exceed it.
 const MOST: i64 = 1000;
 const MOST_BYTES: i64 = 8 * 1024 * 1024;
 
-/// Appends an update in the transaction of the change that it tells of, and returns its id. An empty one is left out.
+/// Appends an update, in the transaction of its change, and returns its id. An empty update is skipped.
 pub(crate) fn append(connection: &Connection, body: &Body) -> Result<Option<i64>, DatabaseError> {
     if body.is_empty() {
         return Ok(None);
@@ -39,19 +40,19 @@ pub(crate) fn end(connection: &Connection) -> Result<Cursor, DatabaseError> {
     end.ok_or_else(empty)
 }
 
-/// Where a sidecar stands in the log.
+/// A sidecar's position in the log.
 pub(crate) struct Position {
-    /// The last update there is.
+    /// The last update.
     pub end: Cursor,
     /// Whether the log has the sidecar's cursor.
     pub is_known: bool,
-    /// Whether there are more updates behind the cursor than one answer may have.
+    /// Whether there are more updates after the cursor than fit into one answer.
     pub is_far_behind: bool,
-    /// Whether somebody who waits for a request can be given one.
+    /// Whether a waiting organizer can be given a request.
     pub can_give_out: bool,
 }
 
-/// Where a cursor stands. A row with its id and another time is from before the database was restored from a copy.
+/// The position of a cursor. If the row with its id has another time, the database was restored from a copy since.
 pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<Position, DatabaseError> {
     let (id, made_at) = cursor.map(|cursor| (cursor.id, cursor.made_at)).unzip();
     let position = query_one(
@@ -81,11 +82,13 @@ pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<
 /// An update of the log.
 pub(crate) struct Update {
     pub cursor: Cursor,
+    /// When the update before it was committed.
+    pub previous_made_at: i64,
     pub body: String,
 }
 
-/// The updates after a cursor: all up to `at_least`, and more while the answer has room for them. The first is always
-/// there.
+/// The updates after a cursor: all up to `at_least`, and more while they fit into the answer. The first is always
+/// included.
 pub(crate) fn after(
     connection: &Connection,
     after: i64,
@@ -96,7 +99,9 @@ pub(crate) fn after(
         "WITH sized AS (
              SELECT id, sum(size) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) AS bytes
              FROM (SELECT id, octet_length(body) AS size FROM updates WHERE id > ?1 ORDER BY id LIMIT ?3))
-         SELECT id, made_at, body FROM updates
+         SELECT id, made_at, body,
+                coalesce((SELECT made_at FROM updates AS previous WHERE previous.id = updates.id - 1), 0)
+         FROM updates
          WHERE id > ?1 AND id <= max(?1 + 1, ?2, (SELECT coalesce(max(id), 0) FROM sized WHERE bytes <= ?4))
          ORDER BY id",
         parameters![after, at_least, MOST, MOST_BYTES],
@@ -104,13 +109,14 @@ pub(crate) fn after(
             Ok(Update {
                 cursor: cursor(&row)?,
                 body: row.get(2)?,
+                previous_made_at: row.get(3)?,
             })
         },
     )
 }
 
-/// Forgets old updates. One stays until its successor is old as well: a sidecar that has asked within that time finds
-/// its cursor in the log.
+/// Deletes old updates. An update stays until its successor is old as well, so that a sidecar that has asked within
+/// that time finds its cursor in the log.
 pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
     execute(
         connection,

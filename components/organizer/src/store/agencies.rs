@@ -38,22 +38,26 @@ pub(crate) struct AgencyEdits {
     pub website: Option<Option<String>>,
 }
 
-/// What an agency has decided about its work. Clients know the fields of an agency (contract 1.3), so these stand
-/// beside them.
+/// An agency's settings. The contract fixes the fields of an agency (1.3), so these are separate.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Settings {
     /// How many chats each of its organizers may have open at once; `None` for any number.
     pub max_open_chats: Option<u32>,
+    /// The number that it publishes for people who need help at its events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help_phone_number: Option<String>,
 }
 
 /// Edits to an agency's settings; absent fields stay.
 pub(crate) struct SettingsEdits {
     /// `Some(None)` removes it.
     pub max_open_chats: Option<Option<i64>>,
+    /// `Some(None)` removes it.
+    pub help_phone_number: Option<Option<String>>,
 }
 
-/// An agency with its settings, as changes of the latter are on record.
+/// An agency with its settings: the recorded value of a change of settings.
 #[derive(Serialize)]
 pub(crate) struct AgencyWithSettings<'a> {
     #[serde(flatten)]
@@ -76,7 +80,7 @@ impl Recorded for AgencyWithSettings<'_> {
     }
 }
 
-/// Adds an agency, which nobody has approved yet; `None` when the name is taken.
+/// Adds an agency, unapproved; `None` when the name is taken.
 pub(crate) fn insert(
     connection: &Connection,
     name: &str,
@@ -136,8 +140,8 @@ pub(crate) fn update(
     )
 }
 
-/// Approves an agency, or takes its approval back; without a verdict it stays as it is. `None` when there is no such
-/// agency.
+/// Approves an agency, or revokes its approval; `None` for `approved` changes nothing. Returns `None` when there is no
+/// such agency.
 pub(crate) fn set_approved(
     connection: &Connection,
     id: i64,
@@ -156,7 +160,7 @@ pub(crate) fn set_approved(
 pub(crate) fn settings(connection: &Connection, id: i64) -> Result<Option<Settings>, DatabaseError> {
     query_one(
         connection,
-        "SELECT max_open_chats FROM agencies WHERE id = ?1",
+        "SELECT max_open_chats, help_phone_number FROM agencies WHERE id = ?1",
         parameters![id],
         |row| decode_settings(&row),
     )
@@ -170,9 +174,17 @@ pub(crate) fn update_settings(
 ) -> Result<Option<Settings>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE agencies SET max_open_chats = iif(?2, ?3, max_open_chats) WHERE id = ?1
-         RETURNING max_open_chats",
-        parameters![id, edits.max_open_chats.is_some(), edits.max_open_chats.flatten()],
+        "UPDATE agencies
+         SET max_open_chats = iif(?2, ?3, max_open_chats), help_phone_number = iif(?4, ?5, help_phone_number)
+         WHERE id = ?1
+         RETURNING max_open_chats, help_phone_number",
+        parameters![
+            id,
+            edits.max_open_chats.is_some(),
+            edits.max_open_chats.flatten(),
+            edits.help_phone_number.is_some(),
+            edits.help_phone_number.as_ref().and_then(Option::as_ref),
+        ],
         |row| decode_settings(&row),
     )
 }
@@ -180,6 +192,7 @@ pub(crate) fn update_settings(
 fn decode_settings(row: &Row) -> Result<Settings, DatabaseError> {
     Ok(Settings {
         max_open_chats: row.get(0)?,
+        help_phone_number: row.get(1)?,
     })
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct ProvenChangelog {
     pub row: Changelog,
     #[serde(flatten)]
     pub proof: Proof,
-    /// Whether a person's data may be missing: the record says that the person was deleted, or the contact's agency.
+    /// Whether a person's data may be blanked: the record has the deletion of the person, or of the contact's agency.
     #[serde(skip)]
     pub may_be_blank: bool,
 }
@@ -38,7 +38,7 @@ impl Identified for ProvenChangelog {
     }
 }
 
-/// A user with the agency the user acts for, as updates of users are on record (contract 3.8).
+/// A user with the agency the user acts for: the recorded value of updates of users (contract 3.8).
 #[derive(Serialize)]
 pub(crate) struct UserOfAgency {
     #[serde(flatten)]
@@ -67,31 +67,31 @@ impl Recorded for UserOfAgency {
     }
 }
 
-/// What happened to an entity.
+/// A change of an entity.
 pub(crate) struct Change {
     entity_class: &'static str,
     entity_id: i64,
     kind: &'static str,
     value: Option<String>,
     blank_value: Option<String>,
-    /// The agency that it belongs to.
+    /// The agency that the entity belongs to.
     of: Option<i64>,
-    /// The agency whose record it belongs to, whoever did it.
+    /// The agency whose record gets the change, whoever the actor is.
     within: Option<i64>,
 }
 
 impl Change {
-    /// It came into being like this.
+    /// The entity was created with this value.
     pub(crate) fn insert(entity: &impl Recorded) -> Result<Change, Error> {
         Change::with_value("insert", entity)
     }
 
-    /// It is like this now.
+    /// The entity now has this value.
     pub(crate) fn update(entity: &impl Recorded) -> Result<Change, Error> {
         Change::with_value("update", entity)
     }
 
-    /// It is gone.
+    /// The entity was deleted.
     pub(crate) fn delete<Entity: Recorded>(entity: &Entity) -> Change {
         Change {
             entity_class: Entity::CLASS,
@@ -104,7 +104,7 @@ impl Change {
         }
     }
 
-    /// It is gone, because something that it belonged to is.
+    /// The entity was deleted with the entity it belonged to.
     pub(crate) fn cascade<Entity: Recorded>(id: i64, agency_id: i64) -> Change {
         Change {
             entity_class: Entity::CLASS,
@@ -121,14 +121,14 @@ impl Change {
         self.entity_id
     }
 
-    /// The same as part of what happens to an agency.
+    /// The same change, as part of a change of an agency.
     pub(crate) fn within(mut self, agency_id: i64) -> Change {
         self.within = Some(agency_id);
         self
     }
 
-    /// In whose record it belongs: the actor's agency, unless it is about somebody else's. An administrator who looks
-    /// into one agency may change things of another, and what that one has is not for the first to read.
+    /// The agency whose record gets the change: the actor's, if the entity belongs to it. An administrator in preview
+    /// of one agency may change entities of another, which the first must not read.
     fn record_of(&self, actor: &User) -> Option<i64> {
         self.within
             .or(actor.agency_id.filter(|_| self.of == actor.agency_id))
@@ -161,12 +161,12 @@ pub(crate) struct Head {
     pub hash: String,
 }
 
-/// Puts a change on record, under the user who made it and the agency that user acts for.
+/// Records a change with its actor, in the record of the agency that [`Change::record_of`] chooses.
 pub(crate) fn record(connection: &Connection, actor: &User, change: Change) -> Result<(), Error> {
     record_all(connection, actor, vec![change])
 }
 
-/// Puts on record that a user is like this now, and acts for this agency; returns the user.
+/// Records an update of a user, with the agency the user acts for. Returns the user.
 pub(crate) fn record_user_update(
     connection: &Connection,
     actor: &User,
@@ -178,8 +178,8 @@ pub(crate) fn record_user_update(
     Ok(updated.user)
 }
 
-/// Puts on record that an administrator now previews this agency, or none; returns the administrator. The former
-/// agency's record shows that its preview has ended, but not which agency came next.
+/// Records that an administrator now previews this agency, or none. Returns the administrator. The former agency's
+/// record shows that its preview has ended, but not which agency is next.
 pub(crate) fn record_preview(
     connection: &Connection,
     actor: &User,
@@ -196,7 +196,7 @@ pub(crate) fn record_preview(
     Ok(updated.user)
 }
 
-/// Puts changes on record in their order.
+/// Records changes in their order.
 pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Change>) -> Result<(), Error> {
     let now = database::now(connection)?;
     let mut heads = BTreeMap::new();
@@ -204,7 +204,7 @@ pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Cha
     for change in changes {
         let agency_id = change.record_of(actor);
         let row = Changelog {
-            // The database gives it.
+            // The database assigns it.
             id: 0,
             entity_id: change.entity_id,
             entity_class: change.entity_class.to_owned(),
@@ -254,7 +254,7 @@ pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Cha
     Ok(())
 }
 
-/// How many rows go to the database, or come from it, in one call. A value has up to 20,000 characters.
+/// The most rows in one call of the database. A value has up to 20,000 characters.
 const BATCH: usize = 500;
 
 fn salt() -> Result<String, Error> {
@@ -309,7 +309,7 @@ fn set_head(connection: &Connection, agency_id: Option<i64>, head: &Head) -> Res
     )
 }
 
-/// Takes the personal data out of what is on record about users who are deleted now.
+/// Blanks the personal data in the record of users who are deleted now.
 pub(crate) fn blank_users(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -319,7 +319,7 @@ pub(crate) fn blank_users(connection: &Connection, ids: &[i64]) -> Result<(), Da
     )
 }
 
-/// Takes the personal data out of what is on record about the contacts of an agency that is deleted now.
+/// Blanks the personal data in the record of the contacts of an agency that is deleted now.
 pub(crate) fn blank_contacts(connection: &Connection, agency_id: i64) -> Result<(), DatabaseError> {
     execute(
         connection,
@@ -329,8 +329,7 @@ pub(crate) fn blank_contacts(connection: &Connection, agency_id: i64) -> Result<
     )
 }
 
-/// A user has become an administrator or is none any more: the user's changes enter the administrators' list or leave
-/// it.
+/// Adds a user's changes to the administrators' list, or removes them from it.
 pub(crate) fn set_by_admin(
     connection: &Connection,
     user_id: i64,
@@ -343,7 +342,7 @@ pub(crate) fn set_by_admin(
     )
 }
 
-/// What was done on behalf of an agency, by ascending id, by one user or by all.
+/// An agency's record, by ascending id, of one user's changes or of all.
 pub(crate) fn list_of_agency(
     connection: &Connection,
     agency_id: i64,
@@ -367,7 +366,7 @@ pub(crate) const LIST_OF_AGENCY_BY_USER: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE agency_id = ?1 AND user_id = ?4 AND id > ?2 ORDER BY id LIMIT ?3";
 
-/// What was done by those who are administrators now or were when deleted, by ascending id, by one of them or by all.
+/// The changes of users who are administrators, or were when deleted, by ascending id, of one of them or of all.
 pub(crate) fn list_of_admins(
     connection: &Connection,
     user_id: Option<i64>,
@@ -386,12 +385,12 @@ pub(crate) const LIST_OF_ADMINS: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
-// A user's rows are all by an administrator or none is, so there is nothing to look up in the index for that.
+// All rows of a user have the same `by_admin`, so the index on the user suffices.
 pub(crate) const LIST_OF_ADMIN: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE user_id = ?3 AND +by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
-/// One row of what was done on behalf of an agency.
+/// One row of an agency's record.
 pub(crate) fn find_of_agency(
     connection: &Connection,
     id: i64,
@@ -406,7 +405,7 @@ pub(crate) fn find_of_agency(
     )
 }
 
-/// One row, whoever did it.
+/// One row of any record.
 pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Changelog>, DatabaseError> {
     query_one(
         connection,
@@ -448,14 +447,14 @@ pub(crate) const LIST_OF_CHAIN: &str = "
                              AND d.type = 'delete')
     FROM changelogs c WHERE c.agency_id IS ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3";
 
-/// Whether a chain holds.
+/// The result of verifying a chain.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
     pub holds: bool,
-    /// How many rows it has, or how many hold.
+    /// How many rows hold. That is all rows if the chain holds.
     pub rows: i64,
-    /// The hash of the last of them; empty where there are none.
+    /// The hash of the last of them; empty if there are none.
     pub head: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_at: Option<Break>,
@@ -469,14 +468,14 @@ pub(crate) struct Break {
     pub reason: &'static str,
 }
 
-/// Follows a chain from its first row to its end. Called in a transaction, so that it does not grow meanwhile.
+/// Verifies a chain from its first row to its end. Call it in a transaction, so that the chain does not grow meanwhile.
 pub(crate) fn verify(connection: &Connection, agency_id: Option<i64>) -> Result<Verdict, DatabaseError> {
     let mut reached = Head::default();
     let mut page = Page::first(BATCH);
     let broken_at = 'chain: loop {
         let rows = match list_of_chain(connection, agency_id, &page) {
             Ok(rows) => rows,
-            // SQLite keeps any value that somebody writes by hand. Reading one by one shows which row it is.
+            // A row edited by hand may have values of wrong types. Reading one by one finds it.
             Err(_) if page.limit > 1 => {
                 page.limit = 1;
                 continue;

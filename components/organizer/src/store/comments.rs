@@ -1,4 +1,4 @@
-//! What an agency's people say about an issue.
+//! Comments of an agency's users on its issues.
 
 use serde::Serialize;
 use service::clock::{self, Millis};
@@ -92,7 +92,7 @@ pub(crate) fn find_of_agency(
     )
 }
 
-/// Edits one of an agency's comments; what is absent stays.
+/// Edits one of an agency's comments; absent fields stay.
 pub(crate) fn update(
     connection: &Connection,
     id: i64,

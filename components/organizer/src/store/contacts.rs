@@ -1,4 +1,4 @@
-//! The people an agency may turn to at an event.
+//! The contact persons at an agency's events.
 
 use serde::Serialize;
 use service::database::{Connection, DatabaseError, Row, query, query_one};

@@ -24,6 +24,23 @@ pub(crate) struct Event {
     pub agency_id: i64,
 }
 
+/// An event of an approved agency, as other services need it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApprovedEvent {
+    #[serde(flatten)]
+    pub event: Event,
+    /// The number that the agency publishes for people who need help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help_phone_number: Option<String>,
+}
+
+impl Identified for ApprovedEvent {
+    fn id(&self) -> i64 {
+        self.event.id
+    }
+}
+
 impl Identified for Event {
     fn id(&self) -> i64 {
         self.id
@@ -38,7 +55,7 @@ impl Recorded for Event {
     }
 }
 
-/// Degrees. The answer to a write, and its record, show a text where the client sent one (contract 3.2 and 3.8).
+/// Degrees. The answer to a write, and its record, show a text if the client sent one (contract 3.2 and 3.8).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coordinate {
     pub degrees: f64,
@@ -76,7 +93,7 @@ pub(crate) struct EventEdits {
     pub time_end: Option<Millis>,
 }
 
-/// Which events another service asks for. What is absent does not restrict.
+/// A filter for events. Absent members do not restrict.
 #[derive(Default)]
 pub(crate) struct Filter {
     /// A text that the name, the description or the address contains, in any case.
@@ -120,7 +137,7 @@ pub(crate) fn insert(
     }))
 }
 
-/// Edits one of an agency's events, which was like `event`; `None` when the name is taken.
+/// Edits one of an agency's events, whose value was `event`; `None` when the name is taken.
 pub(crate) fn update(
     connection: &Connection,
     event: Event,
@@ -193,21 +210,28 @@ pub(crate) fn find_approved(
     connection: &Connection,
     filter: &Filter,
     page: &Page,
-) -> Result<Vec<Event>, DatabaseError> {
+) -> Result<Vec<ApprovedEvent>, DatabaseError> {
+    let decode = |row: Row| {
+        Ok(ApprovedEvent {
+            event: decode(&row)?,
+            help_phone_number: row.get(9)?,
+        })
+    };
     let text = filter.text.as_deref().map(fold);
     if let Some(ids) = &filter.ids {
         let ids = serde_json::Value::from(ids.as_slice()).to_string();
         let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit, ids];
-        query(connection, FIND_APPROVED_BY_IDS, parameters, |row| decode(&row))
+        query(connection, FIND_APPROVED_BY_IDS, parameters, decode)
     } else {
         let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit];
-        query(connection, FIND_APPROVED, parameters, |row| decode(&row))
+        query(connection, FIND_APPROVED, parameters, decode)
     }
 }
 
 // The cross join keeps the events' own order, so that a page ends where it is full.
 pub(crate) const FIND_APPROVED: &str = "
-    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
+    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id,
+           a.help_phone_number
     FROM events e CROSS JOIN agencies a ON a.id = e.agency_id
     WHERE e.id > ?4 AND a.approved
       AND (?1 IS NULL OR e.time_start >= ?1)
@@ -216,7 +240,8 @@ pub(crate) const FIND_APPROVED: &str = "
     ORDER BY e.id LIMIT ?5";
 
 pub(crate) const FIND_APPROVED_BY_IDS: &str = "
-    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id
+    SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id,
+           a.help_phone_number
     FROM (SELECT DISTINCT value AS id FROM json_each(?6)) asked
          CROSS JOIN events e ON e.id = asked.id CROSS JOIN agencies a ON a.id = e.agency_id
     WHERE e.id > ?4 AND a.approved
@@ -225,7 +250,7 @@ pub(crate) const FIND_APPROVED_BY_IDS: &str = "
       AND (?3 IS NULL OR instr(e.search, ?3))
     ORDER BY e.id LIMIT ?5";
 
-/// The text to search. Nobody types the separator, so no match spans two fields.
+/// The text to search. Its separator cannot be typed, so no match spans two fields.
 fn search_text(name: &str, description: &str, address: &str) -> String {
     fold(&[name, description, address].join("\u{1f}"))
 }
@@ -265,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_is_folded_as_unicode_does_it() {
+    fn case_is_folded_by_unicodes_rules() {
         for (one, other) in [
             ("BŁONIA", "błonia"),
             ("ΟΔΟΣ", "οδος"),

@@ -126,8 +126,8 @@ pub(crate) fn find_of_agency(
     )
 }
 
-/// Edits one of an agency's issues. Each edit that leaves it closed is the time of its closing, and reopening does not
-/// forget that (contract 3.4).
+/// Edits one of an agency's issues. Each edit that leaves the issue closed sets its time of closing, and reopening
+/// keeps that time (contract 3.4).
 pub(crate) fn update(
     connection: &Connection,
     id: i64,

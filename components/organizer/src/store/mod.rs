@@ -21,21 +21,24 @@ use crate::store::users::{NewUser, Role};
 /// The manifest's label for this service's database.
 const LABEL: &str = "organizer";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/organizer/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/organizer/0001_init.sql"),
+    include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
+];
 
-/// Something that has an id.
+/// An entity with an id.
 pub(crate) trait Identified {
     fn id(&self) -> i64;
 }
 
-/// Something whose changes are on record.
+/// An entity whose changes are recorded.
 pub(crate) trait Recorded: Identified + Serialize + Sized {
     const CLASS: &'static str;
 
     /// The agency that it belongs to.
     fn agency_id(&self) -> Option<i64>;
 
-    /// The same without personal data; `None` for what is not about a person.
+    /// The entity without personal data; `None` if it is not about a person.
     fn blanked(&self) -> Option<Self> {
         None
     }
@@ -43,14 +46,14 @@ pub(crate) trait Recorded: Identified + Serialize + Sized {
 
 /// A part of a list.
 pub(crate) struct Page {
-    /// The id of the row before it, in the list's order.
+    /// The id of the row before the page, in the list's order.
     pub cursor: Option<i64>,
     /// How many rows at most.
     pub limit: i64,
 }
 
 impl Page {
-    /// The first so many rows.
+    /// The first rows.
     pub(crate) fn first(limit: usize) -> Page {
         Page {
             cursor: None,
@@ -58,18 +61,18 @@ impl Page {
         }
     }
 
-    /// Rows of a list by ascending id have a greater one. Ids are positive.
+    /// In a list by ascending id, the page's rows have greater ids than this. Ids are positive.
     fn after(&self) -> i64 {
         self.cursor.unwrap_or(0)
     }
 
-    /// Rows of a list by descending id have a smaller one.
+    /// In a list by descending id, the page's rows have smaller ids than this.
     fn before(&self) -> i64 {
         self.cursor.unwrap_or(i64::MAX)
     }
 }
 
-/// Opens the database, in its newest form.
+/// Opens the database, migrated to the newest schema.
 pub(crate) fn open() -> Result<Connection, Error> {
     database::open(LABEL, MIGRATIONS, ensure_superadmin)
 }
@@ -89,7 +92,7 @@ pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
         role: Role::Superadmin,
     };
     database::transaction(connection, |connection| {
-        // Somebody else may have created one meanwhile.
+        // Another instance may have created one meanwhile.
         if users::superadmin_exists(connection)? {
             return Ok(());
         }
@@ -120,7 +123,7 @@ mod tests {
         steps.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    /// A page costs what is on it, however long the list: it is found through an index and comes in the index's order.
+    /// The cost of a page does not depend on the length of the list: an index finds its rows, in order.
     #[test]
     fn every_list_is_served_by_an_index() {
         let database = database();
@@ -189,8 +192,7 @@ mod tests {
         }
     }
 
-    /// A press for help asks for one event and a chat's new organizer is one user, which must not cost more the more
-    /// there are.
+    /// A press looks up one event, and a transfer one user. Neither cost may grow with the number of rows.
     #[test]
     fn events_and_colleagues_are_found_by_their_ids() {
         for (sql, step) in [

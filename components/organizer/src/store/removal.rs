@@ -1,4 +1,4 @@
-//! Removals and their cascades (contract 3.7). Every removed row is on record, parts before the whole.
+//! Removals and their cascades (contract 3.7). Every removed row is recorded, parts before the whole.
 
 use service::database::{Connection, DatabaseError, execute, query};
 use service::parameters;
@@ -91,7 +91,7 @@ pub(crate) fn delete_user(connection: &Connection, actor: &User, user: &User) ->
     changelogs::record_all(connection, actor, changes)
 }
 
-/// Removes an agency, with all that belongs to it. Administrators who preview it stay and lose the preview.
+/// Removes an agency, with all its rows. Administrators who preview it stay and lose the preview.
 pub(crate) fn delete_agency(connection: &Connection, actor: &User, agency: &Agency) -> Result<(), Error> {
     let mut changes = gone::<Comment>(
         connection,
@@ -141,7 +141,7 @@ pub(crate) fn delete_agency(connection: &Connection, actor: &User, agency: &Agen
     changelogs::record_all(connection, actor, changes)
 }
 
-/// Removes rows, and returns the changes to put on record, by ascending id.
+/// Removes rows, and returns the changes to record, by ascending id.
 fn gone<Entity: Recorded>(
     connection: &Connection,
     sql: &str,

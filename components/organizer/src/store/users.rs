@@ -9,7 +9,7 @@ use spin_sdk::sqlite3::Value;
 use crate::store::agencies::Agency;
 use crate::store::{Identified, Page, Recorded};
 
-/// Contract 1.1: the smaller number is the senior.
+/// Contract 1.1: a smaller number is more senior.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Role {
     Superadmin,
@@ -28,7 +28,7 @@ impl Role {
         Role::AgencySupport,
     ];
 
-    /// The role with that number.
+    /// The role with this number.
     pub(crate) fn from_number(number: i64) -> Option<Role> {
         usize::try_from(number)
             .ok()
@@ -45,7 +45,7 @@ impl Role {
         self <= Role::Admin
     }
 
-    /// Only juniors may be managed.
+    /// A role may manage only roles that are junior to it.
     pub(crate) fn may_manage(self, other: Role) -> bool {
         other > self
     }
@@ -151,7 +151,7 @@ pub(crate) fn insert(
     )
 }
 
-/// The user who has an e-mail, with the password hash and whether the agency is approved, for signing in.
+/// For signing in: the user with an e-mail, the password hash, and whether the agency is approved.
 pub(crate) fn find_for_sign_in(
     connection: &Connection,
     email: &str,
@@ -240,7 +240,7 @@ pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<User>, Dat
     )
 }
 
-/// Which of these users work for an agency that is approved, by ascending id.
+/// The users among these who work for an agency, if it is approved, by ascending id.
 pub(crate) fn colleagues(
     connection: &Connection,
     agency_id: i64,
@@ -294,7 +294,7 @@ pub(crate) fn update(
     )
 }
 
-/// Ends every session of a user that began before a moment.
+/// Ends every session of a user that began before a time.
 pub(crate) fn sign_out(
     connection: &Connection,
     id: i64,
@@ -309,7 +309,7 @@ pub(crate) fn sign_out(
     )
 }
 
-/// Gives a user another password, and ends every session that began before a moment.
+/// Sets a user's password, and ends every session that began before a time.
 pub(crate) fn set_password(
     connection: &Connection,
     id: i64,
@@ -325,7 +325,7 @@ pub(crate) fn set_password(
     )
 }
 
-/// Replaces the hash of an unchanged password; not if the password has been changed meanwhile.
+/// Replaces the hash of a password, unless the password was changed meanwhile.
 pub(crate) fn rehash_password(
     connection: &Connection,
     email: &str,
@@ -397,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_juniors_may_be_managed() {
+    fn a_role_may_manage_only_juniors() {
         assert!(Role::AgencyOwner.may_manage(Role::AgencyManager));
         assert!(!Role::AgencyManager.may_manage(Role::AgencyManager));
         assert!(!Role::AgencySupport.may_manage(Role::AgencyOwner));

@@ -1,21 +1,23 @@
 //! The participant database: one function per question, each with its SQL and its row decoding.
 
 pub(crate) mod contact_changes;
+pub(crate) mod hand_overs;
 pub(crate) mod known_events;
 pub(crate) mod participants;
 pub(crate) mod requests;
 
 use service::database;
-use service::database::Connection;
-
-use crate::error::Error;
+use service::database::{Connection, DatabaseError};
 
 /// The manifest's label for this service's database.
 const LABEL: &str = "participant";
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/participant/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../../migrations/participant/0001_init.sql"),
+    include_str!("../../../../migrations/participant/0002_guests.sql"),
+];
 
 /// Opens the database.
-pub(crate) fn open() -> Result<Connection, Error> {
+pub(crate) fn open() -> Result<Connection, DatabaseError> {
     database::open(LABEL, MIGRATIONS, |_| Ok(()))
 }

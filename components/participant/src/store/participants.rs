@@ -16,13 +16,24 @@ pub(crate) struct Participant {
     pub time_created: Millis,
     #[serde(serialize_with = "clock::timestamp")]
     pub time_sign_out: Millis,
+    /// Whether a device has made the account, to press help at once.
+    #[serde(rename = "guest", skip_serializing_if = "std::ops::Not::not")]
+    pub is_guest: bool,
+    /// What to call the participant. Only guests are asked for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
 }
+
+/// What is asked of a participant, to be read by [`decode`].
+const COLUMNS: &str = "id, email, phone_number, time_created, time_sign_out, is_guest, name";
 
 /// A participant to add.
 pub(crate) struct NewParticipant {
     pub email: String,
     pub password_hash: String,
     pub phone_number: String,
+    pub is_guest: bool,
+    pub name: String,
 }
 
 /// Adds an account, signed out as of its creation; `None` when the e-mail is taken.
@@ -33,15 +44,18 @@ pub(crate) fn insert(
     query_one(
         connection,
         &format!(
-            "INSERT INTO participants (email, password_hash, phone_number, time_created, time_sign_out)
-             VALUES (?1, ?2, ?3, {NOW}, {NOW})
+            "INSERT INTO participants
+                 (email, password_hash, phone_number, is_guest, name, time_created, time_sign_out, active_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, {NOW}, {NOW}, {NOW})
              ON CONFLICT (email) DO NOTHING
-             RETURNING id, email, phone_number, time_created, time_sign_out"
+             RETURNING {COLUMNS}"
         ),
         parameters![
             &participant.email,
             &participant.password_hash,
             &participant.phone_number,
+            participant.is_guest,
+            &participant.name,
         ],
         |row| decode(&row),
     )
@@ -51,7 +65,7 @@ pub(crate) fn insert(
 pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Participant>, DatabaseError> {
     query_one(
         connection,
-        "SELECT id, email, phone_number, time_created, time_sign_out FROM participants WHERE id = ?1",
+        &format!("SELECT {COLUMNS} FROM participants WHERE id = ?1"),
         parameters![id],
         |row| decode(&row),
     )
@@ -62,8 +76,9 @@ pub(crate) fn find_all(connection: &Connection, ids: &[i64]) -> Result<Vec<Parti
     let ids = serde_json::Value::from(ids.to_vec()).to_string();
     query(
         connection,
-        "SELECT id, email, phone_number, time_created, time_sign_out FROM participants
-         WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+        &format!(
+            "SELECT {COLUMNS} FROM participants WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id"
+        ),
         parameters![ids],
         |row| decode(&row),
     )
@@ -76,10 +91,9 @@ pub(crate) fn find_for_sign_in(
 ) -> Result<Option<(Participant, String)>, DatabaseError> {
     query_one(
         connection,
-        "SELECT id, email, phone_number, time_created, time_sign_out, password_hash
-         FROM participants WHERE email = ?1",
+        &format!("SELECT {COLUMNS}, password_hash FROM participants WHERE email = ?1"),
         parameters![email],
-        |row| Ok((decode(&row)?, row.get(5)?)),
+        |row| Ok((decode(&row)?, row.get(7)?)),
     )
 }
 
@@ -116,10 +130,44 @@ pub(crate) fn set_password(
 ) -> Result<Option<Participant>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE participants SET password_hash = ?2, time_sign_out = ?3 WHERE id = ?1
-         RETURNING id, email, phone_number, time_created, time_sign_out",
+        &format!(
+            "UPDATE participants SET password_hash = ?2, time_sign_out = ?3 WHERE id = ?1 RETURNING {COLUMNS}"
+        ),
         parameters![id, password_hash, now],
         |row| decode(&row),
+    )
+}
+
+/// Turns a guest into an account that somebody signs in to. A phone number that is empty leaves the guest's. `None`
+/// when the e-mail is taken.
+pub(crate) fn promote(
+    connection: &Connection,
+    guest_id: i64,
+    account: &NewParticipant,
+) -> Result<Option<Participant>, DatabaseError> {
+    query_one(
+        connection,
+        &format!(
+            "UPDATE OR IGNORE participants
+             SET email = ?2, password_hash = ?3, phone_number = iif(?4 = '', phone_number, ?4), is_guest = 0
+             WHERE id = ?1 RETURNING {COLUMNS}"
+        ),
+        parameters![
+            guest_id,
+            &account.email,
+            &account.password_hash,
+            &account.phone_number
+        ],
+        |row| decode(&row),
+    )
+}
+
+/// Notes that a guest has signed in. Of others nobody asks it.
+pub(crate) fn note_activity(connection: &Connection, guest_id: i64) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        &format!("UPDATE participants SET active_at = {NOW} WHERE id = ?1 AND is_guest = 1"),
+        parameters![guest_id],
     )
 }
 
@@ -140,8 +188,7 @@ pub(crate) fn set_phone_number(
 ) -> Result<Option<Participant>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE participants SET phone_number = ?2 WHERE id = ?1
-         RETURNING id, email, phone_number, time_created, time_sign_out",
+        &format!("UPDATE participants SET phone_number = ?2 WHERE id = ?1 RETURNING {COLUMNS}"),
         parameters![id, phone_number],
         |row| decode(&row),
     )
@@ -161,6 +208,26 @@ pub(crate) fn delete(connection: &Connection, id: i64) -> Result<(), DatabaseErr
     )
 }
 
+/// Guests with no open request who have done nothing for `age`, at most so many.
+pub(crate) fn idle_guests(
+    connection: &Connection,
+    age: Millis,
+    limit: i64,
+) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        &format!(
+            "SELECT id FROM participants p
+             WHERE is_guest = 1 AND active_at < {NOW} - ?1
+               AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = p.id)
+               AND NOT EXISTS (SELECT 1 FROM hand_overs WHERE guest_id = p.id OR account_id = p.id)
+             ORDER BY active_at LIMIT ?2"
+        ),
+        parameters![age, limit],
+        |row| row.get(0),
+    )
+}
+
 fn decode(row: &Row) -> Result<Participant, DatabaseError> {
     Ok(Participant {
         id: row.get(0)?,
@@ -168,5 +235,7 @@ fn decode(row: &Row) -> Result<Participant, DatabaseError> {
         phone_number: row.get(2)?,
         time_created: row.get(3)?,
         time_sign_out: row.get(4)?,
+        is_guest: row.get(5)?,
+        name: row.get(6)?,
     })
 }

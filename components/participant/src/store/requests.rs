@@ -14,27 +14,63 @@ pub(crate) struct Press<'a> {
     pub agency_id: i64,
     pub description: &'a str,
     pub position: Option<Position>,
+    pub details: &'a Details,
 }
 
-/// Stores the press in the outbox, due at once and pressed now by the database's clock; a trigger takes the lock with
-/// it. False, and nothing is changed, when the participant has an open request for the event already, or was signed out
-/// after `issued_at` or removed.
+/// What a press may say besides.
+#[derive(Debug, Default)]
+pub(crate) struct Details {
+    /// The client's key: the same press, sent again, has the same. In lower case.
+    pub client_id: Option<String>,
+    /// When the phone says that it was pressed.
+    pub pressed_at: Option<Millis>,
+    pub kind: Option<String>,
+    /// Of the position: metres, and when it was measured.
+    pub accuracy: Option<f64>,
+    pub position_at: Option<Millis>,
+}
+
+/// A press that is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub request_id: String,
+    pub event_id: i64,
+    pub client_id: Option<String>,
+    /// What counts for the queue.
+    pub pressed_at: Millis,
+    pub received_at: Millis,
+    /// Whether its lock was released.
+    pub has_ended: bool,
+}
+
+/// How far back a claimed time of press counts.
+const LONGEST_CLAIM: Millis = 15 * 60 * 1000;
+
+/// Stores the press in the outbox, due at once; a trigger takes the lock with it. It is pressed now by the database's
+/// clock, or when the phone claims, which is not long ago and not in the future. `None`, and nothing is changed, when
+/// the participant has an open request for the event already, has sent this press before, or was signed out after
+/// `issued_at` or removed.
 pub(crate) fn open(
     connection: &Connection,
     request_id: &str,
     press: &Press,
     issued_at: Millis,
-) -> Result<bool, DatabaseError> {
+) -> Result<Option<Stored>, DatabaseError> {
     // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
-    let opened = query_one(
+    let details = press.details;
+    query_one(
         connection,
         &format!(
             "INSERT INTO outbox
-                 (request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng, due_at)
-             SELECT ?1, id, ?3, ?4, {NOW}, ?5, ?6, ?7, {NOW} FROM participants
+                 (request_id, participant_id, event_id, agency_id, description, lat, lng, pressed_at, received_at,
+                  client_id, kind, accuracy, position_at, due_at)
+             SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, min(max(coalesce(?9, {NOW}), {NOW} - {LONGEST_CLAIM}), {NOW}), {NOW},
+                    ?10, ?11, ?12, min(?13, {NOW}), {NOW}
+             FROM participants
              WHERE id = ?2 AND time_sign_out <= ?8
                AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
-             RETURNING 1"
+               AND NOT EXISTS (SELECT 1 FROM presses WHERE participant_id = ?2 AND client_id = ?10)
+             RETURNING request_id, event_id, client_id, pressed_at, received_at, 0"
         ),
         parameters![
             request_id,
@@ -45,10 +81,60 @@ pub(crate) fn open(
             press.position.map(|position| position.lat),
             press.position.map(|position| position.lng),
             issued_at,
+            details.pressed_at,
+            details.client_id.as_deref(),
+            details.kind.as_deref(),
+            details.accuracy,
+            details.position_at,
         ],
+        |row| decode_stored(&row),
+    )
+}
+
+/// The press that a participant has sent with a key, open or not.
+pub(crate) fn find_by_client_id(
+    connection: &Connection,
+    participant_id: i64,
+    client_id: &str,
+) -> Result<Option<Stored>, DatabaseError> {
+    query_one(
+        connection,
+        "SELECT request_id, event_id, client_id, pressed_at, received_at, ended_at IS NOT NULL FROM presses
+         WHERE participant_id = ?1 AND client_id = ?2",
+        parameters![participant_id, client_id],
+        |row| decode_stored(&row),
+    )
+}
+
+/// Forgets the keys of presses that ended so long ago that no phone sends them again.
+pub(crate) fn forget_ended(connection: &Connection, age: Millis) -> Result<(), DatabaseError> {
+    let condition = format!("ended_at < {NOW} - ?1");
+    // Reading first spares the write lock, for which others may be waiting.
+    let old = query_one(
+        connection,
+        &format!("SELECT 1 FROM presses WHERE {condition} LIMIT 1"),
+        parameters![age],
         |row| row.get::<i64>(0),
     )?;
-    Ok(opened.is_some())
+    match old {
+        Some(_) => execute(
+            connection,
+            &format!("DELETE FROM presses WHERE {condition}"),
+            parameters![age],
+        ),
+        None => Ok(()),
+    }
+}
+
+fn decode_stored(row: &Row) -> Result<Stored, DatabaseError> {
+    Ok(Stored {
+        request_id: row.get(0)?,
+        event_id: row.get(1)?,
+        client_id: row.get(2)?,
+        pressed_at: row.get(3)?,
+        received_at: row.get(4)?,
+        has_ended: row.get(5)?,
+    })
 }
 
 /// Whether a participant has an open request for an event.
@@ -70,26 +156,61 @@ pub(crate) fn is_open(
 pub(crate) struct Lock {
     pub event_id: i64,
     pub request_id: String,
-    /// Whether the messenger has not confirmed the request.
-    pub is_on_its_way: bool,
+    pub client_id: Option<String>,
+    /// `None` where the release before took the press.
+    pub times: Option<Times>,
+    /// What the request says, if the messenger has not confirmed it.
+    pub on_its_way: Option<Said>,
 }
 
-/// The locks that a participant's requests hold, by ascending event id.
+/// When a press was made.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// What counts for the queue.
+    pub pressed_at: Millis,
+    pub received_at: Millis,
+}
+
+/// What a request says.
+pub(crate) struct Said {
+    pub kind: Option<String>,
+    /// May be empty.
+    pub description: String,
+}
+
+/// The locks that a participant's requests hold, by ascending event id, and of an event the oldest first.
 pub(crate) fn of_participant(
     connection: &Connection,
     participant_id: i64,
 ) -> Result<Vec<Lock>, DatabaseError> {
     query(
         connection,
-        "SELECT l.event_id, l.request_id, o.request_id IS NOT NULL
-         FROM locks l LEFT JOIN outbox o ON o.request_id = l.request_id
-         WHERE l.participant_id = ?1 ORDER BY l.event_id",
+        "SELECT l.event_id, l.request_id, p.client_id, p.pressed_at, p.received_at, o.kind, o.description
+         FROM locks l
+         LEFT JOIN presses p ON p.request_id = l.request_id
+         LEFT JOIN outbox o ON o.request_id = l.request_id
+         WHERE l.participant_id = ?1 ORDER BY l.event_id, l.request_id",
         parameters![participant_id],
         |row| {
+            let (pressed_at, received_at): (Option<Millis>, Option<Millis>) = (row.get(3)?, row.get(4)?);
+            let description: Option<String> = row.get(6)?;
+            let said = |description| {
+                Ok::<_, DatabaseError>(Said {
+                    kind: row.get(5)?,
+                    description,
+                })
+            };
             Ok(Lock {
                 event_id: row.get(0)?,
                 request_id: row.get(1)?,
-                is_on_its_way: row.get(2)?,
+                client_id: row.get(2)?,
+                times: pressed_at
+                    .zip(received_at)
+                    .map(|(pressed_at, received_at)| Times {
+                        pressed_at,
+                        received_at,
+                    }),
+                on_its_way: description.map(said).transpose()?,
             })
         },
     )
@@ -110,19 +231,26 @@ pub(crate) fn withdraw(
     release(connection, participant_id, event_id, Some(request_id))
 }
 
-/// Releases the lock of a request, if that request still holds it; without an id, whichever request holds it.
+/// Releases the lock of a request, if that request still holds it, whoever has the request by now; without an id,
+/// whichever request of the participant holds it.
 pub(crate) fn release(
     connection: &Connection,
     participant_id: i64,
     event_id: i64,
     request_id: Option<&str>,
 ) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "DELETE FROM locks
-         WHERE participant_id = ?1 AND event_id = ?2 AND (?3 IS NULL OR request_id = ?3)",
-        parameters![participant_id, event_id, request_id],
-    )
+    match request_id {
+        Some(request_id) => execute(
+            connection,
+            "DELETE FROM locks WHERE request_id = ?1 AND event_id = ?2",
+            parameters![request_id, event_id],
+        ),
+        None => execute(
+            connection,
+            "DELETE FROM locks WHERE participant_id = ?1 AND event_id = ?2",
+            parameters![participant_id, event_id],
+        ),
+    }
 }
 
 /// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`. Nobody else takes them for
@@ -141,7 +269,9 @@ pub(crate) fn take_due(
              RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
                  (SELECT email FROM participants WHERE id = participant_id),
                  (SELECT phone_number FROM participants WHERE id = participant_id),
-                 (SELECT contact_version FROM participants WHERE id = participant_id)"
+                 (SELECT contact_version FROM participants WHERE id = participant_id),
+                 (SELECT name FROM participants WHERE id = participant_id),
+                 received_at, kind, accuracy, position_at"
         ),
         parameters![limit, taken_for],
         |row| decode(&row),
@@ -184,6 +314,11 @@ fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
             email: row.get(8)?,
             phone_number: row.get(9)?,
             version: row.get(10)?,
+            name: row.get(11)?,
         },
+        received_at: row.get(12)?,
+        kind: row.get(13)?,
+        accuracy: row.get(14)?,
+        position_at: row.get(15)?,
     })
 }

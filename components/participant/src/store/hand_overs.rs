@@ -1,0 +1,71 @@
+//! Guests who have signed in to an account: what they have open is the account's, and the messenger is to be told.
+
+use service::database::{Connection, DatabaseError, NOW, execute, query};
+use service::internal::{Contact, HandOver};
+use service::parameters;
+use service::retry;
+
+/// Gives all that a guest has open to an account, and notes that the messenger is to be told. To be called in a
+/// transaction.
+///
+/// Both may have a request open for the same event. Then the account has both: each has its lock and its place in the
+/// queue, and neither is lost.
+pub(crate) fn add(connection: &Connection, guest_id: i64, account_id: i64) -> Result<(), DatabaseError> {
+    for statement in [
+        "UPDATE locks SET participant_id = ?2 WHERE participant_id = ?1",
+        "UPDATE outbox SET participant_id = ?2 WHERE participant_id = ?1",
+        // A key that the account has used as well is the account's.
+        "UPDATE OR IGNORE presses SET participant_id = ?2 WHERE participant_id = ?1",
+        "UPDATE presses SET participant_id = ?2, client_id = NULL WHERE participant_id = ?1",
+        "INSERT INTO hand_overs (guest_id, account_id) VALUES (?1, ?2)
+         ON CONFLICT (guest_id) DO UPDATE SET account_id = excluded.account_id, attempts = 0, due_at = 0",
+    ] {
+        execute(connection, statement, parameters![guest_id, account_id])?;
+    }
+    Ok(())
+}
+
+/// What is due, in the order in which it has happened.
+pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<HandOver>, DatabaseError> {
+    query(
+        connection,
+        &format!(
+            "SELECT h.guest_id, h.account_id, p.email, p.phone_number, p.name, p.contact_version
+             FROM hand_overs h LEFT JOIN participants p ON p.id = h.account_id
+             WHERE h.due_at <= {NOW} ORDER BY h.due_at, h.guest_id LIMIT ?1"
+        ),
+        parameters![limit],
+        |row| {
+            let email: Option<String> = row.get(2)?;
+            let contact = |email| {
+                Ok::<_, DatabaseError>(Contact {
+                    email,
+                    phone_number: row.get(3)?,
+                    name: row.get(4)?,
+                    version: row.get(5)?,
+                })
+            };
+            Ok(HandOver {
+                guest_id: row.get(0)?,
+                account_id: row.get(1)?,
+                contact: email.map(contact).transpose()?,
+            })
+        },
+    )
+}
+
+/// Forgets what the messenger has been told, unless the guest has signed in to another account meanwhile.
+pub(crate) fn done(connection: &Connection, told: &[(i64, i64)]) -> Result<(), DatabaseError> {
+    let told = serde_json::json!(told).to_string();
+    execute(
+        connection,
+        "DELETE FROM hand_overs
+         WHERE (guest_id, account_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+        parameters![told],
+    )
+}
+
+/// Notes that the messenger could not be told; the next try is later.
+pub(crate) fn postpone(connection: &Connection, guest_ids: &[i64]) -> Result<(), DatabaseError> {
+    retry::postpone(connection, "hand_overs", "guest_id", guest_ids)
+}

@@ -1,0 +1,143 @@
+//! The web component: serves the pages that `web/` has built. It knows no data: the pages use the same public APIs as
+//! everybody else.
+//!
+//! [`files`] has the pages and chooses what of them to send, [`policy`] says what a browser may do with them, and
+//! [`config`] tells them what differs from one installation to the next.
+
+mod config;
+mod files;
+mod policy;
+
+use http::StatusCode;
+use service::door::{self, Answer, NoRoute, ReadError, Request};
+use service::settings::SettingError;
+use spin_sdk::http::{IncomingRequest, Response};
+
+use crate::files::FILES;
+
+/// The component is mounted at the root.
+const MOUNT: &str = "";
+
+/// Nobody has to send anything here.
+const BODY_LIMIT: usize = 1024;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("there is nothing at this address")]
+    NotFound,
+    /// The component was built without the pages.
+    #[error("the pages are not built")]
+    NotBuilt,
+    #[error("this address can only be read")]
+    WrongMethod { allow: String },
+    #[error("the request is too large")]
+    TooLarge,
+    #[error("the request broke off")]
+    Broken,
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Error {
+        match error {
+            ReadError::TooLarge => Error::TooLarge,
+            ReadError::Broken => Error::Broken,
+        }
+    }
+}
+
+impl From<NoRoute> for Error {
+    fn from(error: NoRoute) -> Error {
+        match error {
+            NoRoute::UnknownPath => Error::NotFound,
+            NoRoute::WrongMethod { allow } => Error::WrongMethod { allow },
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
+mod entry {
+    use super::{IncomingRequest, Response};
+
+    #[spin_sdk::http_component]
+    async fn entry(incoming: IncomingRequest) -> Response {
+        super::handle(incoming).await
+    }
+}
+
+async fn handle(incoming: IncomingRequest) -> Response {
+    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse)
+        .await
+        .into_response()
+}
+
+/// Every address that the other components leave over. Which event a help page is for, the page reads from its own
+/// address.
+fn route(request: &Request) -> Result<Answer, Error> {
+    let routed = service::routes!(request,
+        "GET" [] => page(request, "index.html"),
+        "GET" ["help"] | ["help", _] => page(request, "help.html"),
+        "GET" ["console", ..] => page(request, "console.html"),
+        "GET" ["config.json"] => config::show(request),
+        "GET" [..] => file(request),
+    );
+    routed.unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
+}
+
+fn page(request: &Request, name: &str) -> Result<Answer, Error> {
+    if FILES.is_empty() {
+        return Err(Error::NotBuilt);
+    }
+    files::show(request, name)
+}
+
+fn file(request: &Request) -> Result<Answer, Error> {
+    files::show(request, &request.path.join("/"))
+}
+
+/// The answer a person gets who finds no page.
+fn refuse(error: Error) -> Answer {
+    let (status, title, text) = match &error {
+        Error::NotFound => (
+            StatusCode::NOT_FOUND,
+            "There is nothing at this address",
+            "<a href=\"/\">Go to the first page</a>",
+        ),
+        Error::NotBuilt => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The pages are not built",
+            "Install Node 18 or later and npm, and run <code>cargo xtask build</code>. \
+             Everything else of Mayday works without them.",
+        ),
+        Error::WrongMethod { .. } => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This address can only be read",
+            "",
+        ),
+        Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large", ""),
+        Error::Broken => (StatusCode::BAD_REQUEST, "The request broke off", ""),
+        Error::Setting(error) => {
+            eprintln!("request failed: {error}");
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something is wrong on our side",
+                "",
+            )
+        }
+    };
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Mayday: {title}</title>\n\
+         <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
+    );
+    let answer = Answer::written(status, "text/html; charset=utf-8", html.into_bytes())
+        .with("cache-control", "no-store")
+        .with("content-security-policy", policy::STANDALONE);
+    let answer = match error {
+        Error::WrongMethod { allow } => answer.with("allow", allow),
+        _ => answer,
+    };
+    policy::guard(answer)
+}

@@ -1,0 +1,139 @@
+//! What a browser may do with a page, in headers.
+
+use http::Uri;
+use service::door::{Answer, Request};
+use service::settings;
+
+use crate::Error;
+use crate::files::File;
+
+/// For pages that stand by themselves.
+pub(crate) const STANDALONE: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Pages may ask where somebody is. They have no use for the rest.
+const PERMISSIONS: &str = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), gyroscope=(), \
+                           magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+/// The policy of a page: it loads what comes from here, tiles from the tile server, and talks to the APIs and the
+/// sockets.
+pub(crate) fn of_page(request: &Request, file: &File) -> Result<String, Error> {
+    let variable = |name: &str| {
+        let address = settings::text(name)?;
+        let origin = origin(&address);
+        if origin.is_none() && !address.is_empty() {
+            eprintln!(
+                "variable {name} is not the address of a server, so the pages may not use it: {address}"
+            );
+        }
+        Ok::<_, Error>(origin)
+    };
+    let sockets = variable("websocket_url")?.or_else(|| own_sockets(request));
+    Ok(page_policy(
+        file,
+        &variable("tile_url")?.unwrap_or_default(),
+        &sockets.unwrap_or_default(),
+    ))
+}
+
+/// The sockets of the page's own host. New browsers count them as 'self', older ones have to be told.
+fn own_sockets(request: &Request) -> Option<String> {
+    let scheme = if is_https(request) { "wss" } else { "ws" };
+    let page = origin(request.header("spin-full-url")?)?;
+    let (_, host) = page.split_once("://")?;
+    Some(format!("{scheme}://{host}"))
+}
+
+fn page_policy(file: &File, tiles: &str, sockets: &str) -> String {
+    let sources = |own: &str, more: &[&str]| {
+        let more = more.iter().filter(|source| !source.is_empty()).copied();
+        [own].into_iter().chain(more).collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src {}; connect-src {}; manifest-src 'self'; \
+         worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        sources("'self'", file.scripts),
+        sources("'self'", file.styles),
+        sources("'self' data:", &[tiles]),
+        sources("'self'", &[sockets]),
+    )
+}
+
+/// The origin of an address of a server.
+fn origin(address: &str) -> Option<String> {
+    let address: Uri = address.parse().ok()?;
+    let (scheme, host) = (address.scheme_str()?, address.host()?);
+    let port = address.port().map_or(String::new(), |port| format!(":{port}"));
+    // What ends a source must not be in one.
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || ".-[]:".contains(c);
+    host.chars()
+        .all(is_safe)
+        .then(|| format!("{scheme}://{host}{port}"))
+}
+
+/// The headers of every answer.
+pub(crate) fn guard(answer: Answer) -> Answer {
+    answer
+        .with("x-content-type-options", "nosniff")
+        // Which page it is, is nobody's business. Tile servers want to know the site.
+        .with("referrer-policy", "strict-origin-when-cross-origin")
+        .with("permissions-policy", PERMISSIONS)
+        .with("cross-origin-opener-policy", "same-origin")
+        .with("cross-origin-resource-policy", "same-origin")
+}
+
+/// Tells a browser that came by HTTPS never to come otherwise.
+pub(crate) fn require_https(request: &Request, answer: Answer) -> Answer {
+    match is_https(request) {
+        true => answer.with("strict-transport-security", "max-age=31536000"),
+        false => answer,
+    }
+}
+
+/// Whether the browser came by HTTPS. The proxy in front says so.
+fn is_https(request: &Request) -> bool {
+    request.last_header("x-forwarded-proto") == Some("https")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_gives_its_origin_to_the_policy() {
+        for (address, expected) in [
+            ("wss://ws.example.org/connect", "wss://ws.example.org"),
+            ("ws://127.0.0.1:3001/connect", "ws://127.0.0.1:3001"),
+            (
+                "https://tile.example.org/{z}/{x}/{y}.png",
+                "https://tile.example.org",
+            ),
+            ("https://[::1]:8080/", "https://[::1]:8080"),
+        ] {
+            assert_eq!(origin(address).as_deref(), Some(expected), "{address}");
+        }
+        for address in ["", "/connect", "https://a;script-src https://b/", "https://a;b/"] {
+            assert_eq!(origin(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_run_its_own_inline_scripts_only() {
+        let file = File {
+            name: "help.html",
+            media_type: "text/html; charset=utf-8",
+            digest: "abc",
+            scripts: &["'sha256-s1='", "'sha256-s2='"],
+            styles: &[],
+            content: b"",
+            brotli: None,
+            gzip: None,
+        };
+        assert_eq!(
+            page_policy(&file, "https://tile.example.org", ""),
+            "default-src 'none'; script-src 'self' 'sha256-s1=' 'sha256-s2='; style-src 'self'; \
+             img-src 'self' data: https://tile.example.org; connect-src 'self'; manifest-src 'self'; \
+             worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        );
+    }
+}

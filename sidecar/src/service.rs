@@ -1,0 +1,143 @@
+//! Calls to the internal routes of a service, over HTTP or HTTPS.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+/// Time limit for connecting to a service.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Unused connections are closed after this time, before the host does it.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// A service, as the sidecar sees it.
+#[derive(Debug)]
+pub(crate) struct Service {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// What comes before a route, such as `http://127.0.0.1:3000/messenger/internal`.
+    base: String,
+    credentials: HeaderValue,
+}
+
+/// Why a call had no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("the answer was {0}")]
+    Failed(StatusCode),
+    #[error("the call was refused with {0}; are the keys the same?")]
+    Refused(StatusCode),
+    #[error("the answer was not understood: {0}")]
+    NotUnderstood(String),
+}
+
+impl CallError {
+    /// Whether the same call may succeed later. A refusal repeats until an operator corrects a setting.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            CallError::Unreachable(_) | CallError::TimedOut | CallError::Failed(_) => true,
+            CallError::Refused(_) | CallError::NotUnderstood(_) => false,
+        }
+    }
+}
+
+impl Service {
+    /// `origin` is a scheme and an authority without a path, such as `http://127.0.0.1:3000`; `name` is where the
+    /// service is mounted there.
+    pub(crate) fn new(origin: &str, name: &str, key: &str) -> anyhow::Result<Service> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        let mut credentials = HeaderValue::try_from(format!("Bearer {key}"))
+            .map_err(|_| anyhow::anyhow!("the key of the service {name} cannot be sent in a header"))?;
+        credentials.set_sensitive(true);
+        Ok(Service {
+            client,
+            base: format!("{}/{name}/internal", origin.trim_end_matches('/')),
+            credentials,
+        })
+    }
+
+    pub(crate) async fn post(&self, route: &str, body: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
+        timeout_at(deadline, self.call(Method::POST, route, body))
+            .await
+            .unwrap_or(Err(CallError::TimedOut))
+    }
+
+    pub(crate) async fn get(&self, route: &str, deadline: Instant) -> Result<Bytes, CallError> {
+        timeout_at(deadline, self.call(Method::GET, route, Bytes::new()))
+            .await
+            .unwrap_or(Err(CallError::TimedOut))
+    }
+
+    async fn call(&self, method: Method, route: &str, body: Bytes) -> Result<Bytes, CallError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/{route}", self.base))
+            .header(header::AUTHORIZATION, self.credentials.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| CallError::Unreachable(error.to_string()))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| CallError::Unreachable(with_causes(&error)))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+            .collect()
+            .await;
+        if !status.is_success() {
+            return Err(failure(status));
+        }
+        match body {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(CallError::NotUnderstood(format!(
+                "it is longer than {MAX_ANSWER_BYTES} bytes"
+            ))),
+            Err(error) => Err(CallError::Unreachable(format!("the answer broke off: {error}"))),
+        }
+    }
+}
+
+fn failure(status: StatusCode) -> CallError {
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => CallError::Failed(status),
+        _ if status.is_server_error() => CallError::Failed(status),
+        _ => CallError::Refused(status),
+    }
+}
+
+/// hyper's own text names only the step that failed; its sources hold the reason.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
