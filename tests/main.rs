@@ -1,7 +1,7 @@
 //! Mayday's outer two rings of tests.
 //!
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`,
-//!   `database`, `web`, and `edges` for the rules of all three services.
+//!   `database`, `web` for the pages, and `edges` for the rules of all three services.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
 //!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `restore_drill` restores a copy of the
 //!   databases, `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the

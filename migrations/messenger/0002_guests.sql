@@ -13,6 +13,9 @@ alter table chats add column accuracy_start real;
 
 alter table chats add column position_at_start integer;
 
+-- The name of the organizer who took the chat, for its participant. Empty while the chat waits, and after a transfer.
+alter table chats add column organizer_name text not null default '';
+
 -- What to call the participant; may be empty.
 alter table contacts add column name text not null default '';
 

@@ -76,8 +76,8 @@ async fn a_guest_presses_at_once_and_signs_in_again_with_what_the_device_keeps()
     assert_eq!(guest.get("/participant/profile").await.json(200), *user);
     guest.press_help(agency.event_id, "").await.empty(200);
 
-    let heard = pick_up(&components, &agency, 1).await;
-    let participant = &heard.deliveries()[0].payload()["participant"];
+    let deliveries = pick_up(&components, &agency, 1).await.deliveries();
+    let participant = &deliveries[0].payload()["participant"];
     let expected = json!({"id": guest.id, "email": email, "phoneNumber": "+48 555", "name": "Anna"});
     assert_eq!(participant, &expected);
 

@@ -104,8 +104,9 @@ function renderPage(root: HTMLElement): void {
   scrollLog();
   const screen = currentScreen();
   // What had the focus may be gone with the screen before.
-  if (screen !== screenBefore && document.activeElement === document.body) {
-    document.getElementById("main")?.focus({ preventScroll: true });
+  if (screen !== screenBefore) {
+    if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+    if (screen !== "chat") scrollTo(0, 0);
   }
   screenBefore = screen;
 }

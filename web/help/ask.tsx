@@ -58,7 +58,7 @@ function Over({ press }: { press: Press }) {
 }
 
 /** The team's number, where the agency publishes one. */
-export function CallTeam() {
+export function CallTeam({ short = false }: { short?: boolean }) {
   const number = helpNumber();
   if (!number) return null;
   return (
@@ -66,9 +66,11 @@ export function CallTeam() {
       <Icon name="phone" />
       <span>
         {t("call.team")}{" "}
-        <bdi dir="ltr" class="number">
-          {number}
-        </bdi>
+        {!short && (
+          <bdi dir="ltr" class="number">
+            {number}
+          </bdi>
+        )}
       </span>
     </a>
   );

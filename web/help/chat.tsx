@@ -70,7 +70,7 @@ function Head({ press, chat }: { press: Press; chat: ChatView }) {
         </p>
       )}
       <div class="row">
-        <CallTeam />
+        <CallTeam short />
         <button type="button" onClick={() => update({ question: "safe" })}>
           <Icon name="check" />
           {t("safe.button")}

@@ -25,6 +25,12 @@ export const PHONE = {
   permissions: ["geolocation"],
 };
 
+/** A pattern for a text of the page: what is filled in is kept apart by characters that nobody sees. */
+export function words(text) {
+  const escaped = text.replace(/[.?*+()|[\]{}^$\\]/g, "\\$&");
+  return new RegExp(escaped.replace(/ /g, "[ \u2068\u2069]+"));
+}
+
 /** Fails the test if the page has logged an error or broken its content security policy. */
 export function watchErrors(page) {
   const errors = [];

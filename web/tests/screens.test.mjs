@@ -67,7 +67,7 @@ const SCREENS = {
     service.read();
     await composer(page).waitFor();
     await page.locator(".composer fieldset button").first().click();
-    await page.locator(".message").nth(2).waitFor();
+    await page.locator(".mine .icon-check").waitFor();
     service.write("Stay where you are. Two of us are on the way.");
     service.read();
     await page.locator(".message").nth(3).waitFor();

@@ -1,7 +1,7 @@
 // What the phone page does in states that real services are hard to bring to, by keyboard, and for a screen reader.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
 import { FakeService, ORIGIN } from "./fake.mjs";
 
 let browser;
@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const help = () => page.getByRole("button", { name: "I need help" });
-const text = (words) => page.getByText(words).first();
+const text = (wanted) => page.getByText(words(wanted)).first();
 const open = async (address = "/help/1") => {
   await page.goto(ORIGIN + address);
   await text("If you can, tell more").waitFor();

@@ -157,7 +157,7 @@ struct Progress {
     read_seq: i64,
     own_read_seq: i64,
     #[serde(flatten)]
-    press: Press,
+    details: Details,
 }
 
 impl Progress {
@@ -175,15 +175,17 @@ impl Progress {
             last_seq: chat.last_seq,
             read_seq,
             own_read_seq,
-            press: Press::new(chat),
+            details: Details::new(chat),
         }
     }
 }
 
-/// What the press said besides, where protocol 2 is spoken.
+/// What protocol 2 adds to every chat: who helps, and what the press said besides.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Press {
+struct Details {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    organizer_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,9 +194,10 @@ struct Press {
     position_at_start: Option<String>,
 }
 
-impl Press {
-    fn new(chat: &Chat) -> Press {
-        Press {
+impl Details {
+    fn new(chat: &Chat) -> Details {
+        Details {
+            organizer_name: chat.organizer_name.clone(),
             kind: chat.kind.clone(),
             accuracy_start: chat.accuracy_start,
             position_at_start: chat.position_at_start.map(clock::format),
@@ -468,11 +471,11 @@ fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
     struct More {
         last_seq: i64,
         #[serde(flatten)]
-        press: Press,
+        details: Details,
     }
     let more = More {
         last_seq: chat.last_seq,
-        press: Press::new(chat),
+        details: Details::new(chat),
     };
     extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
 }
@@ -581,6 +584,7 @@ mod tests {
             agency_id: 4,
             event_id: 9,
             organizer_id: 12,
+            organizer_name: String::new(),
             participant_id: 31,
             contact: Some(chats::Contact {
                 email: "p@example.org".to_owned(),
@@ -661,6 +665,19 @@ mod tests {
         let frame = new_chat_frame();
         let expected = format!("to {} o12 p31\n{frame},\"lastSeq\":7}}}}\n", frame.len());
         assert_eq!(body(|body| started(body, &chat())), expected);
+    }
+
+    #[test]
+    fn protocol_2_tells_who_helps() {
+        let chat = Chat {
+            organizer_name: "Anna Nowak".to_owned(),
+            ..chat()
+        };
+        let shown = body(|body| started(body, &chat));
+        assert!(
+            shown.ends_with(",\"lastSeq\":7,\"organizerName\":\"Anna Nowak\"}}\n"),
+            "{shown}"
+        );
     }
 
     #[test]

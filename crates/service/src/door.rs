@@ -323,7 +323,7 @@ impl Answer {
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
-    /// have any (RFC 9110, 8.6), and 304, where it would be another answer's.
+    /// have any, and 304, whose would be another answer's (RFC 9110, 8.6).
     pub fn into_response(self) -> Response {
         let length = self.body.len().to_string();
         let answer = match self.status {

@@ -6,9 +6,9 @@
 //! crowds are expected, a hundred failures from one address close it for accounts that have not signed in there before.
 //!
 //! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
-//! counts are checked before a password is verified, which takes a while, and again after. Guests, who have no password
-//! to guess, are counted by their address, so that nobody fills the database with accounts. Counts live in a fixed
-//! number of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
+//! counts are checked before a password is verified, which takes a while, and again after. Guests have no password to
+//! guess; they are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number of
+//! slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
 //! another's.
 
 use crate::database::Connection;

@@ -41,18 +41,17 @@ pub(super) fn start(
         let message = format!("you have reached the limit of {limit} open chats");
         return frames::error(&message, "too_many_chats", command);
     }
-    match chats::start(connection, agency_id, organizer_id, Start::Asked)? {
+    match chats::start(
+        connection,
+        agency_id,
+        (organizer_id, &principal.name),
+        Start::Asked,
+    )? {
         Some(chat) => {
             if wait.is_some() {
                 attendance::stop_waiting(connection, organizer_id)?;
             }
-            show_started(
-                connection,
-                &chat,
-                &principal.name,
-                command.received_at,
-                &mut done.update,
-            )?;
+            show_started(connection, &chat, command.received_at, &mut done.update)?;
             Ok(None)
         }
         None if wait.is_some() => {
@@ -72,9 +71,9 @@ pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(),
             name,
         } = found;
         // `None` when earlier organizers have taken all requests.
-        if let Some(chat) = chats::start(connection, agency_id, organizer_id, Start::Given)? {
+        if let Some(chat) = chats::start(connection, agency_id, (organizer_id, &name), Start::Given)? {
             attendance::stop_waiting(connection, organizer_id)?;
-            show_started(connection, &chat, &name, clock::now(), update)?;
+            show_started(connection, &chat, clock::now(), update)?;
         }
     }
     Ok(())
@@ -82,16 +81,13 @@ pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(),
 
 /// Shows `new_chat`, and after it the description. If the chat was re-queued, the organizer finds its messages in the
 /// history, and a note tells the participant that an organizer is there.
-fn show_started(
-    connection: &Connection,
-    chat: &Chat,
-    name: &str,
-    now: Millis,
-    update: &mut Body,
-) -> Result<(), Error> {
+fn show_started(connection: &Connection, chat: &Chat, now: Millis, update: &mut Body) -> Result<(), Error> {
     frames::started(update, chat)?;
     let message = if chat.has_been_requeued {
-        let name = if name.is_empty() { "an organizer" } else { name };
+        let name = match chat.organizer_name.as_str() {
+            "" => "an organizer",
+            name => name,
+        };
         let text = format!("Mayday: {name} is with you now.");
         Some(write_note(connection, chat, text, now)?)
     } else {

@@ -15,6 +15,8 @@ pub(crate) struct Chat {
     pub agency_id: i64,
     pub event_id: i64,
     pub organizer_id: i64,
+    /// Empty when it is not known.
+    pub organizer_name: String,
     pub participant_id: i64,
     /// How to reach the participant; `None` when the account is gone.
     pub contact: Option<Contact>,
@@ -71,7 +73,7 @@ macro_rules! columns {
          lat_start, lng_start, time_start, time_end,
          (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
          has_been_requeued, read_by_organizer, read_by_participant, kind, accuracy_start, position_at_start,
-         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id)"
+         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id), organizer_name"
     };
 }
 
@@ -109,18 +111,18 @@ pub(crate) enum Start {
     Given,
 }
 
-/// Gives the head of an agency's queue to an organizer; `None` when nobody waits.
+/// Gives the head of an agency's queue to an organizer, who is told by id and name; `None` when nobody waits.
 pub(crate) fn start(
     connection: &Connection,
     agency_id: i64,
-    organizer_id: i64,
+    organizer: (i64, &str),
     how: Start,
 ) -> Result<Option<Chat>, DatabaseError> {
     query_one(
         connection,
         concat!(
-            "UPDATE chats SET state = 'active', organizer_id = ?2, time_start = coalesce(time_start, now),
-                 assigned_at = now, given_at = iif(?3, now, NULL)
+            "UPDATE chats SET state = 'active', organizer_id = ?2, organizer_name = ?4,
+                 time_start = coalesce(time_start, now), assigned_at = now, given_at = iif(?3, now, NULL)
              FROM (SELECT ",
             now!(),
             " AS now)
@@ -129,7 +131,7 @@ pub(crate) fn start(
              RETURNING ",
             columns!()
         ),
-        parameters![agency_id, organizer_id, how == Start::Given],
+        parameters![agency_id, organizer.0, how == Start::Given, organizer.1],
         |row| decode(&row),
     )
 }
@@ -162,7 +164,7 @@ pub(crate) fn transfer(
     query_one(
         connection,
         concat!(
-            "UPDATE chats SET organizer_id = ?2, assigned_at = ",
+            "UPDATE chats SET organizer_id = ?2, organizer_name = '', assigned_at = ",
             now!(),
             ", given_at = NULL, read_by_organizer = 0 WHERE id = ?1 AND state = 'active' RETURNING ",
             columns!()
@@ -176,7 +178,8 @@ pub(crate) fn transfer(
 pub(crate) fn requeue(connection: &Connection, id: &str) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "UPDATE chats SET state = 'waiting', given_at = NULL, has_been_requeued = 1, read_by_organizer = 0
+        "UPDATE chats SET state = 'waiting', organizer_name = '', given_at = NULL, has_been_requeued = 1,
+             read_by_organizer = 0
          WHERE id = ?1 AND state = 'active'",
         parameters![id],
     )
@@ -324,6 +327,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         agency_id: row.get(2)?,
         event_id: row.get(3)?,
         organizer_id: row.get(4)?,
+        organizer_name: row.get(21)?,
         participant_id: row.get(5)?,
         contact: email.zip(phone_number).map(|(email, phone_number)| Contact {
             email,
