@@ -3,7 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -79,8 +79,10 @@ impl Socket {
 
     /// The next frame; `None` when the connection has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        // Pings do not put it off.
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            let message = timeout(DEADLINE, self.stream.next()).await;
+            let message = timeout_at(deadline, self.stream.next()).await;
             match message.unwrap_or_else(|_| panic!("{} waited in vain for a frame", self.name))? {
                 Ok(Message::Text(text)) => {
                     assert!(
