@@ -130,7 +130,6 @@ for (const look of LOOKS) {
         viewport: { width, height },
         locale,
         colorScheme,
-        reducedMotion: "reduce",
         serviceWorkers: "block",
       });
       context.setDefaultTimeout(8000);
