@@ -131,7 +131,7 @@ for (const look of LOOKS) {
         colorScheme,
         serviceWorkers: "block",
       });
-      context.setDefaultTimeout(8000);
+      context.setDefaultTimeout(20_000);
       const page = await context.newPage();
       const errors = watchErrors(page);
       const service = new FakeService();
