@@ -180,7 +180,7 @@ async fn a_repeated_request_is_queued_once() {
         .door
         .send("GET", path, Some(MESSENGER_KEY), None)
         .await;
-    let waiting = json!({"state": "waiting", "ahead": 0, "estimate": null});
+    let waiting = json!({"state": "waiting", "ahead": 0, "estimate": null, "description": "Lost"});
     assert_eq!(standings.json(200), json!({"standings": [waiting, null]}));
     let support = desk.support();
     let heard = desk.one(&support, json!({"type": "startChat"})).await;

@@ -355,7 +355,7 @@ async fn an_estimate_ends_when_its_pickups_are_too_old() {
     desk.start().await;
     let picked_up = |millis_ago: i64| {
         let statement = "UPDATE chats
-             SET time_start = unixepoch() * 1000 - ?1, pressed_at = unixepoch() * 1000 - ?1 - 7000
+             SET time_start = unixepoch() * 1000 - ?1, received_at = unixepoch() * 1000 - ?1 - 7000
              WHERE time_start IS NOT NULL";
         desk.database().execute(statement, [millis_ago]).expect(statement);
     };

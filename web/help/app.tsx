@@ -29,7 +29,7 @@ export async function start(device: Device): Promise<void> {
       live: undefined,
       online: navigator.onLine,
       unanswered: false,
-      menu: undefined,
+      menu: account.snapshot.mustSignIn ? { form: "sign-in" } : undefined,
       question: undefined,
       details: {},
       find: { query: "" },

@@ -23,6 +23,7 @@ export const PHONE = {
   timezoneId: "Europe/Warsaw",
   geolocation: { latitude: 50.0614, longitude: 19.9383, accuracy: 12 },
   permissions: ["geolocation"],
+  reducedMotion: "reduce",
 };
 
 /** A pattern for a text of the page: what is filled in is kept apart by characters that nobody sees. */

@@ -101,12 +101,12 @@ export class FakeService {
   }
 
   serve(socket) {
-    this.sockets.add(socket);
     socket.onClose(() => this.sockets.delete(socket));
     const send = (type, payload) => socket.send(`${JSON.stringify({ type, payload })}\n`);
     socket.onMessage((text) => {
       const { type, payload, Authorization } = JSON.parse(text);
       if (Authorization) {
+        this.sockets.add(socket);
         send("ready", { connectionId: "c", protocol: 2, principal: { realm: "participant", id: 31 } });
         if (this.request?.state === "waiting") this.tell("queue_position", this.request);
       } else if (type === "get_chats") {

@@ -19,7 +19,6 @@ const HOSTILE = [
 ].join("\n");
 
 const button = (page) => page.locator("button.press");
-const composer = (page) => page.locator(".composer textarea");
 
 /** How to come to each screen. */
 const SCREENS = {
@@ -65,7 +64,7 @@ const SCREENS = {
     service.take("Anna");
     service.write("I am Anna from the team. Are you hurt?");
     service.read();
-    await composer(page).waitFor();
+    await page.locator(".mine .icon-read").waitFor();
     await page.locator(".composer fieldset button").first().click();
     await page.locator(".mine .icon-check").waitFor();
     service.write("Stay where you are. Two of us are on the way.");
@@ -130,10 +129,9 @@ for (const look of LOOKS) {
         viewport: { width, height },
         locale,
         colorScheme,
-        reducedMotion: "reduce",
         serviceWorkers: "block",
       });
-      context.setDefaultTimeout(8000);
+      context.setDefaultTimeout(20_000);
       const page = await context.newPage();
       const errors = watchErrors(page);
       const service = new FakeService();

@@ -15,7 +15,7 @@ before(async () => {
 after(() => browser?.close());
 beforeEach(async () => {
   context = await browser.newContext({ ...PHONE, serviceWorkers: "block" });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(20_000);
   service = new FakeService();
   await service.attach(context);
   page = await context.newPage();

@@ -14,7 +14,7 @@ function show(dialog: HTMLDialogElement | null): void {
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   return (
     <dialog ref={show} aria-labelledby="dialog-title" onClose={props.onClose}>
-      <div class="row spread tight">
+      <div class="row">
         <h2 id="dialog-title">{props.title}</h2>
         <button type="button" class="plain" aria-label={t("menu.close")} onClick={props.onClose}>
           <Icon name="close" />

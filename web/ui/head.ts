@@ -17,8 +17,11 @@ for (const element of document.querySelectorAll<HTMLElement>("[data-label]")) {
   element.textContent = LABELS[element.dataset.label ?? ""]?.[language] ?? "";
 }
 if (document.querySelector("script[type=module]")) {
-  const preload = document.createElement("link");
-  preload.rel = "modulepreload";
-  preload.href = CATALOGUES[language] ?? "";
-  document.head.append(preload);
+  // Once the first script has run, and not beside it: on a slow network it would delay the button.
+  addEventListener("DOMContentLoaded", () => {
+    const preload = document.createElement("link");
+    preload.rel = "modulepreload";
+    preload.href = CATALOGUES[language] ?? "";
+    document.head.append(preload);
+  });
 }

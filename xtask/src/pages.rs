@@ -15,7 +15,7 @@ use crate::command::{root, run};
 use crate::tools::{ensure_chromium, ensure_node};
 
 /// What is no source, wherever it is in `web/`.
-const NO_SOURCES: [&str; 3] = ["dist", "node_modules", "test-results"];
+const NO_SOURCES: [&str; 4] = ["build", "dist", "node_modules", "test-results"];
 
 /// The page that every build has.
 const FIRST_PAGE: &str = "index.html";

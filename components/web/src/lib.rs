@@ -1,8 +1,8 @@
 //! The web component: serves the pages that `web/` has built. It knows no data: the pages use the same public APIs as
 //! everybody else.
 //!
-//! [`files`] has the pages and chooses what of them to send, [`policy`] says what a browser may do with them, and
-//! [`config`] tells them what differs from one installation to the next.
+//! `files` has the pages and chooses what of them to send, `policy` says what a browser may do with them, and
+//! `config` tells them what differs from one installation to the next.
 
 mod config;
 mod files;

@@ -36,6 +36,8 @@ export class PressQueue {
   readonly #presses = new Map<number, Press>();
   /** Events whose press is being worked on. */
   readonly #working = new Set<number>();
+  /** Events of presses that are to be looked at once more when the work under way is done: a retry was asked for. */
+  readonly #again = new Set<number>();
   /** How often the next step of a press has failed, and what stops the timer of its next attempt. */
   readonly #failures = new Map<number, number>();
   readonly #retries = new Map<number, () => void>();
@@ -163,16 +165,23 @@ export class PressQueue {
 
   /** Does what is left to do for a press, one call after the other, until it is done or fails. */
   async #work(eventId: number): Promise<void> {
-    if (!this.#running || this.#working.has(eventId)) return;
-    this.#working.add(eventId);
-    for (let press = this.#open(eventId); press; press = this.#open(eventId)) {
-      try {
-        if (!(await this.#doNext(press))) break;
-        this.#failures.delete(eventId);
-      } catch (error) {
-        if (!(await this.#failed(press, asApiError(error)))) break;
-      }
+    if (!this.#running) return;
+    if (this.#working.has(eventId)) {
+      this.#again.add(eventId);
+      return;
     }
+    this.#working.add(eventId);
+    do {
+      this.#again.delete(eventId);
+      for (let press = this.#open(eventId); press; press = this.#open(eventId)) {
+        try {
+          if (!(await this.#doNext(press))) break;
+          this.#failures.delete(eventId);
+        } catch (error) {
+          if (!(await this.#failed(press, asApiError(error)))) break;
+        }
+      }
+    } while (this.#running && this.#again.has(eventId));
     this.#working.delete(eventId);
     this.#schedulePoll();
   }
@@ -242,6 +251,7 @@ export class PressQueue {
     const wait = Math.max(backoff(failures, this.#random, 1000, LONGEST_BACKOFF_MS), asked);
     // When the person has to sign in first, the account tells.
     if (this.#running && !this.#account.snapshot.mustSignIn) {
+      this.#retries.get(eventId)?.();
       this.#retries.set(
         eventId,
         this.#clock.after(wait, () => this.#retryNow(eventId)),

@@ -129,6 +129,21 @@ test("a press without network is sent once there is one, with its own time and t
   assert.deepEqual([posts[0]?.body.clientId, posts[0]?.body.pressedAt], [clientId, "2026-07-03T18:00:00.000Z"]);
 });
 
+test("a wake while a failed attempt is being noted leads to another attempt", async () => {
+  const device = await started();
+  await device.account.ensure();
+  device.online = false;
+  // Storing the failure takes a while, in which the network comes back.
+  device.queue.subscribe(({ presses }) => {
+    if (!presses[0]?.failure || device.online) return;
+    device.online = true;
+    device.queue.wake();
+  });
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.step, "waiting");
+});
+
 test("attempts back off from 1 s to 15 s", async () => {
   const device = await started();
   await device.account.ensure();
