@@ -1,5 +1,5 @@
-//! The web component: whatever `web/dist` had when the component was built is served as it is. Where there was nothing, a
-//! page says so.
+//! The web component: whatever `web/dist` had when the component was built is served as it is. Where there was nothing,
+//! a page says so.
 
 use std::fs;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! Makes the table of files that the component serves: what `web/dist` has, compressed, and with the hashes that headers
-//! need. Where `web/dist` is missing the table is empty.
+//! Makes the table of files that the component serves: what `web/dist` has, compressed, and with the hashes that
+//! headers need. Where `web/dist` is missing the table is empty.
 
 use std::env;
 use std::error::Error;

@@ -33,7 +33,8 @@ enum HostPattern {
 }
 
 impl AllowedHosts {
-    /// Reads a component's list, its templates filled in. `http://*.spin.internal` means the components of this application.
+    /// Reads a component's list, its templates filled in. `http://*.spin.internal` means the components of this
+    /// application.
     pub(crate) fn parse<S: AsRef<str>>(hosts: &[S], component_ids: &[String]) -> anyhow::Result<Self> {
         let mut allowed = Vec::new();
         for text in hosts {

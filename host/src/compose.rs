@@ -1,7 +1,8 @@
 //! Dependencies: components that satisfy imports of another, joined to it when the application is loaded.
 //!
-//! Parity: Spin's `crates/compose/src/lib.rs` and `crates/serde/src/dependencies.rs`. Where Spin 4 wraps a dependency that
-//! inherits no configuration into an adapter that denies everything, which in 3.6 lets newer interfaces pass, the host refuses one that would need it.
+//! Parity: Spin's `crates/compose/src/lib.rs` and `crates/serde/src/dependencies.rs`. Where Spin 4 wraps a dependency
+//! that inherits no configuration into an adapter that denies everything, which in 3.6 lets newer interfaces pass, the
+//! host refuses one that would need it.
 
 use std::{fmt, str::FromStr};
 

@@ -56,8 +56,8 @@ pub(crate) fn engine(options: &Options) -> anyhow::Result<Engine> {
     Ok(engine)
 }
 
-/// Slots for every request that may run. Each memory reserves 4 GiB of addresses, not of memory, so that the processor checks
-/// bounds for free; what a request may really use is limited elsewhere.
+/// Slots for every request that may run. Each memory reserves 4 GiB of addresses, not of memory, so that the processor
+/// checks bounds for free; what a request may really use is limited elsewhere.
 fn pool(options: &Options) -> PoolingAllocationConfig {
     let requests = u32::try_from(options.max_requests * (1 + CHAINED_PER_REQUEST)).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
@@ -73,7 +73,8 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .max_component_instance_size(10 << 20)
         .max_core_instance_size(10 << 20)
         .table_elements(100_000)
-        // What is kept is cleared after every request, as much of it as any request has ever touched; the rest is given back.
+        // What is kept is cleared after every request, as much of it as any request has ever touched; the rest is given
+        // back.
         .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(64 << 10);
     pool

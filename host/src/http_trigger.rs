@@ -290,7 +290,8 @@ async fn run_guest(
         .await
 }
 
-/// The answer to a `HEAD`. Its body is read all the same: to a component that is writing it, a dropped body is an error.
+/// The answer to a `HEAD`. Its body is read all the same: to a component that is writing it, a dropped body is an
+/// error.
 fn without_body(response: Response<Body>) -> Response<Body> {
     let (head, mut body) = response.into_parts();
     tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });

@@ -146,7 +146,8 @@ impl State {
     }
 }
 
-/// Counts the memory of all parts of an instance against one limit. Beyond it the component is told that there is no more.
+/// Counts the memory of all parts of an instance against one limit. Beyond it the component is told that there is no
+/// more.
 struct MemoryLimit {
     limit: usize,
     used: usize,

@@ -1,7 +1,8 @@
 //! Key-value stores: `fermyon:spin/key-value@2.0.0`, in a SQLite file or in Redis.
 //!
-//! Parity: Spin's `crates/factor-key-value/src/host.rs`, `crates/key-value-spin/src/store.rs` (the same table, so that the files
-//! can be exchanged) and `crates/key-value-redis/src/store.rs` (keys as they are, so labels share a Redis database).
+//! Parity: Spin's `crates/factor-key-value/src/host.rs`, `crates/key-value-spin/src/store.rs` (the same table, so that
+//! the files can be exchanged) and `crates/key-value-redis/src/store.rs` (keys as they are, so labels share a Redis
+//! database).
 
 use std::{
     fmt, fs,

@@ -1,11 +1,12 @@
 //! The embedded host of Mayday: runs a Spin application, `spin.toml` and components, with no Spin installed.
 //!
-//! Real Spin (3.6.3, which SpinKube's shim carries) is the reference: what a component or client can tell apart from it is a bug
-//! here, and what the host does not do it refuses when it loads the application. Each module says which of Spin's sources it
-//! answers to; `tests/parity/` holds a test per rule.
+//! Real Spin (3.6.3, which SpinKube's shim carries) is the reference: what a component or client can tell apart from it
+//! is a bug here, and what the host does not do it refuses when it loads the application. Each module says which of
+//! Spin's sources it answers to; `tests/parity/` holds a test per rule.
 //!
-//! [`App::load`] reads and checks everything, then [`App::serve`] and [`App::listen`] run its triggers, and [`App::handle`] answers a
-//! single request in process, which is what tests of components use. [`run`] is the whole program.
+//! [`App::load`] reads and checks everything, then [`App::serve`] and [`App::listen`] run its triggers, and
+//! [`App::handle`] answers a single request in process, which is what tests of components use. [`run`] is the whole
+//! program.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {

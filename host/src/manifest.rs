@@ -162,8 +162,8 @@ impl Manifest {
             .collect()
     }
 
-    /// Keeps only these components and what starts them. As in Spin all variables stay, so a required one is required even
-    /// when only components that do not use it are run (`crates/app/src/lib.rs`, `retain_components`).
+    /// Keeps only these components and what starts them. As in Spin all variables stay, so a required one is required
+    /// even when only components that do not use it are run (`crates/app/src/lib.rs`, `retain_components`).
     fn keep(&mut self, only: &[String], problems: &mut Problems) {
         for id in only.iter().filter(|id| !self.components.contains_key(*id)) {
             problems.add(format!("Specified component {id:?} not found in application"));

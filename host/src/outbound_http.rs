@@ -102,7 +102,8 @@ impl OutboundHttp {
             .flatten()
     }
 
-    /// Answers with another component of this process. It never waits for room: whoever holds the room may be waiting for it.
+    /// Answers with another component of this process. It never waits for room: whoever holds the room may be waiting
+    /// for it.
     async fn chain(&self, component: &str, request: Request<WasiBody>) -> Sent {
         let route = RouteMatch::chained(component, request.uri().path());
         let response = match self.app.chained.clone().try_acquire_owned() {
@@ -190,8 +191,8 @@ type HandleArguments = (Resource<OutgoingRequest>, Option<Resource<OptionsResour
 /// Sees to what the library cannot know, before it takes the request.
 fn prepare(state: &mut State, request: &Resource<OutgoingRequest>) -> wasmtime::Result<()> {
     let request = state.table.get_mut(request)?;
-    // A request without a host, or with a port alone as the SDK has it, means the application itself in Spin. The library
-    // would refuse it.
+    // A request without a host, or with a port alone as the SDK has it, means the application itself in Spin. The
+    // library would refuse it.
     let authority = request.authority.get_or_insert_default();
     if authority.is_empty() || authority.starts_with(':') {
         SELF.clone_into(authority);

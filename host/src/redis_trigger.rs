@@ -1,7 +1,7 @@
 //! The Redis trigger: a component is started by each message of a channel.
 //!
-//! Parity: Spin's `crates/trigger-redis/src/lib.rs`. One message at a time per server, no retry, no reconnect: when a connection
-//! ends the trigger ends, and the process with it.
+//! Parity: Spin's `crates/trigger-redis/src/lib.rs`. One message at a time per server, no retry, no reconnect: when a
+//! connection ends the trigger ends, and the process with it.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -18,8 +18,8 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// Where one component's stdout or stderr goes. What cannot be written is dropped: a component never fails or waits because
-/// of a full disk or a log that nobody reads.
+/// Where one component's stdout or stderr goes. What cannot be written is dropped: a component never fails or waits
+/// because of a full disk or a log that nobody reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     file: Option<Arc<Mutex<LossyLog<File>>>>,

@@ -1,8 +1,8 @@
 //! Application variables: `fermyon:spin/variables@2.0.0`, and where the values come from.
 //!
 //! Parity: Spin's `crates/expressions/src/lib.rs`, `crates/factor-variables/src/host.rs`,
-//! `crates/runtime-config/src/variables.rs` and `crates/variables-env/src/lib.rs`. Spin asks its providers at every call;
-//! flags, files and the environment of a process do not change, so the host asks once.
+//! `crates/runtime-config/src/variables.rs` and `crates/variables-env/src/lib.rs`. Spin asks its providers at every
+//! call; flags, files and the environment of a process do not change, so the host asks once.
 
 use std::{collections::HashMap, env, path::Path};
 
@@ -23,8 +23,8 @@ type Source<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
 
 const DEFAULT_PREFIX: &str = "SPIN_VARIABLE";
 
-/// The value of every variable of the manifest: from `--variable`, else the runtime configuration's providers in order, else
-/// `SPIN_VARIABLE_*` or `.env`, else the default. Required ones without a value are noted together.
+/// The value of every variable of the manifest: from `--variable`, else the runtime configuration's providers in order,
+/// else `SPIN_VARIABLE_*` or `.env`, else the default. Required ones without a value are noted together.
 pub(crate) fn resolve(
     manifest: &Manifest,
     options: &Options,

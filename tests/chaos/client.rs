@@ -57,8 +57,8 @@ pub(crate) struct Setting {
 /// The time between two actions of a client.
 const TURN_MILLIS: std::ops::Range<u64> = 60..240;
 
-/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile, so it must not take
-/// so long that the client counts as gone.
+/// How many chats a client reads over REST between two actions. It does not read its socket meanwhile, so it must not
+/// take so long that the client counts as gone.
 const PORTION: usize = 5;
 
 /// A client reconnects when a question has had no answer for this long.

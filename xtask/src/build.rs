@@ -48,8 +48,8 @@ pub(crate) fn components(packages: &[&str]) -> Result<()> {
 
 /// Builds the native programs, next to this one.
 pub(crate) fn natives() -> Result<()> {
-    // The whole workspace and not the two that are needed: cargo then chooses the same features of shared dependencies as the
-    // tests and lints do, and wasmtime is compiled once.
+    // The whole workspace and not the two that are needed: cargo then chooses the same features of shared dependencies
+    // as the tests and lints do, and wasmtime is compiled once.
     run(cargo().args(["build", "--workspace", "--bins"]))
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: whether the sidecar's sockets keep to RFC 6455, as Autobahn's test suite sees it.
 //!
-//! The suite is a program of its own, `wstest`, which needs Python 2.7 and is no part of a toolchain. Whoever changes the sockets or the libraries below
-//! them runs this once.
+//! The suite is a program of its own, `wstest`, which needs Python 2.7 and is no part of a toolchain. Whoever changes
+//! the sockets or the libraries below them runs this once.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Something to look at: an approved agency with its people and two events, and a participant. It is made through the public API
-//! alone, as clients would, so it is also a first proof that the system works.
+//! Something to look at: an approved agency with its people and two events, and a participant. It is made through the
+//! public API alone, as clients would, so it is also a first proof that the system works.
 
 use std::fs;
 use std::time::Duration;
@@ -165,7 +165,8 @@ fn demo_events(today: NaiveDate) -> [Value; 2] {
     ]
 }
 
-/// Signs the demo's participant in, and picks an event whose help has not been pressed yet: a second press would be refused.
+/// Signs the demo's participant in, and picks an event whose help has not been pressed yet: a second press would be
+/// refused.
 pub(crate) fn help_press(demo: &Demo, participant: &str) -> Result<HelpPress> {
     let participant = Client::of(participant);
     let token = participant.sign_in(&demo.accounts.participant)?;

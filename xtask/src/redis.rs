@@ -1,5 +1,5 @@
-//! The two questions asked of a Redis server: is it there, and does anybody listen to a channel. For these a connection and a line
-//! are enough, and this program is compiled before everything else, so it goes without a client library.
+//! The two questions asked of a Redis server: is it there, and does anybody listen to a channel. For these a connection
+//! and a line are enough, and this program is compiled before everything else, so it goes without a client library.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};

@@ -86,7 +86,8 @@ fn key() -> Result<String> {
     Ok(random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Four groups of four characters: 80 random bits in 19 characters, of which the organizer wants at least 16 (contract 2.4).
+/// Four groups of four characters: 80 random bits in 19 characters, of which the organizer wants at least 16 (contract
+/// 2.4).
 fn password() -> Result<String> {
     let characters = random::<16>()?.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
     let groups: Vec<String> = characters.chunks(4).map(|group| group.iter().collect()).collect();

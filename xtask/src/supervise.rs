@@ -1,8 +1,9 @@
-//! Keeps processes alive: what ends is started again with the same arguments, after a pause that grows with every failure.
+//! Keeps processes alive: what ends is started again with the same arguments, after a pause that grows with every
+//! failure.
 //!
-//! Each process leads a group of its own, so that Ctrl-C in the terminal reaches only us, and we can stop them in order, with
-//! whatever they have started themselves. If we are killed the hard way, the kernel stops them for us where `setpriv` of
-//! util-linux is there to ask it to; elsewhere they stay.
+//! Each process leads a group of its own, so that Ctrl-C in the terminal reaches only us, and we can stop them in
+//! order, with whatever they have started themselves. If we are killed the hard way, the kernel stops them for us where
+//! `setpriv` of util-linux is there to ask it to; elsewhere they stay.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -30,8 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(10);
 /// How long a process may take to stop when asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often a process may end before it was ever ready. More than once, because a port that was free a moment ago may have
-/// been used in passing by somebody's outgoing connection.
+/// How often a process may end before it was ever ready. More than once, because a port that was free a moment ago may
+/// have been used in passing by somebody's outgoing connection.
 const ATTEMPTS: u32 = 3;
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 const REMEMBERED_LINES: usize = 20;
@@ -266,9 +267,9 @@ impl Keeper {
     }
 }
 
-/// The command to run a service, by way of `setpriv` where it is found. That program replaces itself by the service, so the
-/// process id is the service's own. What the kernel watches is the thread that started the child: the main one, because the
-/// runtime has no other.
+/// The command to run a service, by way of `setpriv` where it is found. That program replaces itself by the service, so
+/// the process id is the service's own. What the kernel watches is the thread that started the child: the main one,
+/// because the runtime has no other.
 fn command(service: &Service) -> Command {
     let mut command = match find("setpriv") {
         Some(setpriv) => {

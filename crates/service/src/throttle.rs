@@ -7,9 +7,8 @@
 //!
 //! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
 //! counts are checked before a password is verified, which takes a while, and again after. Guests have no password to
-//! guess; they are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number of
-//! slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at
-//! another's.
+//! guess; they are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number
+//! of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at another's.
 
 use crate::database::Connection;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -166,8 +166,8 @@ pub(crate) fn amend(
     )
 }
 
-/// The mean seconds from the arrival of the press to pickup of an agency's last ten pickups, the latest weighted ten times
-/// as much as the tenth. `None` when there were none lately.
+/// The mean seconds from the arrival of the press to pickup of an agency's last ten pickups, the latest weighted ten
+/// times as much as the tenth. `None` when there were none lately.
 pub(crate) fn estimate(connection: &Connection, agency_id: i64) -> Result<Option<u32>, DatabaseError> {
     let mean = query_one(
         connection,
