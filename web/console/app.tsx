@@ -43,9 +43,7 @@ function Page() {
   return (
     <>
       <header class="bar">
-        <h1>
-          Mayday <span class="faint">{t("live.title")}</span>
-        </h1>
+        <h1>Mayday</h1>
         <Trust />
         <p class="who">
           <bdi dir="auto">{`${firstName} ${lastName}`}</bdi>
@@ -61,20 +59,20 @@ function Page() {
       <main class="live">
         <Side />
         <ChatPane />
+        {state.notice && (
+          <div class="toast">
+            <p>{state.notice}</p>
+            <button
+              type="button"
+              class="plain"
+              aria-label={t("menu.close")}
+              onClick={() => update({ notice: undefined })}
+            >
+              <Icon name="close" />
+            </button>
+          </div>
+        )}
       </main>
-      {state.notice && (
-        <div class="toast">
-          <p>{state.notice}</p>
-          <button
-            type="button"
-            class="plain"
-            aria-label={t("menu.close")}
-            onClick={() => update({ notice: undefined })}
-          >
-            <Icon name="close" />
-          </button>
-        </div>
-      )}
       <Dialogs />
     </>
   );

@@ -12,7 +12,8 @@ export const KINDS: Record<RequestKind, TextKey> = {
 export function nameOf({ chat }: ChatView): string {
   const { participant, participantId } = chat;
   if (participant?.name) return participant.name;
-  if (participant && !participant.guest) return participant.email;
+  // The address of a guest was made by the service and tells nothing.
+  if (participant && !participant.email.endsWith("@guest.invalid")) return participant.email;
   return t("person.guest", { id: String(participantId) });
 }
 
@@ -35,7 +36,8 @@ export function placeOf({ chat, messages }: ChatView): Place | undefined {
 
 /** Who has to write next, and since when. */
 export function turnOf({ chat, messages }: ChatView): { mine: boolean; since: number } {
-  const spoken = messages.filter(({ system, state }) => !system && state !== "failed");
+  // An answer that has not arrived is none yet.
+  const spoken = messages.filter(({ system, state }) => !system && (state === "saved" || state === "read"));
   const last = spoken.at(-1);
   if (!last) return { mine: true, since: Date.parse(chat.timeStart) };
   if (last.fromOrganizer) return { mine: false, since: Date.parse(last.time) };

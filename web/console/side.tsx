@@ -2,7 +2,7 @@
 import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
 import { PersonText } from "../ui/text.js";
-import { open, takeNext, toggleWaiting } from "./live.js";
+import { heardAt, open, takeNext, toggleWaiting } from "./live.js";
 import { KINDS, nameOf, turnOf } from "./person.js";
 import { isLive, myChats, state } from "./state.js";
 import { duration, t } from "./texts.js";
@@ -83,7 +83,7 @@ function ChatItem({ chat, number }: { chat: ChatView; number: number }) {
   const last = chat.messages.filter(({ system }) => !system).at(-1);
   const turn = turnOf(chat);
   const isGone = state.gone.has(chat.id);
-  const now = isLive() ? Date.now() : Math.max(turn.since, state.queueAt);
+  const now = isLive() ? Date.now() : heardAt;
   return (
     <li>
       <button
