@@ -3,6 +3,7 @@ import { Dialog } from "../ui/dialog.js";
 import { currentLanguage, loadTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
+import { isQuiet, setQuiet } from "../ui/quiet.js";
 import { PersonText } from "../ui/text.js";
 import { signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
@@ -96,6 +97,12 @@ function Settings() {
         />
         <span>{t("settings.sound")}</span>
       </label>
+      <label class="switch">
+        <input type="checkbox" checked={isQuiet()} onChange={({ currentTarget }) => beQuiet(currentTarget.checked)} />
+        <span>
+          {t("quiet.label")}: {t("quiet.text")}
+        </span>
+      </label>
       {canNotify() && (
         <label class="switch">
           <input
@@ -113,6 +120,11 @@ function Settings() {
       </button>
     </Dialog>
   );
+}
+
+function beQuiet(wanted: boolean): void {
+  setQuiet(wanted);
+  update();
 }
 
 const ROLES: Partial<Record<number, TextKey>> = { 2: "role.owner", 3: "role.manager", 4: "role.support" };

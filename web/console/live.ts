@@ -145,9 +145,13 @@ function goes(chatId: string, how: Gone): void {
     requeued: "gone.requeued",
     transferred: "gone.transferred",
   };
-  if (chat) notice(t(texts[how], { name: nameOf(chat) }));
   const isUnsent = chat?.messages.some((message) => message.state === "failed");
-  if (asked && !isUnsent) dismiss(chatId);
+  const leaves = asked && !isUnsent;
+  const text = chat ? t(texts[how], { name: nameOf(chat) }) : "";
+  // A chat that stays on the screen says it itself.
+  if (chatId === state.selected && !leaves) announce(text, true);
+  else if (chat) notice(text);
+  if (leaves) dismiss(chatId);
 }
 
 /** Chats that this person has closed or handed over: nothing has to be explained. */
@@ -283,6 +287,7 @@ export async function openHandOver(): Promise<void> {
   try {
     const { items } = await api.users.list({ limit: PAGE });
     update({ colleagues: { users: items.filter(({ id, role }) => id !== state.user?.id && role >= 2) } });
+    requestAnimationFrame(() => document.querySelector<HTMLButtonElement>(".colleagues button")?.focus());
   } catch (error) {
     console.info("The agency's people could not be read.", error);
     update({ colleagues: { problem: "error.unavailable" } });

@@ -96,7 +96,9 @@ const SCREENS = {
   gone: async (page, team) => {
     await SCREENS.chat(page, team);
     team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
+    team.tell("chat_transferred", { chatId: "c1", fromOrganizerId: 12, organizerId: 13 });
     await page.locator(".toast").waitFor();
+    await page.locator(".foot button").waitFor();
   },
   stale: async (page, team) => {
     await SCREENS.chat(page, team);
