@@ -61,21 +61,10 @@ export async function build() {
   }
   const sources = [...new Set(pages.flatMap((page) => page.references.map((file) => path.join(page.directory, file))))];
   const entryPoints = sources.filter((file) => /\.(tsx?|js|css)$/.test(file));
-  const result = await esbuild.build({
-    ...shared,
-    entryPoints,
-    splitting: true,
-    outdir: path.join(dist, "assets"),
-    publicPath: "/assets",
-    entryNames: "[name]-[hash]",
-    chunkNames: "[name]-[hash]",
-    assetNames: "[name]-[hash]",
-    metafile: true,
-    plugins: [cataloguePlugin],
-  });
+  const built = await Promise.all(pages.map((page) => bundle(page, entryPoints)));
   const outputs = new Map();
   const outputOf = new Map();
-  for (const [file, output] of Object.entries(result.metafile.outputs)) {
+  for (const [file, output] of built.flatMap(({ metafile }) => Object.entries(metafile.outputs))) {
     const url = `/${path.relative(dist, path.join(root, file))}`;
     outputs.set(url, output);
     if (output.entryPoint) outputOf.set(path.join(root, output.entryPoint), url);
@@ -106,10 +95,28 @@ export async function build() {
     page.first = firstVisit(page, outputs, outputOf);
   }
   await buildServiceWorkers(pages, catalogues);
-  return report(pages);
+  return report(pages, catalogues);
 }
 
-/** The catalogues by language: the address of each, and its texts. */
+/** The scripts and styles of one page. Pages share no chunks: none grows by what another one needs. */
+function bundle(page, entryPoints) {
+  return esbuild.build({
+    ...shared,
+    entryPoints: page.references
+      .map((file) => path.join(page.directory, file))
+      .filter((file) => entryPoints.includes(file)),
+    splitting: true,
+    outdir: path.join(dist, "assets"),
+    publicPath: "/assets",
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    metafile: true,
+    plugins: [cataloguePlugin],
+  });
+}
+
+/** The shared catalogues by language: the address of each, and its texts. `own` has those of a single page. */
 async function readCatalogues(outputOf) {
   const addresses = {};
   const texts = {};
@@ -119,7 +126,14 @@ async function readCatalogues(outputOf) {
     addresses[language] = outputOf.get(source);
     texts[language] = JSON.parse(await readFile(source, "utf8"));
   }
-  return { addresses, texts };
+  const own = {};
+  for (const [source, url] of outputOf) {
+    const [page, directory] = path.relative(root, source).split(path.sep);
+    if (directory !== "locales") continue;
+    own[page] ??= [];
+    own[page].push(url);
+  }
+  return { addresses, texts, own };
 }
 
 /** The texts of a document that do not wait for a catalogue, by key and language. */
@@ -168,7 +182,7 @@ function firstVisit(page, outputs, outputOf) {
   for (const [, url] of document.matchAll(ABSOLUTE_REFERENCE)) {
     if (existsSync(path.join(dist, url))) urls.add(url);
   }
-  const isCatalogue = (url) => outputs.get(url)?.entryPoint?.startsWith("locales/");
+  const isCatalogue = (url) => /(^|\/)locales\//.test(outputs.get(url)?.entryPoint ?? "");
   return new Set([...urls, ...imports(urls, outputs, () => true)].filter((url) => !isCatalogue(url)));
 }
 
@@ -215,14 +229,14 @@ async function buildServiceWorkers(pages, { addresses }) {
 }
 
 /** Sizes in bytes as they travel (Brotli). A first visit loads one catalogue: the largest counts. */
-async function report(pages) {
+async function report(pages, { addresses, own }) {
   const size = async (url) => brotliCompressSync(await readFile(path.join(dist, url))).length;
-  const catalogues = (await readdir(path.join(dist, "assets"))).filter((file) => /^[a-z]{2}-[A-Z0-9]+\.js$/.test(file));
-  const largest = Math.max(0, ...(await Promise.all(catalogues.map((file) => size(`/assets/${file}`)))));
+  const largestOf = async (urls) => Math.max(0, ...(await Promise.all(urls.filter(Boolean).map(size))));
+  const largest = await largestOf(Object.values(addresses));
   const sizes = {};
   for (const page of pages) {
     const files = {};
-    const catalogue = page.references.length ? largest : 0;
+    const catalogue = page.references.length ? largest + (await largestOf(own[page.name] ?? [])) : 0;
     for (const url of page.first) files[url] = await size(url);
     const total = Object.values(files).reduce((sum, bytes) => sum + bytes, catalogue);
     sizes[page.name] = { total, catalogue, files };

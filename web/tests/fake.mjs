@@ -174,8 +174,9 @@ export class FakeService {
 }
 
 /** Serves what the server would, under the policy that the server sets. */
-async function serveFile(route, pathname) {
-  const page = { "/": "/index.html" }[pathname] ?? (/^\/help(\/|$)/.test(pathname) ? "/help.html" : pathname);
+export async function serveFile(route, pathname) {
+  const [, name] = /^\/(help|console)(?:\/|$)/.exec(pathname) ?? [];
+  const page = name ? `/${name}.html` : pathname === "/" ? "/index.html" : pathname;
   let body;
   try {
     body = await readFile(path.join(dist, page));
@@ -197,7 +198,7 @@ function policyFor(html) {
     `script-src 'self' ${hashes("script")}`,
     `style-src 'self' ${hashes("style")}`,
     "img-src 'self'",
-    "connect-src 'self' wss:",
+    "connect-src 'self' ws: wss:",
     "manifest-src 'self'",
     "worker-src 'self'",
     "base-uri 'none'",

@@ -1,23 +1,15 @@
 // Every screen of the pages, narrow and wide, in a left-to-right and a right-to-left language, and with text at 200 %:
 // nothing is cut off or sticks out, all targets are large enough, and axe finds nothing.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { findings, HOSTILE, smallTargets, sticksOut } from "./checks.mjs";
 import { FakeService, ORIGIN } from "./fake.mjs";
 
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Where to put pictures of all screens, for somebody who wants to look at them. */
 const gallery = process.env.MAYDAY_GALLERY;
-const HOSTILE = [
-  "\u202Eevil \u202Dbidi",
-  '<img src=x onerror="alert(1)"><b>markup</b>',
-  "W".repeat(4000),
-  "🆘".repeat(40),
-].join("\n");
-
 const button = (page) => page.locator("button.press");
 
 /** How to come to each screen. */
@@ -149,35 +141,4 @@ for (const look of LOOKS) {
       await context.close();
     });
   }
-}
-
-/** What axe finds wrong by WCAG 2.2, A and AA. */
-async function findings(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() =>
-    axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
-  );
-  return violations.map(({ id, impact, nodes }) => `${impact}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
-/** Runs in the page. Elements that are wider than the page, or whose text is cut off at their edge. */
-function sticksOut() {
-  const found = [];
-  for (const element of document.querySelectorAll("body *:not(.unseen)")) {
-    const { left, right, width } = element.getBoundingClientRect();
-    if (width === 0) continue;
-    const cut = getComputedStyle(element).overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1;
-    if (left < -1 || right > innerWidth + 1 || cut) found.push(`${element.tagName}.${element.className}`);
-  }
-  return found;
-}
-
-/** Runs in the page. Controls smaller than 44 px, but for links within a sentence and inputs inside a large label. */
-function smallTargets() {
-  const found = [];
-  for (const control of document.querySelectorAll("button, a, select, textarea, input")) {
-    const { width, height } = (control.closest("label") ?? control).getBoundingClientRect();
-    if (width && (width < 43.9 || height < 43.9)) found.push(`${control.outerHTML.slice(0, 80)} ${width}x${height}`);
-  }
-  return found;
 }

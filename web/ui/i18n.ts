@@ -6,7 +6,10 @@ type Catalogue = typeof en;
 export type TextKey = keyof Catalogue;
 type Plural = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 
-const CATALOGUES: Record<Language, () => Promise<{ default: Record<TextKey, string | Plural> }>> = {
+/** How to load the texts of each language. */
+export type Catalogues = Record<Language, () => Promise<{ default: Record<string, string | Plural> }>>;
+
+const CATALOGUES: Catalogues = {
   en: () => import("../locales/en.json"),
   de: () => import("../locales/de.json"),
   pl: () => import("../locales/pl.json"),
@@ -17,7 +20,13 @@ const CATALOGUES: Record<Language, () => Promise<{ default: Record<TextKey, stri
 };
 
 let language: Language = "en";
-let texts: Partial<Record<TextKey, string | Plural>> = {};
+let texts: Record<string, string | Plural> = {};
+let own: Catalogues | undefined;
+
+/** For a page that has texts of its own beside the shared ones. To be called before the texts are loaded. */
+export function addCatalogues(catalogues: Catalogues): void {
+  own = catalogues;
+}
 
 export function currentLanguage(): Language {
   return language;
@@ -25,7 +34,8 @@ export function currentLanguage(): Language {
 
 /** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
 export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
-  texts = (await CATALOGUES[wanted]()).default;
+  const [shared, more] = await Promise.all([CATALOGUES[wanted](), own?.[wanted]()]);
+  texts = { ...shared.default, ...more?.default };
   language = wanted;
   document.documentElement.lang = wanted;
   document.documentElement.dir = directionOf(wanted);
@@ -35,7 +45,7 @@ export async function loadTexts(wanted: Language = chosenLanguage()): Promise<vo
  * The text of a key. `{name}` is replaced by the value of `values.name`, kept apart from the direction of the sentence
  * around it; `values.n` also chooses the plural form.
  */
-export function t(key: TextKey, values: Record<string, string | number> = {}): string {
+export function t<Key extends string = TextKey>(key: Key, values: Record<string, string | number> = {}): string {
   const text = texts[key] ?? "";
   const form =
     typeof text === "string" ? text : (text[new Intl.PluralRules(language).select(Number(values.n))] ?? text.other);

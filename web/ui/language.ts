@@ -20,8 +20,10 @@ export function directionOf(language: Language): "ltr" | "rtl" {
   return language === "ar" ? "rtl" : "ltr";
 }
 
+type Setting = "language" | "quiet" | "sound" | "notify";
+
 /** A choice of this device. Where storage is forbidden there is none. */
-export function setting(name: "language" | "quiet"): string | null {
+export function setting(name: Setting): string | null {
   try {
     return localStorage.getItem(`mayday-${name}`);
   } catch {
@@ -29,7 +31,7 @@ export function setting(name: "language" | "quiet"): string | null {
   }
 }
 
-export function saveSetting(name: "language" | "quiet", value: string): void {
+export function saveSetting(name: Setting, value: string): void {
   try {
     localStorage.setItem(`mayday-${name}`, value);
   } catch {

@@ -1,0 +1,82 @@
+/** Who uses the console: sign-in, sign-out, and what to do when a token has ended. */
+import { ApiError, type Credentials, OrganizerApi, type Storage, type User } from "@mayday/client";
+import { type Problem, state, update } from "./state.js";
+
+interface Account {
+  user: User;
+  token: string;
+}
+
+let storage: Storage;
+let token: string | undefined;
+
+export const credentials: Credentials = { token: () => token };
+export const api = new OrganizerApi({ baseUrl: `${location.origin}/organizer`, credentials });
+
+/** What an earlier visit, or another tab, has left. */
+export async function openAccount(kept: Storage): Promise<void> {
+  storage = kept;
+  const account = await storage.get<Account>("account");
+  token = account?.token;
+  if (account) update({ user: account.user, screen: screenOf(account.user) });
+}
+
+/** The live side is for agencies; administrators have none. */
+export function screenOf({ role }: User): "admin" | "live" {
+  return role <= 1 ? "admin" : "live";
+}
+
+export async function signIn(email: string, password: string): Promise<boolean> {
+  update({ signIn: { busy: true, problems: [] } });
+  try {
+    const account = await api.signIn({ email, password });
+    token = account.token;
+    await storage.set("account", account);
+    const { user } = account;
+    update({ user, screen: screenOf(user), mustSignIn: false, signIn: { busy: false, problems: [] } });
+    return true;
+  } catch (error) {
+    update({ signIn: { busy: false, problems: problemsOf(error) } });
+    return false;
+  }
+}
+
+/** The token counts no more, wherever it is. Without network it is at least gone from here. */
+export async function signOut(): Promise<void> {
+  await api.signOut().catch(() => undefined);
+  await forgetToken();
+  update({ user: undefined, screen: "sign-in", mustSignIn: false, selected: undefined, dialog: undefined });
+}
+
+/** The service refuses the token. The person signs in again; everything else stays as it is. */
+export async function endSignIn(): Promise<void> {
+  await forgetToken();
+  update({ screen: "sign-in", mustSignIn: true, dialog: undefined });
+}
+
+async function forgetToken(): Promise<void> {
+  token = undefined;
+  await storage.delete("account");
+}
+
+/** Roles change while somebody is signed in. */
+export async function refreshUser(): Promise<void> {
+  try {
+    const user = await api.profile();
+    if (!token || user.id !== state.user?.id) return;
+    await storage.set("account", { user, token });
+    update({ user, screen: screenOf(user) });
+  } catch (error) {
+    console.info("The profile could not be read.", error);
+  }
+}
+
+function problemsOf(error: unknown): Problem[] {
+  if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) {
+    return [{ field: "form", key: "sign-in.unavailable" }];
+  }
+  if (error.status === 429) return [{ field: "form", key: "account.throttled" }];
+  if (error.message.includes("not approved")) return [{ field: "form", key: "sign-in.unapproved" }];
+  if (error.message.includes("invalid email or password")) return [{ field: "password", key: "account.wrong" }];
+  return error.messages.map((text) => ({ field: /^(email|password)\b/.exec(text)?.[0] ?? "form", text }) as Problem);
+}

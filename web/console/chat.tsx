@@ -1,0 +1,231 @@
+/** The chat on the screen. */
+import type { ChatView, MessageState, MessageView } from "@mayday/client";
+import { ageOf, currentLanguage, distance, timeOf, withoutBidi } from "../ui/i18n.js";
+import { Icon, type IconName } from "../ui/icon.js";
+import { PersonText } from "../ui/text.js";
+import { Composer } from "./composer.js";
+import { closeSoon, dismiss, openHandOver, session, undoClose } from "./live.js";
+import { KINDS, nameOf, type Place, placeOf } from "./person.js";
+import { isLive, selectedChat, state } from "./state.js";
+import { type TextKey, t } from "./texts.js";
+
+/** A position that is older than this may not be where the person is. */
+const FRESH_MS = 60_000;
+
+export function ChatPane() {
+  const chat = selectedChat();
+  if (!chat) {
+    return (
+      <section class="pane empty" aria-label={t("chat.label")}>
+        <p>{t(state.live?.chats.length ? "chat.choose" : "chat.empty")}</p>
+      </section>
+    );
+  }
+  const gone = state.gone.get(chat.id);
+  return (
+    <section class="pane" aria-label={t("chat.label")}>
+      <Person chat={chat} gone={gone !== undefined} />
+      <Log chat={chat} />
+      {gone ? (
+        <div class="foot row spread" role="status">
+          <p>{t(`gone.${gone}`, { name: nameOf(chat) })}</p>
+          <button type="button" onClick={() => dismiss(chat.id)}>
+            {t("gone.dismiss")}
+          </button>
+        </div>
+      ) : state.closing.has(chat.id) ? (
+        <Closing chat={chat} />
+      ) : (
+        <Composer chat={chat} />
+      )}
+    </section>
+  );
+}
+
+function Person({ chat, gone }: { chat: ChatView; gone: boolean }) {
+  const { kind, participant, eventId, timeStart } = chat.chat;
+  const place = placeOf(chat);
+  const event = state.events.get(eventId);
+  return (
+    <header class="person">
+      <div class="person-name">
+        <h2>
+          <PersonText>{nameOf(chat)}</PersonText>
+        </h2>
+        <div class="row">
+          <button type="button" disabled={gone || !isLive()} aria-keyshortcuts="H" onClick={openHandOver}>
+            {t("hand-over.button")}
+            <kbd>H</kbd>
+          </button>
+          <button
+            type="button"
+            disabled={gone || !isLive() || state.closing.has(chat.id)}
+            aria-keyshortcuts="C"
+            onClick={() => closeSoon(chat.id)}
+          >
+            {t("close.button")}
+            <kbd>C</kbd>
+          </button>
+        </div>
+      </div>
+      <dl class="facts">
+        {kind && (
+          <Fact icon={kind} label={t("person.kind")}>
+            {t(KINDS[kind])}
+          </Fact>
+        )}
+        {participant?.phoneNumber && (
+          <Fact icon="phone" label={t("person.phone")}>
+            <a href={`tel:${participant.phoneNumber.replace(/[^+\d]/g, "")}`} dir="ltr">
+              {withoutBidi(participant.phoneNumber)}
+            </a>
+          </Fact>
+        )}
+        <Fact icon="pin" label={t("person.place")}>
+          {place ? <Where place={place} /> : <span class="faint">{t("person.no-place")}</span>}
+        </Fact>
+        <Fact icon="clock" label={t("person.event")}>
+          {event ? <PersonText>{event}</PersonText> : t("event.nameless", { n: eventId })}{" "}
+          <time class="faint" dateTime={timeStart}>
+            {timeOf(timeStart)}
+          </time>
+        </Fact>
+      </dl>
+    </header>
+  );
+}
+
+function Fact(props: { icon: IconName; label: string; children: preact.ComponentChildren }) {
+  return (
+    <div>
+      <dt>
+        <Icon name={props.icon} />
+        <span class="unseen">{props.label}</span>
+      </dt>
+      <dd>{props.children}</dd>
+    </div>
+  );
+}
+
+function Where({ place }: { place: Place }) {
+  const { lat, lng, accuracy, at } = place;
+  const isOld = Date.now() - Date.parse(at) > FRESH_MS;
+  const uncertainty = accuracy === undefined ? "" : `;u=${Math.ceil(accuracy)}`;
+  return (
+    <span class={isOld ? "old" : ""}>
+      <a href={`geo:${lat},${lng}${uncertainty}`} dir="ltr" class="tabular">
+        {lat.toFixed(5)}, {lng.toFixed(5)}
+      </a>{" "}
+      {accuracy !== undefined && <span class="tabular">±{distance(accuracy)} </span>}
+      <span>{ageOf(at)}</span>
+    </span>
+  );
+}
+
+function Log({ chat }: { chat: ChatView }) {
+  return (
+    // Who reads older messages scrolls by the keys, so the log can have the focus.
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a place that scrolls
+    <div class="log" data-chat={chat.id} tabIndex={0} role="log" aria-label={t("chat.messages")} aria-live="off">
+      {!chat.complete && <p class="faint">{t("chat.loading")}</p>}
+      <ol>{chat.messages.map((message) => entryOf(message, chat))}</ol>
+      <p class="log-end faint">{chat.typing ? t("chat.typing-person") : "\u00a0"}</p>
+    </div>
+  );
+}
+
+/** Messages never change, so what they look like is made once: the same node again costs nothing. */
+const entries = new WeakMap<MessageView, { language: string; chatState: string; node: preact.VNode }>();
+
+function entryOf(message: MessageView, chat: ChatView): preact.VNode {
+  const language = currentLanguage();
+  const known = entries.get(message);
+  if (known?.language === language && known.chatState === chat.state) return known.node;
+  const node = <Message key={message.key} message={message} isOver={chat.state === "closed"} />;
+  entries.set(message, { language, chatState: chat.state, node });
+  return node;
+}
+
+function Message({ message, isOver }: { message: MessageView; isOver: boolean }) {
+  const { mine, system, fromOrganizer, content, time, lat, lng } = message;
+  const who = system ? "chat.note" : mine ? "chat.you" : fromOrganizer ? "chat.colleague" : "chat.person";
+  return (
+    <li class={`message ${system ? "note" : fromOrganizer ? "ours" : "theirs"}`}>
+      <span class="unseen">{t(who)}: </span>
+      <PersonText>{system ? content.replace(/^Mayday: /, "") : content}</PersonText>
+      <p class="meta">
+        {!system && fromOrganizer && !mine && <span>{t("chat.colleague")}</span>}
+        {lat !== undefined && lng !== undefined && (
+          <a href={`geo:${lat},${lng}`} aria-label={t("person.place")}>
+            <Icon name="pin" />
+          </a>
+        )}
+        <time dateTime={time}>{timeOf(time)}</time>
+        {mine && !system && <Delivery message={message} isOver={isOver} />}
+      </p>
+    </li>
+  );
+}
+
+const DELIVERY: Record<MessageState, [IconName, TextKey]> = {
+  queued: ["clock", "sent.queued"],
+  sending: ["clock", "ladder.sending"],
+  saved: ["check", "delivery.delivered"],
+  read: ["read", "delivery.read"],
+  failed: ["warning", "sent.failed"],
+};
+
+function Delivery({ message, isOver }: { message: MessageView; isOver: boolean }) {
+  const { state: delivery, clientId } = message;
+  const [icon, text] = DELIVERY[delivery];
+  return (
+    <>
+      <Icon name={icon} />
+      <span>{t(text)}</span>
+      {delivery === "failed" && clientId && (
+        <>
+          {!isOver && (
+            <button type="button" onClick={() => session?.retry(clientId)}>
+              {t("sent.retry")}
+            </button>
+          )}
+          <button type="button" onClick={() => session?.discard(clientId)}>
+            {t("sent.discard")}
+          </button>
+        </>
+      )}
+    </>
+  );
+}
+
+function Closing({ chat }: { chat: ChatView }) {
+  const left = Math.ceil(((state.closing.get(chat.id) ?? 0) - Date.now()) / 1000);
+  return (
+    <div class="foot row spread closing">
+      <p class="tabular">{t("close.in", { n: Math.max(0, left) })}</p>
+      <button type="button" class="strong" aria-keyshortcuts="Z" onClick={() => undoClose(chat.id)}>
+        {t("close.undo")}
+        <kbd>Z</kbd>
+      </button>
+    </div>
+  );
+}
+
+let before = { chat: "", messages: 0 };
+
+/**
+ * Called before a rendering; the returned function after it. A chat is opened at its end. Who sees the end sees new
+ * messages; a reader of older ones is left there.
+ */
+export function watchLog(): () => void {
+  const log = document.querySelector<HTMLElement>(".log");
+  const atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  return () => {
+    const now = document.querySelector<HTMLElement>(".log");
+    const chat = now?.dataset.chat ?? "";
+    const messages = selectedChat()?.messages.length ?? 0;
+    const isOpened = chat !== before.chat;
+    if (now && (isOpened || (atEnd && messages > before.messages))) now.scrollTop = now.scrollHeight;
+    before = { chat, messages };
+  };
+}

@@ -1,0 +1,148 @@
+/** Where answers are written. What is not sent yet survives a reload. */
+import type { ChatView } from "@mayday/client";
+import { Icon } from "../ui/icon.js";
+import { session } from "./live.js";
+import { state, update } from "./state.js";
+import { type TextKey, t } from "./texts.js";
+
+/** A frame has 16 KiB: in any script, this many characters. */
+const LONGEST = 4000;
+const CANNED: TextKey[] = [
+  "canned.here",
+  "canned.hurt",
+  "canned.where",
+  "canned.stay",
+  "canned.coming",
+  "canned.describe",
+  "canned.quiet",
+  "canned.call",
+  "canned.close",
+];
+
+export function Composer({ chat }: { chat: ChatView }) {
+  const submit = (submit: SubmitEvent) => {
+    submit.preventDefault();
+    send(chat.id, (submit.currentTarget as HTMLFormElement).querySelector("textarea"));
+  };
+  return (
+    <form class="foot composer" key={chat.id} onSubmit={submit}>
+      {state.canned && <Canned chatId={chat.id} canned={state.canned} />}
+      <div class="row tight">
+        <textarea
+          class="grow"
+          ref={(field) => restore(field, chat.id)}
+          aria-label={t("chat.answer")}
+          aria-autocomplete="list"
+          {...(state.canned && { "aria-controls": "canned", "aria-activedescendant": `canned-${state.canned.at}` })}
+          placeholder={t("chat.placeholder")}
+          dir="auto"
+          rows={2}
+          maxLength={LONGEST}
+          onKeyDown={(key) => typeKey(key, chat.id)}
+          onInput={(input) => typed(input.currentTarget, chat.id)}
+          onBlur={() => state.canned && update({ canned: undefined })}
+        />
+        <button type="submit" class="strong" aria-label={t("chat.send")}>
+          <Icon name="send" />
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Canned({ chatId, canned }: { chatId: string; canned: NonNullable<typeof state.canned> }) {
+  // The mouse must not take the focus from the field: the list would be gone before the click.
+  const choose = (mouse: MouseEvent, key: TextKey) => {
+    mouse.preventDefault();
+    take(chatId, document.querySelector(".composer textarea"), key);
+  };
+  return (
+    <div id="canned" class="canned" role="listbox" aria-label={t("canned.label")}>
+      {canned.found.map((key, index) => (
+        <div
+          key={key}
+          id={`canned-${index}`}
+          role="option"
+          tabIndex={-1}
+          aria-selected={index === canned.at}
+          onMouseDown={(mouse) => choose(mouse, key)}
+        >
+          {t(key)}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** A field that has just come is filled with what was written in it before. */
+function restore(field: HTMLTextAreaElement | null, chatId: string): void {
+  if (!field || field.dataset.chat === chatId) return;
+  field.dataset.chat = chatId;
+  try {
+    field.value = sessionStorage.getItem(`draft/${chatId}`) ?? "";
+  } catch {
+    // Where storage is forbidden there are no drafts.
+  }
+}
+
+function keep(chatId: string, text: string): void {
+  try {
+    if (text) sessionStorage.setItem(`draft/${chatId}`, text);
+    else sessionStorage.removeItem(`draft/${chatId}`);
+  } catch {
+    // The draft is lost when the page is closed.
+  }
+}
+
+function typed(field: HTMLTextAreaElement, chatId: string): void {
+  const { value } = field;
+  keep(chatId, value);
+  const wanted = /^\/(.*)$/.exec(value)?.[1]?.trim().toLocaleLowerCase();
+  if (wanted === undefined) {
+    if (value) session?.typing(chatId);
+    if (state.canned) update({ canned: undefined });
+    return;
+  }
+  const found = CANNED.filter((key) => t(key).toLocaleLowerCase().includes(wanted));
+  update({ canned: found.length ? { found, at: 0 } : undefined });
+}
+
+function typeKey(key: KeyboardEvent, chatId: string): void {
+  const field = key.currentTarget as HTMLTextAreaElement;
+  const { canned } = state;
+  if (key.isComposing || key.altKey || key.ctrlKey || key.metaKey) return;
+  if (canned) {
+    const { found, at } = canned;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[key.key];
+    if (step) update({ canned: { found, at: (at + step + found.length) % found.length } });
+    else if (key.key === "Escape") update({ canned: undefined });
+    else if ((key.key === "Enter" || key.key === "Tab") && found[at]) take(chatId, field, found[at]);
+    else return;
+    key.preventDefault();
+    key.stopPropagation();
+  } else if (key.key === "Enter" && !key.shiftKey) {
+    key.preventDefault();
+    send(chatId, field);
+  } else if (key.key === "Escape") {
+    field.blur();
+    key.stopPropagation();
+  }
+}
+
+/** Puts a canned answer into the field: it can still be changed. */
+function take(chatId: string, field: HTMLTextAreaElement | null, key: TextKey): void {
+  if (!field) return;
+  field.value = t(key);
+  keep(chatId, field.value);
+  session?.typing(chatId);
+  update({ canned: undefined });
+}
+
+function send(chatId: string, field: HTMLTextAreaElement | null): void {
+  const text = field?.value.trim();
+  if (!field || !text || !session) return;
+  void session.send(chatId, text);
+  field.value = "";
+  keep(chatId, "");
+  update({ canned: undefined });
+}

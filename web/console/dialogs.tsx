@@ -1,0 +1,168 @@
+/** What opens over the screen: keys, settings, and to whom a chat is handed over. */
+import { Dialog } from "../ui/dialog.js";
+import { currentLanguage, loadTexts } from "../ui/i18n.js";
+import { Icon } from "../ui/icon.js";
+import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
+import { isQuiet, setQuiet } from "../ui/quiet.js";
+import { PersonText } from "../ui/text.js";
+import { signOut } from "./account.js";
+import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
+import { handOver } from "./live.js";
+import { nameOf } from "./person.js";
+import { selectedChat, state, update } from "./state.js";
+import { type TextKey, t } from "./texts.js";
+
+const close = () => update({ dialog: undefined });
+
+export function Dialogs() {
+  if (state.dialog === "keys") return <Keys />;
+  if (state.dialog === "settings") return <Settings />;
+  if (state.dialog === "hand-over") return <HandOver />;
+  return null;
+}
+
+const KEYS: [string[], TextKey][] = [
+  [["N"], "queue.take"],
+  [["W"], "queue.wait"],
+  [["J"], "keys.urgent"],
+  [["1", "9"], "keys.number"],
+  [["↑", "↓"], "keys.arrows"],
+  [["R"], "keys.write"],
+  [["/"], "keys.canned"],
+  [["H"], "hand-over.button"],
+  [["C"], "close.button"],
+  [["Z"], "close.undo"],
+  [["Esc"], "keys.leave"],
+  [["?"], "keys.title"],
+];
+
+function Keys() {
+  return (
+    <Dialog title={t("keys.title")} onClose={close}>
+      <table class="keys">
+        <tbody>
+          {KEYS.map(([keys, text]) => (
+            <tr key={text}>
+              <th scope="row">
+                {keys.map((key, index) => (
+                  <span key={key}>
+                    {index > 0 && " – "}
+                    <kbd>{key}</kbd>
+                  </span>
+                ))}
+              </th>
+              <td>{t(text)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="faint">{t("keys.alt")}</p>
+    </Dialog>
+  );
+}
+
+function Settings() {
+  const { user } = state;
+  const choose = async (language: Language) => {
+    try {
+      await loadTexts(language);
+      saveSetting("language", language);
+    } catch (error) {
+      // Without network there is only the language that was used before.
+      console.info("The language could not be loaded.", error);
+    }
+    update();
+  };
+  return (
+    <Dialog title={t("menu.title")} onClose={close}>
+      <div>
+        <label for="language">{t("language.label")}</label>
+        <select
+          id="language"
+          value={currentLanguage()}
+          onChange={(change) => choose(change.currentTarget.value as Language)}
+        >
+          {Object.entries(LANGUAGES).map(([language, name]) => (
+            <option key={language} value={language} lang={language}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </div>
+      <label class="switch">
+        <input
+          type="checkbox"
+          checked={wantsSound()}
+          onChange={({ currentTarget }) => setSound(currentTarget.checked)}
+        />
+        <span>{t("settings.sound")}</span>
+      </label>
+      <label class="switch">
+        <input type="checkbox" checked={isQuiet()} onChange={({ currentTarget }) => beQuiet(currentTarget.checked)} />
+        <span>
+          {t("quiet.label")}: {t("quiet.text")}
+        </span>
+      </label>
+      {canNotify() && (
+        <label class="switch">
+          <input
+            type="checkbox"
+            checked={wantsNotifications()}
+            disabled={isNotifyingRefused()}
+            onChange={({ currentTarget }) => setNotifications(currentTarget.checked)}
+          />
+          <span>{t(isNotifyingRefused() ? "settings.refused" : "settings.notify")}</span>
+        </label>
+      )}
+      <p class="faint">{t("account.as", { email: user?.email ?? "" })}</p>
+      <button type="button" onClick={signOut}>
+        {t("account.sign-out")}
+      </button>
+    </Dialog>
+  );
+}
+
+function beQuiet(wanted: boolean): void {
+  setQuiet(wanted);
+  update();
+}
+
+const ROLES: Partial<Record<number, TextKey>> = { 2: "role.owner", 3: "role.manager", 4: "role.support" };
+
+function HandOver() {
+  const chat = selectedChat();
+  const { users, problem, busy } = state.colleagues;
+  if (!chat) return null;
+  return (
+    <Dialog title={t("hand-over.title", { name: nameOf(chat) })} onClose={close}>
+      {problem && (
+        <p class="problem" role="alert">
+          <Icon name="warning" />
+          <span>{t(problem)}</span>
+        </p>
+      )}
+      {!users && !problem && <p class="faint">{t("hand-over.loading")}</p>}
+      {users?.length === 0 && <p>{t("hand-over.nobody")}</p>}
+      <ul class="colleagues" onKeyDown={moveFocus}>
+        {users?.map(({ id, firstName, lastName, role }) => (
+          <li key={id}>
+            <button type="button" disabled={busy} onClick={() => handOver(chat.id, id)}>
+              <PersonText>{`${firstName} ${lastName}`}</PersonText>
+              <span class="faint">{t(ROLES[role] ?? "role.support")}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+/** The arrows go from one colleague to the next. */
+function moveFocus(key: KeyboardEvent): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[key.key];
+  if (!step) return;
+  const buttons = [...(key.currentTarget as Element).querySelectorAll("button")];
+  const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+  buttons[(at + step + buttons.length) % buttons.length]?.focus();
+  key.preventDefault();
+}

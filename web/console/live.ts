@@ -1,0 +1,338 @@
+/** What goes on behind the screen: the live connection, and what a person asks of it. */
+import { type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
+import { announce } from "../ui/announce.js";
+import { api, credentials, endSignIn, refreshUser } from "./account.js";
+import { alertAgent } from "./alerts.js";
+import { nameOf, turnOf } from "./person.js";
+import { changed, type Gone, isLive, myChats, selectedChat, state, update } from "./state.js";
+import { type TextKey, t } from "./texts.js";
+
+const RETRY_MS = 5000;
+/** How long a close can be taken back. */
+export const UNDO_MS = 5000;
+const NOTICE_MS = 12_000;
+/** The list of the agency's people that a page of the service may have. */
+const PAGE = 500;
+
+export let session: Session | undefined;
+/** When the service was heard last: what is shown was true then. */
+export let heardAt = 0;
+let owner: string | undefined;
+let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+/** This tab has asked for the next chat, so the next chat is shown. */
+let isNextShown = false;
+const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
+
+class HeardSocket extends WebSocket {
+  constructor(url: string) {
+    super(url);
+    this.addEventListener("message", () => {
+      heardAt = Date.now();
+    });
+  }
+}
+
+/** Connects who is signed in and works for an agency; ends the connection of who is not any more. */
+export function connectWhenNeeded(storage: Storage): void {
+  const wanted = state.screen === "live" && state.user ? `organizer:${state.user.id}` : undefined;
+  if (owner === wanted) return;
+  disconnect();
+  owner = wanted;
+  if (owner) void connect(owner, storage);
+}
+
+function disconnect(): void {
+  session?.stop();
+  session = undefined;
+  for (const chatId of closeTimers.keys()) undoClose(chatId);
+  // After a token has ended, what was there is shown again once the person has signed in.
+  update({ live: undefined, taking: false, gone: new Map(), queueAt: 0 });
+}
+
+async function connect(who: string, storage: Storage): Promise<void> {
+  const url = await socketUrl(storage);
+  if (owner !== who) return;
+  if (!url) {
+    setTimeout(() => owner === who && connect(who, storage), RETRY_MS);
+    return;
+  }
+  const live = new Session({ url, credentials, storage, owner: who, WebSocket: HeardSocket });
+  session = live;
+  live.subscribe((snapshot, event) => {
+    if (session !== live) return;
+    const before = state.live?.agencyQueue;
+    update({ live: snapshot, ...(snapshot.agencyQueue !== before && { queueAt: Date.now() }) });
+    if (snapshot.agencyQueue && snapshot.agencyQueue !== before) sayQueue(before?.waiting ?? 0);
+    follow(event);
+    readSelected();
+  });
+  await live.start();
+}
+
+async function socketUrl(storage: Storage): Promise<string | undefined> {
+  let config = await storage.get<PublicConfig>("config");
+  try {
+    const answer = await fetch("/config.json");
+    if (answer.ok) {
+      config = (await answer.json()) as PublicConfig;
+      await storage.set("config", config);
+    }
+  } catch {
+    // Without network the last answer holds.
+  }
+  return config && (config.websocketUrl || `${location.origin.replace(/^http/, "ws")}/connect`);
+}
+
+/** Goes through everything that happens, in order. */
+function follow(event: SessionEvent): void {
+  switch (event.type) {
+    case "connection": {
+      const { connection } = event;
+      if (connection.name === "live") {
+        void refreshUser();
+        void loadEvents();
+      } else if (connection.name === "ended" && connection.reason === "sign-in") void endSignIn();
+      return;
+    }
+    case "new_chat":
+      update({ gone: changed(state.gone, event.chatId) });
+      alertAgent(t("alert.chat"));
+      announce(t("alert.chat"), true);
+      if (!state.events.has(event.eventId)) void loadEvents();
+      if (isNextShown || !selectedChat()) open(event.chatId);
+      isNextShown = false;
+      return;
+    case "message": {
+      const { message, chatId, isNew } = event;
+      if (!isNew || message.fromOrganizer || message.system) return;
+      if (state.closing.has(chatId)) {
+        undoClose(chatId);
+        notice(t("close.stopped", { name: nameIn(chatId) }));
+      }
+      const isShown = chatId === state.selected;
+      announce(isShown ? t("chat.they", { text: message.content }) : t("alert.message", { name: nameIn(chatId) }));
+      if (!isShown || document.hidden) alertAgent(t("alert.message", { name: nameIn(chatId) }));
+      return;
+    }
+    case "closed_chat":
+      return goes(event.chatId, "closed");
+    case "chat_requeued":
+      return goes(event.chatId, "requeued");
+    case "chat_transferred":
+      return goes(event.chatId, "transferred");
+    case "error":
+      return notice(t("error.service", { text: event.message }));
+  }
+}
+
+/** Who sees nobody wait need not look; when somebody does, they are called. */
+function sayQueue(before: number): void {
+  const { waiting = 0 } = state.live?.agencyQueue ?? {};
+  if (before > 0 || waiting === 0) return;
+  announce(t("queue.waiting", { n: waiting }), true);
+  alertAgent(t("queue.waiting", { n: waiting }));
+}
+
+/** A chat has ended for this person. One with text that was not delivered stays until it was seen. */
+function goes(chatId: string, how: Gone): void {
+  const wasClosing = closeTimers.has(chatId);
+  stopTimer(chatId);
+  update({ closing: changed(state.closing, chatId), gone: changed(state.gone, chatId, how) });
+  const chat = state.live?.chats.find(({ id }) => id === chatId);
+  const asked = askedFor.delete(chatId) || wasClosing;
+  const texts: Record<Gone, TextKey> = {
+    closed: "gone.closed",
+    requeued: "gone.requeued",
+    transferred: "gone.transferred",
+  };
+  const isUnsent = chat?.messages.some((message) => message.state === "failed");
+  const leaves = asked && !isUnsent;
+  const text = chat ? t(texts[how], { name: nameOf(chat) }) : "";
+  // A chat that stays on the screen says it itself.
+  if (chatId === state.selected && !leaves) announce(text, true);
+  else if (chat) notice(text);
+  if (leaves) dismiss(chatId);
+}
+
+/** Chats that this person has closed or handed over: nothing has to be explained. */
+const askedFor = new Set<string>();
+
+/** Takes a chat that has ended from the screen. */
+export function dismiss(chatId: string): void {
+  const chats = myChats();
+  const at = chats.findIndex(({ id }) => id === chatId);
+  const next = chats[at + 1] ?? chats[at - 1];
+  try {
+    sessionStorage.removeItem(`draft/${chatId}`);
+  } catch {
+    // There is no draft.
+  }
+  session?.forget(chatId);
+  update({ gone: changed(state.gone, chatId), ...(session && { live: session.snapshot }) });
+  if (state.selected === chatId) open(next?.id, false);
+}
+
+function nameIn(chatId: string): string {
+  const chat = state.live?.chats.find(({ id }) => id === chatId);
+  return chat ? nameOf(chat) : "";
+}
+
+/** What is on the screen of a person who looks at it has been read. */
+export function readSelected(): void {
+  const chat = selectedChat();
+  if (chat && chat.unread > 0 && !document.hidden && !state.dialog) session?.markRead(chat.id);
+}
+
+/** Shows a chat, and lets the person write. */
+export function open(chatId: string | undefined, focus = true): void {
+  update({ selected: chatId, canned: undefined });
+  history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
+  readSelected();
+  if (focus) focusComposer();
+}
+
+/** After the next rendering: the composer may not be there yet. */
+export function focusComposer(): void {
+  requestAnimationFrame(() => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus());
+}
+
+export function notice(text: string): void {
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => update({ notice: undefined }), NOTICE_MS);
+  announce(text);
+  update({ notice: text });
+}
+
+/** What the service says when it refuses, in words. */
+export function problemOf(error: unknown): TextKey {
+  const code = error instanceof SessionError ? error.code : "";
+  if (code === "disconnected" || code === "timeout") return "error.disconnected";
+  if (code === "too_many_chats") return "error.too-many";
+  if (code === "unknown_colleague") return "error.colleague";
+  if (code === "no_access") return "error.access";
+  return "error.unavailable";
+}
+
+export async function takeNext(): Promise<void> {
+  if (!session || !isLive() || state.taking) return;
+  update({ taking: true });
+  isNextShown = true;
+  try {
+    if ((await session.startChat()) === "none") {
+      isNextShown = false;
+      notice(t("queue.nobody"));
+    }
+  } catch (error) {
+    isNextShown = false;
+    notice(t(problemOf(error)));
+  }
+  update({ taking: false });
+}
+
+/** The next request comes by itself, or does so no more. */
+export async function toggleWaiting(): Promise<void> {
+  if (!session || !isLive()) return;
+  try {
+    if (state.live?.waitingForChat) {
+      isNextShown = false;
+      await session.stopWaiting();
+    } else {
+      isNextShown = true;
+      await session.startChat(true);
+    }
+  } catch (error) {
+    isNextShown = false;
+    notice(t(problemOf(error)));
+  }
+}
+
+/** Closes a chat in five seconds, unless the person changes their mind or the other side writes. */
+export function closeSoon(chatId: string): void {
+  if (!isLive() || closeTimers.has(chatId) || state.gone.has(chatId)) return;
+  closeTimers.set(
+    chatId,
+    setTimeout(() => void close(chatId), UNDO_MS),
+  );
+  update({ closing: changed(state.closing, chatId, Date.now() + UNDO_MS) });
+  announce(t("close.soon"));
+}
+
+export function undoClose(chatId: string): void {
+  stopTimer(chatId);
+  update({ closing: changed(state.closing, chatId) });
+}
+
+function stopTimer(chatId: string): void {
+  clearTimeout(closeTimers.get(chatId));
+  closeTimers.delete(chatId);
+}
+
+async function close(chatId: string): Promise<void> {
+  stopTimer(chatId);
+  askedFor.add(chatId);
+  try {
+    await session?.closeChat(chatId);
+  } catch (error) {
+    askedFor.delete(chatId);
+    notice(t(problemOf(error)));
+  }
+  update({ closing: changed(state.closing, chatId) });
+}
+
+/** Asks who could take the chat over. */
+export async function openHandOver(): Promise<void> {
+  const chat = selectedChat();
+  if (!chat || state.gone.has(chat.id)) return;
+  update({ dialog: "hand-over", colleagues: {} });
+  try {
+    const { items } = await api.users.list({ limit: PAGE });
+    update({ colleagues: { users: items.filter(({ id, role }) => id !== state.user?.id && role >= 2) } });
+    requestAnimationFrame(() => document.querySelector<HTMLButtonElement>(".colleagues button")?.focus());
+  } catch (error) {
+    console.info("The agency's people could not be read.", error);
+    update({ colleagues: { problem: "error.unavailable" } });
+  }
+}
+
+export async function handOver(chatId: string, organizerId: number): Promise<void> {
+  const { users = [] } = state.colleagues;
+  update({ colleagues: { users, busy: true } });
+  askedFor.add(chatId);
+  try {
+    await session?.transferChat(chatId, organizerId);
+    update({ dialog: undefined, colleagues: {} });
+  } catch (error) {
+    askedFor.delete(chatId);
+    update({ colleagues: { users, problem: problemOf(error) } });
+  }
+}
+
+async function loadEvents(): Promise<void> {
+  try {
+    const { items } = await api.events.list();
+    update({ events: new Map(items.map(({ id, name }) => [id, name])) });
+  } catch (error) {
+    console.info("The events could not be read.", error);
+  }
+}
+
+/** The chat in which somebody has waited longest for an answer. */
+export function openMostUrgent(): void {
+  const mine = myChats().filter((chat) => chat.state === "active" && turnOf(chat).mine);
+  const [first] = mine.sort((a, b) => turnOf(a).since - turnOf(b).since);
+  if (first) open(first.id);
+  else notice(t("chats.nobody"));
+}
+
+export function watchNetwork(): void {
+  const wake = () => {
+    update({ online: navigator.onLine });
+    if (document.hidden) return;
+    session?.wake();
+    readSelected();
+  };
+  update({ online: navigator.onLine });
+  addEventListener("online", wake);
+  addEventListener("offline", () => update({ online: false }));
+  document.addEventListener("visibilitychange", wake);
+}

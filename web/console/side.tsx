@@ -1,0 +1,123 @@
+/** The side of the screen: who waits, and whom one talks to. */
+import type { ChatView } from "@mayday/client";
+import { Icon } from "../ui/icon.js";
+import { PersonText } from "../ui/text.js";
+import { heardAt, open, takeNext, toggleWaiting } from "./live.js";
+import { KINDS, nameOf, turnOf } from "./person.js";
+import { isLive, myChats, state } from "./state.js";
+import { duration, t } from "./texts.js";
+
+export function Side() {
+  return (
+    <section class="side" aria-label={t("side.label")}>
+      <Queue />
+      <Chats />
+    </section>
+  );
+}
+
+function Queue() {
+  const { agencyQueue, waitingForChat } = state.live ?? {};
+  const { waiting = 0, oldestWaitSeconds = 0 } = agencyQueue ?? {};
+  const live = isLive();
+  // What is not live does not run.
+  const passed = live ? Date.now() - state.queueAt : 0;
+  return (
+    <section class={`queue ${live ? "" : "stale"}`} aria-labelledby="queue-title">
+      <h2 id="queue-title">{t("queue.title")}</h2>
+      <dl class="figures">
+        <div class={waiting > 0 ? "needed" : ""}>
+          <dt>{t("queue.count")}</dt>
+          <dd>{agencyQueue ? waiting : "–"}</dd>
+        </div>
+        <div>
+          <dt>{t("queue.oldest")}</dt>
+          <dd>{waiting > 0 ? duration(oldestWaitSeconds * 1000 + passed) : "–"}</dd>
+        </div>
+      </dl>
+      <button
+        type="button"
+        class={waiting > 0 ? "call" : ""}
+        disabled={!live || state.taking}
+        aria-keyshortcuts="N"
+        onClick={takeNext}
+      >
+        {t("queue.take")}
+        <kbd>N</kbd>
+      </button>
+      <button
+        type="button"
+        disabled={!live}
+        aria-pressed={Boolean(waitingForChat)}
+        aria-keyshortcuts="W"
+        onClick={toggleWaiting}
+      >
+        {t("queue.wait")}
+        <kbd>W</kbd>
+      </button>
+      {waitingForChat && <p class="faint">{t("queue.waits")}</p>}
+    </section>
+  );
+}
+
+function Chats() {
+  const chats = myChats();
+  return (
+    <nav class="chats" aria-labelledby="chats-title">
+      <h2 id="chats-title">{t("chats.title")}</h2>
+      {chats.length === 0 ? (
+        <p class="faint">{state.live?.synced ? t("chats.none") : t("chats.loading")}</p>
+      ) : (
+        <ol>
+          {chats.map((chat, index) => (
+            <ChatItem key={chat.id} chat={chat} number={index + 1} />
+          ))}
+        </ol>
+      )}
+    </nav>
+  );
+}
+
+function ChatItem({ chat, number }: { chat: ChatView; number: number }) {
+  const { kind } = chat.chat;
+  const last = chat.messages.filter(({ system }) => !system).at(-1);
+  const turn = turnOf(chat);
+  const isGone = state.gone.has(chat.id);
+  const now = isLive() ? Date.now() : heardAt;
+  return (
+    <li>
+      <button
+        type="button"
+        class={`chat-item ${turn.mine && !isGone ? "needs" : ""}`}
+        aria-current={chat.id === state.selected}
+        onClick={() => open(chat.id)}
+      >
+        <span class="item-head">
+          {number <= 9 && <kbd>{number}</kbd>}
+          {kind && (
+            <>
+              <Icon name={kind} />
+              <span class="unseen">{t(KINDS[kind])}: </span>
+            </>
+          )}
+          <span class="item-name">
+            <bdi dir="auto">{nameOf(chat)}</bdi>
+          </span>
+          {chat.unread > 0 && (
+            <span class="badge">
+              {chat.unread}
+              <span class="unseen"> {t("chats.unread")}</span>
+            </span>
+          )}
+        </span>
+        <span class="item-text">
+          {chat.typing ? <em>{t("chat.typing-person")}</em> : last && <PersonText>{last.content}</PersonText>}
+        </span>
+        <span class="item-turn">
+          <span>{t(isGone ? "turn.over" : turn.mine ? "turn.mine" : "turn.theirs")}</span>
+          {!isGone && <time class="tabular">{duration(now - turn.since)}</time>}
+        </span>
+      </button>
+    </li>
+  );
+}

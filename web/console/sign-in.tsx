@@ -1,0 +1,103 @@
+/** Sign-in, and what administrators see instead of the live side. */
+import { Icon } from "../ui/icon.js";
+import { signIn, signOut } from "./account.js";
+import { type Problem, state } from "./state.js";
+import { t } from "./texts.js";
+
+export function SignInScreen() {
+  const { busy, problems } = state.signIn;
+  const submit = async (submit: SubmitEvent) => {
+    submit.preventDefault();
+    const form = submit.currentTarget as HTMLFormElement;
+    const fields = new FormData(form);
+    const isIn = await signIn(String(fields.get("email")).trim(), String(fields.get("password")));
+    if (!isIn) form.querySelector<HTMLInputElement>("[aria-invalid=true]")?.focus();
+  };
+  return (
+    <main class="door stack">
+      <div>
+        <p class="brand">Mayday</p>
+        <h1>{t("sign-in.title")}</h1>
+      </div>
+      {state.mustSignIn && (
+        <p class="notice">
+          <Icon name="warning" />
+          {t("sign-in.ended")}
+        </p>
+      )}
+      <form class="stack" onSubmit={submit}>
+        <div>
+          <label for="email">{t("account.email")}</label>
+          <input
+            id="email"
+            name="email"
+            type="email"
+            autocomplete="username"
+            dir="ltr"
+            maxLength={320}
+            required
+            defaultValue={state.user?.email ?? ""}
+            {...invalid("email")}
+          />
+          <Problems of="email" />
+        </div>
+        <div>
+          <label for="password">{t("account.password")}</label>
+          <input
+            id="password"
+            name="password"
+            type="password"
+            autocomplete="current-password"
+            dir="ltr"
+            required
+            {...invalid("password")}
+          />
+          <Problems of="password" />
+        </div>
+        <div>
+          <button type="submit" class="strong" disabled={busy}>
+            {t("account.sign-in")}
+          </button>
+          <div role="alert">{problems.some(({ field }) => field === "form") && <Problems of="form" />}</div>
+        </div>
+      </form>
+      <p>
+        <a href="/">{t("sign-in.home")}</a>
+      </p>
+    </main>
+  );
+}
+
+function invalid(field: Problem["field"]) {
+  const isWrong = state.signIn.problems.some((problem) => problem.field === field);
+  return isWrong ? { "aria-invalid": true, "aria-describedby": `${field}-problem` } : {};
+}
+
+function Problems({ of }: { of: Problem["field"] }) {
+  const problems = state.signIn.problems.filter(({ field }) => field === of);
+  if (!problems.length) return null;
+  return (
+    <p id={`${of}-problem`} class="problem">
+      <Icon name="warning" />
+      <span>{problems.map(({ key, text }) => (key ? t(key) : text)).join(" ")}</span>
+    </p>
+  );
+}
+
+export function AdminScreen() {
+  return (
+    <main class="door stack">
+      <div>
+        <p class="brand">Mayday</p>
+        <h1>{t("admin.title")}</h1>
+      </div>
+      <p>{t("admin.text")}</p>
+      <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
+      <div>
+        <button type="button" onClick={signOut}>
+          {t("account.sign-out")}
+        </button>
+      </div>
+    </main>
+  );
+}

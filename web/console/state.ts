@@ -1,0 +1,97 @@
+/** All that the console shows, in one place. Every change renders the page anew. */
+import type { ChatView, SessionSnapshot, User } from "@mayday/client";
+import type { TextKey } from "./texts.js";
+
+/** A problem with a form, and the field that it is about. `text` is what the service says in its own words. */
+export interface Problem {
+  field: "email" | "password" | "form";
+  key?: TextKey;
+  text?: string;
+}
+
+/** Why a chat is not this person's any more. */
+export type Gone = "closed" | "requeued" | "transferred";
+
+export interface State {
+  screen: "sign-in" | "admin" | "live";
+  user: User | undefined;
+  /** Who was signed in has to sign in again, and comes back to what was on the screen. */
+  mustSignIn: boolean;
+  signIn: { busy: boolean; problems: Problem[] };
+  live: SessionSnapshot | undefined;
+  online: boolean;
+  /** When the service has said last how many wait. */
+  queueAt: number;
+  /** The names of the agency's events. */
+  events: ReadonlyMap<number, string>;
+  /** The chat on the screen. */
+  selected: string | undefined;
+  /** "Take next" was sent and is not answered. */
+  taking: boolean;
+  /** Chats that are about to be closed, and when. */
+  closing: ReadonlyMap<string, number>;
+  gone: ReadonlyMap<string, Gone>;
+  dialog: "keys" | "settings" | "hand-over" | undefined;
+  colleagues: { users?: User[]; problem?: TextKey; busy?: boolean };
+  /** The canned answers that fit what is typed, and the one that Enter takes. */
+  canned: { found: TextKey[]; at: number } | undefined;
+  /** The last thing that has happened without being asked for, or has failed. */
+  notice: string | undefined;
+}
+
+export const state: State = {
+  screen: "sign-in",
+  user: undefined,
+  mustSignIn: false,
+  signIn: { busy: false, problems: [] },
+  live: undefined,
+  online: true,
+  queueAt: 0,
+  events: new Map(),
+  selected: undefined,
+  taking: false,
+  closing: new Map(),
+  gone: new Map(),
+  dialog: undefined,
+  colleagues: {},
+  canned: undefined,
+  notice: undefined,
+};
+
+let render = () => {};
+let scheduled = false;
+
+export function begin(renderPage: () => void): void {
+  render = renderPage;
+}
+
+export function update(change: Partial<State> = {}): void {
+  Object.assign(state, change);
+  if (scheduled) return;
+  scheduled = true;
+  queueMicrotask(() => {
+    scheduled = false;
+    render();
+  });
+}
+
+/** In an order that does not change: a chat keeps its place and its number while it is open. */
+export function myChats(): ChatView[] {
+  return [...(state.live?.chats ?? [])].reverse();
+}
+
+export function selectedChat(): ChatView | undefined {
+  return state.live?.chats.find(({ id }) => id === state.selected);
+}
+
+export function isLive(): boolean {
+  return state.online && state.live?.connection.name === "live" && state.live.synced;
+}
+
+/** A copy of a map with one entry set, or taken out. */
+export function changed<Value>(map: ReadonlyMap<string, Value>, key: string, value?: Value): Map<string, Value> {
+  const copy = new Map(map);
+  if (value === undefined) copy.delete(key);
+  else copy.set(key, value);
+  return copy;
+}

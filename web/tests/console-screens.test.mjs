@@ -1,0 +1,160 @@
+// Every screen of the console, in the sizes that it is made for and in both directions of writing: nothing is cut off or
+// sticks out, and axe finds nothing. MAYDAY_GALLERY is as in screens.test.mjs.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { launchBrowser, watchErrors } from "./browser.mjs";
+import { findings, HOSTILE, sticksOut } from "./checks.mjs";
+import { ORIGIN } from "./fake.mjs";
+import { FakeTeam } from "./fake-team.mjs";
+
+const gallery = process.env.MAYDAY_GALLERY;
+const PLACE = { latStart: 50.06143, lngStart: 19.93658, accuracyStart: 12, positionAtStart: new Date().toISOString() };
+
+function fill(team) {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: I cannot find my son", ["Where did you see him last?"]], {
+    kind: "lost",
+  });
+  team.chat(
+    "c2",
+    { guest: false, email: "jan.kowalski@example.org" },
+    [
+      "Problem description: My friend has fainted near the stage, left side. She does not answer.",
+      "Mayday: Sam Support is with you now.",
+      ["I am here with you. Is she breathing?"],
+      "Yes. She is pale and cold",
+      ["Stay where you are. Two of us are on the way."],
+      "please hurry",
+    ],
+    { kind: "medical", ...PLACE },
+  );
+  team.chat("c3", { name: "Omar" }, ["Problem description: Somebody follows me", "He is still there"], {
+    kind: "threat",
+  });
+}
+
+async function signIn(page, password = "right") {
+  await page.goto(`${ORIGIN}/console`);
+  await page.locator("#email").fill("sam@demo.example");
+  await page.locator("#password").fill(password);
+  await page.locator("button.strong").click();
+}
+
+/** How to come to each screen. */
+const SCREENS = {
+  "sign-in": async (page) => {
+    await signIn(page, "wrong");
+    await page.locator("#password-problem").waitFor();
+  },
+  admin: async (page, team) => {
+    team.user.role = 1;
+    await signIn(page);
+    await page.locator(".door .faint").waitFor();
+  },
+  empty: async (page, team) => {
+    team.queue = { waiting: 0, oldestWaitSeconds: 0 };
+    await signIn(page);
+    await page.locator(".trust:not(.stale)").waitFor();
+    await page.keyboard.press("w");
+    await page.locator("[aria-pressed=true]").waitFor();
+  },
+  chat: async (page, team) => {
+    fill(team);
+    await signIn(page);
+    await page.locator(".chat-item").nth(2).waitFor();
+    await page.keyboard.press("2");
+    await page.locator(".message").nth(5).waitFor();
+    team.tell("typing", { chatId: "c2", authorId: 31, fromOrganizer: 0 });
+    await page.locator(".chat-item em").waitFor();
+  },
+  canned: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.keyboard.type("/");
+    await page.locator("#canned-3").waitFor();
+  },
+  closing: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+c");
+    await page.locator(".closing").waitFor();
+  },
+  "hand-over": async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+h");
+    await page.locator(".colleagues button").first().waitFor();
+  },
+  keys: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.locator(".bar button").first().click();
+    await page.locator("dialog").waitFor();
+  },
+  settings: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.locator(".bar button").last().click();
+    await page.locator("dialog select").waitFor();
+  },
+  gone: async (page, team) => {
+    await SCREENS.chat(page, team);
+    team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
+    team.tell("chat_transferred", { chatId: "c1", fromOrganizerId: 12, organizerId: 13 });
+    await page.locator(".toast").waitFor();
+    await page.locator(".foot button").waitFor();
+  },
+  stale: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await team.leave();
+    await page.locator(".trust.stale").waitFor();
+    await page.locator(".composer textarea").fill("Are you still there?");
+    await page.keyboard.press("Enter");
+    await page.locator(".message").nth(6).waitFor();
+  },
+  hostile: async (page, team) => {
+    team.events = [{ ...team.events[0], name: HOSTILE }];
+    team.users[1].firstName = HOSTILE.slice(0, 400);
+    team.chat("c9", { name: HOSTILE, phoneNumber: HOSTILE.slice(0, 30) }, [HOSTILE, [HOSTILE], HOSTILE], PLACE);
+    await signIn(page);
+    await page.locator(".chat-item").click();
+    await page.locator(".message").nth(2).waitFor();
+    await page.locator(".facts .person-text").waitFor();
+  },
+};
+
+const LOOKS = [
+  { name: "768-de", width: 768, height: 1024, locale: "de-DE" },
+  { name: "1024-de", width: 1024, height: 768, locale: "de-DE", colorScheme: "dark" },
+  { name: "1024-ar", width: 1024, height: 768, locale: "ar-EG" },
+  { name: "1600-ar", width: 1600, height: 1000, locale: "ar-EG", colorScheme: "dark" },
+  { name: "1600-en", width: 1600, height: 1000, locale: "en-GB" },
+];
+
+let browser;
+before(async () => {
+  browser = await launchBrowser();
+  if (gallery) await mkdir(gallery, { recursive: true });
+});
+after(() => browser?.close());
+
+for (const look of LOOKS) {
+  for (const [screen, open] of Object.entries(SCREENS)) {
+    test(`console ${screen} at ${look.name}`, async () => {
+      const { width, height, locale, colorScheme = "light" } = look;
+      const context = await browser.newContext({
+        viewport: { width, height },
+        locale,
+        colorScheme,
+        reducedMotion: "reduce",
+      });
+      context.setDefaultTimeout(15_000);
+      const page = await context.newPage();
+      const errors = watchErrors(page);
+      const team = new FakeTeam();
+      await team.attach(context);
+      await open(page, team);
+      if (gallery) await page.screenshot({ path: path.join(gallery, `${look.name}-${screen}.png`) });
+      assert.deepEqual(errors, []);
+      assert.deepEqual(await page.evaluate(sticksOut), []);
+      assert.deepEqual(await findings(page), []);
+      await context.close();
+    });
+  }
+}

@@ -1,0 +1,224 @@
+// The support team's work, in a real browser and with real services: one browser context per person. With MAYDAY_DIST
+// the pages come from dist/, and not from the component that was built last.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
+import { serveFile } from "./fake.mjs";
+import { System } from "./system.mjs";
+
+const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
+const PATIENCE_MS = 30_000;
+const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce" };
+
+let system;
+let browser;
+before(async () => {
+  [system, browser] = await Promise.all([System.up(), launchBrowser()]);
+});
+after(async () => {
+  await Promise.all([browser?.close(), system?.down()]);
+});
+
+const address = (name) => new URL(name, system.ready.organizer).href;
+
+async function open(options, name) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  if (process.env.MAYDAY_DIST) {
+    // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
+    await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);
+    await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
+      serveFile(route, new URL(route.request().url()).pathname),
+    );
+  }
+  const page = await context.newPage();
+  const errors = watchErrors(page);
+  await page.goto(address(name));
+  return { context, page, errors };
+}
+
+const openDesk = () => open(DESK, "/console");
+
+async function signIn(page, { email, password }) {
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+async function agent(account) {
+  const desk = await openDesk();
+  await signIn(desk.page, account);
+  await isLive(desk.page);
+  return desk;
+}
+
+const isLive = (page) => page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+
+/** Somebody who has pressed help. */
+async function person() {
+  const phone = await open(PHONE, `/help/${system.event}`);
+  await phone.page.locator("h1 bdi").waitFor();
+  await phone.page.getByLabel("Injury or illness").check();
+  await phone.page.locator("button.press").click();
+  await phone.page.getByText("You are next").first().waitFor();
+  return phone;
+}
+
+const messageOf = (page, text) => page.locator(".message", { hasText: text });
+const answer = (page) => page.getByLabel("Your answer");
+const waits = (page, count) => page.locator(".figures dd").first().getByText(String(count), { exact: true }).waitFor();
+
+async function takeNext(page) {
+  await waits(page, 1);
+  await page.keyboard.press("n");
+  await answer(page).waitFor();
+  await page.waitForFunction(() => document.activeElement?.matches("textarea"));
+}
+
+async function write(page, text) {
+  await answer(page).fill(text);
+  await answer(page).press("Enter");
+}
+
+/** The pictures of README.md. */
+async function picture(page, name) {
+  await mkdir(images, { recursive: true });
+  await page.screenshot({ path: path.join(images, `${name}.png`) });
+}
+
+test("a person presses, is answered by the keyboard alone, and the chat is closed", async () => {
+  const desk = await openDesk();
+  const { page } = desk;
+  await signIn(page, { ...system.ready.demo.support, password: "not the password" });
+  const password = page.getByLabel("Password");
+  await page.getByText("The e-mail address or the password is wrong.").waitFor();
+  assert.equal(await password.getAttribute("aria-invalid"), "true");
+  await password.fill(system.ready.demo.support.password);
+  await password.press("Enter");
+  await isLive(page);
+  await waits(page, 0);
+
+  const phone = await person();
+  await takeNext(page);
+  await phone.page.locator(".there").waitFor();
+  await page.locator(".facts").getByText("Injury or illness").waitFor();
+  await page.locator(".facts a[href^='geo:50.06']").waitFor();
+  await page.locator(".facts").getByText("±12 m").waitFor();
+  await page.keyboard.type("/hurt");
+  await page.getByRole("option", { name: "Are you hurt?" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  await messageOf(phone.page, "Are you hurt?").waitFor();
+  await messageOf(page, "Are you hurt?").getByText("Read").waitFor();
+  await phone.page.getByRole("button", { name: "I am hurt" }).click();
+  await messageOf(page, "I am hurt").waitFor();
+  await messageOf(phone.page, "I am hurt").last().getByText("Read").waitFor();
+  await page.getByText("Your turn").waitFor();
+  await write(page, "Two of us are on the way.");
+  await messageOf(phone.page, "on the way").waitFor();
+  await picture(page, "console-live");
+
+  // What is not sent survives a reload, and so does the place where one was.
+  await answer(page).fill("Stay where");
+  await page.reload();
+  await isLive(page);
+  await messageOf(page, "on the way").waitFor();
+  assert.equal(await answer(page).inputValue(), "Stay where");
+
+  await answer(page).fill("");
+  await page.keyboard.press("Alt+c");
+  await page
+    .getByText(/closes in/)
+    .first()
+    .waitFor();
+  await page.keyboard.press("z");
+  await answer(page).waitFor();
+  await page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  await page.getByText("No open chats").waitFor();
+  assert.deepEqual(desk.errors, []);
+  assert.deepEqual(phone.errors, []);
+  await Promise.all([desk.context.close(), phone.context.close()]);
+});
+
+test("a chat is handed over to a colleague, who is there", async () => {
+  const [sam, olga] = await Promise.all([agent(system.ready.demo.support), agent(system.ready.demo.owner)]);
+  // Who waits for the next gets it without another press of a key.
+  await sam.page.keyboard.press("w");
+  await sam.page.getByText("opens here by itself").waitFor();
+  const phone = await open(PHONE, `/help/${system.event}`);
+  await phone.page.locator("h1 bdi").waitFor();
+  await phone.page.locator("button.press").click();
+  await answer(sam.page).waitFor();
+  await write(sam.page, "Sam is here.");
+  await messageOf(phone.page, "Sam is here.").waitFor();
+  await sam.page.keyboard.press("Escape");
+  await sam.page.keyboard.press("h");
+  await sam.page.getByRole("dialog").getByRole("button", { name: /Olga/ }).click();
+  await answer(olga.page).waitFor();
+  await sam.page.getByText("No open chats").waitFor();
+  await messageOf(olga.page, "Sam is here.").waitFor();
+  await write(olga.page, "Olga is here.");
+  await messageOf(phone.page, "Olga is here.").waitFor();
+  await olga.page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  assert.deepEqual([...sam.errors, ...olga.errors], []);
+  await Promise.all([sam, olga, phone].map(({ context }) => context.close()));
+});
+
+test("the strip tells the truth while a sidecar is away, and what was written meanwhile arrives", async () => {
+  const desk = await agent(system.ready.demo.support);
+  const phone = await person();
+  await takeNext(desk.page);
+  await phone.page.locator(".there").waitFor();
+  await desk.page.clock.install();
+  await desk.context.setOffline(true);
+  system.kill("sidecar-1");
+  await desk.page.getByText(words("No network: as of")).waitFor();
+  assert(await desk.page.getByRole("button", { name: "Take next" }).isDisabled());
+  await write(desk.page, "Written without network");
+  await messageOf(desk.page, "Written without network").getByText("Not sent yet").waitFor();
+  await desk.context.setOffline(false);
+  await isLive(desk.page);
+  await messageOf(phone.page, "Written without network").waitFor();
+  await desk.page.keyboard.press("Alt+c");
+  await desk.page.clock.fastForward(6000);
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  await Promise.all([desk, phone].map(({ context }) => context.close()));
+});
+
+test("a token that has ended leads to the sign-in and back to the chat; administrators have no live side", async () => {
+  const account = system.ready.demo.support;
+  const desk = await agent(account);
+  const phone = await person();
+  await takeNext(desk.page);
+  await answer(desk.page).fill("Half a sentence");
+  const kept = await desk.page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const request = indexedDB.open("mayday-console");
+        request.onsuccess = () => {
+          const read = request.result.transaction("values").objectStore("values").get("account");
+          read.onsuccess = () => resolve(read.result);
+        };
+      }),
+  );
+  await system.organizerApi(kept.token).signOut();
+  await desk.page.getByText("Your sign-in has ended").waitFor();
+  assert.equal(await desk.page.getByLabel("E-mail address").inputValue(), account.email);
+  await desk.page.getByLabel("Password").fill(account.password);
+  await desk.page.getByRole("button", { name: "Sign in" }).click();
+  await isLive(desk.page);
+  await answer(desk.page).waitFor();
+  assert.equal(await answer(desk.page).inputValue(), "Half a sentence");
+  await desk.page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  await desk.page.getByRole("button", { name: "Settings" }).click();
+  await desk.page.getByRole("button", { name: "Sign out" }).click();
+  await signIn(desk.page, system.ready.superadmin);
+  await desk.page.getByText("You are an administrator").waitFor();
+  await Promise.all([desk, phone].map(({ context }) => context.close()));
+});

@@ -1,0 +1,105 @@
+// The services as a support team sees them, played inside the browser's network layer: for the console's screens.
+import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
+
+const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
+const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
+
+export class FakeTeam {
+  user = { ...USER, role: 4 };
+  users = [
+    this.user,
+    { ...USER, id: 13, firstName: "Olga", lastName: "Owner", role: 2 },
+    { ...USER, id: 14, firstName: "Mariam", lastName: "Manager", role: 3 },
+  ];
+  events = [EVENT];
+  queue = { waiting: 3, oldestWaitSeconds: 42 };
+  chats = [];
+  messages = new Map();
+  sockets = new Set();
+
+  async attach(context) {
+    await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
+    await context.routeWebSocket(/mayday\.test\/connect/, (socket) => this.serve(socket));
+  }
+
+  answer(route) {
+    const request = route.request();
+    const { pathname } = new URL(request.url());
+    if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
+    if (!pathname.startsWith("/organizer/")) return serveFile(route, pathname);
+    const call = `${request.method()} ${pathname.slice("/organizer".length)}`;
+    if (call === "POST /auth/sign-in") {
+      const { password } = request.postDataJSON();
+      if (password === "wrong") {
+        return route.fulfill({ status: 400, json: { statusCode: 400, message: "invalid email or password" } });
+      }
+      return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
+    }
+    const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };
+    if (answers[call]) return route.fulfill({ json: answers[call] });
+    return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
+  }
+
+  serve(socket) {
+    this.sockets.add(socket);
+    socket.onClose(() => this.sockets.delete(socket));
+    const send = (type, payload) => socket.send(`${JSON.stringify({ type, payload })}\n`);
+    socket.onMessage((text) => {
+      const { type, payload, Authorization } = JSON.parse(text);
+      if (Authorization) {
+        const { id, agencyId, role } = this.user;
+        send("ready", { connectionId: "c", protocol: 2, principal: { realm: "organizer", id, agencyId, role } });
+        send("queue_status", this.queue);
+      } else if (type === "get_chats") {
+        send("chats", { chats: this.chats });
+      } else if (type === "get_chat_history") {
+        const messages = this.messages.get(payload.chatId) ?? [];
+        const after = messages.filter(({ seq }) => seq > (payload.afterSeq ?? 0));
+        send("chat_history", { chatId: payload.chatId, messages: after, lastSeq: messages.length });
+      } else if (type === "start_chat" && payload.wait) {
+        send("info", { code: "waiting", message: "waiting" });
+      }
+    });
+  }
+
+  /** An open chat. `said` has what was written, oldest first: a text of the person's, or `[text]` of the team's. */
+  chat(id, person, said, more = {}) {
+    const messages = said.map((text, index) => ({
+      id: `${id}m${index}`,
+      chatId: id,
+      seq: index + 1,
+      content: String(text),
+      fromOrganizer: Array.isArray(text) ? 1 : 0,
+      authorId: Array.isArray(text) ? this.user.id : 31,
+      timeSent: ago((said.length - index) * 37),
+      ...(String(text).startsWith("Mayday: ") && { system: true }),
+    }));
+    this.messages.set(id, messages);
+    this.chats.unshift({
+      id,
+      agencyId: 4,
+      eventId: 1,
+      organizerId: this.user.id,
+      participantId: 31,
+      participant: { id: 31, email: "guest-1@guest.invalid", phoneNumber: "+48 600 100 200", guest: true, ...person },
+      ended: 0,
+      timeStart: ago(600 - this.chats.length),
+      timeEnd: "0001-01-01T00:00:00Z",
+      state: "active",
+      lastSeq: messages.length,
+      readSeq: messages.length,
+      ownReadSeq: Math.max(0, messages.length - 1),
+      ...more,
+    });
+  }
+
+  tell(type, payload) {
+    for (const socket of this.sockets) socket.send(`${JSON.stringify({ type, payload })}\n`);
+  }
+
+  /** The service goes away. */
+  async leave() {
+    for (const socket of this.sockets) await socket.close({ code: 1012 });
+    this.serve = (socket) => socket.close({ code: 1013 });
+  }
+}
