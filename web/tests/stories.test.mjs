@@ -138,13 +138,20 @@ test("20 % loss and a minute without network end with one request in the queue",
   // well, together with the network.
   let calls = 0;
   let presses = 0;
+  let isOffline = false;
+  const setOffline = async (offline) => {
+    // Calls that a test routes pass over the browser's own switch.
+    isOffline = offline;
+    await context.setOffline(offline);
+  };
   await context.route("**/participant/**", async (route) => {
+    if (isOffline) return route.abort("internetdisconnected");
     const call = ++calls % 10;
     if (call === 3) return route.abort("connectionreset");
     const isPress = new URL(route.request().url()).pathname === "/participant/chat-requests";
     const response = await route.fetch();
     if (isPress && ++presses === 1) {
-      await context.setOffline(true);
+      await setOffline(true);
       return route.abort("connectionreset");
     }
     return call === 8 ? route.abort("connectionreset") : route.fulfill({ response });
@@ -154,7 +161,7 @@ test("20 % loss and a minute without network end with one request in the queue",
   await page.getByText("It is sent by itself as soon as there is one").waitFor();
   await queueHas(1);
   await page.clock.runFor(60_000);
-  await context.setOffline(false);
+  await setOffline(false);
   await page.getByText("You are next").first().waitFor();
   assert(presses >= 2, "the press was sent again");
   assert.equal(waiting(), 1);

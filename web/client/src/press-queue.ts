@@ -196,6 +196,8 @@ export class PressQueue {
     } else if (!press.receivedAt) {
       await this.#account.ensure();
       await this.#change(press, { step: "sent", attempted: true });
+      // A retry that was asked for until now is this one.
+      this.#again.delete(eventId);
       const { clientId, pressedAt } = press;
       const said = details(this.#presses.get(eventId) ?? press);
       await this.#answered(eventId, await api.press({ eventId, clientId, pressedAt, ...said }, { attempts: 1 }));
