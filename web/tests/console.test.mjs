@@ -85,6 +85,7 @@ async function write(page, text) {
 
 /** The pictures of README.md. */
 async function picture(page, name) {
+  if (!process.env.MAYDAY_PICTURES) return;
   await mkdir(images, { recursive: true });
   await page.screenshot({ path: path.join(images, `${name}.png`) });
 }
