@@ -18,12 +18,7 @@ export async function openAccount(kept: Storage): Promise<void> {
   storage = kept;
   const account = await storage.get<Account>("account");
   token = account?.token;
-  if (account) update({ user: account.user, screen: screenOf(account.user) });
-}
-
-/** The live side is for agencies; administrators have none. */
-export function screenOf({ role }: User): "admin" | "live" {
-  return role <= 1 ? "admin" : "live";
+  if (account) update({ user: account.user, screen: "in" });
 }
 
 export async function signIn(email: string, password: string): Promise<boolean> {
@@ -33,7 +28,7 @@ export async function signIn(email: string, password: string): Promise<boolean> 
     token = account.token;
     await storage.set("account", account);
     const { user } = account;
-    update({ user, screen: screenOf(user), mustSignIn: false, signIn: { busy: false, problems: [] } });
+    update({ user, screen: "in", mustSignIn: false, signIn: { busy: false, problems: [] } });
     return true;
   } catch (error) {
     update({ signIn: { busy: false, problems: problemsOf(error) } });
@@ -65,7 +60,7 @@ export async function refreshUser(): Promise<void> {
     const user = await api.profile();
     if (!token || user.id !== state.user?.id) return;
     await storage.set("account", { user, token });
-    update({ user, screen: screenOf(user) });
+    update({ user, screen: "in" });
   } catch (error) {
     console.info("The profile could not be read.", error);
   }

@@ -10,11 +10,12 @@ import {
   toggleWaiting,
   undoClose,
 } from "./live.js";
+import { isLiveShown } from "./router.js";
 import { myChats, state, update } from "./state.js";
 
 export function watchKeys(): void {
   addEventListener("keydown", (key) => {
-    if (state.screen !== "live" || state.dialog || key.ctrlKey || key.metaKey || key.isComposing) return;
+    if (!isLiveShown() || state.dialog || key.ctrlKey || key.metaKey || key.isComposing) return;
     const isWriting = (key.target as Element).matches?.("input, textarea, select");
     if (isWriting && !key.altKey) return;
     if (act(nameOf(key))) key.preventDefault();

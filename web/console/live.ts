@@ -3,7 +3,9 @@ import { type PublicConfig, Session, SessionError, type SessionEvent, type Stora
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
+import { isAdmin } from "./areas.js";
 import { nameOf, turnOf } from "./person.js";
+import { isLiveShown } from "./router.js";
 import { changed, type Gone, isLive, myChats, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
@@ -34,7 +36,8 @@ class HeardSocket extends WebSocket {
 
 /** Connects who is signed in and works for an agency; ends the connection of who is not any more. */
 export function connectWhenNeeded(storage: Storage): void {
-  const wanted = state.screen === "live" && state.user ? `organizer:${state.user.id}` : undefined;
+  const { user } = state;
+  const wanted = state.screen === "in" && user && !isAdmin(user) ? `organizer:${user.id}` : undefined;
   if (owner === wanted) return;
   disconnect();
   owner = wanted;
@@ -109,7 +112,7 @@ function follow(event: SessionEvent): void {
         undoClose(chatId);
         notice(t("close.stopped", { name: nameIn(chatId) }));
       }
-      const isShown = chatId === state.selected;
+      const isShown = chatId === state.selected && isLiveShown();
       announce(isShown ? t("chat.they", { text: message.content }) : t("alert.message", { name: nameIn(chatId) }));
       if (!isShown || document.hidden) alertAgent(t("alert.message", { name: nameIn(chatId) }));
       return;
@@ -180,13 +183,14 @@ function nameIn(chatId: string): string {
 /** What is on the screen of a person who looks at it has been read. */
 export function readSelected(): void {
   const chat = selectedChat();
-  if (chat && chat.unread > 0 && !document.hidden && !state.dialog) session?.markRead(chat.id);
+  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !state.dialog) session?.markRead(chat.id);
 }
 
 /** Shows a chat, and lets the person write. */
 export function open(chatId: string | undefined, focus = true): void {
   update({ selected: chatId, canned: undefined });
-  history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
+  // Who is elsewhere in the console stays there.
+  if (isLiveShown()) history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
   readSelected();
   if (focus) focusComposer();
 }

@@ -1,6 +1,6 @@
-/** Sign-in, and what administrators see instead of the live side. */
+/** Sign-in. */
 import { Icon } from "../ui/icon.js";
-import { signIn, signOut } from "./account.js";
+import { signIn } from "./account.js";
 import { type Problem, state } from "./state.js";
 import { t } from "./texts.js";
 
@@ -81,23 +81,5 @@ function Problems({ of }: { of: Problem["field"] }) {
       <Icon name="warning" />
       <span>{problems.map(({ key, text }) => (key ? t(key) : text)).join(" ")}</span>
     </p>
-  );
-}
-
-export function AdminScreen() {
-  return (
-    <main class="door stack">
-      <div>
-        <p class="brand">Mayday</p>
-        <h1>{t("admin.title")}</h1>
-      </div>
-      <p>{t("admin.text")}</p>
-      <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
-      <div>
-        <button type="button" onClick={signOut}>
-          {t("account.sign-out")}
-        </button>
-      </div>
-    </main>
   );
 }

@@ -13,7 +13,7 @@ export interface Problem {
 export type Gone = "closed" | "requeued" | "transferred";
 
 export interface State {
-  screen: "sign-in" | "admin" | "live";
+  screen: "sign-in" | "in";
   user: User | undefined;
   /** Who was signed in has to sign in again, and comes back to what was on the screen. */
   mustSignIn: boolean;

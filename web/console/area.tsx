@@ -1,0 +1,49 @@
+/** An area that is loaded when it is opened. */
+import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
+import type { AreaModule } from "./areas.js";
+import { Page, ProblemLine } from "./kit/parts.js";
+import type { Place } from "./router.js";
+import { update } from "./state.js";
+import { t } from "./texts.js";
+
+const modules = new Map<string, AreaModule | "loading" | "failed">();
+
+export function AreaScreen({ area, path, query }: Place) {
+  if (!area?.load) {
+    return (
+      <Page title={t("area.nothing")}>
+        <p>{t("area.nothing-text")}</p>
+      </Page>
+    );
+  }
+  const module = modules.get(area.name);
+  if (module === undefined) void load(area.name, area.load);
+  if (module === "failed") {
+    return (
+      <Page title={t(area.title)}>
+        <ProblemLine text={t("area.failed")} retry={() => forget(area.name)} />
+      </Page>
+    );
+  }
+  if (module === undefined || module === "loading") return <main class="page" aria-busy="true" />;
+  return <module.Screen key={area.name} path={path} query={query} />;
+}
+
+async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {
+  modules.set(name, "loading");
+  try {
+    const module = await importModule();
+    addCatalogues(module.catalogues);
+    await loadTexts(currentLanguage());
+    modules.set(name, module);
+  } catch (error) {
+    console.info(`The area ${name} could not be loaded.`, error);
+    modules.set(name, "failed");
+  }
+  update();
+}
+
+function forget(name: string): void {
+  modules.delete(name);
+  update();
+}
