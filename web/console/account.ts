@@ -1,5 +1,6 @@
 /** Who uses the console: sign-in, sign-out, and what to do when a token has ended. */
 import { ApiError, type Credentials, OrganizerApi, type Storage, type User } from "@mayday/client";
+import { isAdmin } from "./areas.js";
 import { type Problem, state, update } from "./state.js";
 
 interface Account {
@@ -10,7 +11,10 @@ interface Account {
 let storage: Storage;
 let token: string | undefined;
 
-export const credentials: Credentials = { token: () => token };
+/** A change of the password is under way: the old token counts no more, and the new one is not there yet. */
+let changing: Promise<void> | undefined;
+
+export const credentials: Credentials = { token: () => token, renew };
 export const api = new OrganizerApi({ baseUrl: `${location.origin}/organizer`, credentials });
 
 /** What an earlier visit, or another tab, has left. */
@@ -18,7 +22,20 @@ export async function openAccount(kept: Storage): Promise<void> {
   storage = kept;
   const account = await storage.get<Account>("account");
   token = account?.token;
-  if (account) update({ user: account.user, screen: "in" });
+  if (!account) return;
+  update({ user: account.user, screen: "in" });
+  // The live connection does this for the others.
+  if (isAdmin(account.user)) void refreshUser();
+}
+
+/** After a change of the password, here or in another tab of this browser, there is a newer token of the person. */
+async function renew(refused: string | undefined): Promise<string | undefined> {
+  await changing?.catch(() => undefined);
+  if (token !== refused) return token;
+  const account = await storage.get<Account>("account");
+  if (!account || account.token === refused || account.user.id !== state.user?.id) return undefined;
+  token = account.token;
+  return token;
 }
 
 export async function signIn(email: string, password: string): Promise<boolean> {
@@ -36,6 +53,22 @@ export async function signIn(email: string, password: string): Promise<boolean> 
   }
 }
 
+/** Ends all sign-ins of the person, and signs in anew here. */
+export async function changePassword(oldPassword: string, newPassword: string): Promise<void> {
+  const change = async () => {
+    await api.changePassword({ oldPassword, newPassword });
+    const account = await api.signIn({ email: state.user?.email ?? "", password: newPassword });
+    token = account.token;
+    await storage.set("account", account);
+  };
+  changing = change();
+  try {
+    await changing;
+  } finally {
+    changing = undefined;
+  }
+}
+
 /** The token counts no more, wherever it is. Without network it is at least gone from here. */
 export async function signOut(): Promise<void> {
   await api.signOut().catch(() => undefined);
@@ -49,13 +82,17 @@ export async function endSignIn(): Promise<void> {
   update({ screen: "sign-in", mustSignIn: true, dialog: undefined });
 }
 
+/** Another tab may have signed in again already. */
 async function forgetToken(): Promise<void> {
+  const account = await storage.get<Account>("account");
+  if (account?.token === token) await storage.delete("account");
   token = undefined;
-  await storage.delete("account");
 }
 
-/** Roles change while somebody is signed in. */
+/** Roles change while somebody is signed in. A token that does not even open the profile has ended. */
 export async function refreshUser(): Promise<void> {
+  const asked = token;
+  if (!asked) return;
   try {
     const user = await api.profile();
     if (!token || user.id !== state.user?.id) return;
@@ -63,6 +100,8 @@ export async function refreshUser(): Promise<void> {
     update({ user, screen: "in" });
   } catch (error) {
     console.info("The profile could not be read.", error);
+    if (!(error instanceof ApiError) || error.status !== 403) return;
+    if ((await renew(asked)) === undefined && token === asked) await endSignIn();
   }
 }
 

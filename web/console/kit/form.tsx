@@ -4,7 +4,17 @@ import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.js";
 import { t } from "../texts.js";
-import { problemOf } from "./load.js";
+import { problemOf, suspectSignIn } from "./load.js";
+
+/** What the page itself finds wrong with a field. */
+export class FieldProblem extends Error {
+  readonly field: string;
+
+  constructor(field: string, text: string) {
+    super(text);
+    this.field = field;
+  }
+}
 
 /** The messages of the service by the name of the field; "" has those that are about none. */
 type Problems = ReadonlyMap<string, string[]>;
@@ -43,6 +53,7 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
       forget(draft);
       setState({ problems: new Map(), busy: false });
     } catch (error) {
+      suspectSignIn(error);
       const fields = Object.keys(values);
       setState({ problems: problemsOf(error, fields, names), busy: false });
     }
@@ -159,6 +170,7 @@ function valuesOf(form: HTMLFormElement): Values {
 /** A message begins with the name of the field that it is about, or names it: "Email is already taken". */
 function problemsOf(error: unknown, fields: string[], names: Record<string, string>): Problems {
   const problems = new Map<string, string[]>();
+  if (error instanceof FieldProblem) return problems.set(error.field, [error.message]);
   const isRefusal = error instanceof ApiError && error.status >= 400 && error.status < 500;
   const messages = isRefusal && ![401, 403, 404, 429].includes(error.status) ? error.messages : [problemOf(error)];
   for (const message of messages) {

@@ -1,6 +1,7 @@
 /** What a screen reads from the services: asked once, kept in step, and never shown as newer than it is. */
 import { ApiError, type Page } from "@mayday/client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { refreshUser } from "../account.js";
 import { type TextKey, t } from "../texts.js";
 
 /** What the service holds that screens show. A change of one kind makes every screen that shows it read again. */
@@ -26,6 +27,27 @@ export function problemOf(error: unknown): string {
   if (!(error instanceof ApiError)) return t("error.unavailable");
   const key = keys[error.status] ?? (error.temporary ? "error.unavailable" : undefined);
   return key ? t(key) : error.messages.join(" ");
+}
+
+/** A refusal may mean that the sign-in has ended, or that the person's role has changed: the profile tells. */
+export function suspectSignIn(error: unknown): void {
+  if (error instanceof ApiError && error.status === 403) void refreshUser();
+}
+
+/** All rows of a list, page by page. `read` is told how many there are so far. */
+export async function allOf<T>(
+  load: (page: { limit: number; cursor?: string }) => Promise<Page<T>>,
+  read?: (count: number) => void,
+): Promise<T[]> {
+  const rows: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await load({ limit: 500, ...(cursor && { cursor }) });
+    rows.push(...page.items);
+    cursor = page.next;
+    read?.(rows.length);
+  } while (cursor);
+  return rows;
 }
 
 /** A page that was hidden for longer than this reads again when it is seen. */
@@ -89,6 +111,7 @@ export function useLoad<T>(key: string, kinds: Kind[], load: (signal: AbortSigna
     } catch (error) {
       if (controller.signal.aborted) return;
       console.info(`${key} could not be read.`, error);
+      suspectSignIn(error);
       const problem = problemOf(error);
       setState((before) => (before.key === key ? { ...before, problem } : { key, readAt: 0, problem }));
     }
