@@ -204,7 +204,8 @@ export class OrganizerApi {
     return this.#http.get<Agency | undefined>("/agency", options);
   }
 
-  editAgency(body: Partial<NewAgency>, options?: CallOptions) {
+  /** A `website` of null removes it. */
+  editAgency(body: Partial<Omit<NewAgency, "website"> & { website: string | null }>, options?: CallOptions) {
     return this.#http.call<Agency>("PATCH", "/agency", { ...options, body, idempotent: true });
   }
 
