@@ -5,6 +5,7 @@ import { loadTexts, number } from "../ui/i18n.js";
 import { openAccount } from "./account.js";
 import { watchGestures } from "./alerts.js";
 import { AreaScreen } from "./area.js";
+import { REGISTER } from "./areas.js";
 import { ChatPane, watchLog } from "./chat.js";
 import { Dialogs } from "./dialogs.js";
 import { Frame } from "./frame.js";
@@ -44,8 +45,11 @@ function Page() {
   const { waiting = 0 } = state.live?.agencyQueue ?? {};
   const unread = state.live?.chats.reduce((sum, chat) => sum + chat.unread, 0) ?? 0;
   document.title = waiting + unread > 0 ? `(${number(waiting + unread)}) Mayday` : "Mayday";
-  if (state.screen === "sign-in" || !state.user) return <SignInScreen />;
   const place = currentPlace();
+  if (state.screen === "sign-in" || !state.user) {
+    const isRegistering = location.pathname === "/console/register" && !state.mustSignIn;
+    return isRegistering ? <AreaScreen {...place} area={REGISTER} /> : <SignInScreen />;
+  }
   return (
     <>
       <Frame>

@@ -3,7 +3,7 @@ import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
 import type { AreaModule } from "./areas.js";
 import { Page, ProblemLine } from "./kit/parts.js";
 import type { Place } from "./router.js";
-import { update } from "./state.js";
+import { state, update } from "./state.js";
 import { t } from "./texts.js";
 
 const modules = new Map<string, AreaModule | "loading" | "failed">();
@@ -26,7 +26,8 @@ export function AreaScreen({ area, path, query }: Place) {
     );
   }
   if (module === undefined || module === "loading") return <main class="page" aria-busy="true" />;
-  return <module.Screen key={area.name} path={path} query={query} />;
+  // An administrator who previews another agency sees nothing of the one before.
+  return <module.Screen key={`${area.name}/${state.user?.agencyId}`} path={path} query={query} />;
 }
 
 async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {

@@ -44,7 +44,7 @@ export const AREAS: Area[] = [
   {
     name: "record",
     title: "area.record",
-    allows: (user) => isAdmin(user) || (hasAgency(user) && isManager(user)),
+    allows: (user) => isAdmin(user) || hasAgency(user),
     load: () => import("./record/screen.js"),
   },
   { name: "profile", title: "area.profile", allows: () => true, load: () => import("./profile/screen.js") },
@@ -53,3 +53,11 @@ export const AREAS: Area[] = [
 export function areasOf(user: User): Area[] {
   return AREAS.filter((area) => area.allows(user));
 }
+
+/** For who is not signed in. */
+export const REGISTER: Area = {
+  name: "register",
+  title: "sign-in.register",
+  allows: () => true,
+  load: () => import("./register/screen.js"),
+};

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { Icon } from "../ui/icon.js";
 import { areasOf } from "./areas.js";
 import { heardAt } from "./live.js";
+import { PreviewStrip } from "./preview.js";
 import { addressOf, currentPlace } from "./router.js";
 import { isLive, state, update } from "./state.js";
 import { clockOf, t } from "./texts.js";
@@ -25,6 +26,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
           <Icon name="settings" />
         </button>
       </header>
+      <PreviewStrip />
       <Areas />
       {children}
       <Toast />

@@ -62,6 +62,9 @@ export function SignInScreen() {
         </div>
       </form>
       <p>
+        <a href="/console/register">{t("sign-in.register")}</a>
+      </p>
+      <p>
         <a href="/">{t("sign-in.home")}</a>
       </p>
     </main>
