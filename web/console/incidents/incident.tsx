@@ -15,21 +15,21 @@ import { Page, ProblemLine, Shown, When } from "../kit/parts.js";
 import { go } from "../router.js";
 import { Comments } from "./comments.js";
 import { IncidentFields } from "./fields.js";
-import { before } from "./list.js";
+import { left } from "./list.js";
 import { isOpen, Priority, STATUSES, useRereading } from "./parts.js";
 import { t } from "./texts.js";
 
 export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean }) {
   const issue = useLoad(`issues/${id}`, ["issues"], (signal) => api.issues.get(id, { signal }));
   const address = `/console/incidents/${id}`;
-  before.opened = id;
+  left.row = `incident-${id}`;
   useRereading(issue.reload);
-  const leave = () => go(isEdited ? address : before.address);
+  const leave = () => go(isEdited ? address : left.address);
   useKeys({ escape: leave, ...(issue.data && !isEdited && { e: () => go(`${address}/edit`) }) });
   return (
     <Page
       title={issue.data ? <PersonText>{issue.data.name}</PersonText> : t("incidents.one", { n: id })}
-      back={[t("area.incidents"), before.address]}
+      back={[t("area.incidents"), left.address]}
       actions={issue.data && !isEdited && <Actions issue={issue.data} />}
     >
       <Shown of={issue}>
@@ -48,7 +48,7 @@ function Actions({ issue }: { issue: Issue }) {
     setAsking(false);
     try {
       await api.issues.delete(issue.id);
-      go(before.address, { replace: true });
+      go(left.address, { replace: true });
       tellChange("issues");
     } catch (error) {
       setProblem(problemOf(error));

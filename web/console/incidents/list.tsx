@@ -1,10 +1,10 @@
 /** The list of incidents: what is open comes first, the most urgent of it on top. */
 import type { Comment, Issue } from "@mayday/client";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { currentLanguage, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
-import { moveFocus, useKeys } from "../kit/keys.js";
+import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
 import { type Pages, useLoad } from "../kit/load.js";
 import { EventName, type Names, UserName, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown, When } from "../kit/parts.js";
@@ -26,21 +26,20 @@ const FILTERS: Record<string, { text: IncidentKey; has(issue: Issue): boolean }>
   all: { text: "incidents.all", has: () => true },
 };
 
-/** Who comes back from an incident finds the list as it was. */
-export const before = { address: "/console/incidents", opened: 0 };
+export const left: Left = { address: "/console/incidents" };
 
 export function IncidentList({ query }: { query: URLSearchParams }) {
   const wanted = query.get("state") ?? "";
   const state = Object.hasOwn(FILTERS, wanted) ? wanted : "open";
   const eventId = Number(query.get("event")) || undefined;
-  before.address = addressOf(state, eventId);
+  left.address = addressOf(state, eventId);
   const names = useNames();
   const issues = useLoad(`issues/${eventId}`, ["issues"], (signal) => readIssues(eventId, signal));
   const comments = useLoad("comments", ["comments"], (signal) => readCounts(signal));
   useRereading(issues.reload, comments.reload);
   useKeys({
-    arrowdown: () => moveFocus(".incident-row a", 1),
-    arrowup: () => moveFocus(".incident-row a", -1),
+    arrowdown: () => moveFocus(".entry a", 1),
+    arrowup: () => moveFocus(".entry a", -1),
     n: () => go(addressOfNew(eventId)),
   });
   return (
@@ -144,7 +143,7 @@ function Rows({ issues, state, counts, names, hasEvent }: RowsProps) {
         .map((issue) => <Row key={issue.id} issue={issue} names={names} comments={counts?.of(issue)} />),
     [chosen, shown, names, counts, minute, language],
   );
-  useFocusOfBefore();
+  useReturn(left);
   if (chosen.length === 0) return <Empty>{t(emptyText(state, issues.length === 0 && !hasEvent))}</Empty>;
   const pages: Pages<unknown> = {
     ...{ data: rows, hasMore: shown < chosen.length, more: () => setShown(shown + ROWS) },
@@ -152,7 +151,7 @@ function Rows({ issues, state, counts, names, hasEvent }: RowsProps) {
   };
   return (
     <>
-      <ol class="incident-rows">{rows}</ol>
+      <ol class="entries">{rows}</ol>
       <More pages={pages} />
     </>
   );
@@ -163,34 +162,23 @@ function emptyText(state: string, isFirst: boolean): IncidentKey {
   return state === "open" ? "incidents.none-open" : "incidents.none-found";
 }
 
-/** Who comes back from an incident goes on from there. */
-function useFocusOfBefore(): void {
-  const isDone = useRef(false);
-  useEffect(() => {
-    if (isDone.current) return;
-    isDone.current = true;
-    document.getElementById(`incident-${before.opened}`)?.focus();
-    before.opened = 0;
-  });
-}
-
 function Row({ issue, names, comments }: { issue: Issue; names: Names; comments: number | undefined }) {
   const { id, name, status, priority, timeCreated, authorId, eventId } = issue;
   return (
-    <li class={`incident-row ${isOpen(issue) ? "" : "closed"}`}>
+    <li class={`entry incident ${isOpen(issue) ? "" : "closed"}`}>
       <Priority of={priority} />
-      <a id={`incident-${id}`} class="incident-name" href={`/console/incidents/${id}`}>
+      <a id={`incident-${id}`} class="entry-name" href={`/console/incidents/${id}`}>
         <PersonText>{name}</PersonText>
       </a>
       <Status of={status} />
-      <span class="incident-event">
+      <span class="entry-event faint">
         <EventName names={names} id={eventId} />
       </span>
-      <span class="incident-author">
+      <span class="entry-author faint">
         <UserName names={names} id={authorId} />
       </span>
-      <span class="incident-count tabular">{comments ? t("incidents.comment-count", { n: comments }) : ""}</span>
-      <span class="incident-age">
+      <span class="entry-count tabular faint">{comments ? t("incidents.comment-count", { n: comments }) : ""}</span>
+      <span class="entry-age faint">
         <When at={timeCreated} />
       </span>
     </li>

@@ -10,15 +10,15 @@ import { Empty, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
 import { IncidentFields } from "./fields.js";
-import { before } from "./list.js";
+import { left } from "./list.js";
 import { t } from "./texts.js";
 
 export function NewIncident({ query }: { query: URLSearchParams }) {
   const events = useLoad("events", ["events"], async (signal) => (await api.events.list({}, { signal })).items);
-  const leave = () => go(before.address);
+  const leave = () => go(left.address);
   useKeys({ escape: leave });
   return (
-    <Page title={t("incidents.new")} back={[t("area.incidents"), before.address]}>
+    <Page title={t("incidents.new")} back={[t("area.incidents"), left.address]}>
       <Shown of={events}>
         {(events) =>
           events.length ? <NewForm events={events} wanted={Number(query.get("event"))} leave={leave} /> : <NoEvents />

@@ -31,3 +31,18 @@ export function moveFocus(selector: string, step: 1 | -1): void {
   const next = at < 0 ? elements.at(step > 0 ? 0 : -1) : elements[at + step];
   next?.focus();
 }
+
+/** How a list was left for one of its rows: who comes back finds it as it was, and goes on from there. */
+export interface Left {
+  address: string;
+  /** The id of the row's link. */
+  row?: string | undefined;
+}
+
+/** Puts the focus back on the row. For the component that renders the rows. */
+export function useReturn(left: Left): void {
+  useEffect(() => {
+    document.getElementById(left.row ?? "")?.focus();
+    left.row = undefined;
+  }, [left]);
+}
