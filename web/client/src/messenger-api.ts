@@ -1,10 +1,15 @@
-import { type CallOptions, Http, type HttpOptions } from "./http.js";
-import type { Chat, Message } from "./types.js";
+import { type CallOptions, Http, type HttpOptions, type PageQuery } from "./http.js";
+import type { Chat, Message, Statistics, Timestamp } from "./types.js";
 
 /** Part of a chat's messages. Without either, all of them. */
 export interface MessageRange {
   afterSeq?: number;
   limit?: number;
+}
+
+/** Which closed chats of an agency. */
+export interface ArchiveQuery extends PageQuery {
+  participantId?: number;
 }
 
 /** The messenger's archives: closed chats. Open ones are a `Session`'s. */
@@ -16,12 +21,17 @@ export class MessengerApi {
   }
 
   /** Closed chats of an organizer's agency, newest first. */
-  agencyChats(options?: CallOptions) {
-    return this.#http.get<Chat[]>("/agency/chats", options);
+  agencyChats(query?: ArchiveQuery, options?: CallOptions) {
+    return this.#http.page<Chat>("/agency/chats", { ...options, query });
   }
 
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {
     return this.#http.get<Message[]>(`/agency/chats/${chatId}/messages`, { ...options, query: range });
+  }
+
+  /** Figures of an organizer's agency, or of one of its events. Without a period, of the last day. */
+  statistics(query?: { eventId?: number; from?: Timestamp; to?: Timestamp }, options?: CallOptions) {
+    return this.#http.get<Statistics>("/statistics", { ...options, query });
   }
 
   /** A participant's own closed chats, newest first. */

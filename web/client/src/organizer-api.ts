@@ -1,4 +1,4 @@
-import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import { type CallOptions, Http, type HttpOptions, type PageQuery } from "./http.js";
 import type {
   Agency,
   AgencyEvent,
@@ -34,20 +34,6 @@ export type NewContact = Omit<Contact, "id" | "agencyId">;
 export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
 export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
 
-/** With either, a list comes in pages. */
-export interface PageQuery {
-  /** 1 to 500. */
-  limit?: number;
-  /** `next` of the page before. */
-  cursor?: string;
-}
-
-export interface Page<T> {
-  items: T[];
-  /** The cursor of the next page, if there is one. */
-  next: string | undefined;
-}
-
 /** A row of the record with what proves it, see docs/record.md. */
 export type ProvenChangelog = Changelog & {
   blankValue: string | null;
@@ -71,16 +57,8 @@ class Rows<Row, New, Edits, Filter extends object = object> {
     this.#path = path;
   }
 
-  async list(query?: Filter & PageQuery, options?: CallOptions): Promise<Page<Row>> {
-    let next: string | undefined;
-    const items = await this.#http.get<Row[]>(this.#path, {
-      ...options,
-      query,
-      onLink: (link) => {
-        next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
-      },
-    });
-    return { items, next };
+  list(query?: Filter & PageQuery, options?: CallOptions) {
+    return this.#http.page<Row>(this.#path, { ...options, query });
   }
 
   get(id: number, options?: CallOptions) {

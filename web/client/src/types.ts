@@ -195,6 +195,33 @@ export interface HelpRequest {
   description?: string;
 }
 
+/** How long presses waited, of an agency or of one event. `null` where there were none to tell from. */
+export interface Statistics {
+  eventId: number | null;
+  from: Timestamp;
+  to: Timestamp;
+  presses: number;
+  takenBack: number;
+  waiting: number;
+  taken: number;
+  waits: {
+    medianSeconds: number | null;
+    p90Seconds: number | null;
+    /** Shares, 0 to 1. */
+    within15Seconds: number | null;
+    within20Seconds: number | null;
+  };
+  stepSeconds: number;
+  series: { at: Timestamp; presses: number; taken: number; medianWaitSeconds: number | null }[];
+  organizers: {
+    organizerId: number;
+    name?: string;
+    chats: number;
+    medianWaitSeconds: number | null;
+    medianMinutes: number | null;
+  }[];
+}
+
 /** Public settings of an installation, `/config.json`. */
 export interface PublicConfig {
   /** The full address with `/connect`; empty for the page's own host. */
