@@ -1,10 +1,11 @@
 // The screens of incidents.
 import { HOSTILE } from "./checks.mjs";
 import { EVENT } from "./fake.mjs";
+import { FakeIncidents } from "./fake-incidents.mjs";
 import { signIn, testScreens } from "./looks.mjs";
 
-function fill(team) {
-  const { incidents } = team;
+async function fill(page, team) {
+  const incidents = await FakeIncidents.attach(page, team);
   team.events = [EVENT, { ...EVENT, id: 2, name: "Derby" }];
   const olga = { authorId: 13 };
   incidents.add("Fence down at the north gate", 190, { status: "resolved", timeClosed: new Date().toISOString() });
@@ -16,10 +17,11 @@ function fill(team) {
   incidents.comment(3, "His name is Staś, four years old. Looking for Anna, his mother.", 33);
   incidents.comment(3, "Announced from the main stage, in Polish and English.", 25, olga);
   incidents.comment(3, "A woman has come to the info point. She says she is the mother.", 2);
+  return incidents;
 }
 
 async function list(page, team) {
-  fill(team);
+  await fill(page, team);
   await signIn(page, { address: "/console/incidents" });
   await page.locator(".entry").nth(3).waitFor();
 }
@@ -37,45 +39,48 @@ testScreens("incidents", {
     await page.locator(".incident-states button").last().click();
     await page.locator(".entry").nth(5).waitFor();
   },
-  empty: async (page) => {
+  empty: async (page, team) => {
+    await FakeIncidents.attach(page, team);
     await signIn(page, { address: "/console/incidents" });
     await page.locator(".nothing").waitFor();
   },
   incident: async (page, team) => {
-    fill(team);
+    await fill(page, team);
     await signIn(page, { address: "/console/incidents/3" });
     await page.locator(".incident-comment").nth(2).waitFor();
     await page.keyboard.press("1");
     await page.locator(".incident-states [aria-pressed=true]").first().waitFor();
   },
   edit: async (page, team) => {
-    fill(team);
+    const incidents = await fill(page, team);
     await signIn(page, { address: "/console/incidents/3/edit" });
     await page.locator("#field-name").fill("");
-    team.incidents.refusal = ["name should not be empty"];
+    incidents.refusal = ["name should not be empty"];
     await page.locator(".form button.strong").click();
     await page.locator("#name-problem").waitFor();
   },
   new: async (page, team) => {
-    fill(team);
+    await fill(page, team);
     await signIn(page, { address: "/console/incidents/new" });
     await page.locator("#field-name").fill("Smoke over stage 1");
   },
   delete: async (page, team) => {
-    fill(team);
+    await fill(page, team);
     await signIn(page, { address: "/console/incidents/3" });
     await page.locator(".page header button").click();
     await page.locator("dialog").waitFor();
   },
-  gone: async (page) => {
+  gone: async (page, team) => {
+    await FakeIncidents.attach(page, team);
     await signIn(page, { address: "/console/incidents/99" });
     await page.locator(".page .problem").waitFor();
   },
   hostile: async (page, team) => {
     team.events = [{ ...EVENT, name: HOSTILE.slice(0, 200) }];
     team.users[1].firstName = HOSTILE.slice(0, 100);
-    team.incidents.add(HOSTILE.slice(0, 200), 3, { description: HOSTILE, authorId: 13 });
-    team.incidents.comment(1, HOSTILE.slice(0, 2000), 2, { authorId: 13 });
+    const incidents = await FakeIncidents.attach(page, team);
+    incidents.add(HOSTILE.slice(0, 200), 3, { description: HOSTILE, authorId: 13 });
+    incidents.comment(1, HOSTILE.slice(0, 2000), 2, { authorId: 13 });
     await signIn(page, { address: "/console/incidents" });
     await page.locator(".entry a").click();
     await page.locator(".incident-comment").waitFor();
@@ -83,7 +88,8 @@ testScreens("incidents", {
   "hostile-list": async (page, team) => {
     team.events = [{ ...EVENT, name: HOSTILE.slice(0, 200) }];
     team.users[1].firstName = HOSTILE.slice(0, 100);
-    team.incidents.add(HOSTILE.slice(0, 200), 3, { authorId: 13 });
+    const incidents = await FakeIncidents.attach(page, team);
+    incidents.add(HOSTILE.slice(0, 200), 3, { authorId: 13 });
     await signIn(page, { address: "/console/incidents" });
     await page.locator(".entry").waitFor();
   },

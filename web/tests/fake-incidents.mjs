@@ -1,7 +1,7 @@
 // Incidents and comments, as the organizer service has them.
 import { pageOf } from "./fake-pages.mjs";
 
-const PATH = /^\/organizer\/agency\/(issues|comments)(?:\/(\d+))?$/;
+const PATTERN = /\/organizer\/agency\/(issues|comments)(?:\/(\d+))?(?:\?|$)/;
 const CLOSED = ["resolved", "cancelled"];
 
 export class FakeIncidents {
@@ -13,6 +13,13 @@ export class FakeIncidents {
 
   constructor(team) {
     this.#team = team;
+  }
+
+  /** Answers what a page asks about incidents. */
+  static async attach(page, team) {
+    const incidents = new FakeIncidents(team);
+    await page.route(PATTERN, (route) => route.fulfill(incidents.answer(route.request())));
+    return incidents;
   }
 
   /** An incident of so many minutes ago. */
@@ -35,11 +42,9 @@ export class FakeIncidents {
     this.comments.push({ id: this.comments.length + 1, content, timeCreated, authorId, issueId, agencyId, ...more });
   }
 
-  /** The answer to a request that is about incidents or comments. */
   answer(request) {
-    const { pathname, searchParams } = new URL(request.url());
-    const [, kind, id] = PATH.exec(pathname) ?? [];
-    if (!kind) return undefined;
+    const { searchParams } = new URL(request.url());
+    const [, kind, id] = PATTERN.exec(request.url());
     const rows = this[kind];
     const row = rows.find((row) => row.id === Number(id));
     if (id && !row) return { status: 404, json: { statusCode: 404, message: `${kind} ${id} not found` } };

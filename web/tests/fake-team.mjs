@@ -1,6 +1,5 @@
 // The services as a support team sees them, played inside the browser's network layer: for the console's screens.
 import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
-import { FakeIncidents } from "./fake-incidents.mjs";
 
 const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
@@ -17,7 +16,6 @@ export class FakeTeam {
   chats = [];
   messages = new Map();
   sockets = new Set();
-  incidents = new FakeIncidents(this);
 
   async attach(context) {
     await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
@@ -28,8 +26,6 @@ export class FakeTeam {
     const request = route.request();
     const { pathname } = new URL(request.url());
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
-    const known = this.incidents.answer(request);
-    if (known) return route.fulfill(known);
     if (!pathname.startsWith("/organizer/")) return serveFile(route, pathname);
     const call = `${request.method()} ${pathname.slice("/organizer".length)}`;
     if (call === "POST /auth/sign-in") {
