@@ -36,7 +36,8 @@ export function IncidentList({ query }: { query: URLSearchParams }) {
   const names = useNames();
   const issues = useLoad(`issues/${eventId}`, ["issues"], (signal) => readIssues(eventId, signal));
   const comments = useLoad("comments", ["comments"], (signal) => readCounts(signal));
-  useRereading(issues.reload, comments.reload);
+  useRereading(issues.reload);
+  useRereading(comments.reload, 60_000);
   useKeys({
     arrowdown: () => moveFocus(".entry a", 1),
     arrowup: () => moveFocus(".entry a", -1),

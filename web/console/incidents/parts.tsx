@@ -1,6 +1,6 @@
 /** What the screens of incidents share. */
 import type { Issue, IssuePriority, IssueStatus } from "@mayday/client";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { Icon, type IconName } from "../../ui/icon.js";
 import { type IncidentKey, t } from "./texts.js";
 
@@ -36,16 +36,10 @@ export function Priority({ of }: { of: IssuePriority }) {
   return <span class={`incident-priority ${of}`}>{t(PRIORITIES[of])}</span>;
 }
 
-const REREAD_MS = 15_000;
-
 /** Nothing tells a page what colleagues do to incidents: while somebody sees them they are read again. */
-export function useRereading(...reloads: (() => void)[]): void {
-  const current = useRef(reloads);
-  current.current = reloads;
+export function useRereading(reload: () => void, everyMs = 15_000): void {
   useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) for (const reload of current.current) reload();
-    }, REREAD_MS);
+    const timer = setInterval(() => document.hidden || reload(), everyMs);
     return () => clearInterval(timer);
-  }, []);
+  }, [reload, everyMs]);
 }
