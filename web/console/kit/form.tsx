@@ -11,6 +11,16 @@ type Problems = ReadonlyMap<string, string[]>;
 
 const FormContext = createContext<{ problems: Problems; busy: boolean }>({ problems: new Map(), busy: false });
 
+/** Something that is wrong before it is sent. */
+export class FieldError extends Error {
+  readonly field: string;
+
+  constructor(field: string, message: string) {
+    super(message);
+    this.field = field;
+  }
+}
+
 /** What was typed, by the name of the field. A field that is empty is there, and empty. */
 export type Values = Record<string, string>;
 
@@ -158,6 +168,7 @@ function valuesOf(form: HTMLFormElement): Values {
 
 /** A message begins with the name of the field that it is about, or names it: "Email is already taken". */
 function problemsOf(error: unknown, fields: string[], names: Record<string, string>): Problems {
+  if (error instanceof FieldError) return new Map([[error.field, [error.message]]]);
   const problems = new Map<string, string[]>();
   const isRefusal = error instanceof ApiError && error.status >= 400 && error.status < 500;
   const messages = isRefusal && ![401, 403, 404, 429].includes(error.status) ? error.messages : [problemOf(error)];
@@ -202,6 +213,7 @@ function restore(form: HTMLFormElement | null, draft: string): void {
       field instanceof HTMLSelectElement
     ) {
       field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
     }
   }
 }
