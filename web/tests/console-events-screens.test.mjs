@@ -18,7 +18,7 @@ const map = (page) => page.locator(".event-pin").first().waitFor();
 testScreens("events", {
   list: async (page, team) => {
     await open(page, team, "/console/events");
-    await page.locator(".event-row").nth(9).waitFor({ state: "attached" });
+    await page.locator(".entry").nth(9).waitFor({ state: "attached" });
   },
   none: async (page, team) => {
     fillEvents(team);
@@ -97,7 +97,7 @@ testScreens("events", {
     fillEvents(team);
     team.events = team.events.map((event) => ({ ...event, name: HOSTILE.slice(0, 200), address: HOSTILE }));
     await open(page, team, "/console/events");
-    await page.locator(".event-row").first().waitFor();
+    await page.locator(".entry").first().waitFor();
   },
   "hostile-poster": async (page, team) => {
     fillEvents(team);

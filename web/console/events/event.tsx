@@ -10,7 +10,7 @@ import { Page, ProblemLine, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
 import { Contacts } from "./contacts.js";
-import { phaseText } from "./list.js";
+import { left, phaseText } from "./list.js";
 import { PlaceMap } from "./place.js";
 import { helpAddress } from "./poster.js";
 import { t } from "./texts.js";
@@ -40,17 +40,20 @@ export function EventScreen({ loaded, mayEdit }: EventProps) {
   return (
     <Page
       title={<PersonText>{event.name}</PersonText>}
-      back={[t("events.back"), "/console/events"]}
+      back={[t("events.back"), left.address]}
       actions={
         <>
-          <a class="button" href={`${address}/poster`}>
-            {t("events.poster")}
+          <a class="button plain" href={`/console/incidents?event=${event.id}`}>
+            {t("area.incidents")}
           </a>
           {hasFigures && (
-            <a class="button" href={`/console/figures?event=${event.id}&span=event`}>
+            <a class="button plain" href={`/console/figures?event=${event.id}&span=event`}>
               {t("area.figures")}
             </a>
           )}
+          <a class="button" href={`${address}/poster`}>
+            {t("events.poster")}
+          </a>
           {mayEdit && (
             <>
               <a class="button" href={`${address}/edit`}>
@@ -66,7 +69,7 @@ export function EventScreen({ loaded, mayEdit }: EventProps) {
     >
       {problem && <ProblemLine text={problem} />}
       <Shown of={loaded}>{() => null}</Shown>
-      <div class="event">
+      <div class="venue">
         <div class="stack">
           <Facts event={event} />
           <Contacts event={event} mayEdit={mayEdit} />

@@ -1,8 +1,9 @@
 /** All events of the agency: what runs now comes first, and what is past last. */
 import type { AgencyEvent } from "@mayday/client";
 import { useMemo } from "preact/hooks";
-import { number } from "../../ui/i18n.js";
+import { currentLanguage, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
+import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
 import { useLoad } from "../kit/load.js";
 import { Empty, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
@@ -13,20 +14,25 @@ import { distanceTo, type Phase, phaseOf, spanOf, zoneAt } from "./times.js";
 /** A short list is seen at a glance. */
 const SEARCHED = 8;
 
+export const left: Left = { address: "/console/events" };
+
 export function EventList({ query, mayEdit }: { query: URLSearchParams; mayEdit: boolean }) {
   const loaded = useLoad("events", ["events"], allEvents);
   const wanted = query.get("q") ?? "";
-  const search = (text: string) => {
-    const rest = text ? `?${new URLSearchParams({ q: text })}` : "";
-    go(`/console/events${rest}`, { replace: true });
-  };
+  left.address = addressOf(wanted);
+  useKeys({
+    arrowdown: () => moveFocus(".entry-name", 1),
+    arrowup: () => moveFocus(".entry-name", -1),
+    ...(mayEdit && { n: () => go("/console/events/new") }),
+  });
   return (
     <Page
       title={t("area.events")}
       actions={
         mayEdit && (
-          <a class="button strong" href="/console/events/new">
+          <a class="button strong" href="/console/events/new" aria-keyshortcuts="N">
             {t("events.new")}
+            <kbd>N</kbd>
           </a>
         )
       }
@@ -47,7 +53,7 @@ export function EventList({ query, mayEdit }: { query: URLSearchParams; mayEdit:
                       dir="auto"
                       autocomplete="off"
                       value={wanted}
-                      onInput={({ currentTarget }) => search(currentTarget.value)}
+                      onInput={({ currentTarget }) => go(addressOf(currentTarget.value), { replace: true })}
                     />
                   </div>
                 </div>
@@ -62,9 +68,15 @@ export function EventList({ query, mayEdit }: { query: URLSearchParams; mayEdit:
   );
 }
 
+function addressOf(wanted: string): string {
+  return `/console/events${wanted ? `?${new URLSearchParams({ q: wanted })}` : ""}`;
+}
+
 function Phases({ events, wanted }: { events: AgencyEvent[]; wanted: string }) {
   // The page is rendered every second, and this list changes with the minute.
   const minute = Math.floor(Date.now() / 60_000);
+  const language = currentLanguage();
+  useReturn(left);
   return useMemo(() => {
     const now = Date.now();
     const found = events.filter((event) => isFound(event, wanted));
@@ -77,7 +89,7 @@ function Phases({ events, wanted }: { events: AgencyEvent[]; wanted: string }) {
         <Group title={t("events.past")} events={of("past").sort(byStart).reverse()} now={now} />
       </>
     );
-  }, [events, wanted, minute]);
+  }, [events, wanted, minute, language]);
 }
 
 function isFound({ name, address }: AgencyEvent, wanted: string): boolean {
@@ -108,13 +120,21 @@ function Group({ title, events, now }: { title: string; events: AgencyEvent[]; n
 
 function Row({ event, now }: { event: AgencyEvent; now: number }) {
   const address = `/console/events/${event.id}`;
+  const posterLabel = t("events.poster-of", { name: event.name });
   return (
-    <li class="event-row">
-      <div class="event-name">
-        <a href={address}>
-          <PersonText>{event.name}</PersonText>
-        </a>
-        <p class="faint">
+    <li class="entry event">
+      <div class="grow">
+        <p class="cut">
+          <a
+            id={`event-${event.id}`}
+            class="entry-name"
+            href={address}
+            onClick={() => (left.row = `event-${event.id}`)}
+          >
+            <PersonText>{event.name}</PersonText>
+          </a>
+        </p>
+        <p class="cut faint">
           <PersonText>{event.address}</PersonText>
         </p>
       </div>
@@ -122,11 +142,9 @@ function Row({ event, now }: { event: AgencyEvent; now: number }) {
         <p class="tabular">{spanOf(event)}</p>
         <p class="faint">{phaseText(event, now)}</p>
       </div>
-      <div class="row event-links">
-        <a class="button plain" href={`${address}/poster`}>
-          {t("events.poster")}
-        </a>
-      </div>
+      <a class="button plain event-poster" href={`${address}/poster`} aria-label={posterLabel}>
+        {t("events.poster")}
+      </a>
     </li>
   );
 }

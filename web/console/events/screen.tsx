@@ -8,7 +8,7 @@ import { state } from "../state.js";
 import { ContactScreen } from "./contacts.js";
 import { EventScreen } from "./event.js";
 import { EventForm } from "./form.js";
-import { EventList } from "./list.js";
+import { EventList, left } from "./list.js";
 import { PlanScreen } from "./plan.js";
 import { PosterScreen } from "./poster.js";
 import { t } from "./texts.js";
@@ -37,7 +37,7 @@ function OneEvent({ id, part, row, query, mayEdit }: PartProps) {
   const loaded = useLoad(`events/${id}`, ["events"], (signal) => api.events.get(id, { signal }));
   if (!loaded.data) {
     return (
-      <Page title={t("area.events")} back={[t("events.back"), "/console/events"]}>
+      <Page title={t("area.events")} back={[t("events.back"), left.address]}>
         <Shown of={loaded}>{() => null}</Shown>
       </Page>
     );
@@ -54,7 +54,7 @@ function OneEvent({ id, part, row, query, mayEdit }: PartProps) {
 
 function NewEvent() {
   return (
-    <Page title={t("events.new")} back={[t("events.back"), "/console/events"]}>
+    <Page title={t("events.new")} back={[t("events.back"), left.address]}>
       <EventForm />
     </Page>
   );
@@ -70,7 +70,7 @@ function EditedEvent({ event }: { event: AgencyEvent }) {
 
 function Nothing() {
   return (
-    <Page title={t("area.nothing")} back={[t("events.back"), "/console/events"]}>
+    <Page title={t("area.nothing")} back={[t("events.back"), left.address]}>
       <p>{t("area.nothing-text")}</p>
     </Page>
   );

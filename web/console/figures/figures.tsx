@@ -4,9 +4,10 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { currentLanguage, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
+import { saveFile } from "../kit/download.js";
 import { duration } from "../texts.js";
 import type { ChartKind, ChartView } from "./chart.js";
-import { type Cell, csvOf, download } from "./csv.js";
+import { type Cell, csvOf } from "./csv.js";
 import { t } from "./texts.js";
 
 interface FiguresProps {
@@ -20,7 +21,7 @@ export function Figures({ statistics, event }: FiguresProps) {
   const { series, organizers } = statistics;
   const save = (table: string, rows: Cell[][]) => {
     const name = ["mayday", event ? `event-${event.id}` : "all", statistics.from.slice(0, 10), table].join("-");
-    download(`${name}.csv`, csvOf(rows));
+    saveFile(`${name}.csv`, "text/csv;charset=utf-8;header=present", csvOf(rows));
   };
   return (
     <>
