@@ -7,9 +7,9 @@ export function coordinate(typed: string, limit: number): number | undefined {
   return typed.trim() && Math.abs(value) <= limit ? value : undefined;
 }
 
-/** "50.0614, 19.9383", as maps and phones give it to be pasted. */
+/** "50.0614, 19.9383", as maps and phones give it to be pasted. One number with a comma, as "50,06", is no pair. */
 export function positionIn(pasted: string): Position | undefined {
-  const [, first = "", second = ""] = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(pasted) ?? [];
+  const [, first = "", second = ""] = /^\s*(-?\d+\.\d+)\s*[,;\s]\s*(-?\d+\.\d+)\s*$/.exec(pasted) ?? [];
   const [lat, lng] = [coordinate(first, 90), coordinate(second, 180)];
   return lat === undefined || lng === undefined ? undefined : { lat, lng };
 }
