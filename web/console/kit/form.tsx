@@ -21,6 +21,16 @@ type Problems = ReadonlyMap<string, string[]>;
 
 const FormContext = createContext<{ problems: Problems; busy: boolean }>({ problems: new Map(), busy: false });
 
+/** Something that is wrong before it is sent. */
+export class FieldError extends Error {
+  readonly field: string;
+
+  constructor(field: string, message: string) {
+    super(message);
+    this.field = field;
+  }
+}
+
 /** What was typed, by the name of the field. A field that is empty is there, and empty. */
 export type Values = Record<string, string>;
 
@@ -169,6 +179,7 @@ function valuesOf(form: HTMLFormElement): Values {
 
 /** A message begins with the name of the field that it is about, or names it: "Email is already taken". */
 function problemsOf(error: unknown, fields: string[], names: Record<string, string>): Problems {
+  if (error instanceof FieldError) return new Map([[error.field, [error.message]]]);
   const problems = new Map<string, string[]>();
   if (error instanceof FieldProblem) return problems.set(error.field, [error.message]);
   const isRefusal = error instanceof ApiError && error.status >= 400 && error.status < 500;
@@ -214,6 +225,7 @@ function restore(form: HTMLFormElement | null, draft: string): void {
       field instanceof HTMLSelectElement
     ) {
       field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
     }
   }
 }
