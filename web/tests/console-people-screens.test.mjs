@@ -1,4 +1,4 @@
-// The screens of people, the agency, the administrators, and of registering an agency.
+// The screens of people, the agency, the record, the profile, the administrators, and of registering an agency.
 import { HOSTILE } from "./checks.mjs";
 import { ORIGIN } from "./fake.mjs";
 import { signIn, testScreens } from "./looks.mjs";
@@ -140,5 +140,96 @@ testScreens("register", {
     await page.locator("#field-name").fill("Stadium Care");
     await page.locator("button[type=submit]").click();
     await page.locator("a.strong").waitFor();
+  },
+});
+
+/** A record of a year: sixty rows of every kind. */
+function record(office) {
+  const [sam, olga, mariam] = office.team.users;
+  const event = { name: "Rock night", description: "Open air", address: "Błonia, Kraków", lat: 50.0614, lng: 19.9383 };
+  const time = { timeStart: "2026-05-01T16:00:00.000Z", timeEnd: "2026-05-01T23:00:00.000Z" };
+  const agency = { ...office.agency, approved: false };
+  office.change(olga.id, "Agency", 4, "insert", agency, 300);
+  office.change(olga.id, "Agency", 4, "update", { ...agency, address: "Plac Nowy 2, Kraków", approved: true }, 290);
+  office.change(olga.id, "Agency", 4, "update", { ...agency, ...office.settings, approved: true }, 289);
+  office.change(olga.id, "User", sam.id, "insert", sam, 200);
+  office.change(olga.id, "Event", 7, "insert", { ...event, ...time, agencyId: 4 }, 100);
+  for (let day = 60; day > 5; day--) {
+    office.change(mariam.id, "Event", 7, "update", { ...event, ...time, description: `Open air, day ${day}` }, day);
+  }
+  const issue = { name: "Gate 3 is blocked", description: "A van stands there.", priority: "high", eventId: 7 };
+  office.change(sam.id, "Issue", 3, "insert", { ...issue, status: "to_do", timeClosed: null }, 2);
+  office.change(77, "Issue", 3, "update", { ...issue, status: "in_progress", timeClosed: null }, 1);
+  office.change(sam.id, "Issue", 3, "update", { ...issue, status: "resolved", timeClosed: time.timeEnd }, 0.1);
+  office.change(olga.id, "User", sam.id, "update", { ...sam, role: 3, agency: office.agency }, 0.01);
+  office.change(mariam.id, "Event", 7, "delete", undefined, 0);
+}
+
+testScreens("record", {
+  owner: async (page, team) => {
+    record(team.office);
+    await openAs(page, team, 2, "/console/record");
+    await page.locator(".record li").first().waitFor();
+    await page.locator(".proof .head").waitFor();
+  },
+  person: async (page, team) => {
+    record(team.office);
+    await openAs(page, team, 4, "/console/record");
+    await page.locator("select").selectOption(String(team.user.id));
+    await page.waitForURL(/user=12/);
+    await page.locator(".record details").first().click();
+    await page.locator(".record details dl").waitFor();
+  },
+  broken: async (page, team) => {
+    record(team.office);
+    team.office.verdict = {
+      holds: false,
+      rows: 1203,
+      head: "ab".repeat(32),
+      brokenAt: { id: 1204, reason: "the value is not what was sealed" },
+    };
+    await openAs(page, team, 2, "/console/record");
+    await page.locator(".proof .problem").waitFor();
+    await page.locator(".record li").first().waitFor();
+  },
+  administrators: async (page, team) => {
+    record(team.office);
+    await openAs(page, team, 1, "/console/record");
+    await page.locator(".record li").first().waitFor();
+    await page.locator(".proof .head").waitFor();
+  },
+  empty: async (page, team) => {
+    await openAs(page, team, 3, "/console/record");
+    await page.locator(".nothing").waitFor();
+  },
+  hostile: async (page, team) => {
+    const { office } = team;
+    office.change(12, "Issue", 1, "insert", { name: HOSTILE, description: HOSTILE, status: "to_do" }, 3);
+    office.change(12, "Issue", 1, "update", { name: HOSTILE, description: `${HOSTILE}!`, status: "odd" }, 2);
+    office.change(12, "User", 13, "update", { firstName: HOSTILE, lastName: HOSTILE, unheardOf: { of: HOSTILE } }, 1);
+    team.users[0].firstName = HOSTILE.slice(0, 400);
+    await openAs(page, team, 4, "/console/record");
+    await page.locator(".record details").first().click();
+    await page.locator(".record details dl").waitFor();
+  },
+});
+
+testScreens("profile", {
+  own: async (page, team) => {
+    await openAs(page, team, 4, "/console/profile");
+    await page.locator(".sheet dt").nth(2).waitFor();
+  },
+  password: async (page, team) => {
+    await openAs(page, team, 4, "/console/profile");
+    await page.locator("#field-oldPassword").fill("not what it is at all");
+    await page.locator("#field-newPassword").fill("a password for tests");
+    await page.locator("#field-againPassword").fill("a password for test");
+    await page.locator("button[type=submit]").last().click();
+    await page.locator("#againPassword-problem").waitFor();
+  },
+  settings: async (page, team) => {
+    await openAs(page, team, 1, "/console/profile");
+    await page.locator(".bar button").last().click();
+    await page.locator("dialog select").waitFor();
   },
 });

@@ -62,7 +62,7 @@ export function readHistory(rows: Changelog[], isOfAgency: (userId: number) => b
 function parse(text: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Fields) : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
   } catch {
     return undefined;
   }
