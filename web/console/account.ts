@@ -1,5 +1,5 @@
 /** Who uses the console: sign-in, sign-out, and what to do when a token has ended. */
-import { ApiError, type Credentials, OrganizerApi, type Storage, type User } from "@mayday/client";
+import { ApiError, type Credentials, MessengerApi, OrganizerApi, type Storage, type User } from "@mayday/client";
 import { isAdmin } from "./areas.js";
 import { type Problem, state, update } from "./state.js";
 
@@ -16,6 +16,7 @@ let changing: Promise<void> | undefined;
 
 export const credentials: Credentials = { token: () => token, renew };
 export const api = new OrganizerApi({ baseUrl: `${location.origin}/organizer`, credentials });
+export const messenger = new MessengerApi({ baseUrl: `${location.origin}/messenger`, credentials });
 
 /** What an earlier visit, or another tab, has left. */
 export async function openAccount(kept: Storage): Promise<void> {

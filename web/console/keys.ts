@@ -23,7 +23,7 @@ export function watchKeys(): void {
 }
 
 /** The letter of the key, also on keyboards that have no Latin letters and with Alt held. */
-function nameOf({ key, code, altKey }: KeyboardEvent): string {
+export function nameOf({ key, code, altKey }: KeyboardEvent): string {
   if (!altKey && (/^[\x21-\x7e]$/.test(key) || key.length > 1)) return key.toLowerCase();
   return code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
 }

@@ -9,7 +9,7 @@ export const KINDS: Record<RequestKind, TextKey> = {
   other: "kind.other",
 };
 
-export function nameOf({ chat }: ChatView): string {
+export function nameOf({ chat }: Pick<ChatView, "chat">): string {
   const { participant, participantId } = chat;
   if (participant?.name) return participant.name;
   // The address of a guest was made by the service and tells nothing.

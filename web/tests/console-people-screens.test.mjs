@@ -1,7 +1,17 @@
 // The screens of people, the agency, the record, the profile, the administrators, and of registering an agency.
 import { HOSTILE } from "./checks.mjs";
 import { ORIGIN } from "./fake.mjs";
+import { FakeOffice } from "./fake-people.mjs";
 import { signIn, testScreens } from "./looks.mjs";
+
+/** Screens for which `team.office` answers. */
+function testOffice(area, screens) {
+  const withOffice = (open) => async (page, team) => {
+    team.office = await FakeOffice.attach(page, team);
+    await open(page, team);
+  };
+  testScreens(area, Object.fromEntries(Object.entries(screens).map(([name, open]) => [name, withOffice(open)])));
+}
 
 /** Signs in with a role, and opens an address of the console. */
 async function openAs(page, team, role, address) {
@@ -13,7 +23,7 @@ async function openAs(page, team, role, address) {
 const row = (page) => page.locator(".people li").last();
 const button = (page, place) => page.locator(`.page ${place}`);
 
-testScreens("people", {
+testOffice("people", {
   list: async (page, team) => {
     await openAs(page, team, 3, "/console/people");
     await row(page).waitFor();
@@ -62,7 +72,7 @@ testScreens("people", {
   },
 });
 
-testScreens("agency", {
+testOffice("agency", {
   owner: async (page, team) => {
     await openAs(page, team, 2, "/console/agency");
     await page.locator("#field-helpPhoneNumber").waitFor();
@@ -83,7 +93,7 @@ testScreens("agency", {
   },
 });
 
-testScreens("admin", {
+testOffice("admin", {
   agencies: async (page, team) => {
     await openAs(page, team, 1, "/console/agencies");
     await row(page).waitFor();
@@ -126,7 +136,7 @@ testScreens("admin", {
   },
 });
 
-testScreens("register", {
+testOffice("register", {
   form: async (page) => {
     await page.goto(`${ORIGIN}/console`);
     await page.locator("a[href='/console/register']").click();
@@ -165,7 +175,7 @@ function record(office) {
   office.change(mariam.id, "Event", 7, "delete", undefined, 0);
 }
 
-testScreens("record", {
+testOffice("record", {
   owner: async (page, team) => {
     record(team.office);
     await openAs(page, team, 2, "/console/record");
@@ -214,7 +224,7 @@ testScreens("record", {
   },
 });
 
-testScreens("profile", {
+testOffice("profile", {
   own: async (page, team) => {
     await openAs(page, team, 4, "/console/profile");
     await page.locator(".sheet dt").nth(2).waitFor();

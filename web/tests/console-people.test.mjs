@@ -4,42 +4,29 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { launchBrowser, watchErrors, words } from "./browser.mjs";
-import { serveFile } from "./fake.mjs";
-import { System } from "./system.mjs";
+import { words } from "./browser.mjs";
+import { DESK, Desks } from "./desks.mjs";
 
-const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce" };
 const AGENCY = "Festival Help Kraków";
 const OWNER = { email: "olga@festival.example", password: "the password of Olga" };
 
-let system;
-let browser;
+let desks;
 before(async () => {
-  [system, browser] = await Promise.all([System.up(), launchBrowser()]);
+  desks = await Desks.up();
 });
-after(async () => {
-  await Promise.all([browser?.close(), system?.down()]);
-});
+after(() => desks?.down());
 
 /** Accounts that the stories before have made, by role. */
 const accounts = {};
 
+/** A desk that takes a refusal of a service for an error. */
 async function open(address) {
-  const context = await browser.newContext({ ...DESK, permissions: ["clipboard-read", "clipboard-write"] });
-  context.setDefaultTimeout(30_000);
-  if (process.env.MAYDAY_DIST) {
-    await context.grantPermissions(["clipboard-read", "clipboard-write", "local-network-access"]);
-    await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
-      serveFile(route, new URL(route.request().url()).pathname),
-    );
-  }
-  const page = await context.newPage();
-  const errors = watchErrors(page);
-  context.on("response", (response) => {
-    if (response.status() === 403) errors.push(`403: ${response.request().method()} ${response.url()}`);
+  const desk = await desks.open({ ...DESK, permissions: ["clipboard-read", "clipboard-write"] }, "/");
+  desk.context.on("response", (response) => {
+    if (response.status() === 403) desk.errors.push(`403: ${response.request().method()} ${response.url()}`);
   });
-  await page.goto(new URL(address, system.ready.organizer).href);
-  return { context, page, errors };
+  await desk.page.goto(desks.address(address));
+  return desk;
 }
 
 async function fill(page, values) {
@@ -99,7 +86,7 @@ async function leave({ context, errors }) {
 }
 
 test("the superadmin creates an administrator", async () => {
-  const desk = await signIn(system.ready.superadmin);
+  const desk = await signIn(desks.system.ready.superadmin);
   const { page } = desk;
   assert.deepEqual(await openEveryArea(desk), ["Agencies", "Record"]);
   await area(page, "Agencies").click();
@@ -178,7 +165,7 @@ test("an administrator previews the agency, changes it, and leaves", async () =>
   await notice(page, "Saved.");
   // A second tab is in the preview, too, and leaves it with this one.
   const other = await desk.context.newPage();
-  await other.goto(new URL("/console/people", system.ready.organizer).href);
+  await other.goto(desks.address("/console/people"));
   await other.getByText("Administrator in preview").waitFor();
   await press(page, "Leave the preview");
   await page.getByRole("button", { name: "Withdraw approval" }).waitFor();

@@ -1,5 +1,8 @@
 // What the organizer service says of people, agencies and the record: for the screens of a team's office.
 import { createHash } from "node:crypto";
+import { pageOf } from "./fake-pages.mjs";
+
+const PATTERN = /\/organizer\/(agency|admin|profile)(\/(settings|users|agencies|changelogs|set-agency)\b|\?|$)/;
 
 const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
 const made = (days) => ({ timeCreated: ago(days), timeSignOut: ago(days) });
@@ -34,6 +37,16 @@ export class FakeOffice {
     }
   }
 
+  /** Answers what a page asks about people, agencies and the record. */
+  static async attach(page, team) {
+    const office = new FakeOffice(team);
+    await page.route(PATTERN, async (route) => {
+      const answer = office.answer(route.request());
+      await (answer ? route.fulfill(answer) : route.fallback());
+    });
+    return office;
+  }
+
   /** A row of the record. `value` is undefined for what was deleted. */
   change(userId, entityClass, entityId, type, value, days = 0) {
     const id = this.rows.length + 1;
@@ -41,38 +54,33 @@ export class FakeOffice {
     this.rows.push({ id, entityId, entityClass, type, changedAt: ago(days), valueAfter, userId, agencyId: 4 });
   }
 
-  /** The answer to a call, if it is about people, agencies or the record. */
-  answer(call, request) {
+  answer(request) {
     const { team } = this;
+    const method = request.method();
+    const { pathname, searchParams } = new URL(request.url());
     const body = request.postData() ? request.postDataJSON() : {};
-    const [method, pathname] = call.split(" ");
-    const [, list, id] = /^(.+?)(?:\/(\d+))?(?:\/verify)?$/.exec(pathname);
+    const [, place, id] = /^\/organizer(.+?)(?:\/(\d+))?(?:\/verify)?$/.exec(pathname);
     const lists = {
       "/agency/users": team.users,
       "/admin/users": this.administrators,
       "/admin/agencies": this.agencies,
     };
-    const row = lists[list]?.find((row) => row.id === Number(id));
-    const taken = { status: 400, json: { statusCode: 400, message: "Email is already taken", error: "Bad Request" } };
-    switch (method) {
-      case "POST":
-        if (pathname === "/agency") return { status: 201, json: { id: 9, ...body.agency, approved: false } };
-        if (!lists[list]) return undefined;
-        if (lists[list].some(({ email }) => email === body.email)) return taken;
-        return { status: 201, json: { ...body, id: 99, agencyId: team.user.agencyId, ...made(0) } };
-      case "PATCH":
-        if (pathname === "/profile/set-agency") return { json: Object.assign(team.user, { agencyId: body.agencyId }) };
-        if (pathname === "/agency") return { json: Object.assign(this.agency, body) };
-        if (pathname === "/agency/settings") return { json: Object.assign(this.settings, body) };
-        if (pathname === "/profile") return { json: Object.assign(team.user, body) };
-        return row && { json: Object.assign(row, body) };
-      case "GET":
-        if (pathname === "/agency") return { json: this.agency };
-        if (pathname === "/agency/settings") return { json: this.settings };
-        if (/\/changelogs$/.test(pathname)) return { json: this.rows };
-        if (/\/changelogs\/verify$/.test(pathname)) return { json: this.verdict ?? this.holds() };
-        return lists[list] && (id ? row && { json: row } : { json: lists[list] });
+    const list = lists[place];
+    const row = list?.find((row) => row.id === Number(id));
+    const own = { "/profile/set-agency": team.user, "/profile": team.user };
+    const single = { ...own, "/agency": this.agency, "/agency/settings": this.settings }[place];
+    if (method === "GET") {
+      if (pathname.endsWith("/changelogs")) return pageOf(this.rows, searchParams);
+      if (pathname.endsWith("/changelogs/verify")) return { json: this.verdict ?? this.holds() };
+      if (list && !id) return pageOf(list, searchParams);
+      return (row ?? single) && { json: row ?? single };
     }
+    if (method === "PATCH") return { json: Object.assign(row ?? single, body) };
+    if (place === "/agency") return { status: 201, json: { id: 9, ...body.agency, approved: false } };
+    if (list?.some(({ email }) => email === body.email)) {
+      return { status: 400, json: { statusCode: 400, message: "Email is already taken", error: "Bad Request" } };
+    }
+    return list && { status: 201, json: { ...body, id: 99, agencyId: team.user.agencyId, ...made(0) } };
   }
 
   holds() {

@@ -1,6 +1,5 @@
 // The services as a support team sees them, played inside the browser's network layer: for the console's screens.
 import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
-import { FakeOffice } from "./fake-people.mjs";
 
 const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
@@ -17,7 +16,6 @@ export class FakeTeam {
   chats = [];
   messages = new Map();
   sockets = new Set();
-  office = new FakeOffice(this);
 
   async attach(context) {
     await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
@@ -39,8 +37,6 @@ export class FakeTeam {
     }
     const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };
     if (answers[call]) return route.fulfill({ json: answers[call] });
-    const answer = this.office.answer(call, request);
-    if (answer) return route.fulfill(answer);
     return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
   }
 

@@ -1,4 +1,4 @@
-import { type CallOptions, Http, type HttpOptions, type PageQuery } from "./http.js";
+import { type CallOptions, Http, type HttpOptions, type Page, type PageQuery } from "./http.js";
 import type { Chat, Message, Statistics, Timestamp } from "./types.js";
 
 /** Part of a chat's messages. Without either, all of them. */
@@ -12,6 +12,18 @@ export interface ArchiveQuery extends PageQuery {
   participantId?: number;
 }
 
+/** Which closed chats. What is absent or empty does not restrict. */
+export interface ChatFilter {
+  eventId?: number;
+  organizerId?: number;
+  participantId?: number;
+  /** When an organizer took it: inclusive, and exclusive. */
+  from?: Timestamp;
+  to?: Timestamp;
+  /** A text in a message, or in the participant's name or e-mail, in any case. At most 200 characters. */
+  q?: string;
+}
+
 /** The messenger's archives: closed chats. Open ones are a `Session`'s. */
 export class MessengerApi {
   readonly #http: Http;
@@ -23,6 +35,11 @@ export class MessengerApi {
   /** Closed chats of an organizer's agency, newest first. */
   agencyChats(query?: ArchiveQuery, options?: CallOptions) {
     return this.#http.page<Chat>("/agency/chats", { ...options, query });
+  }
+
+  /** A page of closed chats, with what protocol 2 tells of a chat. */
+  chats(query: ChatFilter & PageQuery, options?: CallOptions): Promise<Page<Chat>> {
+    return this.#http.page<Chat>("/agency/chats", { ...options, query: { limit: 100, ...query } });
   }
 
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {

@@ -1,8 +1,9 @@
 /** Whether the record is still what was recorded, and what is needed to check that elsewhere. */
-import type { ProvenChangelog, Verdict } from "@mayday/client";
+import type { Verdict } from "@mayday/client";
 import { number } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
 import { useAction } from "../kit/action.js";
+import { saveFile } from "../kit/download.js";
 import { allOf, useLoad } from "../kit/load.js";
 import { ProblemLine, Shown } from "../kit/parts.js";
 import { clockOf } from "../texts.js";
@@ -15,7 +16,7 @@ export function Proof({ source }: { source: Source }) {
   const download = () =>
     run(async () => {
       const rows = await allOf((page) => source.record.chain(page));
-      save(rows, `mayday-record-${source.name}.json`);
+      saveFile(`mayday-record-${source.name}.json`, "application/json", JSON.stringify(rows, null, 1));
     });
   return (
     <section class="proof stack" aria-labelledby="proof-title">
@@ -69,13 +70,4 @@ function Sentence({ verdict, checkedAt }: { verdict: Verdict; checkedAt: number 
       )}
     </>
   );
-}
-
-function save(rows: ProvenChangelog[], name: string): void {
-  const address = URL.createObjectURL(new Blob([JSON.stringify(rows, null, 1)], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address));
 }
