@@ -1,4 +1,5 @@
 /** What opens over the screen: keys, settings, and to whom a chat is handed over. */
+import { useId } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { currentLanguage, loadTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
@@ -74,7 +75,20 @@ function Keys() {
 }
 
 function Settings() {
-  const { user } = state;
+  return (
+    <Dialog title={t("menu.title")} onClose={close}>
+      <Preferences />
+      <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
+      <button type="button" onClick={signOut}>
+        {t("account.sign-out")}
+      </button>
+    </Dialog>
+  );
+}
+
+/** What this device remembers: language, sound, quiet mode, notifications. */
+export function Preferences() {
+  const id = useId();
   const choose = async (language: Language) => {
     try {
       await loadTexts(language);
@@ -86,14 +100,10 @@ function Settings() {
     update();
   };
   return (
-    <Dialog title={t("menu.title")} onClose={close}>
+    <>
       <div>
-        <label for="language">{t("language.label")}</label>
-        <select
-          id="language"
-          value={currentLanguage()}
-          onChange={(change) => choose(change.currentTarget.value as Language)}
-        >
+        <label for={id}>{t("language.label")}</label>
+        <select id={id} value={currentLanguage()} onChange={(change) => choose(change.currentTarget.value as Language)}>
           {Object.entries(LANGUAGES).map(([language, name]) => (
             <option key={language} value={language} lang={language}>
               {name}
@@ -126,11 +136,7 @@ function Settings() {
           <span>{t(isNotifyingRefused() ? "settings.refused" : "settings.notify")}</span>
         </label>
       )}
-      <p class="faint">{t("account.as", { email: user?.email ?? "" })}</p>
-      <button type="button" onClick={signOut}>
-        {t("account.sign-out")}
-      </button>
-    </Dialog>
+    </>
   );
 }
 
