@@ -3,6 +3,7 @@
 mod exchange;
 mod protocol_2;
 mod statements;
+mod statistics;
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
