@@ -1,5 +1,6 @@
 //! The messenger service (contract 5): exchanges as a sidecar sends them, and the archives.
 
+mod archive;
 mod exchange;
 mod protocol_2;
 mod statements;

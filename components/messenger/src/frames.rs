@@ -78,6 +78,24 @@ impl ChatBody {
     }
 }
 
+/// A chat with what protocol 2 adds wherever it shows one.
+#[derive(Serialize)]
+pub(crate) struct LongChatBody {
+    #[serde(flatten)]
+    chat: ChatBody,
+    #[serde(flatten)]
+    more: More,
+}
+
+impl LongChatBody {
+    pub(crate) fn new(body: ChatBody, chat: &Chat) -> LongChatBody {
+        LongChatBody {
+            chat: body,
+            more: More::new(chat),
+        }
+    }
+}
+
 /// A message as the contract has it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -175,6 +193,24 @@ impl Progress {
             last_seq: chat.last_seq,
             read_seq,
             own_read_seq,
+            details: Details::new(chat),
+        }
+    }
+}
+
+/// What protocol 2 adds to a chat in `new_chat` and in a page of the archive.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct More {
+    last_seq: i64,
+    #[serde(flatten)]
+    details: Details,
+}
+
+impl More {
+    fn new(chat: &Chat) -> More {
+        More {
+            last_seq: chat.last_seq,
             details: Details::new(chat),
         }
     }
@@ -466,18 +502,8 @@ pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String,
 }
 
 fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct More {
-        last_seq: i64,
-        #[serde(flatten)]
-        details: Details,
-    }
-    let more = More {
-        last_seq: chat.last_seq,
-        details: Details::new(chat),
-    };
-    extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
+    let chat_body = ChatBody::new(chat, Contact::kept(chat));
+    extended("new_chat", &chat_body, &More::new(chat))
 }
 
 fn closed_chat(chat: &Chat) -> Result<String, Error> {

@@ -17,6 +17,7 @@ mod ids;
 mod lock_releases;
 mod query;
 mod requests;
+mod search;
 mod statistics;
 mod status;
 mod store;
