@@ -176,6 +176,7 @@ fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
                 email: profile.email,
                 phone_number: profile.phone_number,
                 name: Some(profile.name).filter(|name| !name.is_empty()),
+                is_guest: profile.is_guest,
             },
         )
     };

@@ -45,6 +45,8 @@ pub(crate) struct Contact {
     pub email: String,
     pub phone_number: String,
     pub name: Option<String>,
+    /// Whether a device has made the account, to press help at once.
+    pub is_guest: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,7 +76,8 @@ macro_rules! columns {
          lat_start, lng_start, time_start, time_end,
          (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
          has_been_requeued, read_by_organizer, read_by_participant, kind, accuracy_start, position_at_start,
-         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id), organizer_name"
+         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id), organizer_name,
+         (SELECT is_guest FROM contacts c WHERE c.participant_id = chats.participant_id)"
     };
 }
 
@@ -389,6 +392,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
     let email: Option<String> = row.get(6)?;
     let phone_number: Option<String> = row.get(7)?;
     let name: Option<String> = row.get(20)?;
+    let is_guest: Option<bool> = row.get(22)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -401,6 +405,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
             email,
             phone_number,
             name,
+            is_guest: is_guest.unwrap_or_default(),
         }),
         state: match state.as_str() {
             "waiting" => State::Waiting,
