@@ -43,6 +43,17 @@ export type ProvenChangelog = Changelog & {
   hash: string;
 };
 
+/** Whether a record is still what was recorded. */
+export interface Verdict {
+  holds: boolean;
+  /** How many rows hold: all of them if the record does. */
+  rows: number;
+  /** The hash of the last of them; empty if there are none. */
+  head: string;
+  /** The first row that does not hold. Its `id` is null when rows are missing at the end. */
+  brokenAt?: { id: number | null; reason: string };
+}
+
 const withConfirmation = <T extends { password: string }>(person: T) => ({
   ...person,
   confirmPassword: person.password,
@@ -101,9 +112,8 @@ class ChangeRecord<Filter extends object> {
     this.get = rows.get.bind(rows);
   }
 
-  /** The answer is described in docs/record.md. */
   verify(options?: CallOptions) {
-    return this.#http.get<{ [key: string]: unknown }>(`${this.#path}/verify`, options);
+    return this.#http.get<Verdict>(`${this.#path}/verify`, options);
   }
 
   chain(query?: PageQuery, options?: CallOptions) {

@@ -1,10 +1,11 @@
 import type { User } from "@mayday/client";
+import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad, usePages } from "../kit/load.js";
 import { More, Page, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
-import { DeletePerson, NameTitle, PersonFacts, PersonRow } from "../people/person.js";
+import { DeletePerson, nameOf, PersonFacts, PersonRow } from "../people/person.js";
 import { NameFields, NewPersonPage, PhoneField } from "../people/person-form.js";
 import { mayManage, roleName } from "../people/role.js";
 import { go } from "../router.js";
@@ -65,7 +66,7 @@ export function AdministratorPage({ id }: { id: number }) {
   const user = person.data;
   return (
     <Page
-      title={user ? <NameTitle user={user} /> : t("admin.administrator")}
+      title={user ? <PersonText>{nameOf(user)}</PersonText> : t("admin.administrator")}
       back={[t("admin.administrators"), ADMINISTRATORS]}
     >
       <Shown of={person}>{(user) => <Details user={user} />}</Shown>

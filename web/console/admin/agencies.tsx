@@ -8,9 +8,9 @@ import { allOf, tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { Sheet } from "../people/sheet.js";
-import { preview } from "../preview.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
+import { preview } from "./preview.js";
 import { AGENCIES, Tabs } from "./tabs.js";
 import { t } from "./texts.js";
 
@@ -65,13 +65,7 @@ function List({ agencies, empty }: { agencies: Agency[]; empty: string }) {
 
 export function AgencyPage({ id }: { id: number }) {
   const agency = useLoad(`agencies/${id}`, ["agencies"], (signal) => api.admin.agencies.get(id, { signal }));
-  const title = agency.data ? (
-    <span class="clamped">
-      <PersonText>{agency.data.name}</PersonText>
-    </span>
-  ) : (
-    t("area.agency")
-  );
+  const title = agency.data ? <PersonText>{agency.data.name}</PersonText> : t("area.agency");
   return (
     <Page title={title} back={[t("area.agencies"), AGENCIES]}>
       <Shown of={agency}>{(agency) => <Details agency={agency} />}</Shown>

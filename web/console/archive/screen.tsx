@@ -1,13 +1,7 @@
 /** The closed chats of the agency. */
 import type { ScreenProps } from "../areas.js";
-import entriesStyle from "../kit/entries.css" with { type: "text" };
-import { adoptStyle } from "../kit/style.js";
-import style from "./archive.css" with { type: "text" };
 import { ArchivedChat } from "./chat.js";
 import { ArchiveList } from "./list.js";
-
-adoptStyle(entriesStyle);
-adoptStyle(style);
 
 export const catalogues = {
   en: () => import("./locales/en.json"),

@@ -187,10 +187,8 @@ function Edit({ issue, leave }: { issue: Issue; leave: () => void }) {
   };
   useEffect(() => document.getElementById("field-name")?.focus(), []);
   return (
-    <div>
-      <Form draft={`incidents/${issue.id}`} submitLabel={t("incidents.save")} onSubmit={save} onCancel={leave}>
-        <IncidentFields issue={before} />
-      </Form>
-    </div>
+    <Form draft={`incidents/${issue.id}`} submitLabel={t("incidents.save")} onSubmit={save} onCancel={leave}>
+      <IncidentFields issue={before} />
+    </Form>
   );
 }

@@ -34,17 +34,15 @@ function NewForm(props: { events: AgencyEvent[]; wanted: number; leave: () => vo
   const event = events.find(({ id }) => id === wanted) ?? events[0];
   useEffect(() => document.getElementById("field-name")?.focus(), []);
   return (
-    <div>
-      <Form draft="incidents/new" submitLabel={t("incidents.create")} onSubmit={create} onCancel={leave}>
-        <Field
-          name="eventId"
-          label={t("person.event")}
-          value={String(event?.id ?? "")}
-          options={events.map(({ id, name }) => [String(id), name] as const)}
-        />
-        <IncidentFields />
-      </Form>
-    </div>
+    <Form draft="incidents/new" submitLabel={t("incidents.create")} onSubmit={create} onCancel={leave}>
+      <Field
+        name="eventId"
+        label={t("person.event")}
+        value={String(event?.id ?? "")}
+        options={events.map(({ id, name }) => [String(id), name] as const)}
+      />
+      <IncidentFields />
+    </Form>
   );
 }
 

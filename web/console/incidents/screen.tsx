@@ -1,16 +1,10 @@
 /** The incidents of the agency's events, and what the team says about them. */
 import type { ScreenProps } from "../areas.js";
-import entriesStyle from "../kit/entries.css" with { type: "text" };
 import { Page } from "../kit/parts.js";
-import { adoptStyle } from "../kit/style.js";
 import { IncidentScreen } from "./incident.js";
-import style from "./incidents.css" with { type: "text" };
 import { IncidentList } from "./list.js";
 import { NewIncident } from "./new.js";
 import { t } from "./texts.js";
-
-adoptStyle(entriesStyle);
-adoptStyle(style);
 
 export const catalogues = {
   en: () => import("./locales/en.json"),

@@ -1,10 +1,5 @@
-/** The style of an area comes with the area: who never opens it does not load it. */
-const adopted = new Set<string>();
+/** The style of the screens beside the live side. It comes with the first of them. */
+import { addStyle } from "../../ui/style.js";
+import style from "../pages.css" with { type: "text" };
 
-export function adoptStyle(css: string): void {
-  if (adopted.has(css)) return;
-  adopted.add(css);
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+addStyle(style);

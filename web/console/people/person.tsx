@@ -15,15 +15,6 @@ import { t } from "./texts.js";
 export const nameOf = ({ firstName, lastName }: Pick<User, "firstName" | "lastName">): string =>
   `${firstName} ${lastName}`;
 
-/** A name as a title: cut off after two lines. */
-export function NameTitle({ user }: { user: User }) {
-  return (
-    <span class="clamped">
-      <PersonText>{nameOf(user)}</PersonText>
-    </span>
-  );
-}
-
 export function PersonRow({ user, role, list }: { user: User; role: string; list: string }) {
   return (
     <li>

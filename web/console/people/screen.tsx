@@ -1,5 +1,6 @@
 /** The people of an agency. */
 import type { PersonEdits, Role, User } from "@mayday/client";
+import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { isAdmin, isManager, type ScreenProps } from "../areas.js";
 import { Form, type Values } from "../kit/form.js";
@@ -8,7 +9,7 @@ import { More, Page, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
-import { DeletePerson, NameTitle, PersonFacts, PersonRow } from "./person.js";
+import { DeletePerson, nameOf, PersonFacts, PersonRow } from "./person.js";
 import { NameFields, NewPersonPage, PhoneField, RoleField } from "./person-form.js";
 import { mayManage, roleName, rolesBelow } from "./role.js";
 import { t } from "./texts.js";
@@ -76,7 +77,7 @@ function Person({ me, id }: { me: User; id: number }) {
   const person = useLoad(`people/${id}`, ["users"], (signal) => api.users.get(id, { signal }));
   const user = person.data;
   return (
-    <Page title={user ? <NameTitle user={user} /> : t("people.person")} back={[t("area.people"), LIST]}>
+    <Page title={user ? <PersonText>{nameOf(user)}</PersonText> : t("people.person")} back={[t("area.people"), LIST]}>
       <Shown of={person}>{(user) => <Details me={me} user={user} />}</Shown>
     </Page>
   );

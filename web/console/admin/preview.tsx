@@ -1,12 +1,13 @@
 /** An administrator's preview of an agency: whose it is, on every screen, and how to leave it. */
-import { api, refreshUser } from "./account.js";
-import { isAdmin } from "./areas.js";
-import { useAction } from "./kit/action.js";
-import { type Kind, tellChange, useLoad } from "./kit/load.js";
-import { ProblemLine } from "./kit/parts.js";
-import { go } from "./router.js";
-import { state } from "./state.js";
-import { t } from "./texts.js";
+import "../kit/style.js";
+import { api, refreshUser } from "../account.js";
+import { isAdmin } from "../areas.js";
+import { useAction } from "../kit/action.js";
+import { type Kind, tellChange, useLoad } from "../kit/load.js";
+import { ProblemLine } from "../kit/parts.js";
+import { go } from "../router.js";
+import { state } from "../state.js";
+import { t } from "../texts.js";
 
 /** What the screens of an agency show. */
 const KINDS: Kind[] = ["agency", "changelogs", "comments", "contacts", "events", "issues", "users"];
