@@ -141,15 +141,14 @@ function Filters({ query, names, person }: FiltersProps) {
       </div>
       <Day name="from" label={t("archive.from")} value={value("from")} />
       <Day name="to" label={t("archive.to")} value={value("to")} />
-      {value("person") && (
-        <p class="archive-person">
-          {person ? t("archive.of-person", { name: nameOf({ chat: person }) }) : t("archive.of-one")}
-        </p>
-      )}
       {hasFilter(query) && (
-        <button type="button" class="plain" onClick={() => go("/console/archive", { replace: true })}>
-          {t("archive.clear")}
-        </button>
+        <p class="archive-chosen row">
+          {value("person") &&
+            (person ? t("archive.of-person", { name: nameOf({ chat: person }) }) : t("archive.of-one"))}
+          <button type="button" onClick={() => go("/console/archive", { replace: true })}>
+            {t("archive.clear")}
+          </button>
+        </p>
       )}
     </search>
   );
@@ -193,7 +192,7 @@ function Search({ value }: { value: string }) {
 
 function Day({ name, label, value }: { name: "from" | "to"; label: string; value: string }) {
   return (
-    <div class="archive-day">
+    <div>
       <label for={`archive-${name}`}>{label}</label>
       <input
         id={`archive-${name}`}
