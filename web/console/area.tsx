@@ -1,6 +1,6 @@
 /** An area that is loaded when it is opened. */
 import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
-import type { AreaModule } from "./areas.js";
+import type { AreaModule, Part } from "./areas.js";
 import { Page, ProblemLine } from "./kit/parts.js";
 import type { Place } from "./router.js";
 import { state, update } from "./state.js";
@@ -16,21 +16,28 @@ export function AreaScreen({ area, path, query }: Place) {
       </Page>
     );
   }
-  const module = modules.get(area.name);
-  if (module === undefined) void load(area.name, area.load);
+  const { name, load } = area;
+  const module = moduleOf({ name, load });
   if (module === "failed") {
     return (
       <Page title={t(area.title)}>
-        <ProblemLine text={t("area.failed")} retry={() => forget(area.name)} />
+        <ProblemLine text={t("area.failed")} retry={() => forget(name)} />
       </Page>
     );
   }
-  if (module === undefined || module === "loading") return <main class="page" aria-busy="true" />;
+  if (module === "loading") return <main class="page" aria-busy="true" />;
   // An administrator who previews another agency sees nothing of the one before.
-  return <module.Screen key={`${area.name}/${state.user?.agencyId}`} path={path} query={query} />;
+  return <module.Screen key={`${name}/${state.user?.agencyId}`} path={path} query={query} />;
 }
 
-async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {
+/** The module of a part of the console. The page is rendered again once it is there. */
+export function moduleOf(part: Part): AreaModule | "loading" | "failed" {
+  const module = modules.get(part.name);
+  if (module === undefined) void load(part);
+  return module ?? "loading";
+}
+
+async function load({ name, load: importModule }: Part): Promise<void> {
   modules.set(name, "loading");
   try {
     const module = await importModule();
@@ -38,7 +45,7 @@ async function load(name: string, importModule: () => Promise<AreaModule>): Prom
     await loadTexts(currentLanguage());
     modules.set(name, module);
   } catch (error) {
-    console.info(`The area ${name} could not be loaded.`, error);
+    console.info(`The part ${name} of the console could not be loaded.`, error);
     modules.set(name, "failed");
   }
   update();

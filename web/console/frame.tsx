@@ -1,9 +1,9 @@
 /** What is around every screen: the bar with the areas, how far the screen can be trusted, and the last notice. */
 import type { ComponentChildren } from "preact";
 import { Icon } from "../ui/icon.js";
-import { areasOf } from "./areas.js";
+import { moduleOf } from "./area.js";
+import { areasOf, isAdmin, PREVIEW } from "./areas.js";
 import { heardAt } from "./live.js";
-import { PreviewStrip } from "./preview.js";
 import { addressOf, currentPlace } from "./router.js";
 import { isLive, state, update } from "./state.js";
 import { clockOf, t } from "./texts.js";
@@ -26,12 +26,19 @@ export function Frame({ children }: { children: ComponentChildren }) {
           <Icon name="settings" />
         </button>
       </header>
-      <PreviewStrip />
+      <Preview />
       <Areas />
       {children}
       <Toast />
     </>
   );
+}
+
+/** An administrator who looks into an agency always sees that. */
+function Preview() {
+  const { user } = state;
+  const module = user && isAdmin(user) && user.agencyId !== null ? moduleOf(PREVIEW) : undefined;
+  return typeof module === "object" ? <module.Screen key={user?.agencyId} {...currentPlace()} /> : null;
 }
 
 /** Administrators talk to nobody. */

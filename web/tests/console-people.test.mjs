@@ -190,7 +190,7 @@ test("the owner adds a manager, and sees the record with its proof", async () =>
   await fill(page, { "First name": "Mariam", "Last name": "Manager", "E-mail address": OWNER.email });
   await fill(page, { "Phone number": "+48 600 100 201" });
   await press(page, "Add");
-  await page.getByText("Email is already taken").waitFor();
+  await page.getByText("This is already taken.").waitFor();
   accounts.manager = await add(page, {
     first: "Mariam",
     last: "Manager",

@@ -1,5 +1,6 @@
 // The services as a support team sees them, played inside the browser's network layer: for the console's screens.
 import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
+import { answerEvents } from "./fake-events.mjs";
 
 const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
@@ -26,6 +27,8 @@ export class FakeTeam {
     const request = route.request();
     const { pathname } = new URL(request.url());
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
+    const answered = answerEvents(this, request);
+    if (answered) return route.fulfill(answered);
     if (!pathname.startsWith("/organizer/")) return serveFile(route, pathname);
     const call = `${request.method()} ${pathname.slice("/organizer".length)}`;
     if (call === "POST /auth/sign-in") {

@@ -9,6 +9,7 @@ import type {
   Issue,
   IssuePriority,
   IssueStatus,
+  Plan,
   Role,
   User,
 } from "./types.js";
@@ -29,7 +30,7 @@ export type PersonEdits = Partial<Pick<NewPerson, "firstName" | "lastName" | "ph
 export type NewUser = NewPerson & { role: Role };
 export type NewAgency = { name: string; address: string; website: string };
 /** Times may lack the zone: `2026-05-01T10:00` is UTC. */
-export type NewEvent = Omit<AgencyEvent, "id" | "agencyId">;
+export type NewEvent = Omit<AgencyEvent, "id" | "agencyId" | "hasPlan">;
 export type NewContact = Omit<Contact, "id" | "agencyId">;
 export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
 export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
@@ -199,6 +200,19 @@ export class OrganizerApi {
 
   deleteAgency(options?: CallOptions) {
     return this.#http.call<Agency>("DELETE", "/agency", options);
+  }
+
+  /** The plan of an event's venue. Without one the service answers 404. */
+  plan(eventId: number, options?: CallOptions) {
+    return this.#http.get<Plan>(`/agency/events/${eventId}/plan`, options);
+  }
+
+  setPlan(eventId: number, body: Plan, options?: CallOptions) {
+    return this.#http.call<void>("PUT", `/agency/events/${eventId}/plan`, { ...options, body, idempotent: true });
+  }
+
+  deletePlan(eventId: number, options?: CallOptions) {
+    return this.#http.call<void>("DELETE", `/agency/events/${eventId}/plan`, options);
   }
 
   settings(options?: CallOptions) {

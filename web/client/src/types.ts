@@ -54,6 +54,17 @@ export interface AgencyEvent {
   timeStart: Timestamp;
   timeEnd: Timestamp;
   agencyId: number;
+  /** Whether there is a plan of its venue. */
+  hasPlan?: boolean;
+}
+
+/** An image of a venue, as a data URL, and where its edges are. */
+export interface Plan {
+  image: string;
+  north: number;
+  south: number;
+  east: number;
+  west: number;
 }
 
 /** An event as participants see it. */
