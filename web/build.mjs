@@ -45,6 +45,24 @@ const cataloguePlugin = {
   },
 };
 
+/** A style that a part of a page brings with it: the text of all that it imports. */
+const stylePlugin = {
+  name: "styles",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path: file, with: { type } }) => {
+      if (type !== "text") return undefined;
+      const { outputFiles } = await esbuild.build({
+        ...shared,
+        entryPoints: [file],
+        outdir: dist,
+        write: false,
+        external: ["*.png"],
+      });
+      return { contents: outputFiles[0].text.trim(), loader: "text" };
+    });
+  },
+};
+
 export async function build() {
   await rm(dist, { recursive: true, force: true });
   await mkdir(path.join(dist, "assets"), { recursive: true });
@@ -112,7 +130,7 @@ function bundle(page, entryPoints) {
     chunkNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     metafile: true,
-    plugins: [cataloguePlugin],
+    plugins: [cataloguePlugin, stylePlugin],
   });
 }
 

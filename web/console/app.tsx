@@ -2,6 +2,8 @@
 import { openIndexedDb } from "@mayday/client/indexeddb";
 import { render } from "preact";
 import { loadTexts, number } from "../ui/i18n.js";
+import { watchSettings } from "../ui/language.js";
+import { readQuiet } from "../ui/quiet.js";
 import { openAccount } from "./account.js";
 import { watchGestures } from "./alerts.js";
 import { AreaScreen } from "./area.js";
@@ -10,11 +12,13 @@ import { ChatPane, watchLog } from "./chat.js";
 import { Dialogs } from "./dialogs.js";
 import { Frame } from "./frame.js";
 import { watchKeys } from "./keys.js";
-import { connectWhenNeeded, watchNetwork } from "./live.js";
+import { connectWhenNeeded, watchNetwork, watchShares } from "./live.js";
+import { isMapShown, MapPane } from "./map-pane.js";
 import { currentPlace, watchAddress } from "./router.js";
 import { Side } from "./side.js";
 import { SignInScreen } from "./sign-in.js";
 import { begin, state, update } from "./state.js";
+import { t } from "./texts.js";
 
 async function start(): Promise<void> {
   const [storage] = await Promise.all([openIndexedDb("mayday-console"), loadTexts()]);
@@ -28,11 +32,20 @@ async function start(): Promise<void> {
   showAddressedChat();
   await openAccount(storage);
   watchNetwork();
+  watchShares();
   watchAddress(showAddressedChat);
   watchKeys();
   watchGestures();
+  watchSettings(followSetting);
   // Seconds run while somebody sees them.
   setInterval(() => document.hidden || update(), 1000);
+}
+
+/** What was chosen in another tab counts here, too. */
+async function followSetting(name: string): Promise<void> {
+  if (name === "language") await loadTexts().catch(() => undefined);
+  if (name === "quiet") readQuiet();
+  update();
 }
 
 /** A chat has an address, so that a reload shows it again. */
@@ -54,9 +67,11 @@ function Page() {
     <>
       <Frame>
         {place.area?.name === "live" ? (
-          <main class="live">
+          <main class={`live ${isMapShown() ? "with-map" : ""}`}>
+            <h1 class="unseen">{t("area.live")}</h1>
             <Side />
             <ChatPane />
+            <MapPane />
           </main>
         ) : (
           <AreaScreen {...place} />

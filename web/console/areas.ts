@@ -16,18 +16,13 @@ export interface ScreenProps {
   query: URLSearchParams;
 }
 
-/** A part of the console that is loaded when it is needed. */
-export interface Part {
-  name: string;
-  load(): Promise<AreaModule>;
-}
-
-/** The live side is part of the page, and is not loaded. */
-export interface Area extends Partial<Part> {
+export interface Area {
   name: string;
   title: TextKey;
   /** Whether this person may see it. What the service would refuse is not shown. */
   allows(user: User): boolean;
+  /** The live side is part of the page, and is not loaded. */
+  load?(): Promise<AreaModule>;
 }
 
 export const isAdmin = ({ role }: User): boolean => role <= 1;
@@ -66,6 +61,3 @@ export const REGISTER: Area = {
   allows: () => true,
   load: () => import("./register/screen.js"),
 };
-
-/** For administrators, above the areas of the agency that they look into. */
-export const PREVIEW: Part = { name: "preview", load: () => import("./preview/screen.js") };

@@ -6,8 +6,9 @@ import { Icon } from "../ui/icon.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
 import { isQuiet, setQuiet } from "../ui/quiet.js";
 import { PersonText } from "../ui/text.js";
-import { signOut } from "./account.js";
+import { ROLES, signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
+import { later } from "./later.js";
 import { handOver } from "./live.js";
 import { nameOf } from "./person.js";
 import { selectedChat, state, update } from "./state.js";
@@ -19,7 +20,15 @@ export function Dialogs() {
   if (state.dialog === "keys") return <Keys />;
   if (state.dialog === "settings") return <Settings />;
   if (state.dialog === "hand-over") return <HandOver />;
+  if (state.dialog === "incident") return <Incident />;
   return null;
+}
+
+const incident = later(() => import("./desk/incident.js"));
+
+function Incident() {
+  const Dialog = incident()?.IncidentDialog;
+  return Dialog ? <Dialog /> : null;
 }
 
 const KEYS: [string[], TextKey][] = [
@@ -30,6 +39,9 @@ const KEYS: [string[], TextKey][] = [
   [["↑", "↓"], "keys.arrows"],
   [["R"], "keys.write"],
   [["/"], "keys.canned"],
+  [["I"], "keys.incident"],
+  [["P"], "keys.history"],
+  [["M"], "keys.map"],
   [["H"], "hand-over.button"],
   [["C"], "close.button"],
   [["Z"], "close.undo"],
@@ -132,8 +144,6 @@ function beQuiet(wanted: boolean): void {
   setQuiet(wanted);
   update();
 }
-
-const ROLES: Partial<Record<number, TextKey>> = { 2: "role.owner", 3: "role.manager", 4: "role.support" };
 
 function HandOver() {
   const chat = selectedChat();

@@ -1,8 +1,9 @@
 /** What is around every screen: the bar with the areas, how far the screen can be trusted, and the last notice. */
 import type { ComponentChildren } from "preact";
 import { Icon } from "../ui/icon.js";
-import { moduleOf } from "./area.js";
-import { areasOf, isAdmin, PREVIEW } from "./areas.js";
+import { isForgetful } from "./account.js";
+import { areasOf, isAdmin } from "./areas.js";
+import { later } from "./later.js";
 import { heardAt } from "./live.js";
 import { addressOf, currentPlace } from "./router.js";
 import { isLive, state, update } from "./state.js";
@@ -15,6 +16,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <header class="bar">
         <p class="brand">Mayday</p>
         {hasLive() && <Trust />}
+        {isForgetful() && <p class="notice">{t("trust.forgetful")}</p>}
         <a class="who" href="/console/profile">
           <bdi dir="auto">{`${firstName} ${lastName}`}</bdi>
         </a>
@@ -34,11 +36,13 @@ export function Frame({ children }: { children: ComponentChildren }) {
   );
 }
 
-/** An administrator who looks into an agency always sees that. */
+const preview = later(() => import("./admin/preview.js"));
+
+/** What an administrator sees of an agency is a preview, and says so. */
 function Preview() {
   const { user } = state;
-  const module = user && isAdmin(user) && user.agencyId !== null ? moduleOf(PREVIEW) : undefined;
-  return typeof module === "object" ? <module.Screen key={user?.agencyId} {...currentPlace()} /> : null;
+  const Strip = user && isAdmin(user) && user.agencyId !== null ? preview()?.PreviewStrip : undefined;
+  return Strip ? <Strip /> : null;
 }
 
 /** Administrators talk to nobody. */
@@ -74,20 +78,28 @@ function Areas() {
 
 function Toast() {
   if (!state.notice) return null;
+  const { text, link } = state.notice;
   return (
-    <div class="toast">
-      <p>{state.notice}</p>
+    <aside class="toast" aria-label={t("chat.note")}>
+      <p>
+        {text}
+        {link && (
+          <>
+            {" "}
+            <a href={link[1]}>{link[0]}</a>
+          </>
+        )}
+      </p>
       <button type="button" class="plain" aria-label={t("menu.close")} onClick={() => update({ notice: undefined })}>
         <Icon name="close" />
       </button>
-    </div>
+    </aside>
   );
 }
 
 /** How far the screen can be trusted. */
 function Trust() {
   const connection = state.live?.connection;
-  const isForgetful = state.live?.persistent === false;
   return (
     <div class={`trust ${isLive() ? "" : "stale"}`} role="status">
       <p>
@@ -99,7 +111,6 @@ function Trust() {
           {t("trust.reload")}
         </button>
       )}
-      {isForgetful && <p>{t("trust.forgetful")}</p>}
     </div>
   );
 }

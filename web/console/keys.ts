@@ -1,15 +1,19 @@
 /** The keyboard. Single keys count outside text fields; with Alt they count everywhere. */
 import {
+  closeHistory,
   closeSoon,
   dismiss,
   focusComposer,
   open,
   openHandOver,
+  openIncident,
   openMostUrgent,
   takeNext,
+  toggleHistory,
   toggleWaiting,
   undoClose,
 } from "./live.js";
+import { toggleMap } from "./map-pane.js";
 import { isLiveShown } from "./router.js";
 import { myChats, state, update } from "./state.js";
 
@@ -42,6 +46,9 @@ function act(key: string): boolean {
     j: openMostUrgent,
     r: focusComposer,
     h: openHandOver,
+    i: openIncident,
+    p: toggleHistory,
+    m: toggleMap,
     c: () => selected && closeSoon(selected),
     z: undoLast,
     arrowdown: () => move(1),
@@ -83,6 +90,7 @@ function beginCanned(): void {
 function leave(): void {
   const { selected } = state;
   if (state.notice) update({ notice: undefined });
+  else if (state.history) closeHistory();
   else if (selected && state.gone.has(selected)) dismiss(selected);
   else if (selected) open(undefined, false);
 }

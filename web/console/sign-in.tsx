@@ -1,8 +1,13 @@
 /** Sign-in. */
+import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
+import { PersonText } from "../ui/text.js";
 import { signIn } from "./account.js";
+import { Phone } from "./chat.js";
+import { heardAt } from "./live.js";
+import { nameOf } from "./person.js";
 import { type Problem, state } from "./state.js";
-import { t } from "./texts.js";
+import { clockOf, t } from "./texts.js";
 
 export function SignInScreen() {
   const { busy, problems } = state.signIn;
@@ -25,6 +30,7 @@ export function SignInScreen() {
           {t("sign-in.ended")}
         </p>
       )}
+      {state.left && state.left.length > 0 && <Left chats={state.left} />}
       <form class="stack" onSubmit={submit}>
         <div>
           <label for="email">{t("account.email")}</label>
@@ -68,6 +74,24 @@ export function SignInScreen() {
         <a href="/">{t("sign-in.home")}</a>
       </p>
     </main>
+  );
+}
+
+/** Whom one could not say good-bye to: what is known of them does not go with the sign-in. */
+function Left({ chats }: { chats: readonly ChatView[] }) {
+  return (
+    <section class="left" aria-labelledby="left-title">
+      <h2 id="left-title">{t("left.title", { time: clockOf(heardAt) })}</h2>
+      <p class="faint">{t("left.text")}</p>
+      <ul>
+        {chats.map((chat) => (
+          <li key={chat.id} class="row spread">
+            <PersonText>{nameOf(chat)}</PersonText>
+            {chat.chat.participant?.phoneNumber && <Phone number={chat.chat.participant.phoneNumber} />}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

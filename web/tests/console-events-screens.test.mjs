@@ -54,7 +54,7 @@ testScreens("events", {
     await open(page, team, "/console/events/1/edit");
     await map(page);
     await page.locator("[name=name]").fill("");
-    await page.locator("[name=description]").fill("");
+    await page.locator("textarea[name=description]").fill("");
     await page.locator("[type=submit]").click();
     await page.locator("#description-problem").waitFor();
   },

@@ -16,7 +16,7 @@ testScreens("figures", {
   event: async (page, team) => {
     await open(page, team);
     await charts(page);
-    await page.locator(".chart canvas").first().hover();
+    await page.locator(".u-over").first().hover();
   },
   table: async (page, team) => {
     await open(page, team, "?event=1&span=event");

@@ -1,5 +1,6 @@
 // The screens of the console's live side and of the sign-in.
 import { HOSTILE } from "./checks.mjs";
+import { PLAN_IMAGE } from "./fake-events.mjs";
 import { signIn, testScreens } from "./looks.mjs";
 
 const PLACE = { latStart: 50.06143, lngStart: 19.93658, accuracyStart: 12, positionAtStart: new Date().toISOString() };
@@ -42,7 +43,7 @@ const SCREENS = {
     await signIn(page);
     await page.locator(".trust:not(.stale)").waitFor();
     await page.keyboard.press("w");
-    await page.locator("[aria-pressed=true]").waitFor();
+    await page.locator(".queue [aria-pressed=true]").waitFor();
   },
   chat: async (page, team) => {
     fill(team);
@@ -62,6 +63,56 @@ const SCREENS = {
     await SCREENS.chat(page, team);
     await page.keyboard.press("Alt+c");
     await page.locator(".closing").waitFor();
+  },
+  history: async (page, team) => {
+    team.past(
+      "p1",
+      { name: "Kasia" },
+      ["Problem description: I have lost my bag", ["It is at gate 4."], "Thank you!"],
+      {
+        timeStart: "2026-06-12T20:14:07Z",
+        organizerName: "Olga Owner",
+      },
+    );
+    team.past("p2", {}, ["Problem description: Mi hija se ha perdido", ["¿Dónde está usted?"], "Mayday: over"], {
+      timeStart: "2025-07-02T21:40:00Z",
+    });
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+p");
+    await page.locator(".history-first", { hasText: "lost my bag" }).waitFor();
+    await page.locator(".history summary").first().press("Enter");
+    await page.locator(".history-messages li").nth(2).waitFor();
+  },
+  incident: async (page, team) => {
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+i");
+    await page.locator("dialog input:focus").waitFor();
+  },
+  "incident-saved": async (page, team) => {
+    await SCREENS.incident(page, team);
+    await page.keyboard.press("Enter");
+    await page.locator(".toast a[href='/console/incidents/1']").waitFor();
+  },
+  map: async (page, team) => {
+    fill(team);
+    team.chat("c4", { name: "Zofia" }, ["I am at the stage"], {
+      ...{ latStart: 50.0626, lngStart: 19.9382, accuracyStart: 45 },
+      positionAtStart: new Date(Date.now() - 7 * 60_000).toISOString(),
+    });
+    await signIn(page);
+    await page.locator(".chat-item").nth(3).waitFor();
+    await page.keyboard.press("2");
+    await page.keyboard.press("Alt+m");
+    if ((await page.locator("[aria-pressed=true] kbd", { hasText: "M" }).count()) === 0) {
+      await page.keyboard.press("Alt+m");
+    }
+    await page.locator(".map-pin").nth(1).waitFor();
+  },
+  plan: async (page, team) => {
+    team.events = [{ ...team.events[0], hasPlan: true }];
+    team.plan = { image: PLAN_IMAGE, north: 50.064, south: 50.059, west: 19.932, east: 19.942 };
+    await SCREENS.map(page, team);
+    await page.locator(".leaflet-image-layer").waitFor();
   },
   "hand-over": async (page, team) => {
     await SCREENS.chat(page, team);

@@ -9,7 +9,14 @@ export interface MessageRange {
 
 /** Which closed chats of an agency. */
 export interface ArchiveQuery extends PageQuery {
+  eventId?: number;
+  organizerId?: number;
   participantId?: number;
+  /** When they began. */
+  from?: Timestamp;
+  to?: Timestamp;
+  /** What somebody wrote. */
+  q?: string;
 }
 
 /** Which closed chats. What is absent or empty does not restrict. */

@@ -8,9 +8,9 @@ import { allOf, tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { Sheet } from "../people/sheet.js";
-import { preview } from "../preview/screen.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
+import { preview } from "./preview.js";
 import { AGENCIES, Tabs } from "./tabs.js";
 import { t } from "./texts.js";
 

@@ -48,44 +48,42 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
             <ul class="contacts">
               {contacts.map((contact) => (
                 <li key={contact.id} class="contact">
-                  <div class="contact-who">
-                    <h3>
+                  <div class="row spread tight">
+                    <h3 class="grow">
                       <PersonText>{nameOf(contact)}</PersonText>
                     </h3>
-                    <p>
-                      <a class="tabular" dir="ltr" href={`tel:${contact.phoneNumber.replace(/[^+\d]/g, "")}`}>
-                        {contact.phoneNumber}
-                      </a>
-                    </p>
-                    <p>
-                      <a dir="ltr" href={`mailto:${contact.email}`}>
-                        {contact.email}
-                      </a>
-                    </p>
-                    {contact.additionalNotes && (
-                      <p class="faint">
-                        <PersonText>{contact.additionalNotes}</PersonText>
-                      </p>
+                    {mayEdit && (
+                      <div class="row tight">
+                        <a
+                          class="button plain"
+                          href={`${address}/${contact.id}`}
+                          aria-label={t("events.contact-edit-it", { name: nameOf(contact) })}
+                        >
+                          {t("events.edit-it")}
+                        </a>
+                        <button
+                          type="button"
+                          class="plain"
+                          aria-label={t("events.contact-delete-it", { name: nameOf(contact) })}
+                          onClick={() => setAsked(contact)}
+                        >
+                          {t("events.delete")}
+                        </button>
+                      </div>
                     )}
                   </div>
-                  {mayEdit && (
-                    <div class="row">
-                      <a
-                        class="button plain"
-                        href={`${address}/${contact.id}`}
-                        aria-label={t("events.contact-edit-it", { name: nameOf(contact) })}
-                      >
-                        {t("events.edit-it")}
-                      </a>
-                      <button
-                        type="button"
-                        class="plain"
-                        aria-label={t("events.contact-delete-it", { name: nameOf(contact) })}
-                        onClick={() => setAsked(contact)}
-                      >
-                        {t("events.delete")}
-                      </button>
-                    </div>
+                  <p class="contact-ways">
+                    <a class="tabular" dir="ltr" href={`tel:${contact.phoneNumber.replace(/[^+\d]/g, "")}`}>
+                      {contact.phoneNumber}
+                    </a>
+                    <a dir="ltr" href={`mailto:${contact.email}`}>
+                      {contact.email}
+                    </a>
+                  </p>
+                  {contact.additionalNotes && (
+                    <p class="faint">
+                      <PersonText>{contact.additionalNotes}</PersonText>
+                    </p>
                   )}
                 </li>
               ))}

@@ -45,7 +45,7 @@ export function EventList({ query, mayEdit }: { query: URLSearchParams; mayEdit:
             <>
               {(events.length > SEARCHED || wanted) && (
                 <div class="filters">
-                  <div class="field">
+                  <div class="field event-search">
                     <label for="event-search">{t("events.search")}</label>
                     <input
                       id="event-search"

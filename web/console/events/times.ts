@@ -26,11 +26,12 @@ export function momentOf(local: string): Timestamp | "skipped" | undefined {
   return localOf(moment) === local.slice(0, 16) ? moment : "skipped";
 }
 
-/** "Europe/Warsaw, GMT+2". */
+/** "Europe/Warsaw, UTC+2", from left to right in every language. */
 export function zoneAt(moment: Timestamp = new Date().toISOString()): string {
-  const format = new Intl.DateTimeFormat(currentLanguage(), { timeZoneName: "shortOffset" });
+  const format = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" });
   const offset = format.formatToParts(new Date(moment)).find(({ type }) => type === "timeZoneName")?.value ?? "";
-  return `${format.resolvedOptions().timeZone}, ${offset}`;
+  const { timeZone } = format.resolvedOptions();
+  return `\u2066${timeZone === "UTC" ? timeZone : `${timeZone}, ${offset.replace("GMT", "UTC")}`}\u2069`;
 }
 
 /** "3 Jul 2026, 16:00 UTC". */

@@ -1,17 +1,10 @@
-/** A map: tiles of a server, or the plan of a venue, or a plain grid that asks nobody for anything. */
+/** A map: tiles of a server or a plain grid that asks nobody for anything, and over it the plan of a venue. */
+import type { Plan } from "@mayday/client";
 import L from "leaflet";
 import leafletStyle from "leaflet/dist/leaflet.css" with { type: "text" };
+import { addStyle } from "../../ui/style.js";
 import { t } from "../texts.js";
 import ownStyle from "./map.css" with { type: "text" };
-
-/** An image of a venue, and where its edges are. */
-export interface Plan {
-  image: string;
-  north: number;
-  south: number;
-  east: number;
-  west: number;
-}
 
 export interface MapView {
   /** With `{z}`, `{x}` and `{y}`. */
@@ -24,20 +17,10 @@ const DEEPEST = 22;
 /** Where one looks before there is anything to see, and how near. */
 export const NEAR = 17;
 
-let hasStyle = false;
-
-/** Styles travel with the map, since few visits need them. */
-function addStyle(): void {
-  if (hasStyle) return;
-  hasStyle = true;
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(leafletStyle + ownStyle);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+addStyle(leafletStyle + ownStyle);
 
 /** Whoever makes a map ends it with `remove()`, and calls `setView` or `fitBounds` where there is no plan. */
 export function createMap(element: HTMLElement, { tileUrl, plan }: MapView): L.Map {
-  addStyle();
   // Leaflet places everything from the left, also where one writes from the right.
   element.dir = "ltr";
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -53,24 +36,20 @@ export function createMap(element: HTMLElement, { tileUrl, plan }: MapView): L.M
   });
   L.control.zoom({ zoomInTitle: t("map.nearer"), zoomOutTitle: t("map.farther") }).addTo(map);
   L.control.scale({ imperial: false }).addTo(map);
-  if (plan) {
-    const bounds = L.latLngBounds([plan.south, plan.west], [plan.north, plan.east]);
-    grid().addTo(map);
-    L.imageOverlay(plan.image, bounds, { alt: t("map.plan") }).addTo(map);
-    map.fitBounds(bounds);
-  } else if (tileUrl) {
+  if (tileUrl) {
     if (/openstreetmap\.org/.test(tileUrl)) {
       L.control.attribution({ prefix: false }).addAttribution("© OpenStreetMap").addTo(map);
     }
     L.tileLayer(tileUrl, { maxNativeZoom: DEEPEST_TILES, maxZoom: DEEPEST }).addTo(map);
   } else {
-    grid().addTo(map);
+    new Grid({ maxZoom: DEEPEST }).addTo(map);
+  }
+  if (plan) {
+    const bounds = L.latLngBounds([plan.south, plan.west], [plan.north, plan.east]);
+    L.imageOverlay(plan.image, bounds, { alt: t("map.plan") }).addTo(map);
+    map.fitBounds(bounds);
   }
   return map;
-}
-
-function grid(): L.GridLayer {
-  return new Grid({ maxZoom: DEEPEST });
 }
 
 class Grid extends L.GridLayer {

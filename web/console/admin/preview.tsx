@@ -1,23 +1,13 @@
 /** An administrator's preview of an agency: whose it is, on every screen, and how to leave it. */
+import "../kit/style.js";
 import { api, refreshUser } from "../account.js";
+import { isAdmin } from "../areas.js";
 import { useAction } from "../kit/action.js";
-import { textsOf } from "../kit/catalogues.js";
 import { type Kind, tellChange, useLoad } from "../kit/load.js";
 import { ProblemLine } from "../kit/parts.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
-import type en from "./locales/en.json";
-
-export const catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
-const t = textsOf<keyof typeof en>();
+import { t } from "../texts.js";
 
 /** What the screens of an agency show. */
 const KINDS: Kind[] = ["agency", "changelogs", "comments", "contacts", "events", "issues", "users"];
@@ -29,8 +19,12 @@ export async function preview(agencyId: number | null): Promise<void> {
   for (const kind of KINDS) tellChange(kind);
 }
 
-/** The strip above the areas. */
-export function Screen() {
+export function PreviewStrip() {
+  const { user } = state;
+  return user && isAdmin(user) && user.agencyId !== null ? <Strip key={user.agencyId} /> : null;
+}
+
+function Strip() {
   // Another tab may have left the preview, or gone on to another agency.
   const agency = useLoad("preview", ["agency"], async (signal) => {
     const agency = await api.agency({ signal });
