@@ -135,7 +135,7 @@ test("an agency registers, and an administrator approves it", async () => {
   assert.deepEqual(await openEveryArea(desk), ["Agencies", "Record"]);
   await area(page, "Agencies").click();
   await page.getByRole("link", { name: "Administrators" }).click();
-  await page.locator(".people").getByText("Super Admin").waitFor();
+  await page.locator(".people").getByText("Super Admin", { exact: true }).waitFor();
   assert.equal(await page.getByRole("link", { name: "Add an administrator" }).count(), 0);
   await area(page, "Agencies").click();
   await page.locator(".agencies").first().getByRole("link", { name: AGENCY }).click();
@@ -166,7 +166,7 @@ test("an administrator previews the agency, changes it, and leaves", async () =>
   // A second tab is in the preview, too, and leaves it with this one.
   const other = await desk.context.newPage();
   await other.goto(desks.address("/console/people"));
-  await other.getByText("Administrator in preview").waitFor();
+  await other.locator(".people").getByText("Ada Admin").waitFor();
   await press(page, "Leave the preview");
   await page.getByRole("button", { name: "Withdraw approval" }).waitFor();
   assert.equal(await page.locator(".preview").count(), 0);
@@ -190,7 +190,7 @@ test("the owner adds a manager, and sees the record with its proof", async () =>
   await fill(page, { "First name": "Mariam", "Last name": "Manager", "E-mail address": OWNER.email });
   await fill(page, { "Phone number": "+48 600 100 201" });
   await press(page, "Add");
-  await page.getByText("Email is already taken").waitFor();
+  await page.getByText("This is already taken.").waitFor();
   accounts.manager = await add(page, {
     first: "Mariam",
     last: "Manager",

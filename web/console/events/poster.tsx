@@ -123,7 +123,12 @@ function Sheet({ event, words, phone }: SheetProps) {
     <div class="sheet-frame">
       <article class="sheet" aria-label={t("events.poster")}>
         <header class="sheet-head">
-          <p class="sheet-help" lang={first.language} dir={directionOf(first.language)}>
+          <p
+            class="sheet-help"
+            lang={first.language}
+            dir={directionOf(first.language)}
+            style={{ "--letters": first.help.length }}
+          >
             {first.help}
           </p>
           <ul class="sheet-languages">

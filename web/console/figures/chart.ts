@@ -76,7 +76,11 @@ export function drawChart(
 
 function dataOf(kind: ChartKind, { series }: Statistics): uPlot.AlignedData {
   const times = series.map(({ at }) => Date.parse(at));
-  if (kind === "presses") return [times, series.map(({ presses }) => presses), series.map(({ taken }) => taken)];
+  // None at all is no bar, where nought would be a line.
+  const bars = (values: number[]) => values.map((value) => value || null);
+  if (kind === "presses") {
+    return [times, bars(series.map(({ presses }) => presses)), bars(series.map(({ taken }) => taken))];
+  }
   return [times, series.map(({ medianWaitSeconds }) => medianWaitSeconds)];
 }
 
@@ -93,7 +97,7 @@ function optionsOf(
     width,
     height: HEIGHT,
     ms: 1,
-    padding: [12, 12, 0, 0],
+    padding: [12, 32, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !isCount, fill: text } },
     scales: {
@@ -101,7 +105,14 @@ function optionsOf(
       y: { range: (_, __, most) => [0, Math.max(isCount ? 4 : 25, (most ?? 0) * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, splits, __, ___, step) => timesOf(splits, step) },
+      {
+        ...axis,
+        gap: 10,
+        size: 52,
+        grid: { show: false },
+        space: 80,
+        values: (_, splits, __, ___, step) => timesOf(splits, step),
+      },
       {
         ...axis,
         border: { show: false },

@@ -97,7 +97,7 @@ function Choices({ events, choice }: { events: AgencyEvent[]; choice: Choice }) 
   const now = Date.now();
   return (
     <div class="filters">
-      <div class="field">
+      <div class="field figures-event">
         <label for="figures-event">{t("figures.event")}</label>
         <select id="figures-event" onChange={({ currentTarget }) => chooseEvent(currentTarget.value)}>
           <option value="all" selected={!event}>
