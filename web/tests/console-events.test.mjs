@@ -70,6 +70,12 @@ test("an owner makes an event with a contact and a poster, and who scans it is a
   await page.getByLabel("Start").fill(local(-1));
   await page.getByLabel("End", { exact: true }).fill(local(-2));
   await page.getByLabel("Address").fill("Most Powstańców Śląskich, Kraków");
+  // The map fills in the numbers, and the numbers move the map's pin.
+  await page.locator(".leaflet-container").click();
+  await page.locator(".event-pin").waitFor();
+  assert.match(await page.getByLabel("Latitude").inputValue(), /^-?\d+\.\d{1,6}$/);
+  await page.getByLabel("Latitude").fill("");
+  await page.locator(".event-pin").waitFor({ state: "detached" });
   await page.getByLabel("Latitude").fill("50,0438");
   await page.getByLabel("Longitude").fill("19.9504");
   // What is not sent survives a reload.
@@ -105,6 +111,7 @@ test("an owner makes an event with a contact and a poster, and who scans it is a
 
   await page.getByRole("link", { name: "Poster" }).click();
   await page.locator("svg.qr").waitFor();
+  await page.getByText("which only this machine can reach").waitFor();
   const address = await scan(page);
   assert.equal(address, desks.address(`/help/${id}`));
 
