@@ -58,8 +58,7 @@ function Page() {
   document.title = waiting + unread > 0 ? `(${number(waiting + unread)}) Mayday` : "Mayday";
   const place = currentPlace();
   if (state.screen === "sign-in" || !state.user) {
-    const isRegistering = location.pathname === "/console/register" && !state.mustSignIn;
-    return isRegistering ? <AreaScreen {...place} area={REGISTER} /> : <SignInScreen />;
+    return location.pathname === "/console/register" ? <AreaScreen {...place} area={REGISTER} /> : <SignInScreen />;
   }
   return (
     <>

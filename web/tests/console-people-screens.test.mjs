@@ -56,7 +56,7 @@ testOffice("people", {
   },
   delete: async (page, team) => {
     await openAs(page, team, 2, "/console/people/14");
-    await button(page, ".danger button").click();
+    await button(page, ".part button").click();
     await page.locator("dialog .answers").waitFor();
   },
   hostile: async (page, team) => {
@@ -67,7 +67,7 @@ testOffice("people", {
   "hostile-person": async (page, team) => {
     Object.assign(team.users[2], { lastName: HOSTILE.slice(0, 400), email: `${"e".repeat(300)}@x.example` });
     await openAs(page, team, 2, "/console/people/14");
-    await button(page, ".danger button").click();
+    await button(page, ".part button").click();
     await page.locator("dialog .answers").waitFor();
   },
 });
@@ -83,11 +83,11 @@ testOffice("agency", {
   },
   delete: async (page, team) => {
     await openAs(page, team, 2, "/console/agency");
-    await button(page, ".danger button").click();
+    await button(page, ".part button").click();
     await page.locator("#agency-typed").fill(team.office.agency.name);
   },
   hostile: async (page, team) => {
-    Object.assign(team.office.agency, { name: HOSTILE, address: HOSTILE });
+    Object.assign(team.office.agency, { name: HOSTILE.slice(0, 200), address: HOSTILE.slice(0, 400) });
     await openAs(page, team, 4, "/console/agency");
     await page.locator(".sheet").waitFor();
   },
@@ -104,12 +104,12 @@ testOffice("admin", {
   },
   withdraw: async (page, team) => {
     await openAs(page, team, 1, "/console/agencies/6");
-    await button(page, ".danger button").first().click();
+    await button(page, ".part button").first().click();
     await page.locator("dialog .answers").waitFor();
   },
   preview: async (page, team) => {
     await openAs(page, team, 1, "/console/agencies/4");
-    await button(page, ".danger button").last().click();
+    await button(page, ".part button").last().click();
     await page.locator(".preview").waitFor();
     await page.locator(".areas a[href='/console/people']").click();
     await row(page).waitFor();
@@ -117,7 +117,7 @@ testOffice("admin", {
   "preview-hostile": async (page, team) => {
     Object.assign(team.office.agency, { name: HOSTILE, address: HOSTILE });
     await openAs(page, team, 1, "/console/agencies/4");
-    await button(page, ".danger button").last().click();
+    await button(page, ".part button").last().click();
     await page.locator(".preview bdi, .preview p").first().waitFor();
     await page.locator(".areas a[href='/console/agencies']").click();
     await row(page).waitFor();
@@ -187,7 +187,7 @@ testOffice("record", {
     await openAs(page, team, 4, "/console/record");
     await page.locator("select").selectOption(String(team.user.id));
     await page.waitForURL(/user=12/);
-    await page.locator(".record details").first().click();
+    await page.locator(".record summary").first().click();
     await page.locator(".record details dl").waitFor();
   },
   broken: async (page, team) => {
@@ -219,7 +219,7 @@ testOffice("record", {
     office.change(12, "User", 13, "update", { firstName: HOSTILE, lastName: HOSTILE, unheardOf: { of: HOSTILE } }, 1);
     team.users[0].firstName = HOSTILE.slice(0, 400);
     await openAs(page, team, 4, "/console/record");
-    await page.locator(".record details").first().click();
+    await page.locator(".record summary").first().click();
     await page.locator(".record details dl").waitFor();
   },
 });

@@ -99,9 +99,12 @@ function Edit({ user }: { user: User }) {
     notice(t("people.saved"));
   };
   return (
-    <Form draft={`administrators/${user.id}`} submitLabel={t("people.save")} onSubmit={save}>
-      <NameFields user={user} />
-      <PhoneField user={user} />
-    </Form>
+    <section class="stack part">
+      <h2>{t("people.change")}</h2>
+      <Form draft={`administrators/${user.id}`} submitLabel={t("people.save")} onSubmit={save}>
+        <NameFields user={user} />
+        <PhoneField user={user} />
+      </Form>
+    </section>
   );
 }

@@ -29,7 +29,7 @@ export function Agencies() {
               <h2>{t("admin.waiting")}</h2>
               <List agencies={agencies.filter(({ approved }) => !approved)} empty={t("admin.none-waiting")} />
             </section>
-            <section class="stack">
+            <section class="stack later">
               <h2>{t("admin.approved")}</h2>
               <List agencies={agencies.filter(({ approved }) => approved)} empty={t("admin.none-approved")} />
             </section>
@@ -100,7 +100,7 @@ function Details({ agency }: { agency: Agency }) {
         ]}
       />
       {problem && <ProblemLine text={problem} />}
-      <section class="stack danger">
+      <section class="stack part">
         <p>{t(approved ? "admin.withdraw-text" : "admin.approve-text")}</p>
         <div>
           <button type="button" class={approved ? "" : "strong"} disabled={busy} onClick={() => setAsking(true)}>
@@ -108,7 +108,7 @@ function Details({ agency }: { agency: Agency }) {
           </button>
         </div>
       </section>
-      <section class="stack danger">
+      <section class="stack part">
         <p>{t("admin.preview-text")}</p>
         <div>
           {state.user?.agencyId === id ? (

@@ -8,7 +8,7 @@ import { api, refreshUser, signOut } from "../account.js";
 import { isAdmin, isOwner } from "../areas.js";
 import { useAction } from "../kit/action.js";
 import { textsOf } from "../kit/catalogues.js";
-import { Field, FieldProblem, Form, type Values } from "../kit/form.js";
+import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
@@ -94,14 +94,14 @@ function EditAgency({ agency }: { agency: Agency }) {
 function EditSettings({ settings }: { settings: AgencySettings }) {
   const save = async ({ maxOpenChats = "", helpPhoneNumber = "" }: Values) => {
     const most = maxOpenChats.trim();
-    if (!/^\d*$/.test(most)) throw new FieldProblem("maxOpenChats", t("agency.not-a-number"));
+    if (!/^\d*$/.test(most)) throw new FieldError("maxOpenChats", t("agency.not-a-number"));
     const edits = { maxOpenChats: most ? Number(most) : null, helpPhoneNumber: helpPhoneNumber.trim() || null };
     await api.editSettings(edits);
     tellChange("agency");
     notice(t("agency.saved"));
   };
   return (
-    <section class="stack">
+    <section class="stack part">
       <h2>{t("agency.settings")}</h2>
       <Form draft="agency/settings" submitLabel={t("agency.save")} onSubmit={save}>
         <Field
@@ -141,7 +141,7 @@ function Delete({ me, agency }: { me: User; agency: Agency }) {
       notice(t("agency.deleted", { name: agency.name }));
     });
   return (
-    <section class="danger">
+    <section class="part">
       <button type="button" onClick={() => setAsking(true)}>
         {t("agency.delete")}
       </button>

@@ -5,16 +5,7 @@ import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.js";
 import { t } from "../texts.js";
 import { problemOf, suspectSignIn } from "./load.js";
-
-/** What the page itself finds wrong with a field. */
-export class FieldProblem extends Error {
-  readonly field: string;
-
-  constructor(field: string, text: string) {
-    super(text);
-    this.field = field;
-  }
-}
+import { ruleOf } from "./rules.js";
 
 /** The messages of the service by the name of the field; "" has those that are about none. */
 type Problems = ReadonlyMap<string, string[]>;
@@ -167,7 +158,7 @@ function Problem({ of }: { of: string }) {
   return (
     <p id={`${of}-problem`} class="problem">
       <Icon name="warning" />
-      <span>{texts.join(" ")}</span>
+      <span>{ruleOf(texts)}</span>
     </p>
   );
 }
@@ -181,7 +172,6 @@ function valuesOf(form: HTMLFormElement): Values {
 function problemsOf(error: unknown, fields: string[], names: Record<string, string>): Problems {
   if (error instanceof FieldError) return new Map([[error.field, [error.message]]]);
   const problems = new Map<string, string[]>();
-  if (error instanceof FieldProblem) return problems.set(error.field, [error.message]);
   const isRefusal = error instanceof ApiError && error.status >= 400 && error.status < 500;
   const messages = isRefusal && ![401, 403, 404, 429].includes(error.status) ? error.messages : [problemOf(error)];
   for (const message of messages) {

@@ -87,13 +87,15 @@ export function NewPersonPage({ title, back, draft, roles, roleHint, create, onC
   if (made) return <HandOver {...made} back={back} onNext={() => setMade(undefined)} />;
   return (
     <Page title={title} back={back}>
-      <Form draft={draft} submitLabel={t("people.create")} onSubmit={submit} onCancel={onCancel}>
-        <NameFields />
-        <Field name="email" type="email" label={t("account.email")} hint={t("people.email-hint")} required />
-        <PhoneField />
-        <RoleField roles={roles} value={roles.at(-1) as Role} hint={roleHint} />
-        <OfferedPassword />
-      </Form>
+      <section>
+        <Form draft={draft} submitLabel={t("people.create")} onSubmit={submit} onCancel={onCancel}>
+          <NameFields />
+          <Field name="email" type="email" label={t("account.email")} hint={t("people.email-hint")} required />
+          <PhoneField />
+          <RoleField roles={roles} value={roles.at(-1) as Role} hint={roleHint} />
+          <OfferedPassword />
+        </Form>
+      </section>
     </Page>
   );
 }

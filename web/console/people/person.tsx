@@ -81,7 +81,7 @@ export function DeletePerson(props: { user: User; text: string; list: string; re
     });
   };
   return (
-    <section class="stack danger">
+    <section class="stack part">
       {problem && <ProblemLine text={problem} />}
       <div>
         <button type="button" disabled={busy} onClick={() => setAsking(true)}>

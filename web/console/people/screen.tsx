@@ -39,7 +39,7 @@ function People({ me }: { me: User }) {
           <>
             <ul class="people">
               {users.map((user) => (
-                <PersonRow key={user.id} user={user} role={roleOf(user)} list={LIST} />
+                <PersonRow key={user.id} user={user} role={roleName(user.role)} list={LIST} />
               ))}
             </ul>
             <More pages={people} />
@@ -48,11 +48,6 @@ function People({ me }: { me: User }) {
       </Shown>
     </Page>
   );
-}
-
-/** Administrators are among the people of the agency that they preview. */
-function roleOf(user: User): string {
-  return isAdmin(user) ? t("people.previews") : roleName(user.role);
 }
 
 function NewPerson({ me }: { me: User }) {
@@ -87,7 +82,7 @@ function Details({ me, user }: { me: User; user: User }) {
   const isMine = mayManage(me, user) && isManager(me) && !isAdmin(user);
   return (
     <>
-      <PersonFacts user={user} role={roleOf(user)} />
+      <PersonFacts user={user} role={isAdmin(user) ? t("people.previews") : roleName(user.role)} />
       <p>
         <a href={`/console/record?user=${user.id}`}>{t("people.record")}</a>
       </p>
@@ -110,7 +105,7 @@ function Edit({ me, user }: { me: User; user: User }) {
     notice(t("people.saved"));
   };
   return (
-    <section class="stack">
+    <section class="stack part">
       <h2>{t("people.change")}</h2>
       <Form draft={`people/${user.id}`} submitLabel={t("people.save")} onSubmit={save}>
         <NameFields user={user} />

@@ -6,7 +6,7 @@ import { PersonText } from "../../ui/text.js";
 import { api, changePassword, refreshUser, signOut } from "../account.js";
 import { Preferences } from "../dialogs.js";
 import { textsOf } from "../kit/catalogues.js";
-import { Field, FieldProblem, Form, type Values } from "../kit/form.js";
+import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Page } from "../kit/parts.js";
 import { notice } from "../live.js";
@@ -44,7 +44,7 @@ export function Screen() {
       <Sheet rows={rows} />
       <OwnFields me={me} />
       <Password />
-      <section class="stack danger">
+      <section class="stack part">
         <h2>{t("profile.device")}</h2>
         <div class="form stack">
           <Preferences />
@@ -68,7 +68,7 @@ function OwnFields({ me }: { me: User }) {
     notice(t("profile.saved"));
   };
   return (
-    <section class="stack danger">
+    <section class="stack part">
       <h2>{t("profile.own")}</h2>
       <Form draft="profile" submitLabel={t("profile.save")} onSubmit={save}>
         <NameFields user={me} />
@@ -82,18 +82,18 @@ function Password() {
   // A form that has been sent is empty again.
   const [sent, setSent] = useState(0);
   const change = async ({ oldPassword = "", newPassword = "", againPassword = "" }: Values) => {
-    if (newPassword !== againPassword) throw new FieldProblem("againPassword", t("profile.differ"));
+    if (newPassword !== againPassword) throw new FieldError("againPassword", t("profile.differ"));
     try {
       await changePassword(oldPassword, newPassword);
     } catch (error) {
       const isWrong = error instanceof ApiError && error.message === "invalid old password";
-      throw isWrong ? new FieldProblem("oldPassword", t("profile.wrong")) : error;
+      throw isWrong ? new FieldError("oldPassword", t("profile.wrong")) : error;
     }
     setSent(sent + 1);
     notice(t("profile.changed"));
   };
   return (
-    <section class="stack danger">
+    <section class="stack part">
       <h2>{t("profile.password")}</h2>
       <p class="faint">{t("profile.password-text")}</p>
       <Form key={sent} draft="password" submitLabel={t("profile.change")} onSubmit={change}>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../account.js";
 import { textsOf } from "../kit/catalogues.js";
-import { Field, FieldProblem, Form, type Values } from "../kit/form.js";
+import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import type en from "./locales/en.json";
 
 export const catalogues = {
@@ -37,7 +37,7 @@ export function Screen() {
   const submit = async (values: Values) => {
     const { name = "", address = "", website = "", email = "", password = "" } = values;
     const { firstName = "", lastName = "", phoneNumber = "", confirmPassword = "" } = values;
-    if (password !== confirmPassword) throw new FieldProblem("confirmPassword", t("register.differ"));
+    if (password !== confirmPassword) throw new FieldError("confirmPassword", t("register.differ"));
     const owner = { email: email.trim(), password, firstName, lastName, phoneNumber };
     await api.registerAgency({ name, address, website }, owner);
     setRegistered(name);
