@@ -24,14 +24,7 @@ function fill(team) {
 
 /** Every fourth message is for the chat on the screen. */
 function say(team, count) {
-  const chatId = count % 4 === 0 ? "c4" : `c${count % CHATS}`;
-  const messages = team.messages.get(chatId);
-  const seq = messages.length + 1;
-  const content = `Somebody pushes me, I cannot see the exit ${count}`;
-  const from = { fromOrganizer: 0, authorId: 31, timeSent: new Date().toISOString() };
-  const message = { id: `${chatId}m${seq}`, chatId, seq, content, ...from };
-  messages.push(message);
-  team.tell("user_message", message);
+  team.say(count % 4 === 0 ? "c4" : `c${count % CHATS}`, `Somebody pushes me, I cannot see the exit ${count}`);
 }
 
 /** Runs in the page. */

@@ -83,7 +83,9 @@ class People {
     }
     // Who moves the map away from the person stays there until the person, or whom one looks at, has moved.
     const centre = selected ? `${selected.id} ${selected.place.lat} ${selected.place.lng}` : "";
-    if (selected && centre !== this.#centre) this.#map.panTo([selected.place.lat, selected.place.lng]);
+    if (selected && centre !== this.#centre) {
+      this.#map.panTo([selected.place.lat, selected.place.lng], { animate: this.#map.options.zoomAnimation ?? false });
+    }
     this.#centre = centre;
   }
 
@@ -119,6 +121,11 @@ class Pin {
     this.#marker.on("click", () => open(chatId));
     this.#circle.addTo(map);
     this.#marker.addTo(map);
+    this.#marker.getElement()?.addEventListener("keydown", (press) => {
+      if (press.key !== "Enter" && press.key !== " ") return;
+      press.preventDefault();
+      open(chatId);
+    });
   }
 
   show({ name, place, needs }: Person, isSelected: boolean): void {
