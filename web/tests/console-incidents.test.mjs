@@ -28,7 +28,7 @@ test("an incident is reported by one organizer, and commented and resolved by an
   await press(sam.page, "n");
   await sam.page.getByLabel("What has happened").and(sam.page.locator(":focus")).waitFor();
   await sam.page.getByRole("button", { name: "Create incident" }).click();
-  await sam.page.getByText("This must not be empty.").waitFor();
+  await sam.page.locator("#name-problem", { hasText: "This must not be empty." }).waitFor();
   await sam.page.getByLabel("What has happened").fill("Fence down at the north gate");
   await sam.page.getByLabel("Description").fill("Two metres wide, people climb over it.");
   // What is not sent survives a reload.
