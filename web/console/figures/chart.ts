@@ -3,6 +3,7 @@ import type { Statistics } from "@mayday/client";
 import uPlot from "uplot";
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { currentLanguage, number } from "../../ui/i18n.js";
+import { addStyle } from "../../ui/style.js";
 import { duration } from "../texts.js";
 
 export type ChartKind = "presses" | "waits";
@@ -20,15 +21,7 @@ const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const WAIT_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 const DAY_MS = 86_400_000;
 
-let hasStyle = false;
-
-function addStyle(): void {
-  if (hasStyle) return;
-  hasStyle = true;
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(uplotStyle);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+addStyle(uplotStyle);
 
 /** A colour of the page, as it is now. */
 const colour = (name: string) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -43,7 +36,6 @@ export function drawChart(
   statistics: Statistics,
   onHover: (index: number | undefined) => void,
 ): ChartView {
-  addStyle();
   let shown = statistics;
   const chart = new uPlot(
     optionsOf(kind, element.clientWidth, () => shown, onHover),

@@ -18,8 +18,10 @@ export function Page(props: {
   return (
     <main class="page">
       {back && (
-        <p>
-          <a href={back[1]}>{back[0]}</a>
+        <p class="back">
+          <a href={back[1]}>
+            <bdi dir="auto">{back[0]}</bdi>
+          </a>
         </p>
       )}
       <header class="row spread">
