@@ -2,7 +2,6 @@
 import type { Comment } from "@mayday/client";
 import { useRef, useState } from "preact/hooks";
 import { Question } from "../../ui/dialog.js";
-import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { useAction } from "../kit/action.js";
 import { Field, Form, type Values } from "../kit/form.js";
@@ -11,7 +10,7 @@ import { tellChange, usePages } from "../kit/load.js";
 import { type Names, UserName } from "../kit/names.js";
 import { Empty, More, ProblemLine, Shown, When } from "../kit/parts.js";
 import { state } from "../state.js";
-import { useRereading } from "./parts.js";
+import { LinkedText, useRereading } from "./parts.js";
 import { t } from "./texts.js";
 
 export function Comments({ issueId, names }: { issueId: number; names: Names }) {
@@ -68,7 +67,7 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
                     <EditComment comment={comment} leave={() => setEdited(undefined)} />
                   ) : (
                     <p>
-                      <PersonText>{comment.content}</PersonText>
+                      <LinkedText>{comment.content}</LinkedText>
                     </p>
                   )}
                 </li>

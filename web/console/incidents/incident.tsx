@@ -17,7 +17,7 @@ import { go } from "../router.js";
 import { Comments } from "./comments.js";
 import { IncidentFields } from "./fields.js";
 import { left } from "./list.js";
-import { isOpen, Priority, STATUSES, useRereading } from "./parts.js";
+import { isOpen, LinkedText, Priority, STATUSES, useRereading } from "./parts.js";
 import { t } from "./texts.js";
 
 export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean }) {
@@ -106,7 +106,7 @@ function Incident({ issue }: { issue: Issue }) {
           )}
         </dl>
         <p class="incident-text">
-          <PersonText>{description}</PersonText>
+          <LinkedText>{description}</LinkedText>
         </p>
         <Comments issueId={id} names={names} />
       </div>
