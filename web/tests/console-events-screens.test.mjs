@@ -75,7 +75,7 @@ testScreens("events", {
   poster: async (page, team) => {
     await open(page, team, "/console/events/1/poster");
     await page.locator("svg.qr").waitFor();
-    await page.locator(".sheet-phone").waitFor();
+    await page.locator(".poster-phone").waitFor();
   },
   "poster-few": async (page, team) => {
     await open(page, team, "/console/events/1/poster?languages=pl,en&phone=no");
@@ -104,6 +104,6 @@ testScreens("events", {
     team.events = [{ ...team.events[0], name: HOSTILE.slice(0, 200) }];
     await open(page, team, "/console/events/1/poster");
     await page.locator("svg.qr").waitFor();
-    await page.locator(".sheet-phone").waitFor();
+    await page.locator(".poster-phone").waitFor();
   },
 });

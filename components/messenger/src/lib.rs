@@ -15,7 +15,10 @@ mod exchange;
 mod frames;
 mod ids;
 mod lock_releases;
+mod query;
 mod requests;
+mod search;
+mod statistics;
 mod status;
 mod store;
 mod tick;
@@ -70,13 +73,14 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 5.1), and below the line the routes for our own services.
+/// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own services.
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
+        "GET" ["statistics"] => statistics::show_statistics(request),
 
         "POST" ["internal", "authenticate"] => authentication::authenticate(request),
         "POST" ["internal", "revocations"] => authentication::list_revocations(request),

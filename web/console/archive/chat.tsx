@@ -17,7 +17,7 @@ import { state } from "../state.js";
 import { duration } from "../texts.js";
 import { left } from "./list.js";
 import { type Archived, readChat } from "./read.js";
-import { lengthOf, OrganizerName, rowOf } from "./row.js";
+import { ChatRows, lengthOf, OrganizerName } from "./row.js";
 import { t } from "./texts.js";
 import { Transcript } from "./transcript.js";
 
@@ -90,7 +90,8 @@ function Whole({ chat, messages, search }: { chat: Chat; messages: Message[]; se
 function Facts({ chat, names }: { chat: Chat; names: Names }) {
   const { participant, kind, eventId, timeStart, timeEnd, latStart, lngStart, accuracyStart } = chat;
   const length = lengthOf(chat);
-  const isGuest = participant?.email.endsWith("@guest.invalid");
+  // Who has no name is called by the address already, and that of a guest was made by the service.
+  const hasEmail = participant?.name && !participant.email.endsWith("@guest.invalid");
   return (
     <dl class="archive-facts">
       {kind && (
@@ -105,7 +106,7 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
           </a>
         </Fact>
       )}
-      {participant && !isGuest && (
+      {hasEmail && (
         <Fact label={t("account.email")}>
           <PersonText>{participant.email}</PersonText>
         </Fact>
@@ -180,7 +181,7 @@ function Earlier({ chat, names }: { chat: Chat; names: Names }) {
           items.length === 0 ? (
             <p class="faint">{t("archive.no-earlier")}</p>
           ) : (
-            <ol class="entries">{items.map((chat) => rowOf(chat, names, ""))}</ol>
+            <ChatRows chats={items} names={names} search="" />
           )
         }
       </Shown>

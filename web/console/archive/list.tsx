@@ -8,7 +8,7 @@ import { type Names, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { nameOf } from "../person.js";
 import { go } from "../router.js";
-import { rowOf } from "./row.js";
+import { ChatRows } from "./row.js";
 import { t } from "./texts.js";
 
 /** Who types is asked for after a short pause only. */
@@ -57,9 +57,9 @@ export function ArchiveList({ query }: { query: URLSearchParams }) {
 function Rows({ chats, names, search, isOld }: { chats: Chat[]; names: Names; search: string; isOld: boolean }) {
   useReturn(left);
   return (
-    <ol class={`entries ${isOld ? "old" : ""}`} aria-busy={isOld}>
-      {chats.map((chat) => rowOf(chat, names, search))}
-    </ol>
+    <div class={isOld ? "old" : ""} aria-busy={isOld}>
+      <ChatRows chats={chats} names={names} search={search} />
+    </div>
   );
 }
 
@@ -141,15 +141,14 @@ function Filters({ query, names, person }: FiltersProps) {
       </div>
       <Day name="from" label={t("archive.from")} value={value("from")} />
       <Day name="to" label={t("archive.to")} value={value("to")} />
-      {value("person") && (
-        <p class="archive-person">
-          {person ? t("archive.of-person", { name: nameOf({ chat: person }) }) : t("archive.of-one")}
-        </p>
-      )}
       {hasFilter(query) && (
-        <button type="button" class="plain" onClick={() => go("/console/archive", { replace: true })}>
-          {t("archive.clear")}
-        </button>
+        <p class="archive-chosen row">
+          {value("person") &&
+            (person ? t("archive.of-person", { name: nameOf({ chat: person }) }) : t("archive.of-one"))}
+          <button type="button" onClick={() => go("/console/archive", { replace: true })}>
+            {t("archive.clear")}
+          </button>
+        </p>
       )}
     </search>
   );
@@ -193,7 +192,7 @@ function Search({ value }: { value: string }) {
 
 function Day({ name, label, value }: { name: "from" | "to"; label: string; value: string }) {
   return (
-    <div class="archive-day">
+    <div>
       <label for={`archive-${name}`}>{label}</label>
       <input
         id={`archive-${name}`}

@@ -3,6 +3,7 @@ import type { Statistics } from "@mayday/client";
 import uPlot from "uplot";
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { currentLanguage, number } from "../../ui/i18n.js";
+import { addStyle } from "../../ui/style.js";
 import { duration } from "../texts.js";
 
 export type ChartKind = "presses" | "waits";
@@ -20,15 +21,7 @@ const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const WAIT_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 const DAY_MS = 86_400_000;
 
-let hasStyle = false;
-
-function addStyle(): void {
-  if (hasStyle) return;
-  hasStyle = true;
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(uplotStyle);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+addStyle(uplotStyle);
 
 /** A colour of the page, as it is now. */
 const colour = (name: string) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -43,7 +36,6 @@ export function drawChart(
   statistics: Statistics,
   onHover: (index: number | undefined) => void,
 ): ChartView {
-  addStyle();
   let shown = statistics;
   const chart = new uPlot(
     optionsOf(kind, element.clientWidth, () => shown, onHover),
@@ -76,7 +68,11 @@ export function drawChart(
 
 function dataOf(kind: ChartKind, { series }: Statistics): uPlot.AlignedData {
   const times = series.map(({ at }) => Date.parse(at));
-  if (kind === "presses") return [times, series.map(({ presses }) => presses), series.map(({ taken }) => taken)];
+  // None at all is no bar, where nought would be a line.
+  const bars = (values: number[]) => values.map((value) => value || null);
+  if (kind === "presses") {
+    return [times, bars(series.map(({ presses }) => presses)), bars(series.map(({ taken }) => taken))];
+  }
   return [times, series.map(({ medianWaitSeconds }) => medianWaitSeconds)];
 }
 
@@ -93,7 +89,7 @@ function optionsOf(
     width,
     height: HEIGHT,
     ms: 1,
-    padding: [12, 12, 0, 0],
+    padding: [12, 32, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !isCount, fill: text } },
     scales: {
@@ -101,7 +97,14 @@ function optionsOf(
       y: { range: (_, __, most) => [0, Math.max(isCount ? 4 : 25, (most ?? 0) * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, splits, __, ___, step) => timesOf(splits, step) },
+      {
+        ...axis,
+        gap: 10,
+        size: 52,
+        grid: { show: false },
+        space: 80,
+        values: (_, splits, __, ___, step) => timesOf(splits, step),
+      },
       {
         ...axis,
         border: { show: false },

@@ -97,7 +97,7 @@ function Choices({ events, choice }: { events: AgencyEvent[]; choice: Choice }) 
   const now = Date.now();
   return (
     <div class="filters">
-      <div class="field">
+      <div class="field figures-event">
         <label for="figures-event">{t("figures.event")}</label>
         <select id="figures-event" onChange={({ currentTarget }) => chooseEvent(currentTarget.value)}>
           <option value="all" selected={!event}>
@@ -154,7 +154,7 @@ function Time({ id, label, at, onChoose }: TimeProps) {
     if (!Number.isNaN(time.getTime()) && time.getFullYear() >= 2000) onChoose(time.toISOString());
   };
   return (
-    <div class="field">
+    <div class="field figures-time">
       <label for={id}>{label}</label>
       <input
         id={id}

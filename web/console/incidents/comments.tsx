@@ -41,7 +41,7 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
           items.length === 0 ? (
             <Empty>{t("incidents.no-comments")}</Empty>
           ) : (
-            <ol class="stack">
+            <ol class="incident-said">
               {items.map((comment) => (
                 <li key={comment.id} class="incident-comment">
                   <p class="row spread">
@@ -69,7 +69,9 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
                   {comment.id === edited ? (
                     <EditComment comment={comment} leave={() => setEdited(undefined)} />
                   ) : (
-                    <PersonText>{comment.content}</PersonText>
+                    <p>
+                      <PersonText>{comment.content}</PersonText>
+                    </p>
                   )}
                 </li>
               ))}

@@ -84,31 +84,33 @@ function Incident({ issue }: { issue: Issue }) {
   return (
     <>
       <State issue={issue} />
-      <dl class="incident-facts">
-        <Fact label={t("incidents.priority")}>
-          <Priority of={priority} />
-        </Fact>
-        <Fact label={t("person.event")}>
-          <a href={`/console/events/${eventId}`}>
-            <EventName names={names} id={eventId} />
-          </a>
-        </Fact>
-        <Fact label={t("incidents.author")}>
-          <UserName names={names} id={authorId} />
-        </Fact>
-        <Fact label={t("incidents.created")}>
-          <When at={timeCreated} />
-        </Fact>
-        {timeClosed && !isOpen(issue) && (
-          <Fact label={t("incidents.closed")}>
-            <When at={timeClosed} />
+      <div class="incident-whole">
+        <dl class="incident-facts">
+          <Fact label={t("incidents.priority")}>
+            <Priority of={priority} />
           </Fact>
-        )}
-      </dl>
-      <div class="incident-text">
-        <PersonText>{description}</PersonText>
+          <Fact label={t("person.event")}>
+            <a href={`/console/events/${eventId}`}>
+              <EventName names={names} id={eventId} />
+            </a>
+          </Fact>
+          <Fact label={t("incidents.author")}>
+            <UserName names={names} id={authorId} />
+          </Fact>
+          <Fact label={t("incidents.created")}>
+            <When at={timeCreated} />
+          </Fact>
+          {timeClosed && !isOpen(issue) && (
+            <Fact label={t("incidents.closed")}>
+              <When at={timeClosed} />
+            </Fact>
+          )}
+        </dl>
+        <p class="incident-text">
+          <PersonText>{description}</PersonText>
+        </p>
+        <Comments issueId={id} names={names} />
       </div>
-      <Comments issueId={id} names={names} />
     </>
   );
 }

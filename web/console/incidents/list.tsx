@@ -55,21 +55,18 @@ export function IncidentList({ query }: { query: URLSearchParams }) {
     >
       <div class="incident-filters">
         <States chosen={state} issues={issues.data} choose={(state) => filter(state, eventId)} />
-        <div>
-          <label for="incident-event">{t("person.event")}</label>
-          <select
-            id="incident-event"
-            value={eventId ?? ""}
-            onChange={({ currentTarget }) => filter(state, Number(currentTarget.value) || undefined)}
-          >
-            <option value="">{t("incidents.all-events")}</option>
-            {names.events?.map(({ id, name }) => (
-              <option key={id} value={id} dir="auto">
-                {name}
-              </option>
-            ))}
-          </select>
-        </div>
+        <select
+          aria-label={t("person.event")}
+          value={eventId ?? ""}
+          onChange={({ currentTarget }) => filter(state, Number(currentTarget.value) || undefined)}
+        >
+          <option value="">{t("incidents.all-events")}</option>
+          {names.events?.map(({ id, name }) => (
+            <option key={id} value={id} dir="auto">
+              {name}
+            </option>
+          ))}
+        </select>
       </div>
       <Shown of={issues}>
         {(all) => (

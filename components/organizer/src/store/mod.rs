@@ -6,6 +6,7 @@ pub(crate) mod comments;
 pub(crate) mod contacts;
 pub(crate) mod events;
 pub(crate) mod issues;
+pub(crate) mod plans;
 pub(crate) mod removal;
 pub(crate) mod users;
 
@@ -24,6 +25,7 @@ const LABEL: &str = "organizer";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0001_init.sql"),
     include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
+    include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
 ];
 
 /// An entity with an id.

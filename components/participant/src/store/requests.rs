@@ -271,7 +271,8 @@ pub(crate) fn take_due(
                  (SELECT phone_number FROM participants WHERE id = participant_id),
                  (SELECT contact_version FROM participants WHERE id = participant_id),
                  (SELECT name FROM participants WHERE id = participant_id),
-                 received_at, kind, accuracy, position_at"
+                 received_at, kind, accuracy, position_at,
+                 (SELECT is_guest FROM participants WHERE id = participant_id)"
         ),
         parameters![limit, taken_for],
         |row| decode(&row),
@@ -315,6 +316,7 @@ fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
             phone_number: row.get(9)?,
             version: row.get(10)?,
             name: row.get(11)?,
+            is_guest: row.get(16)?,
         },
         received_at: row.get(12)?,
         kind: row.get(13)?,
