@@ -13,7 +13,7 @@ pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Authenticate { authorizations } = body(request)?;
     // Read before users are looked up: a later change of rights arrives as an update or a revocation.
-    let after = updates::end(&store::open()?)?.id;
+    let after = updates::end(&store::open()?)?;
     let verdicts = access::verdicts(&authorizations);
     Ok(json(StatusCode::OK, &Authenticated { verdicts, after }))
 }

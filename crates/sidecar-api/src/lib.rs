@@ -81,9 +81,8 @@ pub struct Authenticate {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Authenticated {
     pub verdicts: Vec<Verdict>,
-    /// The id of the last update in the log before the users were looked up. A new connection is shown the updates
-    /// after it.
-    pub after: i64,
+    /// The end of the log before the users were looked up. A new connection is shown the updates after it.
+    pub after: Cursor,
 }
 
 /// Whether a socket may stay.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use sidecar_api::update::Cursor;
 use sidecar_api::{Authenticated, Principal, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
@@ -35,7 +36,7 @@ pub(crate) struct Authentications {
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
     /// The last update before the user was looked up.
-    pub(crate) after: i64,
+    pub(crate) after: Cursor,
 }
 
 /// One connection's question. It is dropped when its client has gone.

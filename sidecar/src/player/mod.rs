@@ -56,12 +56,10 @@ pub(crate) struct Player {
 struct State {
     /// The last update that was played; absent before the first exchange.
     cursor: Option<Cursor>,
-    /// How often the sidecar has started anew. Ids of different epochs cannot be compared.
-    epoch: u64,
     /// Updates that wait for those before them, by id.
     early: Kept<BTreeMap<i64, Early>>,
-    /// The last played updates.
-    recent: Kept<VecDeque<(i64, Arc<str>)>>,
+    /// The last played updates, each with its predecessor.
+    recent: Kept<VecDeque<(Cursor, Arc<str>)>>,
     /// An exchange with questions is under way. Its answers show the state at some update. Until that update is known
     /// the player plays no later one, because an answer could bring back what a later update removed.
     held: bool,
@@ -93,14 +91,13 @@ struct Member {
     principal: Principal,
     protocol: Protocol,
     /// Updates up to this one precede the connection. Their effects are in the answers to its questions.
-    after: i64,
+    after: Cursor,
     handle: Arc<Handle>,
 }
 
 /// The player's state before a client is authenticated, checked when its connection joins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    epoch: u64,
     revocations_seen: u64,
 }
 
@@ -129,7 +126,6 @@ impl Player {
     pub(crate) fn ticket(&self) -> Ticket {
         let state = self.state();
         Ticket {
-            epoch: state.epoch,
             revocations_seen: state.revocations_seen,
         }
     }
@@ -141,7 +137,7 @@ impl Player {
         &self,
         ticket: Ticket,
         principal: Principal,
-        after: i64,
+        after: Cursor,
         protocol: Protocol,
         handle: Arc<Handle>,
     ) -> bool {
@@ -162,11 +158,7 @@ impl Player {
             after,
             handle,
         };
-        if ticket.epoch == state.epoch {
-            state.catch_up(&mut member);
-        } else {
-            member.start_anew();
-        }
+        state.catch_up(&mut member);
         let members = state.members.entry(user).or_default();
         let crowded_out = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
         members.push(member);
@@ -358,7 +350,7 @@ impl State {
             return;
         };
         match update.cursor.id {
-            0 => self.show(update.cursor.id, update.body),
+            0 => self.show(update.cursor, update.body),
             id if id <= cursor.id => {}
             _ if update.previous() == cursor => self.play(update.cursor, update.body, None),
             _ => self.early.insert(update),
@@ -384,13 +376,14 @@ impl State {
     }
 
     fn play(&mut self, cursor: Cursor, body: &str, kept: Option<Arc<str>>) {
-        self.show(cursor.id, body);
-        self.cursor = Some(cursor);
-        self.recent.push(cursor.id, kept.unwrap_or_else(|| body.into()));
+        self.show(cursor, body);
+        if let Some(previous) = self.cursor.replace(cursor) {
+            self.recent.push(previous, kept.unwrap_or_else(|| body.into()));
+        }
     }
 
     /// Shows the frames of an update to their recipients' connections.
-    fn show(&mut self, id: i64, body: &str) {
+    fn show(&mut self, cursor: Cursor, body: &str) {
         for entry in entries(body) {
             match entry {
                 Ok(Entry::Queue(agency_id)) => {
@@ -398,12 +391,14 @@ impl State {
                 }
                 Ok(Entry::Delivery { to, frame }) => {
                     let lines = Lines::new(frame);
-                    let members = to.iter().filter_map(|user| self.members.get(&user)).flatten();
-                    for member in members.filter(|member| id == 0 || id > member.after) {
-                        member.show(&lines);
+                    for user in to.iter() {
+                        for member in self.members.get_mut(&user).into_iter().flatten() {
+                            member.play(cursor, &lines);
+                        }
                     }
                 }
                 Err(error) => {
+                    let id = cursor.id;
                     error!(id, %error, "could not parse update {id}: {error}");
                     break;
                 }
@@ -413,16 +408,21 @@ impl State {
 
     /// Shows a connection the updates that were played since it was authenticated.
     fn catch_up(&self, member: &mut Member) {
-        let Some(cursor) = self.cursor else {
+        let Some(cursor) = self.cursor.filter(|cursor| member.after.id <= cursor.id) else {
             return;
         };
-        if member.after >= cursor.id {
-            return;
-        }
-        let missing = usize::try_from(cursor.id - member.after).unwrap_or(usize::MAX);
+        let missing = usize::try_from(cursor.id - member.after.id).unwrap_or(usize::MAX);
         let Some(first) = self.recent.updates.len().checked_sub(missing) else {
             return member.start_anew();
         };
+        let before_first = self
+            .recent
+            .updates
+            .get(first)
+            .map_or(cursor, |(previous, _)| *previous);
+        if member.after != before_first {
+            return member.start_anew();
+        }
         for (_, body) in self.recent.updates.range(first..) {
             for entry in entries(body) {
                 if let Ok(Entry::Delivery { to, frame }) = entry
@@ -447,12 +447,9 @@ impl State {
             });
         }
         self.stale_queues.clear();
-        if before.is_some() {
-            self.epoch += 1;
-        }
         for member in self.members.values_mut().flatten() {
-            // At the first exchange the ids are of the same log.
-            if before.is_some() || member.after < outcome.at.id {
+            // A client that joined before the first exchange may be ahead of it.
+            if before.is_some() || member.after != outcome.at && member.after.id <= outcome.at.id {
                 member.start_anew();
             }
         }
@@ -484,6 +481,18 @@ impl State {
 }
 
 impl Member {
+    /// Shows the frame of an update that does not precede the connection.
+    fn play(&mut self, update: Cursor, lines: &Lines<'_>) {
+        if update.id != 0 && update.id <= self.after.id {
+            if update.made_at <= self.after.made_at {
+                return;
+            }
+            // The log was restored after the client was authenticated, and got this update since.
+            self.start_anew();
+        }
+        self.show(lines);
+    }
+
     fn show(&self, lines: &Lines<'_>) {
         if let Some(line) = lines.get(self.protocol) {
             self.handle.queue.push(line);
@@ -493,7 +502,7 @@ impl Member {
     /// Handles missed updates: a client of protocol 2 gets `resync`, one of the contract is disconnected, so that it
     /// comes back and asks.
     fn start_anew(&mut self) {
-        self.after = 0;
+        self.after.id = 0;
         match self.protocol {
             Protocol::Contract => self.handle.end(CloseReason::MissedUpdates),
             Protocol::Two => self.handle.queue.push(resync_frame()),
@@ -548,12 +557,12 @@ impl Kept<BTreeMap<i64, Early>> {
     }
 }
 
-impl Kept<VecDeque<(i64, Arc<str>)>> {
-    fn push(&mut self, id: i64, body: Arc<str>) {
+impl Kept<VecDeque<(Cursor, Arc<str>)>> {
+    fn push(&mut self, previous: Cursor, body: Arc<str>) {
         /// What an update costs besides its body.
         const OVERHEAD: usize = 64;
         self.bytes += body.len() + OVERHEAD;
-        self.updates.push_back((id, body));
+        self.updates.push_back((previous, body));
         while self.bytes > MAX_RECENT_BYTES
             && let Some((_, oldest)) = self.updates.pop_front()
         {

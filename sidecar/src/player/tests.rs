@@ -118,6 +118,13 @@ impl Log {
         text
     }
 
+    /// The frames that a user is shown of the updates that were committed after this one, which may be lost.
+    fn frames_after(&self, user: User, after: Cursor) -> Vec<String> {
+        let is_later = |id: &i64| *id > after.id || self.update(*id).made_at > after.made_at;
+        let first = (1..=self.end()).find(is_later);
+        first.map_or_else(Vec::new, |first| self.frames(user, first..=self.end()))
+    }
+
     /// The frames that a user is shown of the updates with these ids.
     fn frames(&self, user: User, ids: RangeInclusive<i64>) -> Vec<String> {
         ids.filter(|id| self.update(*id).to.contains(&user))
@@ -150,6 +157,10 @@ fn started() -> Player {
 }
 
 fn join(player: &Player, user: User, after: i64, protocol: Protocol) -> Arc<Handle> {
+    join_after(player, user, cursor(after), protocol)
+}
+
+fn join_after(player: &Player, user: User, after: Cursor, protocol: Protocol) -> Arc<Handle> {
     let handle = handle();
     player.join(
         player.ticket(),
@@ -308,7 +319,7 @@ impl Run {
                     self.player.join(
                         ticket,
                         principal(user),
-                        after.id,
+                        after,
                         Protocol::Contract,
                         Arc::clone(&handle),
                     );
@@ -356,17 +367,16 @@ impl Run {
     }
 
     /// Checks that every connection was shown each update after its authentication once, in order, and each answer in
-    /// its place. A connection that ended because the log was restored reconnects and asks.
+    /// its place, also if the log was restored since. A connection that ended for missed updates reconnects and asks.
     fn check(&self) {
         for client in &self.clients {
-            if ended(&client.handle) == Some(CloseReason::MissedUpdates) || !self.log.has(client.after) {
+            if ended(&client.handle) == Some(CloseReason::MissedUpdates) {
                 continue;
             }
             let shown = taken(&client.handle.queue);
             let (answers, frames): (Vec<_>, Vec<_>) =
                 shown.iter().cloned().partition(|frame| frame.starts_with(ANSWER));
-            let end = self.log.end();
-            assert_eq!(frames, self.log.frames(client.user, client.after.id + 1..=end));
+            assert_eq!(frames, self.log.frames_after(client.user, client.after));
             for answer in answers {
                 let at: i64 = answer[ANSWER.len()..].parse().unwrap();
                 let place = shown.iter().position(|frame| *frame == answer).unwrap();
@@ -470,7 +480,6 @@ fn a_player_that_starts_anew_makes_its_clients_resync() {
     let (player, mut log) = (started(), Log::default());
     (0..9).for_each(|_| log.commit([user(1)]));
     player.hear(&log.text(1..=9));
-    let ticket = player.ticket();
     let contract = join(&player, user(1), 9, Protocol::Contract);
     let two = join(&player, user(1), 9, Protocol::Two);
     two.queue.set_protocol(Protocol::Two);
@@ -485,30 +494,44 @@ fn a_player_that_starts_anew_makes_its_clients_resync() {
         log.frames(user(1), 4..=4),
         "ids begin again before those that were played"
     );
+}
 
-    let late = handle();
-    player.join(
-        ticket,
-        principal(user(1)),
-        9,
-        Protocol::Contract,
-        Arc::clone(&late),
-    );
-    assert_eq!(
-        ended(&late),
-        Some(CloseReason::MissedUpdates),
-        "its id is of the old log"
-    );
+#[test]
+fn a_client_that_was_looked_up_in_a_lost_log_resyncs() {
+    let (player, mut log) = (started(), Log::default());
+    (0..4).for_each(|_| log.commit([]));
+    let lost = log.cursor(3);
+    log.restore(3);
+    let contract = join_after(&player, user(1), lost, Protocol::Contract);
+    let two = join_after(&player, user(1), lost, Protocol::Two);
+    two.queue.set_protocol(Protocol::Two);
+    log.commit([user(0)]);
+    log.commit([user(1)]);
+    player.hear(&log.text(1..=2));
+    assert_eq!(ended(&contract), None, "it has missed nothing");
+    player.hear(&log.text(3..=3));
+    assert_eq!(ended(&contract), Some(CloseReason::MissedUpdates));
+    let frames = taken(&two.queue);
+    assert!(frames[0].contains("resync"), "{frames:?}");
+    assert_eq!(frames[1..], log.frames(user(1), 3..=3));
 
+    // Now that the sidecar has played an update with that id, it notices at once.
+    log.commit([]);
+    player.hear(&log.text(4..=4));
+    let late = join_after(&player, user(1), lost, Protocol::Contract);
+    assert_eq!(ended(&late), Some(CloseReason::MissedUpdates));
     let late = handle();
     late.queue.push(Utf8Bytes::from_static("ready\n"));
-    player.join(ticket, principal(user(1)), 9, Protocol::Two, Arc::clone(&late));
+    player.join(
+        player.ticket(),
+        principal(user(1)),
+        lost,
+        Protocol::Two,
+        Arc::clone(&late),
+    );
     let frames = taken(&late.queue);
     assert_eq!(frames[0], "ready\n", "it is told behind what waits already");
-    assert!(
-        frames.last().is_some_and(|frame| frame.contains("resync")),
-        "{frames:?}"
-    );
+    assert!(frames[1].contains("resync"), "{frames:?}");
 }
 
 #[test]
@@ -564,7 +587,15 @@ fn a_revocation_during_authentication_is_noticed() {
         unknown: Vec::new(),
     };
     player.reauthenticate(&revocations);
-    let join = |ticket| player.join(ticket, principal(user(1)), 0, Protocol::Contract, handle());
+    let join = |ticket| {
+        player.join(
+            ticket,
+            principal(user(1)),
+            cursor(0),
+            Protocol::Contract,
+            handle(),
+        )
+    };
     assert!(!join(ticket));
     assert!(join(player.ticket()));
 }

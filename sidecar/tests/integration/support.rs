@@ -423,7 +423,7 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
         .collect();
     let authenticated = Authenticated {
         verdicts,
-        after: desk.end().id,
+        after: desk.end(),
     };
     answer(fault, json!(authenticated).to_string())
 }
