@@ -312,7 +312,7 @@ impl Connection {
             None => return self.leave(Ending::Gone),
             Some(Err(error)) => return self.leave(violation(error).map_or(Ending::Gone, Ending::Broken)),
             Some(Ok(message)) => {
-                self.handle.heard();
+                self.handle.mark_active();
                 match message {
                     Message::Text(text) => text.into(),
                     Message::Binary(bytes) => bytes,

@@ -106,7 +106,7 @@ impl Exchanger {
                     }
                 }
                 Err(error) => {
-                    self.player.abandoned();
+                    self.player.exchange_abandoned();
                     let pause = outage.failed(&error);
                     let because = RefusedBecause::messenger_unavailable;
                     let is_beat = batch.is_empty();
@@ -199,7 +199,7 @@ impl Exchanger {
         present: Option<Vec<Attendance>>,
     ) -> Result<(Outcome, String), CallError> {
         let has_questions = batch.iter().any(|pending| pending.command.request.is_question());
-        let begun = self.player.begin(has_questions);
+        let begun = self.player.begin_exchange(has_questions);
         let body = bytes(&Body {
             sidecar: &self.sidecar,
             number,
@@ -250,7 +250,7 @@ impl Exchanger {
                 None => pending.asker.queue.push(line),
             }
         }
-        self.player.answered(&outcome, updates, || {
+        self.player.exchange_answered(&outcome, updates, || {
             for (asker, line, permit) in answers {
                 asker.queue.answer(line, permit);
             }

@@ -40,7 +40,7 @@ const MAX_RECENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// An organizer who sends nothing for this long counts as gone, although the socket may still be open: TCP does not
 /// notice a network that drops packets. The ping interval lets two pongs get lost.
-const HERE: Duration = Duration::from_secs(25);
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The updates of the log as this sidecar plays them, and the connections it plays them to.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ struct State {
     /// The last update that was played; absent before the first exchange.
     cursor: Option<Cursor>,
     /// Updates that wait for those before them, by id.
-    early: Kept<BTreeMap<i64, Early>>,
+    early: Buffer<BTreeMap<i64, Early>>,
     /// The last played updates, each with its predecessor.
-    recent: Kept<VecDeque<(Cursor, Arc<str>)>>,
+    recent: Buffer<VecDeque<(Cursor, Arc<str>)>>,
     /// An exchange with questions is under way. Its answers show the state at some update. Until that update is known
     /// the player plays no later one, because an answer could bring back what a later update removed.
     held: bool,
@@ -72,7 +72,7 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-struct Kept<Updates> {
+struct Buffer<Updates> {
     updates: Updates,
     bytes: usize,
 }
@@ -101,9 +101,9 @@ pub(crate) struct Ticket {
     revocations_seen: u64,
 }
 
-/// The start of an exchange.
+/// What an exchange asks for: the updates after the cursor, and queues.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct ExchangeStart {
     pub(crate) cursor: Option<Cursor>,
     /// The agencies whose queues the exchange asks for.
     pub(crate) queues: Vec<i64>,
@@ -148,7 +148,7 @@ impl Player {
             handle.set_organizer();
         }
         if protocol == Protocol::Two {
-            for frame in state.queues.greeting(&principal, Instant::now()) {
+            for frame in state.queues.initial_frames(&principal, Instant::now()) {
                 handle.queue.push(frame);
             }
         }
@@ -160,10 +160,10 @@ impl Player {
         };
         state.catch_up(&mut member);
         let members = state.members.entry(user).or_default();
-        let crowded_out = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
+        let evicted = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
         members.push(member);
         let is_first_of_organizer = members.len() == 1 && is_organizer;
-        match crowded_out {
+        match evicted {
             Some(oldest) => oldest.handle.end(CloseReason::TooManyConnections),
             None => state.connections += 1,
         }
@@ -232,7 +232,7 @@ impl Player {
         self.state().connections == 0
     }
 
-    /// All organizers who are here: those heard within [`HERE`].
+    /// All organizers who are here: those active within [`PRESENCE_TIMEOUT`].
     pub(crate) fn attendance(&self) -> Vec<Attendance> {
         let state = self.state();
         let organizers = state
@@ -242,7 +242,7 @@ impl Player {
         let attendance = |(user, members): (&User, &Vec<Member>)| {
             let silent_for = members.iter().map(|member| member.handle.silent_for()).min()?;
             let principal = &members.last()?.principal;
-            (silent_for < HERE).then_some(Attendance {
+            (silent_for < PRESENCE_TIMEOUT).then_some(Attendance {
                 organizer_id: user.id,
                 agency_id: principal.agency_id?,
                 max_open_chats: principal.max_open_chats,
@@ -258,10 +258,10 @@ impl Player {
     }
 
     /// Begins an exchange. One with questions holds back other sidecars' updates until it is answered or abandoned.
-    pub(crate) fn begin(&self, has_questions: bool) -> Begun {
+    pub(crate) fn begin_exchange(&self, has_questions: bool) -> ExchangeStart {
         let mut state = self.state();
         state.held = has_questions;
-        Begun {
+        ExchangeStart {
             cursor: state.cursor,
             queues: state.stale_queues.iter().copied().collect(),
         }
@@ -269,7 +269,7 @@ impl Player {
 
     /// Plays the updates of an answered exchange. Calls `answer` where the answers to questions belong: after the
     /// update whose state they show, before the next.
-    pub(crate) fn answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
+    pub(crate) fn exchange_answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
         let mut state = self.state();
         if outcome.starts_anew {
             state.start_anew(outcome);
@@ -295,21 +295,21 @@ impl Player {
     }
 
     /// Ends an exchange without an answer.
-    pub(crate) fn abandoned(&self) {
+    pub(crate) fn exchange_abandoned(&self) {
         let mut state = self.state();
         state.held = false;
         state.play_early();
     }
 
     /// Plays updates that another sidecar has published, and keeps early ones.
-    pub(crate) fn hear(&self, updates: &str) {
+    pub(crate) fn receive(&self, updates: &str) {
         let mut state = self.state();
         for update in read_updates(updates) {
             let Ok(update) = update else {
                 error!("could not parse a publication of another sidecar");
                 break;
             };
-            state.hear(update);
+            state.receive(update);
         }
         let has_gap = state.has_gap();
         drop(state);
@@ -335,7 +335,7 @@ impl State {
     }
 
     /// Takes an update of another sidecar.
-    fn hear(&mut self, update: Update<'_>) {
+    fn receive(&mut self, update: Update<'_>) {
         if self.held && update.cursor.id != 0 {
             return self.early.insert(update);
         }
@@ -413,7 +413,7 @@ impl State {
         };
         let missing = usize::try_from(cursor.id - member.after.id).unwrap_or(usize::MAX);
         let Some(first) = self.recent.updates.len().checked_sub(missing) else {
-            return member.start_anew();
+            return member.resync();
         };
         let before_first = self
             .recent
@@ -421,7 +421,7 @@ impl State {
             .get(first)
             .map_or(cursor, |(previous, _)| *previous);
         if member.after != before_first {
-            return member.start_anew();
+            return member.resync();
         }
         for (_, body) in self.recent.updates.range(first..) {
             for entry in entries(body) {
@@ -437,8 +437,8 @@ impl State {
     /// Begins at another place of the log, or in a restored log. The updates before it are unknown here.
     fn start_anew(&mut self, outcome: &Outcome) {
         let before = self.cursor.replace(outcome.at);
-        self.early = Kept::default();
-        self.recent = Kept::default();
+        self.early = Buffer::default();
+        self.recent = Buffer::default();
         for agency_id in self.queues.others(&outcome.queues) {
             self.update_queue(Queue {
                 agency_id,
@@ -450,7 +450,7 @@ impl State {
         for member in self.members.values_mut().flatten() {
             // A client that joined before the first exchange may be ahead of it.
             if before.is_some() || member.after != outcome.at && member.after.id <= outcome.at.id {
-                member.start_anew();
+                member.resync();
             }
         }
     }
@@ -488,7 +488,7 @@ impl Member {
                 return;
             }
             // The log was restored after the client was authenticated, and got this update since.
-            self.start_anew();
+            self.resync();
         }
         self.show(lines);
     }
@@ -501,7 +501,7 @@ impl Member {
 
     /// Handles missed updates: a client of protocol 2 gets `resync`, one of the contract is disconnected, so that it
     /// comes back and asks.
-    fn start_anew(&mut self) {
+    fn resync(&mut self) {
         self.after.id = 0;
         match self.protocol {
             Protocol::Contract => self.handle.end(CloseReason::MissedUpdates),
@@ -537,7 +537,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl Kept<BTreeMap<i64, Early>> {
+impl Buffer<BTreeMap<i64, Early>> {
     /// Keeps an early update. When there is no room, drops the latest: it will come again with an exchange.
     fn insert(&mut self, update: Update<'_>) {
         let early = Early {
@@ -557,7 +557,7 @@ impl Kept<BTreeMap<i64, Early>> {
     }
 }
 
-impl Kept<VecDeque<(Cursor, Arc<str>)>> {
+impl Buffer<VecDeque<(Cursor, Arc<str>)>> {
     fn push(&mut self, previous: Cursor, body: Arc<str>) {
         /// What an update costs besides its body.
         const OVERHEAD: usize = 64;

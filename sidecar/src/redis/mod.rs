@@ -158,8 +158,8 @@ impl Redis {
                 let payload = std::str::from_utf8(message.get_payload_bytes()).unwrap_or_default();
                 match payload.split_once('\n') {
                     Some((sidecar, updates)) if sidecar != self.sidecar => {
-                        metrics.publications_heard.inc();
-                        player.hear(updates);
+                        metrics.publications_received.inc();
+                        player.receive(updates);
                     }
                     _ => {}
                 }
