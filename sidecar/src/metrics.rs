@@ -266,7 +266,7 @@ impl Metrics {
     }
 
     /// Takes the size of the messenger's database.
-    pub(crate) fn messenger_told(&self, status: &Status) {
+    pub(crate) fn set_messenger_status(&self, status: &Status) {
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
         self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
@@ -301,7 +301,7 @@ mod tests {
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
-        metrics.messenger_told(&Status {
+        metrics.set_messenger_status(&Status {
             database_bytes: Some(8192),
             wal_bytes: None,
             log_rows: 17,

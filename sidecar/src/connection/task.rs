@@ -487,7 +487,7 @@ impl Connection {
             command,
             since: Instant::now(),
             bytes,
-            asker: Arc::clone(&self.handle),
+            handle: Arc::clone(&self.handle),
             unread,
             _permit: permit,
         });
