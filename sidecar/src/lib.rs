@@ -40,7 +40,7 @@ use tracing::info;
 use uuid::Uuid;
 
 pub use crate::connection::parse::MAX_FRAME_BYTES;
-use crate::connection::session::Patience;
+use crate::connection::session::Timeouts;
 use crate::connection::task::Shared;
 use crate::door::App;
 use crate::messenger::authentication::{self, Authentications};
@@ -109,10 +109,10 @@ impl Default for Timings {
 }
 
 /// Time limit for connections to end after their commands are answered.
-const LAST_WORDS: Duration = Duration::from_secs(4);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Time limit for the last publications.
-const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves clients on `listener` until `shutdown`, then drains: it answers the commands under way, and tells clients to
 /// connect again.
@@ -161,7 +161,7 @@ pub async fn run(
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
         budget: Arc::default(),
-        patience: Patience {
+        timeouts: Timeouts {
             authorization: timings.authorization,
             idle: timings.idle,
         },
@@ -200,9 +200,9 @@ pub async fn run(
         Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
         ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),
     }
-    let _ = timeout(timings.drain + LAST_WORDS, permits.acquire_many(max_sockets)).await;
+    let _ = timeout(timings.drain + CLOSE_TIMEOUT, permits.acquire_many(max_sockets)).await;
     redis.close();
-    let _ = timeout(LAST_PUBLICATIONS, publishing).await;
+    let _ = timeout(PUBLISH_TIMEOUT, publishing).await;
     background.shutdown().await;
     exchanger.leave().await;
     Ok(())

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::connection::frames::{CloseReason, Refusal, error_frame, ready_frame};
 use crate::connection::handle::Handle;
 use crate::connection::send_queue::{Budget, End, Work};
-use crate::connection::session::{Patience, Session, Step};
+use crate::connection::session::{Session, Step, Timeouts};
 use crate::messenger::authentication::{Authentications, Identified};
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
@@ -34,20 +34,20 @@ const MAX_UNREAD: usize = 4;
 
 /// A client that leaves that many answers unread for this long counts as not reading: the sidecar reads its frames
 /// again, but answers no more questions than fit into its send queue.
-const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit for flushing a closing connection.
-const LAST_WRITE: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The same when the client's credentials were revoked.
-const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
+const REVOKED_FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long the client may take to answer a close frame.
-const CLOSE_ANSWER: Duration = Duration::from_secs(1);
+const CLOSE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a socket stays open after the close frame for a protocol violation. Closing a socket with unread bytes
 /// resets it, which could lose the close frame.
-pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
+pub(crate) const LINGER: Duration = Duration::from_millis(250);
 
 /// The sidecar pings an organizer at once who gets a frame after this much silence, to learn soon whether they are
 /// still there.
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) player: Arc<Player>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     /// The ping interval of participants and of connections that are not authenticated yet.
     pub(crate) ping_every: Duration,
     /// The ping interval of organizers, whose presence matters.
@@ -114,7 +114,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle));
     let ending = tokio::select! {
         _ = &mut writing => Ending::Gone,
-        ending = connection.converse(&mut stream) => ending,
+        ending = connection.run(&mut stream) => ending,
     };
     let protocol = connection.session.protocol();
     // From here on the player shows the connection nothing.
@@ -125,26 +125,26 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     match ending {
         Ending::Gone => {}
         // Reading to the end sends the answer.
-        Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
+        Ending::ClosedByClient => drop(timeout(FLUSH_TIMEOUT, read_to_end(&mut stream)).await),
         // Clients of the contract get no close frame, except at a restart.
         Ending::Flushed(reason) if protocol == Protocol::Contract && reason != CloseReason::Restart => {
             handle.queue.finish(End::Drop);
-            let _ = timeout(LAST_WRITE, writing).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
         }
         Ending::Flushed(reason) => {
             handle.queue.finish(End::Close(close_frame(reason)));
-            let _ = timeout(LAST_WRITE, writing).await;
-            let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
+            let _ = timeout(CLOSE_ANSWER_TIMEOUT, read_to_end(&mut stream)).await;
         }
         Ending::AtOnce(_) if protocol == Protocol::Contract => {}
         Ending::AtOnce(reason) => {
             handle.queue.finish_at_once(End::Close(close_frame(reason)));
-            let _ = timeout(LAST_WRITE_AT_ONCE, writing).await;
+            let _ = timeout(REVOKED_FLUSH_TIMEOUT, writing).await;
         }
         Ending::Broken(frame) => {
             handle.queue.finish(End::Close(frame));
-            let _ = timeout(LAST_WRITE, writing).await;
-            sleep(LAST_WORD).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
+            sleep(LINGER).await;
         }
     }
 }
@@ -180,11 +180,11 @@ async fn write(
                 Work::End(End::Close(frame)) => return sink.send(Message::Close(Some(frame))).await,
             }
         }
-        let is_in_doubt = has_written
+        let may_be_gone = has_written
             && handle.is_organizer()
             && handle.silent_for() > PING_AFTER_SILENCE
             && pinged.elapsed() > PING_AFTER_SILENCE;
-        if is_time_to_ping || is_in_doubt {
+        if is_time_to_ping || may_be_gone {
             sink.feed(Message::Ping(Default::default())).await?;
             pinged = Instant::now();
         }
@@ -209,7 +209,7 @@ struct Connection {
     phase: Phase,
     /// The client left while it was being authenticated. The frames it sent before still have to be carried out.
     leaving: Option<Ending>,
-    /// The client has left answers unread for [`UNREAD_PATIENCE`].
+    /// The client has left answers unread for [`UNREAD_TIMEOUT`].
     reads_nothing: bool,
     /// Steps behind a refusal that waits for the answers before it. Nothing is read meanwhile.
     deferred: VecDeque<Step>,
@@ -251,7 +251,7 @@ impl Drop for Membership {
 impl Connection {
     fn new(shared: Arc<Shared>, handle: Arc<Handle>) -> Connection {
         Connection {
-            session: Session::new(shared.patience, Instant::now()),
+            session: Session::new(shared.timeouts, Instant::now()),
             shared,
             handle,
             under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
@@ -264,7 +264,7 @@ impl Connection {
     }
 
     /// Everything that can happen to a connection, until it ends.
-    async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
+    async fn run(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
         let mut stopping = self.shared.stopping.clone();
         loop {
             let may_proceed = self.deferred.is_empty();
@@ -277,11 +277,11 @@ impl Connection {
             let may_read = may_proceed && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                has_come = room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
+                has_come = wait_for_room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = nothing_under_way(&self.under_way), if !may_proceed => self.proceed(),
+                () = all_answered(&self.under_way), if !may_proceed => self.proceed(),
                 identified = self.phase.answered() => self.identified(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
@@ -304,7 +304,7 @@ impl Connection {
             && self.under_way.available_permits() > 0
             && (self.unread.available_permits() > 0 || self.reads_nothing)
             && self.leaving.is_none()
-            && !self.handle.queue.owes_too_many_pongs()
+            && !self.handle.queue.has_too_many_unsent_pongs()
     }
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
@@ -353,7 +353,7 @@ impl Connection {
                     let asked = self.ask_who(authorization.clone());
                     self.phase = Phase::Authenticating { authorization, asked };
                 }
-                Step::Ask(request) => self.ask(request),
+                Step::Command(request) => self.send_command(request),
                 Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
                     self.deferred.push_front(Step::Refuse(refusal));
                     return None;
@@ -462,7 +462,7 @@ impl Connection {
         None
     }
 
-    fn ask(&mut self, request: Request) {
+    fn send_command(&mut self, request: Request) {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let (Some(principal), Ok(permit)) = (self.session.principal(), permit) else {
             // The task reads frames only while there is a permit, and asks only once the session is open.
@@ -495,7 +495,7 @@ impl Connection {
 
     /// Waits for the answers to commands under way, without reading further frames.
     async fn drain(&mut self) -> Ending {
-        let _ = timeout(self.shared.drain, nothing_under_way(&self.under_way)).await;
+        let _ = timeout(self.shared.drain, all_answered(&self.under_way)).await;
         Ending::Flushed(CloseReason::Restart)
     }
 }
@@ -513,7 +513,7 @@ impl Phase {
 }
 
 /// Waits until all commands under way are answered.
-async fn nothing_under_way(under_way: &Semaphore) {
+async fn all_answered(under_way: &Semaphore) {
     let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
     // The semaphore is never closed, and the permits are not kept.
     drop(under_way.acquire_many(all).await);
@@ -522,13 +522,13 @@ async fn nothing_under_way(under_way: &Semaphore) {
 /// Waits until the reason to stop reading is gone, other than authentication, which has its own event. Returns whether
 /// there is room. If the client does not read at all, returns false after a while, and its frames are read all the same
 /// (contract 9).
-async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
+async fn wait_for_room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
     // The semaphores are never closed, and the permits are not kept.
     if under_way.available_permits() == 0 {
         drop(under_way.acquire().await);
     } else if unread.available_permits() == 0 {
-        return timeout(UNREAD_PATIENCE, unread.acquire()).await.is_ok();
-    } else if handle.queue.owes_too_many_pongs() {
+        return timeout(UNREAD_TIMEOUT, unread.acquire()).await.is_ok();
+    } else if handle.queue.has_too_many_unsent_pongs() {
         handle.queue.pongs_sent().await;
     } else {
         pending().await
