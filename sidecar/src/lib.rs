@@ -43,7 +43,7 @@ pub use crate::connection::parse::MAX_FRAME_BYTES;
 use crate::connection::session::Timeouts;
 use crate::connection::task::Shared;
 use crate::door::App;
-use crate::messenger::authentication::{self, Authentications};
+use crate::messenger::authentication::{self, Authenticator};
 use crate::messenger::client::Messenger;
 use crate::messenger::commands::Commands;
 use crate::messenger::exchange::Exchanger;
@@ -144,7 +144,7 @@ pub async fn run(
     let redis = Arc::new(redis);
     let player = Arc::new(Player::new());
     let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
-    let (authentications, questions) = Authentications::new();
+    let (authenticator, attempts) = Authenticator::new();
     let (stop, stopping) = watch::channel(false);
     let exchanger = Arc::new(Exchanger {
         sidecar,
@@ -156,7 +156,7 @@ pub async fn run(
         give_up_after: timings.give_up,
     });
     let connections = Arc::new(Shared {
-        authentications,
+        authenticator,
         commands,
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
@@ -180,7 +180,7 @@ pub async fn run(
         allowed_origins: allowed_origins.into(),
     };
 
-    let mut background = background(questions, &messenger, &exchanger);
+    let mut background = background(attempts, &messenger, &exchanger);
     if let Some(services) = ticked {
         background.spawn(async move { services.call_when_due().await });
     }
@@ -210,14 +210,14 @@ pub async fn run(
 
 /// Starts the background tasks. Each runs until it is aborted, unless it panics.
 fn background(
-    questions: [mpsc::Receiver<authentication::Question>; 2],
+    attempts: [mpsc::Receiver<authentication::Attempt>; 2],
     messenger: &Arc<Messenger>,
     exchanger: &Arc<Exchanger>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for questions in questions {
+    for attempts in attempts {
         let messenger = Arc::clone(messenger);
-        tasks.spawn(async move { authentication::answer_questions(questions, &messenger).await });
+        tasks.spawn(async move { authentication::serve_lane(attempts, &messenger).await });
     }
     let (watching, player) = (Arc::clone(messenger), Arc::clone(&exchanger.player));
     tasks.spawn(async move { revocation::watch(&watching, &player).await });

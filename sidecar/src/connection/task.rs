@@ -20,7 +20,7 @@ use crate::connection::frames::{CloseReason, Refusal, error_frame, ready_frame};
 use crate::connection::handle::Handle;
 use crate::connection::send_queue::{Budget, End, Work};
 use crate::connection::session::{Session, Step, Timeouts};
-use crate::messenger::authentication::{Authentications, Identified};
+use crate::messenger::authentication::{Authenticator, Identified};
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::player::{Player, Ticket};
@@ -56,7 +56,7 @@ const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
 /// What connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) authentications: Authentications,
+    pub(crate) authenticator: Authenticator,
     pub(crate) commands: Arc<Commands>,
     pub(crate) player: Arc<Player>,
     pub(crate) metrics: Arc<Metrics>,
@@ -220,15 +220,21 @@ enum Phase {
     /// The first frame.
     Silent,
     /// The messenger's answer on who the client is.
-    Authenticating { authorization: String, asked: Asked },
+    Authenticating {
+        authorization: String,
+        authentication: Authentication,
+    },
     /// Nothing.
     Open { membership: Membership },
     /// The messenger's answer on whether the client's rights are unchanged. Nothing is read or written until then.
-    Reauthenticating { membership: Membership, asked: Asked },
+    Reauthenticating {
+        membership: Membership,
+        authentication: Authentication,
+    },
 }
 
 /// An authentication under way, and the player's ticket from before it.
-struct Asked {
+struct Authentication {
     ticket: Ticket,
     answer: Pin<Box<dyn Future<Output = Option<Identified>> + Send>>,
 }
@@ -282,7 +288,7 @@ impl Connection {
                     None
                 }
                 () = all_answered(&self.under_way), if !may_proceed => self.proceed(),
-                identified = self.phase.answered() => self.identified(identified),
+                identified = self.phase.answered() => self.authenticated(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
                 () = sleep_until(self.session.deadline()), if may_proceed => {
@@ -350,8 +356,11 @@ impl Connection {
             match step {
                 Step::Authenticate(authorization) => {
                     self.handle.queue.set_protocol(self.session.protocol());
-                    let asked = self.ask_who(authorization.clone());
-                    self.phase = Phase::Authenticating { authorization, asked };
+                    let authentication = self.authenticate(authorization.clone());
+                    self.phase = Phase::Authenticating {
+                        authorization,
+                        authentication,
+                    };
                 }
                 Step::Command(request) => self.send_command(request),
                 Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
@@ -374,19 +383,22 @@ impl Connection {
             .push(error_frame(refusal, self.session.protocol()));
     }
 
-    fn ask_who(&self, authorization: String) -> Asked {
-        let authentications = self.shared.authentications.clone();
-        Asked {
+    fn authenticate(&self, authorization: String) -> Authentication {
+        let authenticator = self.shared.authenticator.clone();
+        Authentication {
             ticket: self.shared.player.ticket(),
-            answer: Box::pin(async move { authentications.ask(authorization).await }),
+            answer: Box::pin(async move { authenticator.authenticate(authorization).await }),
         }
     }
 
     /// Handles the messenger's answer on who the client is.
-    fn identified(&mut self, answer: Option<Identified>) -> Option<Ending> {
+    fn authenticated(&mut self, answer: Option<Identified>) -> Option<Ending> {
         match std::mem::replace(&mut self.phase, Phase::Silent) {
-            Phase::Authenticating { authorization, asked } => match answer {
-                Some(identified) => self.open(authorization, asked.ticket, identified),
+            Phase::Authenticating {
+                authorization,
+                authentication,
+            } => match answer {
+                Some(identified) => self.open(authorization, authentication.ticket, identified),
                 None => Some(Ending::Flushed(CloseReason::BadToken)),
             },
             Phase::Reauthenticating { membership, .. } => {
@@ -434,8 +446,11 @@ impl Connection {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Silent) {
             Phase::Open { membership } | Phase::Reauthenticating { membership, .. } => {
                 self.handle.queue.hold();
-                let asked = self.ask_who(membership.authorization.clone());
-                Phase::Reauthenticating { membership, asked }
+                let authentication = self.authenticate(membership.authorization.clone());
+                Phase::Reauthenticating {
+                    membership,
+                    authentication,
+                }
             }
             phase @ (Phase::Silent | Phase::Authenticating { .. }) => phase,
         };
@@ -504,8 +519,8 @@ impl Phase {
     /// Waits for the messenger's answer, or forever if no authentication is under way.
     async fn answered(&mut self) -> Option<Identified> {
         match self {
-            Phase::Authenticating { asked, .. } | Phase::Reauthenticating { asked, .. } => {
-                asked.answer.as_mut().await
+            Phase::Authenticating { authentication, .. } | Phase::Reauthenticating { authentication, .. } => {
+                authentication.answer.as_mut().await
             }
             Phase::Silent | Phase::Open { .. } => pending().await,
         }
