@@ -64,7 +64,7 @@ pub struct Config {
     /// The URL of Redis: `redis://127.0.0.1:6379`.
     pub redis: String,
     /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
-    pub ticked: Option<Participant>,
+    pub participant: Option<Participant>,
     /// The origins of pages from which browsers may connect, such as `https://help.example.org`; empty allows all.
     /// Other clients send no origin and may always connect.
     pub allowed_origins: Vec<String>,
@@ -125,7 +125,7 @@ pub async fn run(
         messenger,
         messenger_key,
         redis,
-        ticked,
+        participant,
         allowed_origins,
         timings,
     } = config;
@@ -133,14 +133,14 @@ pub async fn run(
     let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
-    let ticked = match ticked {
+    let services = match participant {
         Some(Participant { origin, key }) => {
             let participant = Service::new(&origin, "participant", &key)?;
             Some(Arc::new(Services::new(participant, Arc::clone(&messenger))))
         }
         None => None,
     };
-    let redis = Redis::new(&redis, &sidecar, ticked.clone()).context("the URL of Redis is not valid")?;
+    let redis = Redis::new(&redis, &sidecar, services.clone()).context("the URL of Redis is not valid")?;
     let redis = Arc::new(redis);
     let player = Arc::new(Player::new());
     let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
@@ -181,7 +181,7 @@ pub async fn run(
     };
 
     let mut background = background(attempts, &messenger, &exchanger);
-    if let Some(services) = ticked {
+    if let Some(services) = services {
         background.spawn(async move { services.call_when_due().await });
     }
     let mut publishing = tokio::spawn({

@@ -628,11 +628,11 @@ impl Sidecar {
     /// Starts a sidecar that calls the services at each tick.
     pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
         let config = Sidecar::config(messenger, redis);
-        let ticked = Some(Participant {
+        let participant = Some(Participant {
             origin: messenger.origin.clone(),
             key: "key".into(),
         });
-        Sidecar::run(Config { ticked, ..config }).await
+        Sidecar::run(Config { participant, ..config }).await
     }
 
     fn config(messenger: &Messenger, redis: &Redis) -> Config {
@@ -640,7 +640,7 @@ impl Sidecar {
             messenger: messenger.origin.clone(),
             messenger_key: "key".into(),
             redis: redis.url(),
-            ticked: None,
+            participant: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         }
