@@ -289,7 +289,7 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
 }
 
 /// Both parties see a message. While the chat waits only the participant does.
-pub(crate) fn said(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
+pub(crate) fn message(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
     show_message(body, &parties(chat), message)
 }
 
@@ -321,7 +321,7 @@ pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
 }
 
 /// The participant has taken back a re-queued request. Its organizer has already seen the chat go.
-pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+pub(crate) fn cancelled(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
     Ok(())
 }
@@ -705,12 +705,12 @@ mod tests {
             "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
             plain.len()
         );
-        assert_eq!(body(|body| said(body, &chat(), &message())), expected);
+        assert_eq!(body(|body| super::message(body, &chat(), &message())), expected);
         let waiting = Chat {
             state: State::Waiting,
             ..chat()
         };
-        let shown = body(|body| said(body, &waiting, &message()));
+        let shown = body(|body| super::message(body, &waiting, &message()));
         assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
     }
 
@@ -760,7 +760,7 @@ mod tests {
     fn a_forgotten_participant_leaves_texts_of_the_same_length() {
         let text = body(|body| {
             started(body, &chat())?;
-            said(body, &chat(), &message())
+            super::message(body, &chat(), &message())
         });
         let forgotten = without_contact(&text, 31).unwrap();
         assert_eq!(forgotten.len(), text.len());

@@ -85,7 +85,7 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
         let cancelled = queue::cancel(connection, &request_id)?;
         let mut update = Body::default();
         if let Some(chat) = open {
-            frames::taken_back(&mut update, &chat)?;
+            frames::cancelled(&mut update, &chat)?;
         }
         updates::append(connection, &update)?;
         Ok::<_, Error>(cancelled)
@@ -169,7 +169,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         if let Some(contact) = contact {
             let text = format!("Mayday: the guest has signed in as {}.", contact.email);
             let note = commands::write_note(connection, &chat, text, clock::now())?;
-            frames::said(&mut update, &chat, &note)?;
+            frames::message(&mut update, &chat, &note)?;
         }
     }
     updates::append(connection, &update)?;

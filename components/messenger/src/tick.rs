@@ -28,7 +28,7 @@ fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
     sidecars::forget_old(connection)?;
     queue::forget_cancelled(connection)?;
     let mut body = Body::default();
-    for agency_id in queue::estimated_anew(connection)? {
+    for agency_id in queue::with_new_estimates(connection)? {
         body.queue_changed(agency_id);
     }
     let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;

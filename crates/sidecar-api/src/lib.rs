@@ -120,7 +120,7 @@ pub struct Revocations {
 
 impl Revocations {
     /// Whether a user is concerned by realm or agency.
-    pub fn concern_kind_of(&self, principal: &Principal) -> bool {
+    pub fn affect_realm_or_agency_of(&self, principal: &Principal) -> bool {
         self.unknown.contains(&principal.user.realm)
             || principal
                 .agency_id

@@ -223,7 +223,7 @@ impl Player {
         }
         state
             .all()
-            .filter(|member| revocations.concern_kind_of(&member.principal))
+            .filter(|member| revocations.affect_realm_or_agency_of(&member.principal))
             .for_each(|member| member.handle.reauthenticate());
     }
 

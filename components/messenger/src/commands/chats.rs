@@ -17,8 +17,8 @@ use crate::store::chats::{self, Chat, Start};
 use crate::store::lock_releases::Release;
 use crate::store::messages;
 
-/// Gives the organizer the head of the queue. If the queue is empty and the organizer wants to wait, [`give_out`] gives
-/// them the next request when it comes.
+/// Gives the organizer the head of the queue. If the queue is empty and the organizer wants to wait, [`assign_waiting`]
+/// gives them the next request when it comes.
 pub(super) fn start(
     connection: &Connection,
     command: &Command,
@@ -63,7 +63,7 @@ pub(super) fn start(
 }
 
 /// Gives requests to organizers who wait for them.
-pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(), Error> {
+pub(crate) fn assign_waiting(connection: &Connection, update: &mut Body) -> Result<(), Error> {
     for found in attendance::matches(connection)? {
         let Match {
             organizer_id,
@@ -94,7 +94,7 @@ fn show_started(connection: &Connection, chat: &Chat, now: Millis, update: &mut 
         messages::description(connection, &chat.id)?
     };
     match message {
-        Some(message) => frames::said(update, chat, &message),
+        Some(message) => frames::message(update, chat, &message),
         None => Ok(()),
     }
 }
@@ -181,7 +181,7 @@ pub(super) fn close(
         return no_access(chat_id, command);
     };
     let release = Release::of(&chat);
-    lock_releases::remember(connection, &release)?;
+    lock_releases::enqueue(connection, &release)?;
     done.closed.push(release);
     Ok(None)
 }
@@ -195,7 +195,7 @@ pub(super) fn typing(
     let Some(chat) = open_chat(connection, command, chat_id)? else {
         return no_access(chat_id, command);
     };
-    frames::typing(&mut done.passing, &chat, command.principal.user)?;
+    frames::typing(&mut done.transient, &chat, command.principal.user)?;
     Ok(None)
 }
 

@@ -78,7 +78,7 @@ impl Sending<'_> {
 }
 
 /// Logs dropped positions, once for all of an exchange: a message is stored even if its position is invalid.
-pub(super) fn log_impossible_positions(commands: &[Command]) {
+pub(super) fn log_invalid_positions(commands: &[Command]) {
     let mut impossible = commands
         .iter()
         .filter_map(sending)
@@ -125,7 +125,7 @@ pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) ->
         };
         chat.last_seq += 1;
         let message = sending.message(id, chat.last_seq);
-        frames::said(&mut done.update, chat, &message)?;
+        frames::message(&mut done.update, chat, &message)?;
         let reply = match key {
             None => None,
             Some(key) => {

@@ -12,7 +12,7 @@ use service::database::Connection;
 use sidecar_api::update::Body;
 use sidecar_api::{Command, Request};
 
-pub(crate) use crate::commands::chats::{Colleagues, give_out};
+pub(crate) use crate::commands::chats::{Colleagues, assign_waiting};
 pub(crate) use crate::commands::questions::answer as answer_questions;
 use crate::error::Error;
 use crate::frames::{self, Reply};
@@ -30,7 +30,7 @@ pub(crate) struct Done {
     /// The update for the log.
     pub update: Body,
     /// Frames that are shown once and not stored.
-    pub passing: Body,
+    pub transient: Body,
     /// The closed chats.
     pub closed: Vec<Release>,
 }
@@ -54,8 +54,8 @@ pub(crate) fn carry_out(
     commands: &[Command],
     colleagues: &Colleagues,
 ) -> Result<Done, Error> {
-    let commands = &commands[..questions::fitting(connection, commands)?];
-    messages::log_impossible_positions(commands);
+    let commands = &commands[..questions::count_fitting(connection, commands)?];
+    messages::log_invalid_positions(commands);
     let mut done = Done::default();
     while let Some(command) = commands.get(done.replies.len()) {
         let reply = match &command.request {

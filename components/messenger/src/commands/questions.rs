@@ -18,7 +18,7 @@ const CHAT_CHARACTERS: i64 = 512;
 
 /// How many of the commands fit: those before the first question whose answer would exceed [`MAX_CHARACTERS`]. The
 /// first question always fits.
-pub(super) fn fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
+pub(super) fn count_fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
     let questions: Vec<(usize, &Command)> = commands
         .iter()
         .enumerate()

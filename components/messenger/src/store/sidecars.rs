@@ -43,7 +43,7 @@ pub(crate) fn last_exchange(
 }
 
 /// Stores a completed exchange, and returns the end of the log. Call it last in the exchange's transaction.
-pub(crate) fn note(
+pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
     number: i64,

@@ -49,7 +49,7 @@ pub(crate) struct Position {
     /// Whether there are more updates after the cursor than fit into one answer.
     pub is_far_behind: bool,
     /// Whether a waiting organizer can be given a request.
-    pub can_give_out: bool,
+    pub can_assign: bool,
 }
 
 /// The position of a cursor. If the row with its id has another time, the database was restored from a copy since.
@@ -72,7 +72,7 @@ pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<
                 end: self::cursor(&row)?,
                 is_known,
                 is_far_behind: is_known && row.get::<Option<bool>>(3)?.unwrap_or_default(),
-                can_give_out: row.get(4)?,
+                can_assign: row.get(4)?,
             })
         },
     )?;
