@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
-use sidecar_api::update::{self, Body, Cursor, Entry};
-use sidecar_api::{Command, Exchange, Outcome, Queue};
+use sidecar_api::update::{self, Body, Entry};
+use sidecar_api::{Command, Cursor, Exchange, Outcome, Queue};
 
 use crate::commands::{self, Colleagues, Done};
 use crate::error::Error;

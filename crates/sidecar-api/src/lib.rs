@@ -17,8 +17,6 @@ pub mod update;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::update::Cursor;
-
 /// The two populations of users. Their ids overlap, so an id means nothing without its realm.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +67,17 @@ impl Principal {
     pub fn has_rights_of(&self, other: &Principal) -> bool {
         (self.user, self.agency_id, self.role) == (other.user, other.agency_id, other.role)
     }
+}
+
+/// An update's place in the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// Ids grow by one with each update, in the order of commits.
+    pub id: i64,
+    /// When it was committed, in milliseconds since the Unix epoch. It distinguishes an update from one that got the
+    /// same id after the database was restored from a copy.
+    pub made_at: i64,
 }
 
 /// The `Authorization` values of first frames, as the clients sent them.

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use sidecar_api::update::Cursor;
-use sidecar_api::{Authenticated, Principal, Verdict};
+use sidecar_api::{Authenticated, Cursor, Principal, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use serde::Serialize;
-use sidecar_api::update::{Cursor, read_updates, write_update};
-use sidecar_api::{Attendance, Command, Outcome};
+use sidecar_api::update::{read_updates, write_update};
+use sidecar_api::{Attendance, Command, Cursor, Outcome};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, warn};
 

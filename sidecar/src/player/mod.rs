@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use sidecar_api::update::{Cursor, Entry, Frame, Update, entries, read_updates};
-use sidecar_api::{Attendance, Outcome, Principal, Protocol, Queue, Realm, Revocations, User};
+use sidecar_api::update::{Entry, Frame, Update, entries, read_updates};
+use sidecar_api::{Attendance, Cursor, Outcome, Principal, Protocol, Queue, Realm, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::error;

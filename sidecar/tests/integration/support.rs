@@ -16,10 +16,10 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
+use sidecar_api::update::{Body as UpdateBody, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
-    Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
-    Request, RevocationCursor, Revocations, User, Verdict,
+    Authenticate, Authenticated, Command as SidecarCommand, Cursor, Exchange, Outcome, Principal, Queue,
+    Realm, Request, RevocationCursor, Revocations, User, Verdict,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -632,7 +632,11 @@ impl Sidecar {
             origin: messenger.origin.clone(),
             key: "key".into(),
         });
-        Sidecar::run(Config { participant, ..config }).await
+        Sidecar::run(Config {
+            participant,
+            ..config
+        })
+        .await
     }
 
     fn config(messenger: &Messenger, redis: &Redis) -> Config {

@@ -3,7 +3,8 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
-use sidecar_api::update::{Body, Cursor};
+use sidecar_api::Cursor;
+use sidecar_api::update::Body;
 
 /// How long updates are kept.
 const KEPT: Millis = 10 * 60 * 1000;
