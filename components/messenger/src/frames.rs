@@ -288,6 +288,12 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
     reply("error", &Text::new(message, code, command))
 }
 
+/// The `error` for a chat that is not open or not the user's.
+pub(crate) fn no_access(chat_id: &str, command: &Command) -> Result<Reply, Error> {
+    let message = format!("you have no access to chat {chat_id}");
+    error(&message, "no_access", command)
+}
+
 /// Both parties see a message. While the chat waits only the participant does.
 pub(crate) fn message(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
     show_message(body, &parties(chat), message)

@@ -15,6 +15,7 @@ mod exchange;
 mod frames;
 mod ids;
 mod lock_releases;
+mod notes;
 mod requests;
 mod status;
 mod store;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::store::contacts::Kept;
 use crate::store::queue::{self, Arrival, Place};
 use crate::store::{chats, contacts, hand_overs, updates};
-use crate::{access, body, commands, description, frames, ids, json, store};
+use crate::{access, body, description, frames, ids, json, notes, store};
 
 /// `POST /internal/requests`: stores presses. After the answer they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
@@ -168,7 +168,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         frames::handed_over(&mut update, &chat)?;
         if let Some(contact) = contact {
             let text = format!("Mayday: the guest has signed in as {}.", contact.email);
-            let note = commands::write_note(connection, &chat, text, clock::now())?;
+            let note = notes::write(connection, &chat, text, clock::now())?;
             frames::message(&mut update, &chat, &note)?;
         }
     }

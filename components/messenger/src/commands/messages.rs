@@ -7,7 +7,7 @@ use service::database::Connection;
 use service::position::Position;
 use sidecar_api::{Command, Realm, Request};
 
-use crate::commands::{Done, no_access};
+use crate::commands::outcome::Done;
 use crate::error::Error;
 use crate::store::chats::{self, Chat};
 use crate::store::messages::{self, Key, Message, Saved};
@@ -120,7 +120,8 @@ pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) ->
             .get_mut(sending.chat_id)
             .filter(|chat| chat.is_open_to(&sending.command.principal));
         let (Some(chat), Some(id)) = (chat, ids.next()) else {
-            done.replies.push(no_access(sending.chat_id, sending.command)?);
+            done.replies
+                .push(frames::no_access(sending.chat_id, sending.command)?);
             continue;
         };
         chat.last_seq += 1;
