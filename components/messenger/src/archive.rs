@@ -7,12 +7,13 @@ use service::database::Connection;
 use service::door::{Answer, Request};
 use sidecar_api::{Principal, Protocol, Realm};
 
+use crate::answer::json;
 use crate::bindings::mayday::platform::roster;
 use crate::error::Error;
 use crate::frames::{ChatBody, Contact, MessageBody};
 use crate::store::chats::{self, Chat};
 use crate::store::{self, messages};
-use crate::{access, ids, json};
+use crate::{access, ids};
 
 /// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
 /// that many.

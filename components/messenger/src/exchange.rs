@@ -20,7 +20,7 @@ use crate::{access, body, lock_releases, store};
 /// `POST /internal/exchange`
 pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let exchange: Exchange = body(request)?;
+    let exchange: Exchange = body::parse(request)?;
     let connection = store::open()?;
     let colleagues = Colleagues::of(&exchange.commands);
     let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
