@@ -17,7 +17,7 @@ use service::{database, settings};
 
 use crate::error::Error;
 use crate::store::changelogs::Change;
-pub(crate) use crate::store::entity::{Identified, Recorded};
+pub(crate) use crate::store::entity::Identified;
 pub(crate) use crate::store::page::Page;
 use crate::store::users::{NewUser, Role};
 
