@@ -3,7 +3,8 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
-use sidecar_api::update::{Body, Cursor};
+use sidecar_api::Cursor;
+use sidecar_api::update::Body;
 
 /// How long updates are kept.
 const KEPT: Millis = 10 * 60 * 1000;
@@ -49,7 +50,7 @@ pub(crate) struct Position {
     /// Whether there are more updates after the cursor than fit into one answer.
     pub is_far_behind: bool,
     /// Whether a waiting organizer can be given a request.
-    pub can_give_out: bool,
+    pub can_assign: bool,
 }
 
 /// The position of a cursor. If the row with its id has another time, the database was restored from a copy since.
@@ -72,7 +73,7 @@ pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<
                 end: self::cursor(&row)?,
                 is_known,
                 is_far_behind: is_known && row.get::<Option<bool>>(3)?.unwrap_or_default(),
-                can_give_out: row.get(4)?,
+                can_assign: row.get(4)?,
             })
         },
     )?;
