@@ -159,6 +159,10 @@ impl Body {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
 }
 
 /// An update's place in the log.

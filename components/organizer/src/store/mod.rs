@@ -72,9 +72,13 @@ impl Page {
     }
 }
 
-/// Opens the database, migrated to the newest schema.
+/// Opens the database, migrated to the newest schema. A new one gets its superadmin.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, ensure_superadmin)
+    let connection = database::open(LABEL, MIGRATIONS)?;
+    if connection.migrate()? {
+        ensure_superadmin(&connection)?;
+    }
+    Ok(connection)
 }
 
 /// Creates the superadmin from the settings if nobody has role 0 (contract 2.8).
