@@ -45,6 +45,24 @@ const cataloguePlugin = {
   },
 };
 
+/** A style that a part of a page brings with it: the text of all that it imports. */
+const stylePlugin = {
+  name: "styles",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path: file, with: { type } }) => {
+      if (type !== "text") return undefined;
+      const { outputFiles } = await esbuild.build({
+        ...shared,
+        entryPoints: [file],
+        outdir: dist,
+        write: false,
+        external: ["*.png"],
+      });
+      return { contents: outputFiles[0].text.trim(), loader: "text" };
+    });
+  },
+};
+
 export async function build() {
   await rm(dist, { recursive: true, force: true });
   await mkdir(path.join(dist, "assets"), { recursive: true });
@@ -112,7 +130,7 @@ function bundle(page, entryPoints) {
     chunkNames: "[name]-[hash]",
     assetNames: "[name]-[hash]",
     metafile: true,
-    plugins: [cataloguePlugin],
+    plugins: [cataloguePlugin, stylePlugin],
   });
 }
 
@@ -183,7 +201,13 @@ function firstVisit(page, outputs, outputOf) {
     if (existsSync(path.join(dist, url))) urls.add(url);
   }
   const isCatalogue = (url) => /(^|\/)locales\//.test(outputs.get(url)?.entryPoint ?? "");
-  return new Set([...urls, ...imports(urls, outputs, () => true)].filter((url) => !isCatalogue(url)));
+  const all = imports(urls, outputs, (kind, entryPoint) => kind === "import-statement" || !isLater(entryPoint));
+  return new Set([...urls, ...all].filter((url) => !isCatalogue(url)));
+}
+
+/** The parts of the console have directories of their own, and are loaded when they are opened. */
+function isLater(entryPoint = "") {
+  return /^console\/\w+\//.test(entryPoint);
 }
 
 function staticImports(urls, outputs) {
@@ -197,7 +221,8 @@ function imports(urls, outputs, wanted) {
     if (!output || seen.has(url)) return;
     seen.add(url);
     for (const { path: file, kind } of output.imports) {
-      if (wanted(kind)) visit(`/${path.relative(dist, path.join(root, file))}`);
+      const imported = `/${path.relative(dist, path.join(root, file))}`;
+      if (wanted(kind, outputs.get(imported)?.entryPoint)) visit(imported);
     }
   };
   for (const url of urls) visit(url);

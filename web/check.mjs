@@ -75,6 +75,12 @@ function sourcesIn(directory) {
   return files.map((name) => readFileSync(path.join(root, directory, name), "utf8"));
 }
 
+function partsOfConsole() {
+  const entries = readdirSync(path.join(root, "console"), { withFileTypes: true });
+  const parts = entries.filter((entry) => entry.isDirectory() && entry.name !== "locales");
+  return parts.map(({ name }) => `console/${name}`);
+}
+
 function checkSizes() {
   if (!hasPages()) return;
   console.log("==> sizes");
@@ -93,8 +99,10 @@ for (const project of PROJECTS) {
   if (project === "tsconfig.json" && !hasPages()) continue;
   run(`types of ${path.dirname(project)} (${path.basename(project)})`, "tsc", "-p", project);
 }
-checkCatalogues("locales", ["ui", "home", "help", "console"]);
-checkCatalogues("console/locales", ["console"]);
+const parts = partsOfConsole();
+checkCatalogues("locales", ["ui", "home", "help", "console", ...parts]);
+checkCatalogues("console/locales", ["console", ...parts]);
+for (const part of parts) checkCatalogues(`${part}/locales`, [part]);
 checkSizes();
 for (const failure of failures) console.error(`FAILED: ${failure}`);
 process.exitCode = failures.length ? 1 : 0;

@@ -2,17 +2,23 @@
 import { openIndexedDb } from "@mayday/client/indexeddb";
 import { render } from "preact";
 import { loadTexts, number } from "../ui/i18n.js";
-import { Icon } from "../ui/icon.js";
+import { watchSettings } from "../ui/language.js";
+import { readQuiet } from "../ui/quiet.js";
 import { openAccount } from "./account.js";
 import { watchGestures } from "./alerts.js";
+import { AreaScreen } from "./area.js";
+import { REGISTER } from "./areas.js";
 import { ChatPane, watchLog } from "./chat.js";
 import { Dialogs } from "./dialogs.js";
+import { Frame } from "./frame.js";
 import { watchKeys } from "./keys.js";
-import { connectWhenNeeded, heardAt, watchNetwork } from "./live.js";
+import { connectWhenNeeded, watchNetwork, watchShares } from "./live.js";
+import { isMapShown, MapPane } from "./map-pane.js";
+import { currentPlace, watchAddress } from "./router.js";
 import { Side } from "./side.js";
-import { AdminScreen, SignInScreen } from "./sign-in.js";
-import { begin, isLive, state, update } from "./state.js";
-import { clockOf, t } from "./texts.js";
+import { SignInScreen } from "./sign-in.js";
+import { begin, state, update } from "./state.js";
+import { t } from "./texts.js";
 
 async function start(): Promise<void> {
   const [storage] = await Promise.all([openIndexedDb("mayday-console"), loadTexts()]);
@@ -23,89 +29,56 @@ async function start(): Promise<void> {
     render(<Page />, root);
     scrollLog();
   });
-  const chatId = /^\/console\/chats\/(\w+)$/.exec(location.pathname)?.[1];
-  update({ selected: chatId });
+  showAddressedChat();
   await openAccount(storage);
   watchNetwork();
+  watchShares();
+  watchAddress(showAddressedChat);
   watchKeys();
   watchGestures();
+  watchSettings(followSetting);
   // Seconds run while somebody sees them.
   setInterval(() => document.hidden || update(), 1000);
+}
+
+/** What was chosen in another tab counts here, too. */
+async function followSetting(name: string): Promise<void> {
+  if (name === "language") await loadTexts().catch(() => undefined);
+  if (name === "quiet") readQuiet();
+  update();
+}
+
+/** A chat has an address, so that a reload shows it again. */
+function showAddressedChat(): void {
+  const chatId = /^\/console\/chats\/(\w+)$/.exec(location.pathname)?.[1];
+  if (chatId) update({ selected: chatId });
 }
 
 function Page() {
   const { waiting = 0 } = state.live?.agencyQueue ?? {};
   const unread = state.live?.chats.reduce((sum, chat) => sum + chat.unread, 0) ?? 0;
   document.title = waiting + unread > 0 ? `(${number(waiting + unread)}) Mayday` : "Mayday";
-  if (state.screen === "sign-in") return <SignInScreen />;
-  if (state.screen === "admin") return <AdminScreen />;
-  const { firstName = "", lastName = "" } = state.user ?? {};
+  const place = currentPlace();
+  if (state.screen === "sign-in" || !state.user) {
+    return location.pathname === "/console/register" ? <AreaScreen {...place} area={REGISTER} /> : <SignInScreen />;
+  }
   return (
     <>
-      <header class="bar">
-        <h1>Mayday</h1>
-        <Trust />
-        <p class="who">
-          <bdi dir="auto">{`${firstName} ${lastName}`}</bdi>
-        </p>
-        <button type="button" class="plain" aria-keyshortcuts="?" onClick={() => update({ dialog: "keys" })}>
-          {t("keys.button")}
-          <kbd>?</kbd>
-        </button>
-        <button type="button" class="plain" aria-label={t("menu.title")} onClick={() => update({ dialog: "settings" })}>
-          <Icon name="settings" />
-        </button>
-      </header>
-      <main class="live">
-        <Side />
-        <ChatPane />
-        {state.notice && (
-          <div class="toast">
-            <p>{state.notice}</p>
-            <button
-              type="button"
-              class="plain"
-              aria-label={t("menu.close")}
-              onClick={() => update({ notice: undefined })}
-            >
-              <Icon name="close" />
-            </button>
-          </div>
+      <Frame>
+        {place.area?.name === "live" ? (
+          <main class={`live ${isMapShown() ? "with-map" : ""}`}>
+            <h1 class="unseen">{t("area.live")}</h1>
+            <Side />
+            <ChatPane />
+            <MapPane />
+          </main>
+        ) : (
+          <AreaScreen {...place} />
         )}
-      </main>
+      </Frame>
       <Dialogs />
     </>
   );
-}
-
-/** How far the screen can be trusted. */
-function Trust() {
-  const connection = state.live?.connection;
-  const isForgetful = state.live?.persistent === false;
-  return (
-    <div class={`trust ${isLive() ? "" : "stale"}`} role="status">
-      <p>
-        <Icon name={isLive() ? "check" : "warning"} />
-        <span class="tabular">{trustText(connection)}</span>
-      </p>
-      {connection?.name === "ended" && (
-        <button type="button" onClick={() => location.reload()}>
-          {t("trust.reload")}
-        </button>
-      )}
-      {isForgetful && <p>{t("trust.forgetful")}</p>}
-    </div>
-  );
-}
-
-function trustText(connection: NonNullable<typeof state.live>["connection"] | undefined): string {
-  if (isLive()) return t("trust.live");
-  const time = heardAt ? clockOf(heardAt) : "";
-  if (connection?.name === "ended") {
-    return t(connection.reason === "replaced" ? "trust.replaced" : "trust.ended", { time });
-  }
-  if (!heardAt) return t(state.online ? "trust.connecting" : "trust.offline-first");
-  return t(state.online ? "trust.reconnecting" : "trust.offline", { time });
 }
 
 void start();

@@ -4,14 +4,13 @@ import { ageOf, currentLanguage, distance, timeOf, withoutBidi } from "../ui/i18
 import { Icon, type IconName } from "../ui/icon.js";
 import { PersonText } from "../ui/text.js";
 import { Composer } from "./composer.js";
-import { closeSoon, dismiss, openHandOver, session, undoClose } from "./live.js";
-import { KINDS, nameOf, type Place, placeOf } from "./person.js";
+import { later } from "./later.js";
+import { closeSoon, dismiss, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
+import { isOld, KINDS, nameOf, type Place, placeOf } from "./person.js";
 import { isLive, selectedChat, state } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
-/** A position that is older than this may not be where the person is. */
-const FRESH_MS = 60_000;
-
+const desk = later(() => import("./desk/history.js"));
 export function ChatPane() {
   const chat = selectedChat();
   if (!chat) {
@@ -22,10 +21,12 @@ export function ChatPane() {
     );
   }
   const gone = state.gone.get(chat.id);
+  const History = state.history ? desk()?.History : undefined;
   return (
     <section class="pane" aria-label={t("chat.label")}>
       <Person chat={chat} gone={gone !== undefined} />
-      <Log chat={chat} />
+      {logOf(chat)}
+      {History && <History key={chat.id} chat={chat} />}
       {gone ? (
         <div class="foot row spread" role="status">
           <p>{t(`gone.${gone}`, { name: nameOf(chat) })}</p>
@@ -53,6 +54,14 @@ function Person({ chat, gone }: { chat: ChatView; gone: boolean }) {
           <PersonText>{nameOf(chat)}</PersonText>
         </h2>
         <div class="row">
+          <button type="button" aria-keyshortcuts="P" aria-expanded={state.history} onClick={toggleHistory}>
+            {t("history.button")}
+            <kbd>P</kbd>
+          </button>
+          <button type="button" aria-keyshortcuts="I" onClick={openIncident}>
+            {t("incident.button")}
+            <kbd>I</kbd>
+          </button>
           <button type="button" disabled={gone || !isLive()} aria-keyshortcuts="H" onClick={openHandOver}>
             {t("hand-over.button")}
             <kbd>H</kbd>
@@ -76,9 +85,7 @@ function Person({ chat, gone }: { chat: ChatView; gone: boolean }) {
         )}
         {participant?.phoneNumber && (
           <Fact icon="phone" label={t("person.phone")}>
-            <a href={`tel:${participant.phoneNumber.replace(/[^+\d]/g, "")}`} dir="ltr">
-              {withoutBidi(participant.phoneNumber)}
-            </a>
+            <Phone number={participant.phoneNumber} />
           </Fact>
         )}
         <Fact icon="pin" label={t("person.place")}>
@@ -92,6 +99,14 @@ function Person({ chat, gone }: { chat: ChatView; gone: boolean }) {
         </Fact>
       </dl>
     </header>
+  );
+}
+
+export function Phone({ number }: { number: string }) {
+  return (
+    <a href={`tel:${number.replace(/[^+\d]/g, "")}`} dir="ltr">
+      {withoutBidi(number)}
+    </a>
   );
 }
 
@@ -109,10 +124,9 @@ function Fact(props: { icon: IconName; label: string; children: preact.Component
 
 function Where({ place }: { place: Place }) {
   const { lat, lng, accuracy, at } = place;
-  const isOld = Date.now() - Date.parse(at) > FRESH_MS;
   const uncertainty = accuracy === undefined ? "" : `;u=${Math.ceil(accuracy)}`;
   return (
-    <span class={isOld ? "old" : ""}>
+    <span class={isOld(place) ? "old" : ""}>
       <a href={`geo:${lat},${lng}${uncertainty}`} dir="ltr" class="tabular">
         {lat.toFixed(5)}, {lng.toFixed(5)}
       </a>{" "}
@@ -128,23 +142,32 @@ function Log({ chat }: { chat: ChatView }) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a place that scrolls
     <div class="log" data-chat={chat.id} tabIndex={0} role="log" aria-label={t("chat.messages")} aria-live="off">
       {!chat.complete && <p class="faint">{t("chat.loading")}</p>}
-      <ol>{chat.messages.map((message) => entryOf(message, chat))}</ol>
+      <ol>{chat.messages.map((message) => entryOf(message, chat.state))}</ol>
       <p class="log-end faint">{chat.typing ? t("chat.typing-person") : "\u00a0"}</p>
     </div>
   );
 }
 
-/** Messages never change, so what they look like is made once: the same node again costs nothing. */
-const entries = new WeakMap<MessageView, { language: string; chatState: string; node: preact.VNode }>();
-
-function entryOf(message: MessageView, chat: ChatView): preact.VNode {
-  const language = currentLanguage();
-  const known = entries.get(message);
-  if (known?.language === language && known.chatState === chat.state) return known.node;
-  const node = <Message key={message.key} message={message} isOver={chat.state === "closed"} />;
-  entries.set(message, { language, chatState: chat.state, node });
-  return node;
+/**
+ * What is shown of a chat and of a message never changes, so it is made once: the same node again costs nothing. The
+ * clock of the page goes every second, and chats have hundreds of messages.
+ */
+function once<Of extends object>(make: (of: Of, state: string) => preact.VNode) {
+  const made = new WeakMap<Of, { as: string; node: preact.VNode }>();
+  return (of: Of, state = ""): preact.VNode => {
+    const as = `${currentLanguage()} ${state}`;
+    const known = made.get(of);
+    if (known?.as === as) return known.node;
+    const node = make(of, state);
+    made.set(of, { as, node });
+    return node;
+  };
 }
+
+const logOf = once((chat: ChatView) => <Log chat={chat} />);
+const entryOf = once((message: MessageView, state) => (
+  <Message key={message.key} message={message} isOver={state === "closed"} />
+));
 
 function Message({ message, isOver }: { message: MessageView; isOver: boolean }) {
   const { mine, system, fromOrganizer, content, time, lat, lng } = message;

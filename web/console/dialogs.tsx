@@ -1,12 +1,14 @@
 /** What opens over the screen: keys, settings, and to whom a chat is handed over. */
+import { useId } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { currentLanguage, loadTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
 import { isQuiet, setQuiet } from "../ui/quiet.js";
 import { PersonText } from "../ui/text.js";
-import { signOut } from "./account.js";
+import { ROLES, signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
+import { later } from "./later.js";
 import { handOver } from "./live.js";
 import { nameOf } from "./person.js";
 import { selectedChat, state, update } from "./state.js";
@@ -18,7 +20,15 @@ export function Dialogs() {
   if (state.dialog === "keys") return <Keys />;
   if (state.dialog === "settings") return <Settings />;
   if (state.dialog === "hand-over") return <HandOver />;
+  if (state.dialog === "incident") return <Incident />;
   return null;
+}
+
+const incident = later(() => import("./desk/incident.js"));
+
+function Incident() {
+  const Dialog = incident()?.IncidentDialog;
+  return Dialog ? <Dialog /> : null;
 }
 
 const KEYS: [string[], TextKey][] = [
@@ -29,6 +39,9 @@ const KEYS: [string[], TextKey][] = [
   [["↑", "↓"], "keys.arrows"],
   [["R"], "keys.write"],
   [["/"], "keys.canned"],
+  [["I"], "keys.incident"],
+  [["P"], "keys.history"],
+  [["M"], "keys.map"],
   [["H"], "hand-over.button"],
   [["C"], "close.button"],
   [["Z"], "close.undo"],
@@ -62,7 +75,20 @@ function Keys() {
 }
 
 function Settings() {
-  const { user } = state;
+  return (
+    <Dialog title={t("menu.title")} onClose={close}>
+      <Preferences />
+      <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
+      <button type="button" onClick={signOut}>
+        {t("account.sign-out")}
+      </button>
+    </Dialog>
+  );
+}
+
+/** What this device remembers: language, sound, quiet mode, notifications. */
+export function Preferences() {
+  const id = useId();
   const choose = async (language: Language) => {
     try {
       await loadTexts(language);
@@ -74,14 +100,10 @@ function Settings() {
     update();
   };
   return (
-    <Dialog title={t("menu.title")} onClose={close}>
+    <>
       <div>
-        <label for="language">{t("language.label")}</label>
-        <select
-          id="language"
-          value={currentLanguage()}
-          onChange={(change) => choose(change.currentTarget.value as Language)}
-        >
+        <label for={id}>{t("language.label")}</label>
+        <select id={id} value={currentLanguage()} onChange={(change) => choose(change.currentTarget.value as Language)}>
           {Object.entries(LANGUAGES).map(([language, name]) => (
             <option key={language} value={language} lang={language}>
               {name}
@@ -114,11 +136,7 @@ function Settings() {
           <span>{t(isNotifyingRefused() ? "settings.refused" : "settings.notify")}</span>
         </label>
       )}
-      <p class="faint">{t("account.as", { email: user?.email ?? "" })}</p>
-      <button type="button" onClick={signOut}>
-        {t("account.sign-out")}
-      </button>
-    </Dialog>
+    </>
   );
 }
 
@@ -126,8 +144,6 @@ function beQuiet(wanted: boolean): void {
   setQuiet(wanted);
   update();
 }
-
-const ROLES: Partial<Record<number, TextKey>> = { 2: "role.owner", 3: "role.manager", 4: "role.support" };
 
 function HandOver() {
   const chat = selectedChat();

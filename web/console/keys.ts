@@ -1,20 +1,25 @@
 /** The keyboard. Single keys count outside text fields; with Alt they count everywhere. */
 import {
+  closeHistory,
   closeSoon,
   dismiss,
   focusComposer,
   open,
   openHandOver,
+  openIncident,
   openMostUrgent,
   takeNext,
+  toggleHistory,
   toggleWaiting,
   undoClose,
 } from "./live.js";
+import { toggleMap } from "./map-pane.js";
+import { isLiveShown } from "./router.js";
 import { myChats, state, update } from "./state.js";
 
 export function watchKeys(): void {
   addEventListener("keydown", (key) => {
-    if (state.screen !== "live" || state.dialog || key.ctrlKey || key.metaKey || key.isComposing) return;
+    if (!isLiveShown() || state.dialog || key.ctrlKey || key.metaKey || key.isComposing) return;
     const isWriting = (key.target as Element).matches?.("input, textarea, select");
     if (isWriting && !key.altKey) return;
     if (act(nameOf(key))) key.preventDefault();
@@ -22,7 +27,7 @@ export function watchKeys(): void {
 }
 
 /** The letter of the key, also on keyboards that have no Latin letters and with Alt held. */
-function nameOf({ key, code, altKey }: KeyboardEvent): string {
+export function nameOf({ key, code, altKey }: KeyboardEvent): string {
   if (!altKey && (/^[\x21-\x7e]$/.test(key) || key.length > 1)) return key.toLowerCase();
   return code.replace(/^(Key|Digit|Numpad)/, "").toLowerCase();
 }
@@ -41,6 +46,9 @@ function act(key: string): boolean {
     j: openMostUrgent,
     r: focusComposer,
     h: openHandOver,
+    i: openIncident,
+    p: toggleHistory,
+    m: toggleMap,
     c: () => selected && closeSoon(selected),
     z: undoLast,
     arrowdown: () => move(1),
@@ -82,6 +90,7 @@ function beginCanned(): void {
 function leave(): void {
   const { selected } = state;
   if (state.notice) update({ notice: undefined });
+  else if (state.history) closeHistory();
   else if (selected && state.gone.has(selected)) dismiss(selected);
   else if (selected) open(undefined, false);
 }

@@ -1,24 +1,30 @@
 /** What goes on behind the screen: the live connection, and what a person asks of it. */
 import { type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
 import { announce } from "../ui/announce.js";
-import { api, credentials, endSignIn, refreshUser } from "./account.js";
+import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
+import { isAdmin } from "./areas.js";
+import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
+import { isLiveShown } from "./router.js";
 import { changed, type Gone, isLive, myChats, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const RETRY_MS = 5000;
 /** How long a close can be taken back. */
 export const UNDO_MS = 5000;
-const NOTICE_MS = 12_000;
+const SHARES_MS = 15_000;
 /** The list of the agency's people that a page of the service may have. */
 const PAGE = 500;
+
+export { notice } from "./notice.js";
 
 export let session: Session | undefined;
 /** When the service was heard last: what is shown was true then. */
 export let heardAt = 0;
+/** Where the tiles of maps come from, if from anywhere. */
+export let tileUrl = "";
 let owner: string | undefined;
-let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 /** This tab has asked for the next chat, so the next chat is shown. */
 let isNextShown = false;
 const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -34,7 +40,8 @@ class HeardSocket extends WebSocket {
 
 /** Connects who is signed in and works for an agency; ends the connection of who is not any more. */
 export function connectWhenNeeded(storage: Storage): void {
-  const wanted = state.screen === "live" && state.user ? `organizer:${state.user.id}` : undefined;
+  const { user } = state;
+  const wanted = state.screen === "in" && user && !isAdmin(user) ? `organizer:${user.id}` : undefined;
   if (owner === wanted) return;
   disconnect();
   owner = wanted;
@@ -46,7 +53,7 @@ function disconnect(): void {
   session = undefined;
   for (const chatId of closeTimers.keys()) undoClose(chatId);
   // After a token has ended, what was there is shown again once the person has signed in.
-  update({ live: undefined, taking: false, gone: new Map(), queueAt: 0 });
+  update({ live: undefined, taking: false, gone: new Map(), queueAt: 0, shares: undefined });
 }
 
 async function connect(who: string, storage: Storage): Promise<void> {
@@ -61,9 +68,11 @@ async function connect(who: string, storage: Storage): Promise<void> {
   live.subscribe((snapshot, event) => {
     if (session !== live) return;
     const before = state.live?.agencyQueue;
+    const wasLive = isLive();
     update({ live: snapshot, ...(snapshot.agencyQueue !== before && { queueAt: Date.now() }) });
     if (snapshot.agencyQueue && snapshot.agencyQueue !== before) sayQueue(before?.waiting ?? 0);
     follow(event);
+    if (!wasLive) void loadShares();
     readSelected();
   });
   await live.start();
@@ -80,6 +89,7 @@ async function socketUrl(storage: Storage): Promise<string | undefined> {
   } catch {
     // Without network the last answer holds.
   }
+  tileUrl = config?.tileUrl ?? "";
   return config && (config.websocketUrl || `${location.origin.replace(/^http/, "ws")}/connect`);
 }
 
@@ -109,7 +119,7 @@ function follow(event: SessionEvent): void {
         undoClose(chatId);
         notice(t("close.stopped", { name: nameIn(chatId) }));
       }
-      const isShown = chatId === state.selected;
+      const isShown = chatId === state.selected && isLiveShown();
       announce(isShown ? t("chat.they", { text: message.content }) : t("alert.message", { name: nameIn(chatId) }));
       if (!isShown || document.hidden) alertAgent(t("alert.message", { name: nameIn(chatId) }));
       return;
@@ -180,27 +190,36 @@ function nameIn(chatId: string): string {
 /** What is on the screen of a person who looks at it has been read. */
 export function readSelected(): void {
   const chat = selectedChat();
-  if (chat && chat.unread > 0 && !document.hidden && !state.dialog) session?.markRead(chat.id);
+  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !state.dialog) session?.markRead(chat.id);
 }
 
 /** Shows a chat, and lets the person write. */
 export function open(chatId: string | undefined, focus = true): void {
-  update({ selected: chatId, canned: undefined });
-  history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
+  update({ selected: chatId, canned: undefined, ...(chatId !== state.selected && { history: false }) });
+  // Who is elsewhere in the console stays there.
+  if (isLiveShown()) history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
   readSelected();
   if (focus) focusComposer();
+}
+
+export function openIncident(): void {
+  if (selectedChat()) update({ dialog: "incident" });
+}
+
+/** Shows the person's earlier chats beside this one, or no more. */
+export function toggleHistory(): void {
+  if (state.history) closeHistory();
+  else if (selectedChat()) update({ history: true });
+}
+
+export function closeHistory(): void {
+  update({ history: false });
+  focusComposer();
 }
 
 /** After the next rendering: the composer may not be there yet. */
 export function focusComposer(): void {
   requestAnimationFrame(() => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus());
-}
-
-export function notice(text: string): void {
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => update({ notice: undefined }), NOTICE_MS);
-  announce(text);
-  update({ notice: text });
 }
 
 /** What the service says when it refuses, in words. */
@@ -303,17 +322,41 @@ export async function handOver(chatId: string, organizerId: number): Promise<voi
     update({ dialog: undefined, colleagues: {} });
   } catch (error) {
     askedFor.delete(chatId);
-    update({ colleagues: { users, problem: problemOf(error) } });
+    // Who has left the agency meanwhile is not offered again.
+    const isGone = error instanceof SessionError && error.code === "unknown_colleague";
+    const still = isGone ? users.filter(({ id }) => id !== organizerId) : users;
+    update({ colleagues: { users: still, problem: problemOf(error) } });
   }
 }
 
 async function loadEvents(): Promise<void> {
   try {
     const { items } = await api.events.list();
-    update({ events: new Map(items.map(({ id, name }) => [id, name])) });
+    const planned = items.filter(({ hasPlan }) => hasPlan);
+    update({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
   } catch (error) {
     console.info("The events could not be read.", error);
   }
+}
+
+/** Who looks at the queue sees how well the team keeps up. */
+export function watchShares(): void {
+  setInterval(loadShares, SHARES_MS);
+}
+
+async function loadShares(): Promise<void> {
+  if (document.hidden || !isLiveShown() || !isLive()) return;
+  try {
+    const { waits } = await messenger.statistics({}, { attempts: 1 });
+    update({ shares: { within15: waits.within15Seconds, within20: waits.within20Seconds, at: Date.now() } });
+  } catch (error) {
+    console.info("The shares could not be read.", error);
+  }
+}
+
+/** Shares that could not be read three times in a row are old. */
+export function areSharesOld(): boolean {
+  return !isLive() || Date.now() - (state.shares?.at ?? 0) > 3 * SHARES_MS;
 }
 
 /** The chat in which somebody has waited longest for an answer. */
@@ -330,6 +373,7 @@ export function watchNetwork(): void {
     if (document.hidden) return;
     session?.wake();
     readSelected();
+    void loadShares();
   };
   update({ online: navigator.onLine });
   addEventListener("online", wake);

@@ -1,5 +1,5 @@
 /** What a chat says about its person: name, turn, position. */
-import type { ChatView, Position, RequestKind, Timestamp } from "@mayday/client";
+import type { ChatView, Message, MessageView, Position, RequestKind, Timestamp } from "@mayday/client";
 import { type TextKey, t } from "./texts.js";
 
 export const KINDS: Record<RequestKind, TextKey> = {
@@ -9,7 +9,7 @@ export const KINDS: Record<RequestKind, TextKey> = {
   other: "kind.other",
 };
 
-export function nameOf({ chat }: ChatView): string {
+export function nameOf({ chat }: Pick<ChatView, "chat">): string {
   const { participant, participantId } = chat;
   if (participant?.name) return participant.name;
   // The address of a guest was made by the service and tells nothing.
@@ -17,14 +17,46 @@ export function nameOf({ chat }: ChatView): string {
   return t("person.guest", { id: String(participantId) });
 }
 
+const PREFIX = "Problem description: ";
+/** What the service calls a kind in the first message. */
+const KIND_WORDS: Record<RequestKind, string> = {
+  medical: "medical emergency",
+  lost: "lost, or somebody is missing",
+  threat: "threat or violence",
+  other: "something else",
+};
+
+/** What the person has said so far, without what the service puts before it. */
+export function wordsOf(messages: readonly Said[], kind?: RequestKind): string[] {
+  const theirs = messages.filter(({ fromOrganizer, system }) => !fromOrganizer && !system);
+  return theirs.map(({ content }) => ownWords(content, kind).trim()).filter(Boolean);
+}
+
+type Said = Pick<MessageView | Message, "content" | "fromOrganizer" | "system">;
+
+function ownWords(content: string, kind?: RequestKind): string {
+  if (!content.startsWith(PREFIX)) return content;
+  const words = content.slice(PREFIX.length);
+  const before = kind && KIND_WORDS[kind];
+  if (!before || !words.startsWith(before)) return words;
+  return words.slice(before.length).replace(/^\. /, "");
+}
+
 export interface Place extends Position {
   accuracy?: number;
   at: Timestamp;
 }
 
+/** A position that is older than this may not be where the person is. */
+const FRESH_MS = 60_000;
+
+export function isOld({ at }: Place): boolean {
+  return Date.now() - Date.parse(at) > FRESH_MS;
+}
+
 /** Where the person was last: what came with a message, else what came with the press. */
 export function placeOf({ chat, messages }: ChatView): Place | undefined {
-  const told = messages.filter(({ fromOrganizer, lat }) => !fromOrganizer && lat !== undefined).at(-1);
+  const told = lastOf(messages, ({ fromOrganizer, lat }) => !fromOrganizer && lat !== undefined);
   if (told?.lat !== undefined && told.lng !== undefined) return { lat: told.lat, lng: told.lng, at: told.time };
   const { latStart, lngStart, accuracyStart, positionAtStart, timeStart } = chat;
   if (latStart === undefined || lngStart === undefined) return undefined;
@@ -34,14 +66,26 @@ export function placeOf({ chat, messages }: ChatView): Place | undefined {
   };
 }
 
+/** The last message that passes. Chats are long, and what is looked for is near the end. */
+export function lastOf(messages: readonly MessageView[], passes: (message: MessageView) => boolean) {
+  for (let at = messages.length - 1; at >= 0; at--) {
+    const message = messages[at];
+    if (message && passes(message)) return message;
+  }
+  return undefined;
+}
+
 /** Who has to write next, and since when. */
 export function turnOf({ chat, messages }: ChatView): { mine: boolean; since: number } {
-  // An answer that has not arrived is none yet.
-  const spoken = messages.filter(({ system, state }) => !system && (state === "saved" || state === "read"));
-  const last = spoken.at(-1);
-  if (!last) return { mine: true, since: Date.parse(chat.timeStart) };
-  if (last.fromOrganizer) return { mine: false, since: Date.parse(last.time) };
-  // The wait began with the first message that has no answer.
-  const answered = spoken.map(({ fromOrganizer }) => fromOrganizer).lastIndexOf(true);
-  return { mine: true, since: Date.parse(spoken[answered + 1]?.time ?? last.time) };
+  let unanswered: Timestamp | undefined;
+  const answer = lastOf(messages, ({ system, state, fromOrganizer, time }) => {
+    // An answer that has not arrived is none yet.
+    if (system || (state !== "saved" && state !== "read")) return false;
+    if (fromOrganizer) return true;
+    // The wait began with the first message that has no answer.
+    unanswered = time;
+    return false;
+  });
+  if (answer && !unanswered) return { mine: false, since: Date.parse(answer.time) };
+  return { mine: true, since: Date.parse(unanswered ?? chat.timeStart) };
 }

@@ -1,9 +1,11 @@
 /** The side of the screen: who waits, and whom one talks to. */
 import type { ChatView } from "@mayday/client";
+import { number } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { PersonText } from "../ui/text.js";
-import { heardAt, open, takeNext, toggleWaiting } from "./live.js";
-import { KINDS, nameOf, turnOf } from "./person.js";
+import { areSharesOld, heardAt, open, takeNext, toggleWaiting } from "./live.js";
+import { isMapShown, toggleMap } from "./map-pane.js";
+import { KINDS, lastOf, nameOf, turnOf } from "./person.js";
 import { isLive, myChats, state } from "./state.js";
 import { duration, t } from "./texts.js";
 
@@ -35,6 +37,7 @@ function Queue() {
           <dd>{waiting > 0 ? duration(oldestWaitSeconds * 1000 + passed) : "–"}</dd>
         </div>
       </dl>
+      <Shares />
       <button
         type="button"
         class={waiting > 0 ? "call" : ""}
@@ -60,17 +63,46 @@ function Queue() {
   );
 }
 
+/** Emergency services ask of themselves to answer nearly everybody in 15 or 20 seconds. */
+function Shares() {
+  const { within15, within20 } = state.shares ?? {};
+  // A share is not made better than it is: 99.6 % are not all.
+  const percent = (share: number | null | undefined) =>
+    share === null || share === undefined ? "–" : number(Math.floor(share * 100) / 100, { style: "percent" });
+  return (
+    <>
+      <p class="faint">{t("shares.label")}</p>
+      <dl class={`figures shares ${areSharesOld() ? "stale" : ""}`}>
+        <div>
+          <dt>{t("shares.within", { n: 15 })}</dt>
+          <dd>{percent(within15)}</dd>
+        </div>
+        <div>
+          <dt>{t("shares.within", { n: 20 })}</dt>
+          <dd>{percent(within20)}</dd>
+        </div>
+      </dl>
+    </>
+  );
+}
+
 function Chats() {
   const chats = myChats();
   return (
     <nav class="chats" aria-labelledby="chats-title">
-      <h2 id="chats-title">{t("chats.title")}</h2>
+      <div class="row spread">
+        <h2 id="chats-title">{t("chats.title")}</h2>
+        <button type="button" class="plain" aria-keyshortcuts="M" aria-pressed={isMapShown()} onClick={toggleMap}>
+          {t("map.button")}
+          <kbd>M</kbd>
+        </button>
+      </div>
       {chats.length === 0 ? (
         <p class="faint">{state.live?.synced ? t("chats.none") : t("chats.loading")}</p>
       ) : (
         <ol>
           {chats.map((chat, index) => (
-            <ChatItem key={chat.id} chat={chat} number={index + 1} />
+            <ChatItem key={chat.id} chat={chat} place={index + 1} />
           ))}
         </ol>
       )}
@@ -78,9 +110,9 @@ function Chats() {
   );
 }
 
-function ChatItem({ chat, number }: { chat: ChatView; number: number }) {
+function ChatItem({ chat, place }: { chat: ChatView; place: number }) {
   const { kind } = chat.chat;
-  const last = chat.messages.filter(({ system }) => !system).at(-1);
+  const last = lastOf(chat.messages, ({ system }) => !system);
   const turn = turnOf(chat);
   const isGone = state.gone.has(chat.id);
   const now = isLive() ? Date.now() : heardAt;
@@ -93,7 +125,7 @@ function ChatItem({ chat, number }: { chat: ChatView; number: number }) {
         onClick={() => open(chat.id)}
       >
         <span class="item-head">
-          {number <= 9 && <kbd>{number}</kbd>}
+          {place <= 9 && <kbd>{place}</kbd>}
           {kind && (
             <>
               <Icon name={kind} />

@@ -1,8 +1,13 @@
-/** Sign-in, and what administrators see instead of the live side. */
+/** Sign-in. */
+import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
-import { signIn, signOut } from "./account.js";
+import { PersonText } from "../ui/text.js";
+import { signIn } from "./account.js";
+import { Phone } from "./chat.js";
+import { heardAt } from "./live.js";
+import { nameOf } from "./person.js";
 import { type Problem, state } from "./state.js";
-import { t } from "./texts.js";
+import { clockOf, t } from "./texts.js";
 
 export function SignInScreen() {
   const { busy, problems } = state.signIn;
@@ -25,6 +30,7 @@ export function SignInScreen() {
           {t("sign-in.ended")}
         </p>
       )}
+      {state.left && state.left.length > 0 && <Left chats={state.left} />}
       <form class="stack" onSubmit={submit}>
         <div>
           <label for="email">{t("account.email")}</label>
@@ -62,9 +68,30 @@ export function SignInScreen() {
         </div>
       </form>
       <p>
+        <a href="/console/register">{t("sign-in.register")}</a>
+      </p>
+      <p>
         <a href="/">{t("sign-in.home")}</a>
       </p>
     </main>
+  );
+}
+
+/** Whom one could not say good-bye to: what is known of them does not go with the sign-in. */
+function Left({ chats }: { chats: readonly ChatView[] }) {
+  return (
+    <section class="left" aria-labelledby="left-title">
+      <h2 id="left-title">{t("left.title", { time: clockOf(heardAt) })}</h2>
+      <p class="faint">{t("left.text")}</p>
+      <ul>
+        {chats.map((chat) => (
+          <li key={chat.id} class="row spread">
+            <PersonText>{nameOf(chat)}</PersonText>
+            {chat.chat.participant?.phoneNumber && <Phone number={chat.chat.participant.phoneNumber} />}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
@@ -81,23 +108,5 @@ function Problems({ of }: { of: Problem["field"] }) {
       <Icon name="warning" />
       <span>{problems.map(({ key, text }) => (key ? t(key) : text)).join(" ")}</span>
     </p>
-  );
-}
-
-export function AdminScreen() {
-  return (
-    <main class="door stack">
-      <div>
-        <p class="brand">Mayday</p>
-        <h1>{t("admin.title")}</h1>
-      </div>
-      <p>{t("admin.text")}</p>
-      <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
-      <div>
-        <button type="button" onClick={signOut}>
-          {t("account.sign-out")}
-        </button>
-      </div>
-    </main>
   );
 }

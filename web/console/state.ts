@@ -12,18 +12,30 @@ export interface Problem {
 /** Why a chat is not this person's any more. */
 export type Gone = "closed" | "requeued" | "transferred";
 
+export interface Notice {
+  text: string;
+  /** Where more of it is: what the link says, and the address. */
+  link?: [string, string] | undefined;
+}
+
 export interface State {
-  screen: "sign-in" | "admin" | "live";
+  screen: "sign-in" | "in";
   user: User | undefined;
   /** Who was signed in has to sign in again, and comes back to what was on the screen. */
   mustSignIn: boolean;
+  /** Chats that were open when the sign-in ended. */
+  left: readonly ChatView[] | undefined;
   signIn: { busy: boolean; problems: Problem[] };
   live: SessionSnapshot | undefined;
   online: boolean;
   /** When the service has said last how many wait. */
   queueAt: number;
+  /** Which share of the last day's presses was taken in time, and when the service has said so. */
+  shares: { within15: number | null; within20: number | null; at: number } | undefined;
   /** The names of the agency's events. */
   events: ReadonlyMap<number, string>;
+  /** The events that have a plan of their venue. */
+  plans: ReadonlySet<number>;
   /** The chat on the screen. */
   selected: string | undefined;
   /** "Take next" was sent and is not answered. */
@@ -31,28 +43,34 @@ export interface State {
   /** Chats that are about to be closed, and when. */
   closing: ReadonlyMap<string, number>;
   gone: ReadonlyMap<string, Gone>;
-  dialog: "keys" | "settings" | "hand-over" | undefined;
+  dialog: "keys" | "settings" | "hand-over" | "incident" | undefined;
+  /** The earlier chats of the person are beside the chat. */
+  history: boolean;
   colleagues: { users?: User[]; problem?: TextKey; busy?: boolean };
   /** The canned answers that fit what is typed, and the one that Enter takes. */
   canned: { found: TextKey[]; at: number } | undefined;
   /** The last thing that has happened without being asked for, or has failed. */
-  notice: string | undefined;
+  notice: Notice | undefined;
 }
 
 export const state: State = {
   screen: "sign-in",
   user: undefined,
   mustSignIn: false,
+  left: undefined,
   signIn: { busy: false, problems: [] },
   live: undefined,
   online: true,
   queueAt: 0,
+  shares: undefined,
   events: new Map(),
+  plans: new Set(),
   selected: undefined,
   taking: false,
   closing: new Map(),
   gone: new Map(),
   dialog: undefined,
+  history: false,
   colleagues: {},
   canned: undefined,
   notice: undefined,

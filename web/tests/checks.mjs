@@ -25,6 +25,8 @@ export function sticksOut() {
   const found = [];
   const isShortened = (element) => getComputedStyle(element).textOverflow === "ellipsis";
   for (const element of document.querySelectorAll("body *:not(.unseen)")) {
+    // A map is larger than its frame, and one moves along in a long line that one types.
+    if (element.closest(".leaflet-container, input")) continue;
     if (isShortened(element) || (element.parentElement && isShortened(element.parentElement))) continue;
     const { left, right, width } = element.getBoundingClientRect();
     if (width === 0) continue;

@@ -24,8 +24,9 @@ after(async () => {
 
 const address = (name) => new URL(name, system.ready.organizer).href;
 
-async function open(options, name) {
+async function open(options, name, script) {
   const context = await browser.newContext(options);
+  if (script) await context.addInitScript(script);
   context.setDefaultTimeout(PATIENCE_MS);
   if (process.env.MAYDAY_DIST) {
     // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
@@ -191,6 +192,154 @@ test("the strip tells the truth while a sidecar is away, and what was written me
   await Promise.all([desk, phone].map(({ context }) => context.close()));
 });
 
+/** Runs in the page. Looks all the time whether the strip says "Live" where no socket is open. */
+function watchStrip() {
+  const sockets = [];
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+  };
+  globalThis.lies = [];
+  setInterval(() => {
+    const isOpen = sockets.some(({ readyState }) => readyState === WebSocket.OPEN);
+    const strip = document.querySelector(".trust");
+    if (strip && !strip.matches(".stale") && !isOpen) globalThis.lies.push(strip.textContent);
+  }, 10);
+}
+
+test("Redis and a sidecar go away in the middle: the strip never says Live where nothing is", async () => {
+  const desk = await open(DESK, "/console", watchStrip);
+  await signIn(desk.page, system.ready.demo.support);
+  await isLive(desk.page);
+  const phone = await person();
+  await takeNext(desk.page);
+  // Without Redis everything goes on, a little later.
+  system.kill("redis");
+  await write(desk.page, "Written without Redis");
+  await messageOf(phone.page, "Written without Redis").waitFor();
+  await phone.page.getByRole("button", { name: "I am hurt" }).click();
+  await messageOf(desk.page, "I am hurt").waitFor();
+  assert(await desk.page.locator(".trust:not(.stale)").isVisible());
+
+  const stale = desk.page.locator(".trust.stale").waitFor();
+  system.kill("sidecar-1");
+  await stale;
+  await write(desk.page, "Written without a sidecar");
+  await isLive(desk.page);
+  await messageOf(phone.page, "Written without a sidecar").waitFor();
+  assert.deepEqual(await desk.page.evaluate(() => globalThis.lies), []);
+  await desk.page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  await Promise.all([desk, phone].map(({ context }) => context.close()));
+});
+
+test("an incident of a chat takes two keys, and the person's earlier chats are beside it", async () => {
+  const desk = await agent(system.ready.demo.support);
+  const { page } = desk;
+  const phone = await open(PHONE, `/help/${system.event}`);
+  const press = async () => {
+    await phone.page.locator("button.press").click();
+    await takeNext(page);
+    await phone.page.locator(".there").waitFor();
+  };
+  await phone.page.locator("h1 bdi").waitFor();
+  await phone.page.getByLabel("Threat or violence").check();
+  await phone.page.getByLabel("A few words").fill("Two men follow me from gate 4");
+  await press();
+  await page.keyboard.press("Alt+i");
+  const name = page.getByLabel("Name", { exact: true });
+  await name.waitFor();
+  assert.equal(await name.inputValue(), "Threat or violence: Two men follow me from gate 4");
+  assert.match(await page.getByLabel("Description").inputValue(), /Two men follow me.*50\.0614/s);
+  assert.equal(await page.getByLabel("Priority").inputValue(), "high");
+  await page.keyboard.press("Enter");
+  await page.getByText("The incident is saved.").first().waitFor();
+  const link = await page.getByRole("link", { name: "Open it" }).getAttribute("href");
+  const { token } = await system.organizerApi().signIn(system.ready.demo.owner);
+  const [issue] = (await system.organizerApi(token).issues.list()).items.slice(-1);
+  assert.equal(link, `/console/incidents/${issue.id}`);
+  assert.equal(issue.priority, "high");
+  assert.equal(issue.eventId, system.event);
+
+  await page.locator(".figures.shares dd", { hasText: "%" }).first().waitFor();
+  await page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  await phone.page.getByRole("button", { name: "I need help again" }).click();
+  await press();
+  await page.keyboard.press("Alt+p");
+  const earlier = page.locator(".history summary", { hasText: "Two men follow me from gate 4" });
+  await earlier.getByText("Sam Support").waitFor();
+  await earlier.press("Enter");
+  await page.locator(".history-messages li").first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".history").waitFor({ state: "detached" });
+  await page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  assert.deepEqual(desk.errors, []);
+  await Promise.all([desk, phone].map(({ context }) => context.close()));
+});
+
+test("a role that changes is told; who may not work any more sees whom they can still call", async () => {
+  const { support, owner } = system.ready.demo;
+  const desk = await agent(support);
+  const { page } = desk;
+  const [ownerIn, adminIn] = await Promise.all([
+    system.organizerApi().signIn(owner),
+    system.organizerApi().signIn(system.ready.superadmin),
+  ]);
+  const { users } = system.organizerApi(ownerIn.token);
+  const sam = (await users.list()).items.find(({ email }) => email === support.email);
+  await users.edit(sam.id, { role: 3 });
+  await page.getByText(words("Your role has changed: you are Manager now")).first().waitFor();
+  await page.getByRole("link", { name: "Record" }).waitFor();
+  await users.edit(sam.id, { role: 4 });
+  await page.getByRole("link", { name: "Record" }).waitFor({ state: "detached" });
+  await isLive(page);
+
+  const phone = await person();
+  await takeNext(page);
+  await answer(page).fill("Half a sentence");
+  const { admin } = system.organizerApi(adminIn.token);
+  await admin.verifyAgency(sam.agencyId, false);
+  await page.getByText("your agency is not approved any more").waitFor();
+  await page.getByRole("heading", { name: "Your open chats" }).waitFor();
+  await page.getByLabel("Password").fill(support.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("Your agency is not approved yet, or not any more").waitFor();
+  await admin.verifyAgency(sam.agencyId, true);
+  await page.getByLabel("Password").fill(support.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await isLive(page);
+  await answer(page).waitFor();
+  assert.equal(await answer(page).inputValue(), "Half a sentence");
+  await page.keyboard.press("Alt+c");
+  await phone.page.getByText("The chat has ended").first().waitFor();
+  assert.deepEqual(desk.errors, []);
+  await Promise.all([desk, phone].map(({ context }) => context.close()));
+});
+
+test("two tabs of one person sign out and in together, and share their settings", async () => {
+  const desk = await agent(system.ready.demo.support);
+  const second = await desk.context.newPage();
+  await second.goto(address("/console/events"));
+  await second.getByRole("link", { name: "Live", exact: true }).waitFor();
+  await desk.page.getByRole("button", { name: "Settings" }).click();
+  await desk.page.getByLabel("Language").selectOption("de");
+  await second.getByRole("link", { name: "Veranstaltungen" }).waitFor();
+  await desk.page.getByLabel("Sprache").selectOption("en");
+  await second.getByRole("link", { name: "Events" }).waitFor();
+  await desk.page.getByRole("button", { name: "Sign out" }).click();
+  await second.getByLabel("Password").waitFor();
+  assert.equal(await second.getByText("Your sign-in has ended").count(), 0);
+  await signIn(second, system.ready.demo.support);
+  await isLive(desk.page);
+  await isLive(second);
+  assert.deepEqual(desk.errors, []);
+  await desk.context.close();
+});
+
 test("a token that has ended leads to the sign-in and back to the chat; administrators have no live side", async () => {
   const account = system.ready.demo.support;
   const desk = await agent(account);
@@ -220,6 +369,7 @@ test("a token that has ended leads to the sign-in and back to the chat; administ
   await desk.page.getByRole("button", { name: "Settings" }).click();
   await desk.page.getByRole("button", { name: "Sign out" }).click();
   await signIn(desk.page, system.ready.superadmin);
-  await desk.page.getByText("You are an administrator").waitFor();
+  await desk.page.getByRole("heading", { name: "Agencies" }).waitFor();
+  assert.equal(await desk.page.getByRole("link", { name: "Live", exact: true }).count(), 0);
   await Promise.all([desk, phone].map(({ context }) => context.close()));
 });

@@ -1,5 +1,7 @@
 // The services as a support team sees them, played inside the browser's network layer: for the console's screens.
 import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
+import { answerEvents } from "./fake-events.mjs";
+import { answerLive } from "./fake-live.mjs";
 
 const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
@@ -15,6 +17,10 @@ export class FakeTeam {
   queue = { waiting: 3, oldestWaitSeconds: 42 };
   chats = [];
   messages = new Map();
+  /** Closed chats. Their messages are with those of the open ones. */
+  archive = [];
+  issues = [];
+  shares = { within15Seconds: 0.917, within20Seconds: 0.968 };
   sockets = new Set();
 
   async attach(context) {
@@ -26,8 +32,11 @@ export class FakeTeam {
     const request = route.request();
     const { pathname } = new URL(request.url());
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
-    if (!pathname.startsWith("/organizer/")) return serveFile(route, pathname);
-    const call = `${request.method()} ${pathname.slice("/organizer".length)}`;
+    const answered = answerEvents(this, request);
+    if (answered) return route.fulfill(answered);
+    const [, service] = /^\/(organizer|messenger)\//.exec(pathname) ?? [];
+    if (!service) return serveFile(route, pathname);
+    const call = `${request.method()} ${pathname.slice(service.length + 1)}`;
     if (call === "POST /auth/sign-in") {
       const { password } = request.postDataJSON();
       if (password === "wrong") {
@@ -36,7 +45,8 @@ export class FakeTeam {
       return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
     }
     const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };
-    if (answers[call]) return route.fulfill({ json: answers[call] });
+    const json = answers[call] ?? answerLive(this, call, request);
+    if (json) return route.fulfill({ json });
     return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
   }
 
@@ -91,6 +101,12 @@ export class FakeTeam {
       ownReadSeq: Math.max(0, messages.length - 1),
       ...more,
     });
+  }
+
+  /** A chat that is over. */
+  past(id, person, said, more = {}) {
+    this.chat(id, person, said, { ended: 1, state: "ended", ...more });
+    this.archive.push(this.chats.shift());
   }
 
   tell(type, payload) {

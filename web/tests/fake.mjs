@@ -197,7 +197,7 @@ function policyFor(html) {
     "default-src 'none'",
     `script-src 'self' ${hashes("script")}`,
     `style-src 'self' ${hashes("style")}`,
-    "img-src 'self'",
+    "img-src 'self' data:",
     "connect-src 'self' ws: wss:",
     "manifest-src 'self'",
     "worker-src 'self'",

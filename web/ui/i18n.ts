@@ -21,11 +21,11 @@ const CATALOGUES: Catalogues = {
 
 let language: Language = "en";
 let texts: Record<string, string | Plural> = {};
-let own: Catalogues | undefined;
+const own: Catalogues[] = [];
 
-/** For a page that has texts of its own beside the shared ones. To be called before the texts are loaded. */
+/** For a page, or a part of one, that has texts of its own beside the shared ones. `loadTexts` then loads them, too. */
 export function addCatalogues(catalogues: Catalogues): void {
-  own = catalogues;
+  if (!own.includes(catalogues)) own.push(catalogues);
 }
 
 export function currentLanguage(): Language {
@@ -34,8 +34,8 @@ export function currentLanguage(): Language {
 
 /** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
 export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
-  const [shared, more] = await Promise.all([CATALOGUES[wanted](), own?.[wanted]()]);
-  texts = { ...shared.default, ...more?.default };
+  const loaded = await Promise.all([CATALOGUES, ...own].map((catalogues) => catalogues[wanted]()));
+  texts = Object.assign({}, ...loaded.map((catalogue) => catalogue.default));
   language = wanted;
   document.documentElement.lang = wanted;
   document.documentElement.dir = directionOf(wanted);

@@ -20,7 +20,7 @@ export function directionOf(language: Language): "ltr" | "rtl" {
   return language === "ar" ? "rtl" : "ltr";
 }
 
-type Setting = "language" | "quiet" | "sound" | "notify";
+type Setting = "language" | "quiet" | "sound" | "notify" | "map";
 
 /** A choice of this device. Where storage is forbidden there is none. */
 export function setting(name: Setting): string | null {
@@ -29,6 +29,13 @@ export function setting(name: Setting): string | null {
   } catch {
     return null;
   }
+}
+
+/** Tells when another tab of this browser has chosen. */
+export function watchSettings(changed: (name: Setting) => void): void {
+  addEventListener("storage", ({ key }) => {
+    if (key?.startsWith("mayday-")) changed(key.slice("mayday-".length) as Setting);
+  });
 }
 
 export function saveSetting(name: Setting, value: string): void {

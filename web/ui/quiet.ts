@@ -14,6 +14,12 @@ export function setQuiet(wanted: boolean): void {
   document.documentElement.dataset.quiet = wanted ? "on" : "off";
 }
 
+/** What another tab has chosen. */
+export function readQuiet(): void {
+  quiet = setting("quiet") === "on";
+  document.documentElement.dataset.quiet = quiet ? "on" : "off";
+}
+
 /** Browsers allow sound only after a gesture: called at the press. */
 export function allowSound(): void {
   if (!quiet) audio ??= new AudioContext();

@@ -44,6 +44,20 @@ export interface Call extends CallOptions {
   onLink?: (link: string) => void;
 }
 
+/** With either, a list comes in pages. */
+export interface PageQuery {
+  /** 1 to 500. */
+  limit?: number;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** The cursor of the next page, if there is one. */
+  next: string | undefined;
+}
+
 /** A longer wait than this is the caller's to decide about. */
 const LONGEST_WAIT_MS = 10_000;
 
@@ -79,6 +93,16 @@ export class Http {
 
   get<T>(path: string, options: Call = {}): Promise<T> {
     return this.call("GET", path, { ...options, idempotent: true });
+  }
+
+  /** A list that comes in pages: the next one is in the header `Link`. */
+  async page<T>(path: string, options: Call = {}): Promise<Page<T>> {
+    let next: string | undefined;
+    const onLink = (link: string) => {
+      next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
+    };
+    const items = await this.get<T[]>(path, { ...options, onLink });
+    return { items, next };
   }
 
   async call<T>(method: string, path: string, call: Call = {}): Promise<T> {

@@ -1,8 +1,16 @@
 export { Account, type AccountOptions, type AccountSnapshot } from "./account.js";
 export { type Clock, systemClock } from "./clock.js";
-export { ApiError, type CallOptions, type Credentials, type Fetch, type HttpOptions } from "./http.js";
+export {
+  ApiError,
+  type CallOptions,
+  type Credentials,
+  type Fetch,
+  type HttpOptions,
+  type Page,
+  type PageQuery,
+} from "./http.js";
 export { MemoryStorage } from "./memory.js";
-export { type MessageRange, MessengerApi } from "./messenger-api.js";
+export { type ArchiveQuery, type ChatFilter, type MessageRange, MessengerApi } from "./messenger-api.js";
 export {
   type IssueEdits,
   type NewAgency,
@@ -13,10 +21,9 @@ export {
   type NewUser,
   OrganizerApi,
   type OrganizerSignedIn,
-  type Page,
-  type PageQuery,
   type PersonEdits,
   type ProvenChangelog,
+  type Verdict,
 } from "./organizer-api.js";
 export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";

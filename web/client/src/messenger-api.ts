@@ -1,10 +1,34 @@
-import { type CallOptions, Http, type HttpOptions } from "./http.js";
-import type { Chat, Message } from "./types.js";
+import { type CallOptions, Http, type HttpOptions, type Page, type PageQuery } from "./http.js";
+import type { Chat, Message, Statistics, Timestamp } from "./types.js";
 
 /** Part of a chat's messages. Without either, all of them. */
 export interface MessageRange {
   afterSeq?: number;
   limit?: number;
+}
+
+/** Which closed chats of an agency. */
+export interface ArchiveQuery extends PageQuery {
+  eventId?: number;
+  organizerId?: number;
+  participantId?: number;
+  /** When they began. */
+  from?: Timestamp;
+  to?: Timestamp;
+  /** What somebody wrote. */
+  q?: string;
+}
+
+/** Which closed chats. What is absent or empty does not restrict. */
+export interface ChatFilter {
+  eventId?: number;
+  organizerId?: number;
+  participantId?: number;
+  /** When an organizer took it: inclusive, and exclusive. */
+  from?: Timestamp;
+  to?: Timestamp;
+  /** A text in a message, or in the participant's name or e-mail, in any case. At most 200 characters. */
+  q?: string;
 }
 
 /** The messenger's archives: closed chats. Open ones are a `Session`'s. */
@@ -16,12 +40,22 @@ export class MessengerApi {
   }
 
   /** Closed chats of an organizer's agency, newest first. */
-  agencyChats(options?: CallOptions) {
-    return this.#http.get<Chat[]>("/agency/chats", options);
+  agencyChats(query?: ArchiveQuery, options?: CallOptions) {
+    return this.#http.page<Chat>("/agency/chats", { ...options, query });
+  }
+
+  /** A page of closed chats, with what protocol 2 tells of a chat. */
+  chats(query: ChatFilter & PageQuery, options?: CallOptions): Promise<Page<Chat>> {
+    return this.#http.page<Chat>("/agency/chats", { ...options, query: { limit: 100, ...query } });
   }
 
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {
     return this.#http.get<Message[]>(`/agency/chats/${chatId}/messages`, { ...options, query: range });
+  }
+
+  /** Figures of an organizer's agency, or of one of its events. Without a period, of the last day. */
+  statistics(query?: { eventId?: number; from?: Timestamp; to?: Timestamp }, options?: CallOptions) {
+    return this.#http.get<Statistics>("/statistics", { ...options, query });
   }
 
   /** A participant's own closed chats, newest first. */

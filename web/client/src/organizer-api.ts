@@ -1,4 +1,4 @@
-import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import { type CallOptions, Http, type HttpOptions, type PageQuery } from "./http.js";
 import type {
   Agency,
   AgencyEvent,
@@ -9,6 +9,7 @@ import type {
   Issue,
   IssuePriority,
   IssueStatus,
+  Plan,
   Role,
   User,
 } from "./types.js";
@@ -29,24 +30,10 @@ export type PersonEdits = Partial<Pick<NewPerson, "firstName" | "lastName" | "ph
 export type NewUser = NewPerson & { role: Role };
 export type NewAgency = { name: string; address: string; website: string };
 /** Times may lack the zone: `2026-05-01T10:00` is UTC. */
-export type NewEvent = Omit<AgencyEvent, "id" | "agencyId">;
+export type NewEvent = Omit<AgencyEvent, "id" | "agencyId" | "hasPlan">;
 export type NewContact = Omit<Contact, "id" | "agencyId">;
 export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
 export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
-
-/** With either, a list comes in pages. */
-export interface PageQuery {
-  /** 1 to 500. */
-  limit?: number;
-  /** `next` of the page before. */
-  cursor?: string;
-}
-
-export interface Page<T> {
-  items: T[];
-  /** The cursor of the next page, if there is one. */
-  next: string | undefined;
-}
 
 /** A row of the record with what proves it, see docs/record.md. */
 export type ProvenChangelog = Changelog & {
@@ -55,6 +42,17 @@ export type ProvenChangelog = Changelog & {
   seal: string | null;
   hash: string;
 };
+
+/** Whether a record is still what was recorded. */
+export interface Verdict {
+  holds: boolean;
+  /** How many rows hold: all of them if the record does. */
+  rows: number;
+  /** The hash of the last of them; empty if there are none. */
+  head: string;
+  /** The first row that does not hold. Its `id` is null when rows are missing at the end. */
+  brokenAt?: { id: number | null; reason: string };
+}
 
 const withConfirmation = <T extends { password: string }>(person: T) => ({
   ...person,
@@ -71,16 +69,8 @@ class Rows<Row, New, Edits, Filter extends object = object> {
     this.#path = path;
   }
 
-  async list(query?: Filter & PageQuery, options?: CallOptions): Promise<Page<Row>> {
-    let next: string | undefined;
-    const items = await this.#http.get<Row[]>(this.#path, {
-      ...options,
-      query,
-      onLink: (link) => {
-        next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
-      },
-    });
-    return { items, next };
+  list(query?: Filter & PageQuery, options?: CallOptions) {
+    return this.#http.page<Row>(this.#path, { ...options, query });
   }
 
   get(id: number, options?: CallOptions) {
@@ -122,9 +112,8 @@ class ChangeRecord<Filter extends object> {
     this.get = rows.get.bind(rows);
   }
 
-  /** The answer is described in docs/record.md. */
   verify(options?: CallOptions) {
-    return this.#http.get<{ [key: string]: unknown }>(`${this.#path}/verify`, options);
+    return this.#http.get<Verdict>(`${this.#path}/verify`, options);
   }
 
   chain(query?: PageQuery, options?: CallOptions) {
@@ -204,12 +193,26 @@ export class OrganizerApi {
     return this.#http.get<Agency | undefined>("/agency", options);
   }
 
-  editAgency(body: Partial<NewAgency>, options?: CallOptions) {
+  /** A `website` of null removes it. */
+  editAgency(body: Partial<Omit<NewAgency, "website"> & { website: string | null }>, options?: CallOptions) {
     return this.#http.call<Agency>("PATCH", "/agency", { ...options, body, idempotent: true });
   }
 
   deleteAgency(options?: CallOptions) {
     return this.#http.call<Agency>("DELETE", "/agency", options);
+  }
+
+  /** The plan of an event's venue. Without one the service answers 404. */
+  plan(eventId: number, options?: CallOptions) {
+    return this.#http.get<Plan>(`/agency/events/${eventId}/plan`, options);
+  }
+
+  setPlan(eventId: number, body: Plan, options?: CallOptions) {
+    return this.#http.call<void>("PUT", `/agency/events/${eventId}/plan`, { ...options, body, idempotent: true });
+  }
+
+  deletePlan(eventId: number, options?: CallOptions) {
+    return this.#http.call<void>("DELETE", `/agency/events/${eventId}/plan`, options);
   }
 
   settings(options?: CallOptions) {

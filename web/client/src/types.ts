@@ -54,6 +54,17 @@ export interface AgencyEvent {
   timeStart: Timestamp;
   timeEnd: Timestamp;
   agencyId: number;
+  /** Whether there is a plan of its venue. */
+  hasPlan?: boolean;
+}
+
+/** An image of a venue, as a data URL, and where its edges are. */
+export interface Plan {
+  image: string;
+  north: number;
+  south: number;
+  east: number;
+  west: number;
 }
 
 /** An event as participants see it. */
@@ -193,6 +204,33 @@ export interface HelpRequest {
   chatId?: string;
   kind?: RequestKind;
   description?: string;
+}
+
+/** How long presses waited, of an agency or of one event. `null` where there were none to tell from. */
+export interface Statistics {
+  eventId: number | null;
+  from: Timestamp;
+  to: Timestamp;
+  presses: number;
+  takenBack: number;
+  waiting: number;
+  taken: number;
+  waits: {
+    medianSeconds: number | null;
+    p90Seconds: number | null;
+    /** Shares, 0 to 1. */
+    within15Seconds: number | null;
+    within20Seconds: number | null;
+  };
+  stepSeconds: number;
+  series: { at: Timestamp; presses: number; taken: number; medianWaitSeconds: number | null }[];
+  organizers: {
+    organizerId: number;
+    name?: string;
+    chats: number;
+    medianWaitSeconds: number | null;
+    medianMinutes: number | null;
+  }[];
 }
 
 /** Public settings of an installation, `/config.json`. */

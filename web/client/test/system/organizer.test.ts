@@ -103,7 +103,7 @@ test("errors say what the service says", async () => {
 
 test("the agency's archive can be read", async () => {
   const archive = new MessengerApi({ baseUrl: system.ready.messenger, credentials: { token: () => token } });
-  assert.deepEqual(await archive.agencyChats(), []);
+  assert.deepEqual((await archive.agencyChats()).items, []);
   await assert.rejects(archive.agencyMessages("0a1b2c3d4e5f60718293a4b5"), {
     status: 400,
     messages: ["chat not found"],

@@ -1,0 +1,58 @@
+/** An area that is loaded when it is opened. */
+import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
+import { Icon } from "../ui/icon.js";
+import type { AreaModule } from "./areas.js";
+import type { Place } from "./router.js";
+import { state, update } from "./state.js";
+import { t } from "./texts.js";
+
+const modules = new Map<string, AreaModule | "loading" | "failed">();
+
+export function AreaScreen({ area, path, query }: Place) {
+  if (!area?.load) {
+    return (
+      <main class="page">
+        <h1>{t("area.nothing")}</h1>
+        <p>{t("area.nothing-text")}</p>
+      </main>
+    );
+  }
+  const module = modules.get(area.name);
+  if (module === undefined) void load(area.name, area.load);
+  if (module === "failed") {
+    return (
+      <main class="page">
+        <h1>{t(area.title)}</h1>
+        <p class="problem" role="alert">
+          <Icon name="warning" />
+          <span>{t("area.failed")}</span>
+          <button type="button" onClick={() => forget(area.name)}>
+            {t("error.retry")}
+          </button>
+        </p>
+      </main>
+    );
+  }
+  if (module === undefined || module === "loading") return <main class="page" aria-busy="true" />;
+  // An administrator who previews another agency sees nothing of the one before.
+  return <module.Screen key={`${area.name}/${state.user?.agencyId}`} path={path} query={query} />;
+}
+
+async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {
+  modules.set(name, "loading");
+  try {
+    const [module] = await Promise.all([importModule(), import("./kit/style.js")]);
+    addCatalogues(module.catalogues);
+    await loadTexts(currentLanguage());
+    modules.set(name, module);
+  } catch (error) {
+    console.info(`The area ${name} could not be loaded.`, error);
+    modules.set(name, "failed");
+  }
+  update();
+}
+
+function forget(name: string): void {
+  modules.delete(name);
+  update();
+}

@@ -1,0 +1,99 @@
+/** The form of an event. Times are typed in the zone of the browser, and sent as UTC. */
+import type { AgencyEvent, NewEvent } from "@mayday/client";
+import { useState } from "preact/hooks";
+import { api } from "../account.js";
+import { Field, FieldError, Form, type Values } from "../kit/form.js";
+import { tellChange, useLoad } from "../kit/load.js";
+import { go } from "../router.js";
+import { allEvents } from "./all.js";
+import { PlaceFields } from "./place.js";
+import { coordinate } from "./places.js";
+import { t } from "./texts.js";
+import { localOf, momentOf, utcOf, zoneAt } from "./times.js";
+
+export function EventForm({ event }: { event?: AgencyEvent }) {
+  // A new event is most often near the last one.
+  const others = useLoad("events", [], async (signal) => (event ? [] : await allEvents(signal)));
+  const back = event ? `/console/events/${event.id}` : "/console/events";
+  const submit = async (values: Values) => {
+    const fields = fieldsOf(values, event);
+    const saved = event ? await api.events.edit(event.id, fields) : await api.events.create(fields as NewEvent);
+    tellChange("events");
+    go(`/console/events/${saved.id}`, { replace: true });
+  };
+  const near = others.data?.at(-1);
+  return (
+    <Form
+      draft={`events/${event?.id ?? "new"}`}
+      submitLabel={t(event ? "events.save" : "events.create")}
+      onSubmit={submit}
+      onCancel={() => go(back, { replace: true })}
+    >
+      <Field name="name" label={t("events.name")} hint={t("events.name-hint")} value={event?.name} required />
+      <Field
+        name="description"
+        label={t("events.description")}
+        hint={t("events.description-hint")}
+        value={event?.description}
+        long
+        required
+      />
+      <div class="fields">
+        <TimeField name="timeStart" label={t("events.start")} moment={event?.timeStart} />
+        <TimeField name="timeEnd" label={t("events.end")} moment={event?.timeEnd} />
+      </div>
+      <Field name="address" label={t("events.address")} value={event?.address} required />
+      <PlaceFields event={event} near={near} />
+    </Form>
+  );
+}
+
+/** A time as one types it, with what it means elsewhere. */
+function TimeField({ name, label, moment }: { name: string; label: string; moment: string | undefined }) {
+  const value = moment && localOf(moment);
+  const [typed, setTyped] = useState(value ?? "");
+  const meant = typed === value ? moment : momentOf(typed);
+  return (
+    <div onInput={({ target }) => setTyped((target as HTMLInputElement).value)}>
+      <Field name={name} label={label} hint={hintOf(meant)} value={value} type="datetime-local" required />
+    </div>
+  );
+}
+
+function hintOf(moment: ReturnType<typeof momentOf>): string {
+  if (moment === "skipped") return t("events.time-skipped");
+  return moment ? t("events.time-means", { zone: zoneAt(moment), utc: utcOf(moment) }) : zoneAt();
+}
+
+/** What was typed, as the service wants it. Of an event that there is, only what has changed. */
+function fieldsOf(values: Values, event: AgencyEvent | undefined): Partial<NewEvent> {
+  const { name = "", description = "", address = "" } = values;
+  const timeStart = timeIn(values, "timeStart", event?.timeStart);
+  const timeEnd = timeIn(values, "timeEnd", event?.timeEnd);
+  if (Date.parse(timeEnd) <= Date.parse(timeStart)) throw new FieldError("timeEnd", t("events.end-wrong"));
+  const lat = placeIn(values, "lat", event?.lat);
+  const lng = placeIn(values, "lng", event?.lng);
+  const fields: NewEvent = { name, description, address, lat, lng, timeStart, timeEnd };
+  if (!event) return fields;
+  const keys = Object.keys(fields) as (keyof NewEvent)[];
+  return Object.fromEntries(keys.filter((key) => fields[key] !== event[key]).map((key) => [key, fields[key]]));
+}
+
+/** A time that was not touched stays as it is, with its seconds, and on its side of a change of the clocks. */
+function timeIn(values: Values, name: "timeStart" | "timeEnd", before: string | undefined): string {
+  const typed = values[name] ?? "";
+  if (before && typed === localOf(before)) return before;
+  const moment = momentOf(typed);
+  if (moment === "skipped") throw new FieldError(name, t("events.time-skipped"));
+  if (!moment) throw new FieldError(name, t("events.time-wrong"));
+  return moment;
+}
+
+function placeIn(values: Values, name: "lat" | "lng", before: number | undefined): number {
+  const typed = values[name] ?? "";
+  if (before !== undefined && typed === String(before)) return before;
+  const limit = name === "lat" ? 90 : 180;
+  const value = coordinate(typed, limit);
+  if (value === undefined) throw new FieldError(name, t("events.coordinate-wrong", { least: -limit, most: limit }));
+  return value;
+}

@@ -1,0 +1,140 @@
+/** What the team says about an incident. Only the author edits a comment; everybody may delete it. */
+import type { Comment } from "@mayday/client";
+import { useRef, useState } from "preact/hooks";
+import { Question } from "../../ui/dialog.js";
+import { PersonText } from "../../ui/text.js";
+import { api } from "../account.js";
+import { Field, Form, type Values } from "../kit/form.js";
+import { useKeys } from "../kit/keys.js";
+import { problemOf, tellChange, usePages } from "../kit/load.js";
+import { type Names, UserName } from "../kit/names.js";
+import { Empty, More, ProblemLine, Shown, When } from "../kit/parts.js";
+import { state } from "../state.js";
+import { useRereading } from "./parts.js";
+import { t } from "./texts.js";
+
+export function Comments({ issueId, names }: { issueId: number; names: Names }) {
+  const comments = usePages(`comments/${issueId}`, ["comments"], (page, signal) =>
+    api.comments.list({ issueId, ...page }, { signal }),
+  );
+  const [edited, setEdited] = useState<number>();
+  const [deleted, setDeleted] = useState<number>();
+  const [problem, setProblem] = useState<string>();
+  useRereading(comments.reload);
+  const remove = async (id: number) => {
+    setDeleted(undefined);
+    try {
+      await api.comments.delete(id);
+      tellChange("comments");
+    } catch (error) {
+      setProblem(problemOf(error));
+      comments.reload();
+    }
+  };
+  return (
+    <section class="incident-comments stack" aria-labelledby="comments-title">
+      <h2 id="comments-title">{t("incidents.comments")}</h2>
+      {edited === undefined && <NewComment issueId={issueId} />}
+      {problem && <ProblemLine text={problem} />}
+      <Shown of={comments}>
+        {(items) =>
+          items.length === 0 ? (
+            <Empty>{t("incidents.no-comments")}</Empty>
+          ) : (
+            <ol class="incident-said">
+              {items.map((comment) => (
+                <li key={comment.id} class="incident-comment">
+                  <p class="row spread">
+                    <span class="incident-by">
+                      <strong>
+                        <UserName names={names} id={comment.authorId} />
+                      </strong>{" "}
+                      <span class="faint">
+                        <When at={comment.timeCreated} />
+                      </span>
+                    </span>
+                    {comment.id !== edited && (
+                      <span class="row">
+                        {comment.authorId === state.user?.id && (
+                          <button type="button" class="plain" onClick={() => setEdited(comment.id)}>
+                            {t("incidents.edit")}
+                          </button>
+                        )}
+                        <button type="button" class="plain" onClick={() => setDeleted(comment.id)}>
+                          {t("incidents.delete")}
+                        </button>
+                      </span>
+                    )}
+                  </p>
+                  {comment.id === edited ? (
+                    <EditComment comment={comment} leave={() => setEdited(undefined)} />
+                  ) : (
+                    <p>
+                      <PersonText>{comment.content}</PersonText>
+                    </p>
+                  )}
+                </li>
+              ))}
+            </ol>
+          )
+        }
+      </Shown>
+      <More pages={comments} />
+      {deleted !== undefined && (
+        <Question
+          title={t("incidents.delete-comment-title")}
+          text={t("incidents.delete-comment-text")}
+          yes={t("incidents.delete-yes")}
+          no={t("incidents.delete-no")}
+          onYes={() => remove(deleted)}
+          onNo={() => setDeleted(undefined)}
+        />
+      )}
+    </section>
+  );
+}
+
+function NewComment({ issueId }: { issueId: number }) {
+  // After each comment the form is a new one.
+  const [count, setCount] = useState(0);
+  const place = useRef<HTMLDivElement>(null);
+  const focus = () => place.current?.querySelector("textarea")?.focus();
+  useKeys({ c: focus });
+  const add = async ({ content = "" }: Values) => {
+    await api.comments.create({ content, issueId });
+    setCount(count + 1);
+    tellChange("comments");
+    requestAnimationFrame(focus);
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: a key more for the field inside
+    <div ref={place} onKeyDown={sendByKey}>
+      <Form key={count} draft={`incidents/${issueId}/comment`} submitLabel={t("incidents.comment")} onSubmit={add}>
+        <Field name="content" label={t("incidents.your-comment")} hint={t("incidents.comment-hint")} long />
+      </Form>
+    </div>
+  );
+}
+
+function EditComment({ comment, leave }: { comment: Comment; leave: () => void }) {
+  const save = async ({ content = "" }: Values) => {
+    if (content !== comment.content) await api.comments.edit(comment.id, { content });
+    tellChange("comments");
+    leave();
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: a key more for the field inside
+    <div onKeyDown={sendByKey}>
+      <Form draft={`comments/${comment.id}`} submitLabel={t("incidents.save")} onSubmit={save} onCancel={leave}>
+        <Field name="content" label={t("incidents.your-comment")} value={comment.content} long />
+      </Form>
+    </div>
+  );
+}
+
+/** Enter makes a line; with Ctrl it sends. */
+function sendByKey(key: KeyboardEvent): void {
+  if (key.key !== "Enter" || !(key.ctrlKey || key.metaKey)) return;
+  key.preventDefault();
+  (key.target as HTMLTextAreaElement).form?.requestSubmit();
+}

@@ -1,0 +1,29 @@
+/** The incidents of the agency's events, and what the team says about them. */
+import type { ScreenProps } from "../areas.js";
+import { Page } from "../kit/parts.js";
+import { IncidentScreen } from "./incident.js";
+import { IncidentList } from "./list.js";
+import { NewIncident } from "./new.js";
+import { t } from "./texts.js";
+
+export const catalogues = {
+  en: () => import("./locales/en.json"),
+  de: () => import("./locales/de.json"),
+  pl: () => import("./locales/pl.json"),
+  es: () => import("./locales/es.json"),
+  fr: () => import("./locales/fr.json"),
+  uk: () => import("./locales/uk.json"),
+  ar: () => import("./locales/ar.json"),
+};
+
+export function Screen({ path, query }: ScreenProps) {
+  const [id = "", part] = path;
+  if (id === "") return <IncidentList query={query} />;
+  if (id === "new") return <NewIncident query={query} />;
+  if (/^\d+$/.test(id)) return <IncidentScreen key={id} id={Number(id)} isEdited={part === "edit"} />;
+  return (
+    <Page title={t("area.nothing")} back={[t("area.incidents"), "/console/incidents"]}>
+      <p>{t("area.nothing-text")}</p>
+    </Page>
+  );
+}

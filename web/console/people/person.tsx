@@ -1,0 +1,103 @@
+/** A person: a row of a list, what is known, and the end of the account. */
+import type { User } from "@mayday/client";
+import { useState } from "preact/hooks";
+import { Question } from "../../ui/dialog.js";
+import { PersonText } from "../../ui/text.js";
+import { useAction } from "../kit/action.js";
+import { tellChange } from "../kit/load.js";
+import { ProblemLine, When } from "../kit/parts.js";
+import { notice } from "../live.js";
+import { go } from "../router.js";
+import { state } from "../state.js";
+import { Sheet } from "./sheet.js";
+import { t } from "./texts.js";
+
+export const nameOf = ({ firstName, lastName }: Pick<User, "firstName" | "lastName">): string =>
+  `${firstName} ${lastName}`;
+
+export function PersonRow({ user, role, list }: { user: User; role: string; list: string }) {
+  return (
+    <li>
+      <a href={`${list}/${user.id}`}>
+        <span class="name">
+          <PersonText>{nameOf(user)}</PersonText>
+          {user.id === state.user?.id && <span class="faint"> {t("people.you")}</span>}
+        </span>
+        <span>{role}</span>
+        <bdi dir="ltr" class="faint">
+          {user.email}
+        </bdi>
+        <bdi dir="ltr" class="faint tabular">
+          {user.phoneNumber}
+        </bdi>
+      </a>
+    </li>
+  );
+}
+
+export function PersonFacts({ user, role }: { user: User; role: string }) {
+  return (
+    <>
+      <Sheet
+        rows={[
+          [t("people.role"), role],
+          [
+            t("account.email"),
+            <a href={`mailto:${user.email}`}>
+              <bdi dir="ltr">{user.email}</bdi>
+            </a>,
+          ],
+          [
+            t("account.phone"),
+            <a href={`tel:${user.phoneNumber}`}>
+              <bdi dir="ltr">{user.phoneNumber}</bdi>
+            </a>,
+          ],
+          [t("people.since"), <When at={user.timeCreated} />],
+        ]}
+      />
+      {user.id === state.user?.id && (
+        <p>
+          <a href="/console/profile">{t("people.own")}</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Deletes an account, after saying what goes with it. */
+export function DeletePerson(props: { user: User; text: string; list: string; remove: () => Promise<unknown> }) {
+  const { user, text, list, remove } = props;
+  const [isAsking, setAsking] = useState(false);
+  const { busy, problem, run } = useAction();
+  const name = nameOf(user);
+  const deleteNow = () => {
+    setAsking(false);
+    void run(async () => {
+      await remove();
+      go(list, { replace: true });
+      notice(t("people.deleted", { name }));
+      tellChange("users");
+    });
+  };
+  return (
+    <section class="stack part">
+      {problem && <ProblemLine text={problem} />}
+      <div>
+        <button type="button" disabled={busy} onClick={() => setAsking(true)}>
+          {t("people.delete")}
+        </button>
+      </div>
+      {isAsking && (
+        <Question
+          title={t("people.delete-title", { name })}
+          text={text}
+          yes={t("people.delete-yes")}
+          no={t("people.delete-no")}
+          onYes={deleteNow}
+          onNo={() => setAsking(false)}
+        />
+      )}
+    </section>
+  );
+}

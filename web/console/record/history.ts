@@ -1,0 +1,81 @@
+/** Makes a record readable: what each row has changed, and the name of what it is about. */
+import type { Changelog } from "@mayday/client";
+
+export type Fields = Record<string, unknown>;
+
+export interface FieldChange {
+  field: string;
+  /** Undefined where the record does not have it. */
+  before: unknown;
+  after: unknown;
+}
+
+export interface Entry {
+  row: Changelog;
+  /** Of what was changed, as it is called afterwards. Empty if the record does not say it. */
+  name: string;
+  /** All fields afterwards; undefined when it was deleted. */
+  fields: Fields | undefined;
+  /** Of an update: the fields that have changed. */
+  changes: FieldChange[];
+}
+
+export interface History {
+  /** Newest first. */
+  entries: Entry[];
+  /** The last known name: `nameIn("Event", 7)`. Empty if there is none. */
+  nameIn(entityClass: Changelog["entityClass"], id: number): string;
+}
+
+/** The entity itself, and what is the same in every row of it. */
+const CONSTANT = new Set(["id", "agency", "timeCreated"]);
+
+/**
+ * Reads a record, oldest row first. Rows of one entity need not have the same fields (an agency has its settings only
+ * when they were changed), so each is compared with the last known value of each of its fields.
+ *
+ * `isOfAgency` says whether somebody works for the agency. Its record lacks its approval, which an administrator gives:
+ * the next change of its own people shows that it was approved in between, but they have not approved it.
+ */
+export function readHistory(rows: Changelog[], isOfAgency: (userId: number) => boolean): History {
+  const known = new Map<string, Fields>();
+  const entries = rows.map((row): Entry => {
+    const key = `${row.entityClass}/${row.entityId}`;
+    const before = known.get(key);
+    const fields = row.valueAfter === null ? undefined : parse(row.valueAfter);
+    if (!fields) return { row, name: nameOf(before), fields, changes: [] };
+    known.set(key, { ...before, ...fields });
+    const changes: FieldChange[] = [];
+    if (row.type === "update") {
+      for (const [field, after] of Object.entries(fields)) {
+        if (CONSTANT.has(field) || (before && same(before[field], after))) continue;
+        if (field === "approved" && isOfAgency(row.userId)) continue;
+        changes.push({ field, before: before?.[field], after });
+      }
+    }
+    return { row, name: nameOf(fields), fields, changes };
+  });
+  return { entries: entries.reverse(), nameIn: (entityClass, id) => nameOf(known.get(`${entityClass}/${id}`)) };
+}
+
+/** A row that does not hold an object is shown without fields: the proof says what is wrong with it. */
+function parse(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Forms send numbers as texts, and they are recorded as they were sent. */
+function same(before: unknown, after: unknown): boolean {
+  return String(before ?? "") === String(after ?? "");
+}
+
+function nameOf(fields: Fields | undefined): string {
+  if (!fields) return "";
+  const { name, firstName, lastName, content } = fields;
+  const person = [firstName, lastName].filter(Boolean).join(" ");
+  return String(name || person || content || "");
+}

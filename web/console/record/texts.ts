@@ -1,0 +1,19 @@
+/** The texts of the record, and those about people. */
+import { addCatalogues, type Catalogues } from "../../ui/i18n.js";
+import { textsOf } from "../kit/catalogues.js";
+import { catalogues as peopleCatalogues } from "../people/texts.js";
+import type en from "./locales/en.json";
+
+addCatalogues(peopleCatalogues);
+
+export const catalogues: Catalogues = {
+  en: () => import("./locales/en.json"),
+  de: () => import("./locales/de.json"),
+  pl: () => import("./locales/pl.json"),
+  es: () => import("./locales/es.json"),
+  fr: () => import("./locales/fr.json"),
+  uk: () => import("./locales/uk.json"),
+  ar: () => import("./locales/ar.json"),
+};
+export type RecordKey = keyof typeof en;
+export const t = textsOf<RecordKey>();

@@ -1,0 +1,77 @@
+/** Fields and their values, in words. */
+import type { Role } from "@mayday/client";
+import { currentLanguage, number } from "../../ui/i18n.js";
+import { roleName } from "../people/role.js";
+import type { History } from "./history.js";
+import { type RecordKey, t } from "./texts.js";
+
+const LABELS: Record<string, RecordKey> = {
+  name: "record.name",
+  description: "record.description",
+  address: "record.address",
+  website: "record.website",
+  approved: "record.approved",
+  maxOpenChats: "record.most-chats",
+  helpPhoneNumber: "record.help-phone",
+  lat: "record.latitude",
+  lng: "record.longitude",
+  timeStart: "record.starts",
+  timeEnd: "record.ends",
+  firstName: "record.first-name",
+  lastName: "record.last-name",
+  email: "record.email",
+  phoneNumber: "record.phone",
+  role: "record.role",
+  timeSignOut: "record.signed-out",
+  timeCreated: "record.created",
+  agencyId: "record.agency",
+  additionalNotes: "record.notes",
+  eventId: "record.event",
+  issueId: "record.incident",
+  authorId: "record.author",
+  status: "record.status",
+  priority: "record.priority",
+  timeClosed: "record.closed",
+  content: "record.text",
+};
+
+const WORDS: Record<string, RecordKey> = {
+  to_do: "record.to-do",
+  in_progress: "record.in-progress",
+  resolved: "record.resolved",
+  cancelled: "record.cancelled",
+  low: "record.low",
+  medium: "record.medium",
+  high: "record.high",
+};
+
+const REFERENCES = { eventId: "Event", issueId: "Issue", authorId: "User", agencyId: "Agency" } as const;
+
+/** The service may know fields that this page does not. */
+export function labelOf(field: string): string {
+  const key = LABELS[field];
+  return key ? t(key) : field;
+}
+
+export function textOf(field: string, value: unknown, history: History): string {
+  if (value === null || value === undefined || value === "") return t("record.nothing");
+  if (typeof value === "boolean") return t(value ? "record.yes" : "record.no");
+  if (field === "role") return roleName(Number(value) as Role);
+  if (field in REFERENCES) {
+    const name = history.nameIn(REFERENCES[field as keyof typeof REFERENCES], Number(value));
+    return name || t("record.number", { n: String(value) });
+  }
+  if (field === "status" || field === "priority") {
+    const key = WORDS[String(value)];
+    if (key) return t(key);
+  }
+  if (field.startsWith("time")) return timeOf(String(value));
+  if (typeof value === "number") return number(value, { maximumFractionDigits: 6 });
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function timeOf(value: string): string {
+  const time = new Date(value);
+  if (Number.isNaN(time.getTime())) return value;
+  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "medium" }).format(time);
+}

@@ -1,0 +1,65 @@
+// People at the pages of a running system, for stories: one browser context per person. With MAYDAY_DIST the pages come
+// from dist/, and not from the component that was built last.
+import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
+import { serveFile } from "./fake.mjs";
+import { System } from "./system.mjs";
+
+const PATIENCE_MS = 30_000;
+export const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce" };
+
+export class Desks {
+  static async up() {
+    const [system, browser] = await Promise.all([System.up(), launchBrowser()]);
+    return new Desks(system, browser);
+  }
+
+  constructor(system, browser) {
+    this.system = system;
+    this.browser = browser;
+  }
+
+  async down() {
+    await Promise.all([this.browser.close(), this.system.down()]);
+  }
+
+  async open(options, name) {
+    const context = await this.browser.newContext(options);
+    context.setDefaultTimeout(PATIENCE_MS);
+    if (process.env.MAYDAY_DIST) {
+      // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
+      await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);
+      await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
+        serveFile(route, new URL(route.request().url()).pathname),
+      );
+    }
+    const page = await context.newPage();
+    const errors = watchErrors(page);
+    await page.goto(this.address(name));
+    return { context, page, errors };
+  }
+
+  address(name) {
+    return new URL(name, this.system.ready.organizer).href;
+  }
+
+  /** Somebody of the team, at an address of the console. */
+  async agent({ email, password }, name = "/console") {
+    const desk = await this.open(DESK, name);
+    const { page } = desk;
+    await page.getByLabel("E-mail address").fill(email);
+    await page.getByLabel("Password").fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+    return desk;
+  }
+
+  /** Somebody who has pressed help. */
+  async person(kind = "Injury or illness") {
+    const phone = await this.open(PHONE, `/help/${this.system.event}`);
+    await phone.page.locator("h1 bdi").waitFor();
+    await phone.page.getByLabel(kind).check();
+    await phone.page.locator("button.press").click();
+    await phone.page.getByText("You are next").first().waitFor();
+    return phone;
+  }
+}

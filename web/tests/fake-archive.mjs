@@ -1,0 +1,81 @@
+// The archive of closed chats, as the messenger has it.
+import { pageOf } from "./fake-pages.mjs";
+
+const PATTERN = /\/messenger\/agency\/chats(?:\/(\w+)\/messages)?(?:\?|$)/;
+
+export class FakeArchive {
+  chats = [];
+  messages = new Map();
+  /** What was asked for, as it was asked. */
+  asked = [];
+  #team;
+
+  constructor(team) {
+    this.#team = team;
+  }
+
+  /** Answers what a page asks about closed chats. */
+  static async attach(page, team) {
+    const archive = new FakeArchive(team);
+    await page.route(PATTERN, (route) => route.fulfill(archive.answer(route.request())));
+    return archive;
+  }
+
+  /**
+   * A chat that began so many minutes ago and had a message every 37 seconds; older ones are added first. `said` has
+   * what was written, oldest first: a text of the person's, or `[text]` of the team's.
+   */
+  add(minutes, person, said, more = {}) {
+    const id = (this.chats.length + 1).toString(16).padStart(24, "0");
+    const begin = Date.now() - minutes * 60_000;
+    const at = (index) => new Date(begin + index * 37_000).toISOString();
+    const participant = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", ...person };
+    const messages = said.map((text, index) => ({
+      id: `${id}m${index}`,
+      chatId: id,
+      seq: index + 1,
+      content: String(text),
+      fromOrganizer: Array.isArray(text) ? 1 : 0,
+      authorId: Array.isArray(text) ? this.#team.user.id : participant.id,
+      timeSent: at(index),
+      ...(String(text).startsWith("Mayday: ") && { system: true, fromOrganizer: 1 }),
+    }));
+    const { id: organizerId, agencyId } = this.#team.user;
+    const chat = {
+      ...{ id, agencyId, eventId: this.#team.events[0]?.id, organizerId, participantId: participant.id, ended: 1 },
+      ...{ timeStart: at(0), timeEnd: at(said.length), participant, organizerName: "Sam Support" },
+      lastSeq: messages.length,
+      ...more,
+    };
+    this.chats.unshift(chat);
+    this.messages.set(id, messages);
+    return chat;
+  }
+
+  answer(request) {
+    const { searchParams } = new URL(request.url());
+    const [, id] = PATTERN.exec(request.url());
+    this.asked.push(searchParams);
+    if (!id) return pageOf(this.#find(searchParams), searchParams);
+    const messages = this.messages.get(id);
+    if (!messages) return { status: 400, json: { statusCode: 400, message: "chat not found", error: "Bad Request" } };
+    const after = Number(searchParams.get("afterSeq") ?? 0);
+    const limit = Number(searchParams.get("limit") ?? messages.length);
+    return { json: messages.filter(({ seq }) => seq > after).slice(0, limit) };
+  }
+
+  #find(query) {
+    const is = (name, value) => !query.has(name) || query.get(name) === String(value);
+    const q = query.get("q")?.toLowerCase() ?? "";
+    const says = (chat) => this.messages.get(chat.id).some(({ content }) => content.toLowerCase().includes(q));
+    return this.chats.filter(
+      (chat) =>
+        is("eventId", chat.eventId) &&
+        is("organizerId", chat.organizerId) &&
+        is("participantId", chat.participantId) &&
+        chat.timeStart >= (query.get("from") ?? "") &&
+        chat.timeStart < (query.get("to") ?? "9") &&
+        says(chat),
+    );
+  }
+}

@@ -1,0 +1,90 @@
+// What the organizer service says of people, agencies and the record: for the screens of a team's office.
+import { createHash } from "node:crypto";
+import { pageOf } from "./fake-pages.mjs";
+
+const PATTERN = /\/organizer\/(agency|admin|profile)(\/(settings|users|agencies|changelogs|set-agency)\b|\?|$)/;
+
+const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
+const made = (days) => ({ timeCreated: ago(days), timeSignOut: ago(days) });
+
+export class FakeOffice {
+  agency = {
+    id: 4,
+    name: "Festival Help Kraków",
+    address: "Rynek Główny 1, 31-042 Kraków",
+    website: "https://festival-help.example",
+    approved: true,
+  };
+  settings = { maxOpenChats: 5, helpPhoneNumber: "+48 600 700 800" };
+  agencies = [
+    this.agency,
+    { id: 5, name: "Stadium Care", address: "aleja Poniatowskiego 1, Warszawa", website: "stadium.example" },
+    { id: 6, name: "Open Air Zürich", address: "Seestrasse 20, Zürich", website: null, approved: true },
+  ];
+  administrators = [
+    { id: 1, email: "root@mayday.example", firstName: "Super", lastName: "Admin", role: 0 },
+    { id: 2, email: "ada@mayday.example", firstName: "Ada", lastName: "Admin", role: 1 },
+  ].map((user) => ({ phoneNumber: "+48 123 456 789", agencyId: null, ...made(400), ...user }));
+  /** Rows of the record, oldest first. */
+  rows = [];
+  verdict = undefined;
+
+  constructor(team) {
+    this.team = team;
+    for (const [index, user] of team.users.entries()) {
+      Object.assign(user, made(30 * (index + 1)), { phoneNumber: `+48 600 100 20${index}` });
+      if (user.id !== team.user.id) user.email = `${user.firstName.toLowerCase()}@demo.example`;
+    }
+  }
+
+  /** Answers what a page asks about people, agencies and the record. */
+  static async attach(page, team) {
+    const office = new FakeOffice(team);
+    await page.route(PATTERN, async (route) => {
+      const answer = office.answer(route.request());
+      await (answer ? route.fulfill(answer) : route.fallback());
+    });
+    return office;
+  }
+
+  /** A row of the record. `value` is undefined for what was deleted. */
+  change(userId, entityClass, entityId, type, value, days = 0) {
+    const id = this.rows.length + 1;
+    const valueAfter = value ? JSON.stringify({ id: entityId, ...value }) : null;
+    this.rows.push({ id, entityId, entityClass, type, changedAt: ago(days), valueAfter, userId, agencyId: 4 });
+  }
+
+  answer(request) {
+    const { team } = this;
+    const method = request.method();
+    const { pathname, searchParams } = new URL(request.url());
+    const body = request.postData() ? request.postDataJSON() : {};
+    const [, place, id] = /^\/organizer(.+?)(?:\/(\d+))?(?:\/verify)?$/.exec(pathname);
+    const lists = {
+      "/agency/users": team.users,
+      "/admin/users": this.administrators,
+      "/admin/agencies": this.agencies,
+    };
+    const list = lists[place];
+    const row = list?.find((row) => row.id === Number(id));
+    const own = { "/profile/set-agency": team.user, "/profile": team.user };
+    const single = { ...own, "/agency": this.agency, "/agency/settings": this.settings }[place];
+    if (method === "GET") {
+      if (pathname.endsWith("/changelogs")) return pageOf(this.rows, searchParams);
+      if (pathname.endsWith("/changelogs/verify")) return { json: this.verdict ?? this.holds() };
+      if (list && !id) return pageOf(list, searchParams);
+      return (row ?? single) && { json: row ?? single };
+    }
+    if (method === "PATCH") return { json: Object.assign(row ?? single, body) };
+    if (place === "/agency") return { status: 201, json: { id: 9, ...body.agency, approved: false } };
+    if (list?.some(({ email }) => email === body.email)) {
+      return { status: 400, json: { statusCode: 400, message: "Email is already taken", error: "Bad Request" } };
+    }
+    return list && { status: 201, json: { ...body, id: 99, agencyId: team.user.agencyId, ...made(0) } };
+  }
+
+  holds() {
+    const head = createHash("sha256").update(JSON.stringify(this.rows)).digest("hex");
+    return { holds: true, rows: this.rows.length, head };
+  }
+}

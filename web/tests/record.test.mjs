@@ -1,0 +1,87 @@
+// How the record is made readable.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const { outputFiles } = await esbuild.build({
+  entryPoints: [fileURLToPath(new URL("../console/record/history.ts", import.meta.url))],
+  bundle: true,
+  format: "esm",
+  write: false,
+});
+const { readHistory } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+
+const row = (id, entityClass, entityId, type, value, userId = 1) => ({
+  id,
+  entityClass,
+  entityId,
+  type,
+  changedAt: "2026-05-01T10:00:00.000Z",
+  valueAfter: value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value),
+  userId,
+  agencyId: 4,
+});
+const read = (rows, ofAgency = [1]) => readHistory(rows, (id) => ofAgency.includes(id));
+
+test("an update shows the fields that it has changed, newest first", () => {
+  const { entries } = read([
+    row(1, "Event", 7, "insert", { id: 7, name: "Rock", lat: "50.1", address: "A" }),
+    row(2, "Event", 7, "update", { id: 7, name: "Rock night", lat: 50.1, address: "A" }),
+    row(3, "Event", 7, "delete"),
+  ]);
+  assert.deepEqual(
+    entries.map(({ row, name, changes }) => [row.id, name, changes]),
+    [
+      [3, "Rock night", []],
+      [2, "Rock night", [{ field: "name", before: "Rock", after: "Rock night" }]],
+      [1, "Rock", []],
+    ],
+  );
+});
+
+test("a field that a row does not have is as it was", () => {
+  const { entries } = read([
+    row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),
+    row(2, "Agency", 4, "update", { id: 4, name: "A", approved: false, maxOpenChats: 5 }),
+    row(3, "Agency", 4, "update", { id: 4, name: "B", approved: false }),
+    row(4, "Agency", 4, "update", { id: 4, name: "B", approved: false, maxOpenChats: null }),
+  ]);
+  assert.deepEqual(
+    entries.map(({ changes }) => changes),
+    [
+      [{ field: "maxOpenChats", before: 5, after: null }],
+      [{ field: "name", before: "A", after: "B" }],
+      [{ field: "maxOpenChats", before: undefined, after: 5 }],
+      [],
+    ],
+  );
+});
+
+test("the agency's people do not approve it, an administrator does", () => {
+  const rows = [
+    row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),
+    row(2, "Agency", 4, "update", { id: 4, name: "B", approved: true }),
+    row(3, "Agency", 4, "update", { id: 4, name: "B", approved: false }, 2),
+  ];
+  const changes = read(rows).entries.map(({ changes }) => changes.map(({ field }) => field));
+  assert.deepEqual(changes, [["approved"], ["name"], []]);
+});
+
+test("the first known row shows all of its fields, and what cannot be read shows none", () => {
+  const { entries, nameIn } = read([
+    row(1, "User", 3, "update", { id: 3, firstName: "Sam", lastName: "Support", role: 4, agency: { id: 4 } }),
+    row(2, "User", 3, "update", "not JSON"),
+    row(3, "Issue", 9, "update", "[1]"),
+  ]);
+  assert.deepEqual(
+    entries.map(({ name, changes }) => [name, changes.map(({ field }) => field)]),
+    [
+      ["", []],
+      ["Sam Support", []],
+      ["Sam Support", ["firstName", "lastName", "role"]],
+    ],
+  );
+  assert.equal(nameIn("User", 3), "Sam Support");
+  assert.equal(nameIn("User", 4), "");
+});
