@@ -57,8 +57,9 @@ use crate::service::Service;
 /// The settings of a sidecar.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The messenger's origin, as scheme and authority: `http://127.0.0.1:3000`.
-    pub messenger: String,
+    /// The origins of the messenger's hosts, as scheme and authority: `http://127.0.0.1:3000`. The first is called, and
+    /// the next when it fails.
+    pub messenger: Vec<String>,
     /// The messenger's service key.
     pub messenger_key: String,
     /// The URL of Redis: `redis://127.0.0.1:6379`.
@@ -71,7 +72,7 @@ pub struct Config {
     pub timings: Timings,
 }
 
-/// The participant service, as the messenger is in [`Config`].
+/// Where the participant service is, and its key, as for the messenger in [`Config`].
 #[derive(Clone, Debug)]
 pub struct Participant {
     pub origin: String,
@@ -135,7 +136,7 @@ pub async fn run(
     let metrics = Arc::new(Metrics::new());
     let services = match participant {
         Some(Participant { origin, key }) => {
-            let participant = Service::new(&origin, "participant", &key)?;
+            let participant = Service::new(&[origin], "participant", &key)?;
             Some(Arc::new(Services::new(participant, Arc::clone(&messenger))))
         }
         None => None,

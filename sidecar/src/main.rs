@@ -23,9 +23,17 @@ struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
-    /// Where the messenger is: scheme and authority, without a path.
-    #[arg(long, default_value = "http://127.0.0.1:3000", value_parser = origin)]
-    messenger: String,
+    /// Where the messenger is: scheme and authority, without a path. May be repeated or separated by commas, for each
+    /// host that serves it. The sidecar calls the first, and the next when a host fails or does not answer in time.
+    #[arg(
+        long,
+        env = "MAYDAY_MESSENGER_URL",
+        default_value = "http://127.0.0.1:3000",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        value_parser = origin
+    )]
+    messenger: Vec<String>,
     /// Where Redis is.
     #[arg(
         long,

@@ -40,6 +40,8 @@ struct CarriedOut {
     replies: Vec<Reply>,
     /// The ids of the updates that it has committed.
     committed: Vec<i64>,
+    /// The update that it has written, if that is the only one since the sidecar's cursor. It need not be read again.
+    only: Option<Update>,
     /// Frames that are shown once and not stored.
     transient: Body,
     closed: Vec<Release>,
@@ -87,7 +89,7 @@ fn carry_out(
     if exchange.present.is_some() || exchange.commands.iter().any(commands::is_change) {
         return in_transaction();
     }
-    let position = updates::locate(connection, exchange.cursor)?;
+    let (position, _) = locate(connection, exchange)?;
     if position.can_assign {
         return in_transaction();
     }
@@ -98,6 +100,7 @@ fn carry_out(
         reading,
         replies: done.replies,
         committed: Vec::new(),
+        only: None,
         transient: done.transient,
         closed: Vec::new(),
     };
@@ -112,14 +115,19 @@ fn carry_out(
     })
 }
 
+fn locate(connection: &Connection, exchange: &Exchange) -> Result<(Position, Option<Exchanged>), Error> {
+    let this = (exchange.sidecar.as_str(), exchange.number);
+    Ok(updates::locate(connection, exchange.cursor, this)?)
+}
+
 /// Carries out an exchange that changes something, once. A retry is answered as before.
 fn change(
     connection: &Connection,
     exchange: &Exchange,
     colleagues: &Colleagues,
 ) -> Result<CarriedOut, Error> {
-    let position = updates::locate(connection, exchange.cursor)?;
-    match sidecars::last_exchange(connection, &exchange.sidecar)? {
+    let (position, last) = locate(connection, exchange)?;
+    match last {
         Some(last) if last.number > exchange.number => return Err(Error::Superseded),
         Some(last) if last.number == exchange.number => return answer_retry(&last, &position),
         Some(_) | None => {}
@@ -137,7 +145,7 @@ fn change(
         commands::assign_waiting(connection, &mut done.update)?;
     }
     before_commands.append(&done.update);
-    updates::append(connection, &before_commands)?;
+    let written = updates::append(connection, &before_commands)?;
     commands::answer_questions(connection, commands, &mut done.replies)?;
     let first_id = position.end.id + 1;
     let at = sidecars::record(
@@ -147,11 +155,17 @@ fn change(
         first_id,
         &serde_json::to_string(&done.replies).map_err(Error::Frame)?,
     )?;
+    let is_only = exchange.cursor == Some(position.end) && at.id == first_id && written == Some(first_id);
     Ok(CarriedOut {
         at,
         reading,
         replies: done.replies,
         committed: (first_id..=at.id).collect(),
+        only: is_only.then(|| Update {
+            cursor: at,
+            previous_made_at: position.end.made_at,
+            body: before_commands.into_string(),
+        }),
         transient: done.transient,
         closed: done.closed,
     })
@@ -170,6 +184,7 @@ fn answer_retry(last: &Exchanged, position: &Position) -> Result<CarriedOut, Err
         reading,
         replies,
         committed: (last.first_id..=last.at.id).collect(),
+        only: None,
         transient: Body::default(),
         closed: Vec::new(),
     })
@@ -181,6 +196,7 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
         reading,
         replies,
         mut committed,
+        only,
         transient,
         ..
     } = carried_out;
@@ -189,11 +205,13 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
         (Reading::Anew, _) | (_, None) => at,
     };
     let own = committed.last().copied().unwrap_or_default();
-    let new = match reading {
-        Reading::FarBehind => updates::after(connection, from.id, 0)?,
+    let new = match (reading, only) {
+        (Reading::FarBehind, _) => updates::after(connection, from.id, 0)?,
+        // What others have written since comes with the next exchange.
+        (Reading::UpToReplies, Some(only)) if own == only.cursor.id => vec![only],
         // There is nothing new, or it comes with the next exchange.
-        Reading::UpToReplies | Reading::Anew if from.id >= at.id.max(own) => Vec::new(),
-        Reading::UpToReplies | Reading::Anew => updates::after(connection, from.id, at.id.max(own))?,
+        (Reading::UpToReplies | Reading::Anew, _) if from.id >= at.id.max(own) => Vec::new(),
+        (Reading::UpToReplies | Reading::Anew, _) => updates::after(connection, from.id, at.id.max(own))?,
     };
     if let (Reading::FarBehind, Some(last)) = (reading, new.last()) {
         at = last.cursor;

@@ -159,6 +159,10 @@ impl Body {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
 }
 
 /// A parsed update. One that is not in the log, such as a typing notice, has id 0.

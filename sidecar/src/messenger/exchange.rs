@@ -39,8 +39,9 @@ const GAP_TIMEOUT: Duration = Duration::from_millis(20);
 /// How often the messenger is told which organizers are here.
 const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 
-/// Time limit for one call before the exchange is sent again.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit for one call before the exchange is sent again. It may wait for the lock of a dead host, which a libSQL
+/// server takes away after 5 s.
+const CALL_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// The shortest time to retry an exchange with commands, even if its oldest command has waited too long meanwhile.
 const MIN_RETRY_TIME: Duration = Duration::from_secs(2);

@@ -219,10 +219,19 @@ pub(crate) enum Fault {
 
 impl Messenger {
     pub(crate) async fn start() -> Messenger {
+        Messenger::start_on(Arc::default()).await
+    }
+
+    /// Another host of this messenger, with the same database. It is held, and counts calls, apart.
+    pub(crate) async fn another_host(&self) -> Messenger {
+        Messenger::start_on(Arc::clone(&self.state)).await
+    }
+
+    async fn start_on(state: Arc<Mutex<Desk>>) -> Messenger {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let messenger = Messenger {
             origin: format!("http://{}", listener.local_addr().unwrap()),
-            state: Arc::default(),
+            state,
             held: watch::Sender::new(false),
             hung: watch::Sender::new(None),
             calls: watch::Sender::new(0),
@@ -606,17 +615,22 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts a sidecar, and waits until it has subscribed.
     pub(crate) async fn start(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        Sidecar::run(Sidecar::config(messenger, redis)).await
+        Sidecar::run(Sidecar::config(&[&messenger.origin], redis)).await
     }
 
     pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
+        let config = Sidecar::config(&[&messenger.origin], redis);
         Sidecar::run(Config { timings, ..config }).await
+    }
+
+    /// Starts a sidecar that knows several hosts of the messenger by their origins.
+    pub(crate) async fn with_hosts(messenger: &[&str], redis: &Redis) -> Sidecar {
+        Sidecar::run(Sidecar::config(messenger, redis)).await
     }
 
     /// Starts a sidecar that allows browsers from one origin only.
     pub(crate) async fn allowing(messenger: &Messenger, redis: &Redis, origin: &str) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
+        let config = Sidecar::config(&[&messenger.origin], redis);
         let allowed_origins = vec![origin.to_owned()];
         Sidecar::run(Config {
             allowed_origins,
@@ -627,7 +641,7 @@ impl Sidecar {
 
     /// Starts a sidecar that calls the services at each tick.
     pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
+        let config = Sidecar::config(&[&messenger.origin], redis);
         let participant = Some(Participant {
             origin: messenger.origin.clone(),
             key: "key".into(),
@@ -639,9 +653,9 @@ impl Sidecar {
         .await
     }
 
-    fn config(messenger: &Messenger, redis: &Redis) -> Config {
+    fn config(messenger: &[&str], redis: &Redis) -> Config {
         Config {
-            messenger: messenger.origin.clone(),
+            messenger: messenger.iter().map(|&origin| origin.to_owned()).collect(),
             messenger_key: "key".into(),
             redis: redis.url(),
             participant: None,

@@ -31,9 +31,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
 ];
 
-/// Opens the database, migrated to the newest schema.
+/// Opens the database, migrated to the newest schema. A new one gets its superadmin.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, ensure_superadmin)
+    let connection = database::open(LABEL, MIGRATIONS)?;
+    if connection.migrate()? {
+        ensure_superadmin(&connection)?;
+    }
+    Ok(connection)
 }
 
 /// Creates the superadmin from the settings if nobody has role 0 (contract 2.8).
