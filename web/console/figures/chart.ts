@@ -19,7 +19,15 @@ const HEIGHT = 240;
 const FONT = "13px system-ui, sans-serif";
 const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const WAIT_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
-const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** Times of day have no seconds. */
+const TIME_STEPS = [
+  ...[1, 5, 10, 15, 30].map((minutes) => minutes * MINUTE_MS),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_MS),
+  ...[1, 2, 3, 7].map((days) => days * DAY_MS),
+];
 
 addStyle(uplotStyle);
 
@@ -99,6 +107,7 @@ function optionsOf(
     axes: [
       {
         ...axis,
+        incrs: TIME_STEPS,
         gap: 10,
         size: 52,
         grid: { show: false },

@@ -18,7 +18,7 @@ export function Page(props: {
   return (
     <main class="page">
       {back && (
-        <p class="back">
+        <p class="way-back">
           <a href={back[1]}>
             <bdi dir="auto">{back[0]}</bdi>
           </a>
