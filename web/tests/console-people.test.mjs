@@ -295,6 +295,27 @@ test("support sees less, and changes the own password without leaving", async ()
   await Promise.all([leave(desk), phone.context.close()]);
 });
 
+test("an agency whose approval is withdrawn is signed out until it is approved again", async () => {
+  const [desk, sam] = await Promise.all([signIn(accounts.admin), signIn(accounts.support)]);
+  const { page } = desk;
+  await page.getByRole("link", { name: AGENCY }).click();
+  await press(page, "Withdraw approval");
+  await page.getByRole("dialog").getByText("also in the middle of a chat").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Withdraw approval" }).click();
+  await notice(page, `The approval of ${AGENCY} is withdrawn.`);
+  await sam.page.getByText("Your sign-in has ended").waitFor();
+  await fill(sam.page, { Password: accounts.support.password });
+  await press(sam.page, "Sign in");
+  await sam.page.getByText("not approved yet, or not any more").waitFor();
+  await press(page, "Approve");
+  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await notice(page, `${AGENCY} is approved.`);
+  await press(sam.page, "Sign in");
+  await sam.page.locator(".bar").waitFor();
+  await leave(desk);
+  await sam.context.close();
+});
+
 test("who is deleted is signed out, and an agency goes with its people", async () => {
   const sam = await signIn(accounts.support);
   const olga = await signIn(OWNER, "/console/people");
@@ -317,4 +338,21 @@ test("who is deleted is signed out, and an agency goes with its people", async (
   await heading(page, "Sign in to the console");
   await mariam.page.getByText("Your sign-in has ended").waitFor();
   await Promise.all([sam, olga, mariam].map(({ context }) => context.close()));
+});
+
+test("an administrator who is deleted learns of it at the next call", async () => {
+  const [desk, ada] = await Promise.all([signIn(desks.system.ready.superadmin), signIn(accounts.admin)]);
+  const { page } = desk;
+  await page.getByRole("link", { name: "Administrators" }).click();
+  await page.getByRole("link", { name: "Ada Admin" }).click();
+  await page.getByLabel("Phone number").fill("+48 600 100 222");
+  await press(page, "Save");
+  await notice(page, "Saved.");
+  await press(page, "Delete this person");
+  await page.getByRole("dialog").getByRole("button", { name: "Yes, delete" }).click();
+  await notice(page, "Ada Admin is deleted.");
+  await area(ada.page, "Record").click();
+  await ada.page.getByText("Your sign-in has ended").waitFor();
+  await leave(desk);
+  await ada.context.close();
 });

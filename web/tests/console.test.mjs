@@ -292,10 +292,10 @@ test("a role that changes is told; who may not work any more sees whom they can 
   const { users } = system.organizerApi(ownerIn.token);
   const sam = (await users.list()).items.find(({ email }) => email === support.email);
   await users.edit(sam.id, { role: 3 });
-  await page.getByText(words("Your role has changed: you are Manager now")).first().waitFor();
-  await page.getByRole("link", { name: "Record" }).waitFor();
+  await page.locator(".toast", { hasText: words("Your role has changed: you are Manager now") }).waitFor();
+  await isLive(page);
   await users.edit(sam.id, { role: 4 });
-  await page.getByRole("link", { name: "Record" }).waitFor({ state: "detached" });
+  await page.locator(".toast", { hasText: words("Your role has changed: you are Support now") }).waitFor();
   await isLive(page);
 
   const phone = await person();

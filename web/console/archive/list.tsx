@@ -184,7 +184,10 @@ function Search({ value }: { value: string }) {
         maxLength={LONGEST}
         defaultValue={value}
         onInput={searchSoon}
-        onKeyDown={({ key }) => key === "Enter" && search()}
+        onKeyDown={(key) => {
+          if (key.key === "Enter") search();
+          else if (key.key === "ArrowDown") moveFocus(".entry a", 1);
+        }}
       />
     </div>
   );
