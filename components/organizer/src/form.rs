@@ -12,7 +12,7 @@ use service::position::{is_latitude, is_longitude};
 use url::{Host, Url};
 
 use crate::error::Error;
-use crate::plans;
+use crate::image;
 use crate::store::events::Coordinate;
 use crate::store::users::Role;
 
@@ -309,7 +309,7 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
             .and_then(lenient_integer)
             .is_some_and(|number| (least..=most).contains(&number)),
         Rule::OneOf(values) => text.is_some_and(|text| values.contains(&text)),
-        Rule::Image => text.is_some_and(|text| plans::image_bytes(text).is_some()),
+        Rule::Image => text.is_some_and(|text| image::bytes(text).is_some()),
     }
 }
 

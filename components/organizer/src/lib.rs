@@ -14,6 +14,7 @@ mod contacts;
 mod error;
 mod events;
 mod form;
+mod image;
 mod issues;
 mod lists;
 mod plans;
