@@ -408,9 +408,15 @@ impl State {
 
     /// Shows a connection the updates that were played since it was authenticated.
     fn catch_up(&self, member: &mut Member) {
-        let Some(cursor) = self.cursor.filter(|cursor| member.after.id <= cursor.id) else {
+        let Some(cursor) = self.cursor else {
             return;
         };
+        if member.is_of_another_log(cursor) {
+            return member.resync();
+        }
+        if member.after.id > cursor.id {
+            return;
+        }
         let missing = usize::try_from(cursor.id - member.after.id).unwrap_or(usize::MAX);
         let Some(first) = self.recent.updates.len().checked_sub(missing) else {
             return member.resync();
@@ -449,7 +455,7 @@ impl State {
         self.stale_queues.clear();
         for member in self.members.values_mut().flatten() {
             // A client that joined before the first exchange may be ahead of it.
-            if before.is_some() || member.after != outcome.at && member.after.id <= outcome.at.id {
+            if before.is_some() || member.after.id < outcome.at.id || member.is_of_another_log(outcome.at) {
                 member.resync();
             }
         }
@@ -481,16 +487,20 @@ impl State {
 }
 
 impl Member {
+    /// Whether the client was looked up in another log than the one with this update: an update up to the client's was
+    /// committed later, because the database was restored from a copy.
+    fn is_of_another_log(&self, update: Cursor) -> bool {
+        update.id <= self.after.id && update.made_at > self.after.made_at
+    }
+
     /// Shows the frame of an update that does not precede the connection.
     fn play(&mut self, update: Cursor, lines: &Lines<'_>) {
-        if update.id != 0 && update.id <= self.after.id {
-            if update.made_at <= self.after.made_at {
-                return;
-            }
-            // The log was restored after the client was authenticated, and got this update since.
+        if self.is_of_another_log(update) {
             self.resync();
         }
-        self.show(lines);
+        if update.id == 0 || update.id > self.after.id {
+            self.show(lines);
+        }
     }
 
     fn show(&self, lines: &Lines<'_>) {

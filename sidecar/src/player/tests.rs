@@ -509,6 +509,12 @@ fn a_client_that_was_looked_up_in_a_lost_log_resyncs() {
     log.commit([user(1)]);
     player.receive(&log.text(1..=2));
     assert_eq!(ended(&contract), None, "it has missed nothing");
+    let late = join_after(&player, user(1), lost, Protocol::Contract);
+    assert_eq!(
+        ended(&late),
+        Some(CloseReason::MissedUpdates),
+        "it may have missed something"
+    );
     player.receive(&log.text(3..=3));
     assert_eq!(ended(&contract), Some(CloseReason::MissedUpdates));
     let frames = taken(&two.queue);
