@@ -572,10 +572,12 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         .door
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await;
-    let after: i64 = desk
+    let after: (i64, i64) = desk
         .database()
-        .query_row("SELECT max(id) FROM updates", (), |row| row.get(0))
-        .expect("an id");
+        .query_row("SELECT max(id), made_at FROM updates", (), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .expect("the last update");
     let profile = support.get("/organizer/profile").await.json(200);
     let name = format!(
         "{} {}",
@@ -583,7 +585,7 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         profile["lastName"].as_str().expect("a text")
     );
     let rejected = json!({"verdict": "rejected"});
-    let expected = json!({"after": after, "verdicts": [
+    let expected = json!({"after": {"id": after.0, "madeAt": after.1}, "verdicts": [
         {"verdict": "accepted", "principal": {
             "realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4, "maxOpenChats": 5,
             "name": name,
