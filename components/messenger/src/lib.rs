@@ -78,6 +78,7 @@ fn body_limit(path: &[String]) -> usize {
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
+        "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
