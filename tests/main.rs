@@ -5,7 +5,7 @@
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
 //!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `restore_drill` restores a copy of the
 //!   databases, `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the
-//!   contract's load test.
+//!   contract's load test, and `spin` is for `cargo xtask up --host spin`.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
@@ -21,6 +21,7 @@ mod restore_drill;
 mod revoking;
 mod rotation;
 mod slow_clients;
+mod spin;
 mod story;
 mod support;
 mod web;

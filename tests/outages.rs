@@ -12,8 +12,9 @@
 //!   [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis`.
 //! - **a sidecar**: its clients resume at another one. Messages it had stored are shown there:
 //!   [`clients_of_a_killed_sidecar_resume_at_another`], [`messages_stored_by_a_killed_sidecar_are_shown_at_the_others`].
-//! - **a host**: the others serve its requests. Clients of its sidecars are answered when it is back:
-//!   [`a_host_that_hangs_leaves_its_requests_to_the_others`], `faults::messages_survive_a_killed_host`.
+//! - **a host**: the others serve its requests, also those of its sidecars:
+//!   [`a_host_that_hangs_leaves_its_requests_to_the_others`], [`the_lock_of_a_dead_host_only_delays_messages`],
+//!   `faults::messages_survive_a_killed_host`.
 //! - **a database server**: its service is as good as down, and commits nothing twice:
 //!   [`a_database_server_that_hangs_holds_up_its_service_only`], [`a_press_survives_killed_database_servers`],
 //!   `faults::messages_survive_a_killed_database_server`.
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 
 use crate::support::apart::Apart;
 use crate::support::components::{MESSENGER_KEY, PARTICIPANT_KEY};
+use crate::support::door::Door;
 use crate::support::people::{self, Agency, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
@@ -262,7 +264,7 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
 /// Of two hosts on the same databases, the second serves everybody who comes to it while the first does not answer.
 #[tokio::test]
 async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
-    let mut system = System::large().await;
+    let system = System::large().await;
     let (agency, _, mut chat) = at_two_sidecars(&system).await;
     let door = system.host(1);
 
@@ -270,21 +272,51 @@ async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
     let other = people::sign_up(&door, "q@example.org").await;
     other.press_help(agency.event_id, "Lost too").await.empty(200);
     assert!(other.has_requested(agency.event_id).await);
-    // The participant's sidecar asks the second host, and the support's the first.
+    // The participant's sidecar calls the second host, and the support's the first, until it does not answer.
     let message = under(FIRST, &chat.id, "is anybody there?");
     chat.participant.send("send_message", message).await;
     chat.participant.expect("message_saved").await;
     assert_eq!(chat.participant.expect_message().await, "is anybody there?");
     let reply = under(SECOND, &chat.id, "I am");
     chat.support.send("send_message", reply).await;
-    system.kill_and_wait("host-1").await;
-    chat.support.expect("message_saved").await;
     // The other press is in the log before the message, and only an exchange brings that to the support's sidecar.
     assert_eq!(chat.support.expect_message().await, "is anybody there?");
+    chat.support.expect("message_saved").await;
     assert_eq!(chat.support.expect_message().await, "I am");
     assert_eq!(chat.participant.expect_message().await, "I am");
-    let all = [(1, "is anybody there?".to_owned()), (2, "I am".to_owned())];
+    // The first host goes on with the exchange that it was paused in, which changes nothing any more.
+    system.signal("host-1", Signal::CONT);
+    chat.participant.say(&chat.id, "good").await;
+    assert_eq!(chat.support.expect_message().await, "good");
+    assert_eq!(chat.participant.expect_message().await, "good");
+    let all = [(1, "is anybody there?"), (2, "I am"), (3, "good")];
+    let all = all.map(|(seq, text)| (seq, text.to_owned()));
     assert_eq!(chat.participant.messages_after(&chat.id, 0).await, all);
+}
+
+/// A host that dies in a transaction leaves its lock to the server, which takes it away after five seconds. Clients of
+/// the contract wait that long, and get no error.
+#[tokio::test]
+async fn the_lock_of_a_dead_host_only_delays_messages() {
+    let system = System::large().await;
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    person.press_help(agency.event_id, "").await.empty(200);
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    support.expect_nothing_yet().await;
+    let participant = Socket::open("participant", system.sidecar(1), &person).await;
+    let mut chat = Chat::start(support, participant).await;
+
+    // The beginning of a transaction whose host never goes on with it.
+    let server = Door::network(&system.database_url("messenger"));
+    let begin = json!({"requests": [{"type": "execute", "stmt": {"sql": "BEGIN IMMEDIATE"}}]});
+    let begun = server
+        .send("POST", "/v3/pipeline", None, Some(&begin))
+        .await
+        .json(200);
+    assert_eq!(begun["results"][0]["type"], "ok", "{begun}");
+
+    chat.goes_on().await;
 }
 
 /// A service is as good as down while its database is, and the others are not.

@@ -23,6 +23,9 @@ const STARTING: Duration = Duration::from_secs(300);
 /// Time limit for stopping everything. After it the processes are killed.
 const STOPPING: Duration = Duration::from_secs(20);
 
+/// The environment variable by which `cargo xtask test --host spin` says what runs the components.
+const HOST_OF_TESTS: &str = "MAYDAY_TEST_HOST";
+
 /// A system of its own, which is stopped when it is dropped.
 pub struct Up {
     pub ready: Ready,
@@ -124,6 +127,9 @@ impl Up {
         } else {
             // Older checkouts have no other layout.
             command.arg("up");
+        }
+        if std::env::var_os(HOST_OF_TESTS).is_some_and(|host| host == "spin") {
+            command.args(["--host", "spin"]);
         }
         let child = command
             .current_dir(checkout)

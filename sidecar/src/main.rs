@@ -23,9 +23,17 @@ struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
-    /// Where the messenger is: scheme and authority, without a path.
-    #[arg(long, default_value = "http://127.0.0.1:3000", value_parser = origin)]
-    messenger: String,
+    /// Where the messenger is: scheme and authority, without a path. May be repeated or separated by commas, for each
+    /// host that serves it. The sidecar calls the first, and the next when a host fails or does not answer in time.
+    #[arg(
+        long,
+        env = "MAYDAY_MESSENGER_URL",
+        default_value = "http://127.0.0.1:3000",
+        value_delimiter = ',',
+        value_name = "ORIGIN",
+        value_parser = origin
+    )]
+    messenger: Vec<String>,
     /// Where Redis is.
     #[arg(
         long,
@@ -74,7 +82,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .init();
     listener::raise_open_file_limit();
     let messenger_key = key("MAYDAY_MESSENGER_KEY")?;
-    let ticked = match args.tick_participant {
+    let participant = match args.tick_participant {
         Some(origin) => Some(Participant {
             origin,
             key: key("MAYDAY_PARTICIPANT_KEY")?,
@@ -98,7 +106,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         messenger: args.messenger,
         messenger_key,
         redis: args.redis,
-        ticked,
+        participant,
         allowed_origins: args.allowed_origin,
         timings: Timings::default(),
     };

@@ -1,5 +1,6 @@
 //! Calls to the internal routes of a service, over HTTP or HTTPS.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,12 +21,14 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// A service, as the sidecar sees it.
+/// A service, as the sidecar sees it: one of its hosts is called, and the next one when that fails.
 #[derive(Debug)]
 pub(crate) struct Service {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// What comes before a route, such as `http://127.0.0.1:3000/messenger/internal`.
-    base: String,
+    /// What comes before a route at each host, such as `http://127.0.0.1:3000/messenger/internal`.
+    bases: Vec<String>,
+    /// Counts the changes from one host to the next.
+    changes: AtomicUsize,
     credentials: HeaderValue,
 }
 
@@ -55,9 +58,10 @@ impl CallError {
 }
 
 impl Service {
-    /// `origin` is a scheme and an authority without a path, such as `http://127.0.0.1:3000`; `name` is where the
+    /// Each origin is a scheme and an authority without a path, such as `http://127.0.0.1:3000`; `name` is where the
     /// service is mounted there.
-    pub(crate) fn new(origin: &str, name: &str, key: &str) -> anyhow::Result<Service> {
+    pub(crate) fn new(origins: &[String], name: &str, key: &str) -> anyhow::Result<Service> {
+        anyhow::ensure!(!origins.is_empty(), "no host of the service {name} is known");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -76,27 +80,49 @@ impl Service {
         credentials.set_sensitive(true);
         Ok(Service {
             client,
-            base: format!("{}/{name}/internal", origin.trim_end_matches('/')),
+            bases: origins
+                .iter()
+                .map(|origin| format!("{}/{name}/internal", origin.trim_end_matches('/')))
+                .collect(),
+            changes: AtomicUsize::new(0),
             credentials,
         })
     }
 
     pub(crate) async fn post(&self, route: &str, body: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
-        timeout_at(deadline, self.call(Method::POST, route, body))
-            .await
-            .unwrap_or(Err(CallError::TimedOut))
+        self.call(Method::POST, route, body, deadline).await
     }
 
     pub(crate) async fn get(&self, route: &str, deadline: Instant) -> Result<Bytes, CallError> {
-        timeout_at(deadline, self.call(Method::GET, route, Bytes::new()))
-            .await
-            .unwrap_or(Err(CallError::TimedOut))
+        self.call(Method::GET, route, Bytes::new(), deadline).await
     }
 
-    async fn call(&self, method: Method, route: &str, body: Bytes) -> Result<Bytes, CallError> {
+    async fn call(
+        &self,
+        method: Method,
+        route: &str,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        let changes = self.changes.load(Ordering::Relaxed);
+        let base = &self.bases[changes % self.bases.len()];
+        let outcome = timeout_at(deadline, self.send(method, format!("{base}/{route}"), body))
+            .await
+            .unwrap_or(Err(CallError::TimedOut));
+        if outcome.as_ref().is_err_and(CallError::is_passing) {
+            // Of several calls that fail at the same host, one changes it.
+            let (current, next) = (changes, changes.wrapping_add(1));
+            let _ = self
+                .changes
+                .compare_exchange(current, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    async fn send(&self, method: Method, url: String, body: Bytes) -> Result<Bytes, CallError> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}/{route}", self.base))
+            .uri(url)
             .header(header::AUTHORIZATION, self.credentials.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))

@@ -73,10 +73,10 @@ impl Apart {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let ws = format!("ws://{}", listener.local_addr().expect("an address"));
         let config = Config {
-            messenger: format!("http://{}", services[2].address),
+            messenger: vec![format!("http://{}", services[2].address)],
             messenger_key: MESSENGER_KEY.to_owned(),
             redis: "redis://127.0.0.1:1".to_owned(),
-            ticked: None,
+            participant: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         };

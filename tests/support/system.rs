@@ -119,6 +119,18 @@ impl System {
         self.up.database(service)
     }
 
+    /// Where the server of a service's database is.
+    pub(crate) fn database_url(&self, service: &str) -> String {
+        let file = self.state_directory().join("runtime-config.toml");
+        let text = std::fs::read_to_string(file).expect("a runtime configuration");
+        let (_, database) = text
+            .split_once(&format!("[sqlite_database.{service}]"))
+            .expect("a database");
+        let (_, url) = database.split_once("url = \"").expect("a server");
+        let (url, _) = url.split_once('"').expect("the end of the text");
+        url.to_owned()
+    }
+
     pub(crate) async fn superadmin(&self) -> Person {
         let account = &self.up.ready.superadmin;
         people::sign_in(&self.door, &account.email, &account.password).await

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::up::Database;
+use crate::up::{Database, Runtime};
 
 mod addresses;
 mod bench;
@@ -62,6 +62,10 @@ enum Chore {
         #[arg(long, value_enum, default_value_t = Database::Files)]
         database: Database,
 
+        /// What runs the components of whole systems. With spin only those are tested, unless tests are named
+        #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
+        host: Runtime,
+
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -99,7 +103,7 @@ fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Build => build::everything(),
         Chore::Up(options) => up::run(&options),
-        Chore::Test { database, args } => test::run_tests(database, &args),
+        Chore::Test { database, host, args } => test::run_tests(database, host, &args),
         Chore::Bench { args } => bench::run_bench(&args),
         Chore::Chaos { args } => chaos::run_chaos(&args),
         Chore::Conformance(options) => conformance::run_suite(&options),
@@ -122,16 +126,25 @@ mod tests {
     fn test_passes_its_arguments_on() {
         let cli = Cli::parse_from(["cargo xtask", "test", "story", "--no-fail-fast", "-p", "tests"]);
 
-        let Chore::Test { database, args } = cli.chore else {
+        let Chore::Test { database, host, args } = cli.chore else {
             panic!("another chore")
         };
-        assert_eq!(database, Database::Files);
+        assert_eq!((database, host), (Database::Files, Runtime::Embedded));
         assert_eq!(args, ["story", "--no-fail-fast", "-p", "tests"]);
 
         let cli = Cli::parse_from(["cargo xtask", "test", "--database", "libsql", "-p", "tests"]);
         assert!(matches!(
             cli.chore,
-            Chore::Test { database: Database::Libsql, args } if args == ["-p", "tests"]
+            Chore::Test { database: Database::Libsql, args, .. } if args == ["-p", "tests"]
+        ));
+
+        let cli = Cli::parse_from(["cargo xtask", "test", "--host", "spin"]);
+        assert!(matches!(
+            cli.chore,
+            Chore::Test {
+                host: Runtime::Spin,
+                ..
+            }
         ));
     }
 

@@ -8,18 +8,32 @@ use crate::build::{self, PROBE};
 use crate::command::{cargo, run, succeeds};
 use crate::pages;
 use crate::tools::{ensure_redis_server, ensure_sqld, ensure_sqlite3};
-use crate::up::Database;
+use crate::up::{Database, Runtime, find_spin};
 
-/// Builds and runs the tests on a kind of database. `args` are for the runner; with any, the pages are not tested. The
-/// runner comes last, so that its summary does.
-pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
+/// The tests of whole systems that also hold on Spin. Those that kill a host do not: Spin's process has a child, which
+/// would go on.
+const ON_SPIN: [&str; 6] = [
+    "--",
+    "story::",
+    "load::",
+    "revoking::",
+    "--skip",
+    "a_host_that_comes_back",
+];
+
+/// Builds and runs the tests on a kind of database and host. `args` are for the runner; with any, and on Spin, the
+/// pages are not tested. The runner comes last, so that its summary does.
+pub(crate) fn run_tests(database: Database, host: Runtime, args: &[OsString]) -> Result<()> {
+    if host == Runtime::Spin {
+        find_spin()?;
+    }
     ensure_redis_server()?;
     ensure_sqld()?;
     ensure_sqlite3()?;
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;
-    if args.is_empty() {
+    if args.is_empty() && host == Runtime::Embedded {
         pages::test()?;
     }
     let runner: &[&str] = match succeeds(cargo().args(["nextest", "--version"])) {
@@ -29,6 +43,28 @@ pub(crate) fn run_tests(database: Database, args: &[OsString]) -> Result<()> {
     run(cargo()
         .args(runner)
         .arg("--workspace")
-        .args(args)
-        .env("MAYDAY_TEST_DATABASE", database.name()))
+        .args(chosen(host, args))
+        .env("MAYDAY_TEST_DATABASE", database.name())
+        .env("MAYDAY_TEST_HOST", host.name()))
+}
+
+/// The arguments of the runner.
+fn chosen(host: Runtime, args: &[OsString]) -> Vec<OsString> {
+    match host {
+        Runtime::Spin if args.is_empty() => ON_SPIN.map(OsString::from).to_vec(),
+        Runtime::Spin | Runtime::Embedded => args.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_are_named_are_run_on_spin_instead_of_whole_systems() {
+        assert_eq!(chosen(Runtime::Spin, &[]), ON_SPIN);
+        let named = [OsString::from("faults::")];
+        assert_eq!(chosen(Runtime::Spin, &named), named);
+        assert!(chosen(Runtime::Embedded, &[]).is_empty());
+    }
 }

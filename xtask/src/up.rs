@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::addresses::{Addresses, Pages};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
-use crate::command::{find, root};
+use crate::command::{find, native, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
 use crate::pages;
@@ -27,15 +27,13 @@ use crate::ready;
 use crate::redis::RedisUrl;
 use crate::screen::Screen;
 use crate::secrets::Secrets;
-use crate::state::State;
+use crate::state::{SERVICES, State};
 use crate::supervise::{Service, Supervisor};
 use crate::tools::{ensure_redis_server, ensure_sqld};
 
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The services. They call each other.
-pub(crate) const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 /// The pages.
 const WEB: &str = "web";
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
@@ -54,7 +52,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     host: Runtime,
 
-    /// How many processes run the services. The sidecars and the dispatcher are dealt to them
+    /// How many processes run the services. The sidecars and the dispatcher are dealt to them, and sidecars know all
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
     hosts: u16,
 
@@ -138,11 +136,21 @@ impl Options {
 
 /// What can run the components.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Runtime {
+pub(crate) enum Runtime {
     /// The host of this workspace
     Embedded,
     /// Spin itself, as found on the PATH
     Spin,
+}
+
+impl Runtime {
+    /// As on a command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Runtime::Embedded => "embedded",
+            Runtime::Spin => "spin",
+        }
+    }
 }
 
 /// What keeps the data of the services.
@@ -320,10 +328,10 @@ impl System {
                 .transpose()?,
             own_redis: options.redis.is_none().then(ensure_redis_server).transpose()?,
             runtime: match options.host {
-                Runtime::Embedded => (build::native(HOST)?, None),
+                Runtime::Embedded => (native(HOST)?, None),
                 Runtime::Spin => (find_spin()?, Some("up")),
             },
-            sidecar: build::native(SIDECAR)?,
+            sidecar: native(SIDECAR)?,
             runtime_config: state.write_runtime_config(&ports.databases, shared)?,
             variables: options.variables.clone(),
             wants_demo: options.wants_demo(),
@@ -460,11 +468,13 @@ impl System {
 
     fn sidecar(&self, index: usize, port: u16) -> Service {
         let listen = format!("127.0.0.1:{port}");
-        let origin = self.origin(index);
+        // All hosts, that which the sidecar is dealt to first.
+        let hosts = 0..self.addresses.hosts.len();
+        let origins: Vec<_> = hosts.map(|next| self.origin(index + next)).collect();
         Service {
             name: format!("sidecar-{}", index + 1),
             program: self.sidecar.clone(),
-            args: arguments(&["--listen", &listen, "--messenger", origin]),
+            args: arguments(&["--listen", &listen, "--messenger", &origins.join(",")]),
             env: vec![
                 (
                     "MAYDAY_MESSENGER_KEY".to_owned(),
@@ -508,12 +518,12 @@ fn arguments(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-fn find_spin() -> Result<PathBuf> {
+pub(crate) fn find_spin() -> Result<PathBuf> {
     match find("spin") {
         Some(program) => Ok(program),
         None => bail!(
-            "there is no spin on the PATH; install it (https://spinframework.dev/install), or leave --host out to use the \
-             embedded host"
+            "there is no spin on the PATH; install version 3.6 (https://spinframework.dev/install), or leave --host \
+             out to use the embedded host"
         ),
     }
 }
@@ -601,14 +611,14 @@ mod tests {
     }
 
     #[test]
-    fn sidecars_are_dealt_to_hosts() {
+    fn sidecars_are_dealt_to_hosts_and_know_the_others() {
         let directory = tempfile::tempdir().unwrap();
         let system = system(directory.path(), embedded(), true);
 
         let messenger = |index| system.sidecar(index, 4000).args.pop().unwrap();
-        assert_eq!(messenger(0), "http://127.0.0.1:3000");
-        assert_eq!(messenger(1), "http://127.0.0.1:3010");
-        assert_eq!(messenger(2), "http://127.0.0.1:3000");
+        assert_eq!(messenger(0), "http://127.0.0.1:3000,http://127.0.0.1:3010");
+        assert_eq!(messenger(1), "http://127.0.0.1:3010,http://127.0.0.1:3000");
+        assert_eq!(messenger(2), "http://127.0.0.1:3000,http://127.0.0.1:3010");
     }
 
     #[test]

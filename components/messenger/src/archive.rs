@@ -7,13 +7,14 @@ use service::database::Connection;
 use service::door::{Answer, Request};
 use sidecar_api::{Protocol, Realm};
 
+use crate::answer::json;
 use crate::bindings::mayday::platform::roster;
 use crate::error::Error;
 use crate::frames::{ChatBody, Contact, LongChatBody, MessageBody};
 use crate::search::Pattern;
 use crate::store::chats::{self, Chat, Filter, State};
 use crate::store::{self, messages};
-use crate::{access, ids, json, query};
+use crate::{access, ids, query};
 
 /// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
 /// that many.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
-use sidecar_api::update::{self, Body, Cursor, Entry};
-use sidecar_api::{Command, Exchange, Outcome, Queue};
+use sidecar_api::update::{self, Body, Entry};
+use sidecar_api::{Command, Cursor, Exchange, Outcome, Queue};
 
 use crate::commands::{self, Colleagues, Done};
 use crate::error::Error;
@@ -20,7 +20,7 @@ use crate::{access, body, lock_releases, store};
 /// `POST /internal/exchange`
 pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let exchange: Exchange = body(request)?;
+    let exchange: Exchange = body::parse(request)?;
     let connection = store::open()?;
     let colleagues = Colleagues::of(&exchange.commands);
     let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
@@ -40,8 +40,10 @@ struct CarriedOut {
     replies: Vec<Reply>,
     /// The ids of the updates that it has committed.
     committed: Vec<i64>,
+    /// The update that it has written, if that is the only one since the sidecar's cursor. It need not be read again.
+    only: Option<Update>,
     /// Frames that are shown once and not stored.
-    passing: Body,
+    transient: Body,
     closed: Vec<Release>,
 }
 
@@ -87,8 +89,8 @@ fn carry_out(
     if exchange.present.is_some() || exchange.commands.iter().any(commands::is_change) {
         return in_transaction();
     }
-    let position = updates::locate(connection, exchange.cursor)?;
-    if position.can_give_out {
+    let (position, _) = locate(connection, exchange)?;
+    if position.can_assign {
         return in_transaction();
     }
     let reading = Reading::of(&position);
@@ -98,7 +100,8 @@ fn carry_out(
         reading,
         replies: done.replies,
         committed: Vec::new(),
-        passing: done.passing,
+        only: None,
+        transient: done.transient,
         closed: Vec::new(),
     };
     if commands.is_empty() {
@@ -112,53 +115,64 @@ fn carry_out(
     })
 }
 
+fn locate(connection: &Connection, exchange: &Exchange) -> Result<(Position, Option<Exchanged>), Error> {
+    let this = (exchange.sidecar.as_str(), exchange.number);
+    Ok(updates::locate(connection, exchange.cursor, this)?)
+}
+
 /// Carries out an exchange that changes something, once. A retry is answered as before.
 fn change(
     connection: &Connection,
     exchange: &Exchange,
     colleagues: &Colleagues,
 ) -> Result<CarriedOut, Error> {
-    let position = updates::locate(connection, exchange.cursor)?;
-    match sidecars::last_exchange(connection, &exchange.sidecar)? {
+    let (position, last) = locate(connection, exchange)?;
+    match last {
         Some(last) if last.number > exchange.number => return Err(Error::Superseded),
-        Some(last) if last.number == exchange.number => return repeat(&last, &position),
+        Some(last) if last.number == exchange.number => return answer_retry(&last, &position),
         Some(_) | None => {}
     }
     let mut before_commands = Body::default();
     if let Some(present) = &exchange.present {
-        attendance::note(connection, &exchange.sidecar, present)?;
+        attendance::record(connection, &exchange.sidecar, present)?;
         let informed = attendance::take_to_inform(connection)?;
         frames::lost_chat(&mut before_commands, &informed)?;
     }
     let reading = Reading::of(&position);
     let commands = reading.admits(&exchange.commands);
     let mut done = commands::carry_out(connection, commands, colleagues)?;
-    if position.can_give_out || exchange.present.is_some() {
-        commands::give_out(connection, &mut done.update)?;
+    if position.can_assign || exchange.present.is_some() {
+        commands::assign_waiting(connection, &mut done.update)?;
     }
     before_commands.append(&done.update);
-    updates::append(connection, &before_commands)?;
+    let written = updates::append(connection, &before_commands)?;
     commands::answer_questions(connection, commands, &mut done.replies)?;
     let first_id = position.end.id + 1;
-    let at = sidecars::note(
+    let at = sidecars::record(
         connection,
         &exchange.sidecar,
         exchange.number,
         first_id,
         &serde_json::to_string(&done.replies).map_err(Error::Frame)?,
     )?;
+    let is_only = exchange.cursor == Some(position.end) && at.id == first_id && written == Some(first_id);
     Ok(CarriedOut {
         at,
         reading,
         replies: done.replies,
         committed: (first_id..=at.id).collect(),
-        passing: done.passing,
+        only: is_only.then(|| Update {
+            cursor: at,
+            previous_made_at: position.end.made_at,
+            body: before_commands.into_string(),
+        }),
+        transient: done.transient,
         closed: done.closed,
     })
 }
 
 /// The outcome of an exchange that was carried out before. The first call or the tick releases its locks.
-fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
+fn answer_retry(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
     let replies: Vec<Reply> = serde_json::from_str(&last.replies).map_err(Error::Frame)?;
     let (reading, at) = match Reading::of(position) {
         Reading::Anew => (Reading::Anew, position.end),
@@ -170,7 +184,8 @@ fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
         reading,
         replies,
         committed: (last.first_id..=last.at.id).collect(),
-        passing: Body::default(),
+        only: None,
+        transient: Body::default(),
         closed: Vec::new(),
     })
 }
@@ -181,7 +196,8 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
         reading,
         replies,
         mut committed,
-        passing,
+        only,
+        transient,
         ..
     } = carried_out;
     let from = match (reading, exchange.cursor) {
@@ -189,11 +205,13 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
         (Reading::Anew, _) | (_, None) => at,
     };
     let own = committed.last().copied().unwrap_or_default();
-    let new = match reading {
-        Reading::FarBehind => updates::after(connection, from.id, 0)?,
+    let new = match (reading, only) {
+        (Reading::FarBehind, _) => updates::after(connection, from.id, 0)?,
+        // What others have written since comes with the next exchange.
+        (Reading::UpToReplies, Some(only)) if own == only.cursor.id => vec![only],
         // There is nothing new, or it comes with the next exchange.
-        Reading::UpToReplies | Reading::Anew if from.id >= at.id.max(own) => Vec::new(),
-        Reading::UpToReplies | Reading::Anew => updates::after(connection, from.id, at.id.max(own))?,
+        (Reading::UpToReplies | Reading::Anew, _) if from.id >= at.id.max(own) => Vec::new(),
+        (Reading::UpToReplies | Reading::Anew, _) => updates::after(connection, from.id, at.id.max(own))?,
     };
     if let (Reading::FarBehind, Some(last)) = (reading, new.last()) {
         at = last.cursor;
@@ -217,11 +235,11 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
             },
         );
     }
-    if !passing.is_empty() {
+    if !transient.is_empty() {
         let not_logged = update::Update {
             cursor: Cursor { id: 0, made_at: 0 },
             previous_made_at: 0,
-            body: passing.as_str(),
+            body: transient.as_str(),
         };
         update::write_update(&mut text, not_logged);
     }

@@ -328,8 +328,14 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
     reply("error", &Text::new(message, code, command))
 }
 
+/// The `error` for a chat that is not open or not the user's.
+pub(crate) fn no_access(chat_id: &str, command: &Command) -> Result<Reply, Error> {
+    let message = format!("you have no access to chat {chat_id}");
+    error(&message, "no_access", command)
+}
+
 /// Both parties see a message. While the chat waits only the participant does.
-pub(crate) fn said(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
+pub(crate) fn message(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
     show_message(body, &parties(chat), message)
 }
 
@@ -361,7 +367,7 @@ pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
 }
 
 /// The participant has taken back a re-queued request. Its organizer has already seen the chat go.
-pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+pub(crate) fn cancelled(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
     Ok(())
 }
@@ -737,12 +743,12 @@ mod tests {
             "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
             plain.len()
         );
-        assert_eq!(body(|body| said(body, &chat(), &message())), expected);
+        assert_eq!(body(|body| super::message(body, &chat(), &message())), expected);
         let waiting = Chat {
             state: State::Waiting,
             ..chat()
         };
-        let shown = body(|body| said(body, &waiting, &message()));
+        let shown = body(|body| super::message(body, &waiting, &message()));
         assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
     }
 
@@ -812,7 +818,7 @@ mod tests {
         let text = body(|body| {
             started(body, &chat())?;
             started(body, &chat_of_guest())?;
-            said(body, &chat(), &message())
+            super::message(body, &chat(), &message())
         });
         let forgotten = without_contact(&text, 31).unwrap();
         assert_eq!(forgotten.len(), text.len());

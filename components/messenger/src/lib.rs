@@ -6,8 +6,10 @@
 //! sidecars can serve the same chat.
 
 mod access;
+mod answer;
 mod archive;
 mod authentication;
+mod body;
 mod commands;
 mod description;
 mod error;
@@ -15,6 +17,7 @@ mod exchange;
 mod frames;
 mod ids;
 mod lock_releases;
+mod notes;
 mod query;
 mod requests;
 mod search;
@@ -27,8 +30,6 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
 }
 
-use http::StatusCode;
-use serde::de::DeserializeOwned;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
@@ -96,14 +97,4 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["internal", "status"] => status::status(request),
     );
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
-}
-
-/// Parses the body of a call from one of our own services.
-fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
-    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
-}
-
-/// JSON as this service writes it (contract 0).
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
-    Answer::json(status, "application/json", body)
 }

@@ -9,9 +9,10 @@ use service::clock::{self, Millis};
 use service::database::{self, snapshot};
 use service::door::{Answer, Request};
 
+use crate::answer::json;
 use crate::error::Error;
 use crate::store::figures::{self, Outcome, Scope, Waits, Work};
-use crate::{access, json, query, store};
+use crate::{access, query, store};
 
 /// The period, if the query does not say it, and the longest one.
 const DAY: Millis = 24 * 60 * 60 * 1000;

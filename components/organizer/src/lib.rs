@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod agency;
+mod answer;
 mod chain;
 mod changelogs;
 mod comments;
@@ -166,11 +167,4 @@ fn preflight(request: &Request) -> Answer {
             .with("vary", "Access-Control-Request-Headers"),
         None => answer,
     }
-}
-
-/// JSON as this service writes it (contract 0).
-const JSON: &str = "application/json; charset=utf-8";
-
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
-    Answer::json(status, JSON, body)
 }

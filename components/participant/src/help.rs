@@ -10,12 +10,13 @@ use service::position::Position;
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::answer::json;
 use crate::bindings::mayday::platform::desk::{self, Amended, Amendment, Location, Progress, Standing};
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::requests::{Details, Lock, Press, Stored, Times};
 use crate::store::{self, requests};
-use crate::{access, events, json, outbox};
+use crate::{access, events, outbox};
 
 /// Contract 4, in bytes.
 const MAX_DESCRIPTION: usize = 2000;
@@ -60,7 +61,8 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         position,
         details: &details,
     };
-    let Some(stored) = requests::open(&connection, &request_id, &press, caller.issued_at())? else {
+    let opened = requests::open(&connection, &request_id, &press, caller.issued_at())?;
+    let Some((stored, to_deliver)) = opened else {
         caller.is_still_welcome(&connection)?;
         // The same press may have come twice at the same moment.
         return match known(&connection)? {
@@ -69,8 +71,10 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         };
     };
     // The press is stored, so the next tick repeats what fails now.
-    outbox::deliver_due(&connection)
-        .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
+    if let Some(press) = to_deliver {
+        outbox::deliver(&connection, press)
+            .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
+    }
     if details.client_id.is_none() {
         return Ok(empty());
     }

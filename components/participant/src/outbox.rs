@@ -1,6 +1,7 @@
 //! Delivers presses to the messenger's queue: at once, and otherwise again with growing pauses.
 
-use service::clock::Millis;
+use std::time::{Duration, Instant};
+
 use service::database::Connection;
 use service::internal::{Contact, HelpRequest};
 use service::notices;
@@ -9,24 +10,41 @@ use crate::bindings::mayday::platform::desk;
 use crate::error::Error;
 use crate::store::requests;
 
-/// While an instance delivers presses, others leave them alone; this is longer than a delivery may take.
-const TAKEN_FOR: Millis = 5_000;
-
 /// How many presses one round takes.
 const ROUND: i64 = 200;
 
-/// Delivers what is due: fresh presses, and those that could not be delivered before. When many press at the same
-/// moment, the first delivers the presses of the others as well, and these find nothing left to do. That the messenger
-/// cannot be reached is no error here: the rows stay for a later round.
+/// How long one press goes on delivering those of others, while they keep coming.
+const DELIVERS_FOR: Duration = Duration::from_millis(100);
+
+/// Delivers a press that has just been stored, and in further rounds what has become due meanwhile: when many press at
+/// the same moment, few of them deliver the presses of all.
+pub(crate) fn deliver(connection: &Connection, press: HelpRequest) -> Result<(), Error> {
+    let started = Instant::now();
+    let mut due = vec![press];
+    while deliver_round(connection, due)? && started.elapsed() < DELIVERS_FOR {
+        due = requests::take_due(connection, ROUND)?;
+    }
+    Ok(())
+}
+
+/// Delivers what is due: presses that could not be delivered before, and those whose delivery has broken off.
 pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
-    let due = requests::take_due(connection, ROUND, TAKEN_FOR)?;
+    let due = requests::take_due(connection, ROUND)?;
+    deliver_round(connection, due).map(drop)
+}
+
+/// Delivers presses that this request has taken. Returns whether others have become due. That the messenger cannot be
+/// reached is no error here: the rows stay for a later round.
+fn deliver_round(connection: &Connection, due: Vec<HelpRequest>) -> Result<bool, Error> {
     if due.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let ids: Vec<_> = due.iter().map(|request| request.id.clone()).collect();
     let due: Vec<_> = due.into_iter().map(message).collect();
-    match desk::enqueue(&due) {
-        Ok(()) => requests::delivered(connection, &ids)?,
+    let outcome = desk::enqueue(&due);
+    requests::do_not_wait_for_the_disk(connection);
+    match outcome {
+        Ok(()) => Ok(requests::delivered(connection, &ids)?),
         Err(error) => {
             requests::postpone(connection, &ids)?;
             notices::print(connection, "presses wait", notices::MINUTE, || {
@@ -35,9 +53,9 @@ pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
                     ids.len()
                 )
             })?;
+            Ok(false)
         }
     }
-    Ok(())
 }
 
 fn message(request: HelpRequest) -> desk::HelpRequest {

@@ -1,6 +1,9 @@
 //! A service's own database, through Spin: opened for every request, migrated once. It is a local SQLite file or a
 //! libSQL server; no code here depends on which.
 //!
+//! Where it is a server, each statement is a round trip. So the first question of a request also asks for the schema's
+//! version, and nothing sets what both kinds of database do anyway, such as checking foreign keys.
+//!
 //! A migration file holds statements that each end with a semicolon and are followed by an empty line: Spin runs one
 //! statement per call, and silently drops everything after the first semicolon.
 
@@ -8,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use backon::{BlockingRetryable, ExponentialBuilder};
-use spin_sdk::sqlite3::{self, QueryResult, RowResult, Value};
+use spin_sdk::sqlite3::{self, QueryResult, Value};
 
 use crate::clock::Millis;
 
@@ -45,12 +48,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// The message of a transaction that has found an older schema. The next attempt begins with the migration.
+const OUTDATED: &str = "the schema is older than this program";
+
 /// The messages of SQLite and libSQL for each trouble, in lower case. libSQL ends a transaction that holds the lock too
 /// long while others wait, or whose connection is silent for seconds, and all transactions when it restarts. The next
 /// statement then finds no transaction, or a used baton, and nothing was committed. A full disk is `SQLITE_FULL` when a
 /// file grows, an I/O error when the index of the write-ahead log grows, and "unable to open" when the log has to be
 /// created.
-const TROUBLES: [(&str, Trouble); 19] = [
+const TROUBLES: [(&str, Trouble); 20] = [
+    (OUTDATED, Trouble::Busy),
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
     ("database schema is locked", Trouble::Busy),
@@ -112,18 +119,59 @@ pub fn now(connection: &Connection) -> Result<Millis, DatabaseError> {
 /// A connection to a service's own database.
 pub struct Connection {
     label: &'static str,
+    migrations: &'static [&'static str],
+    schema: Cell<Schema>,
     current: RefCell<sqlite3::Connection>,
     is_in_transaction: Cell<bool>,
 }
 
+/// What a connection knows of the database's schema.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Schema {
+    Unknown,
+    /// Found in a transaction, in which it cannot be migrated.
+    Outdated,
+    /// The newest that this program knows, or the next one.
+    Usable,
+}
+
 impl Connection {
-    /// Opens the database that the manifest grants under `label`.
-    fn new(label: &'static str) -> Result<Connection, DatabaseError> {
-        Ok(Connection {
-            label,
-            current: RefCell::new(connect(label)?),
-            is_in_transaction: Cell::new(false),
-        })
+    /// Migrates the database to the newest schema that this program knows, unless it has that. Returns whether the
+    /// database was new. Without this call, the first statement does the same.
+    pub fn migrate(&self) -> Result<bool, DatabaseError> {
+        match self.schema.get() {
+            Schema::Usable => Ok(false),
+            Schema::Outdated => migrate(self),
+            Schema::Unknown => {
+                let result = self.run_unchecked("PRAGMA user_version", &[])?;
+                self.accept(Row::first(&result)?.get(0)?)
+            }
+        }
+    }
+
+    /// The version of the newest schema that this program knows.
+    fn newest(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Migrates a database of an older version. Uses a database of the next schema as it is: during a rolling update
+    /// both versions serve, and a migration keeps the version before it working. Returns whether the database was new.
+    fn accept(&self, version: i64) -> Result<bool, DatabaseError> {
+        let (label, newest) = (self.label, self.newest());
+        if version > newest + 1 {
+            return Err(DatabaseError(format!(
+                "{label} is at version {version}, too new for this program, which knows {newest}"
+            )));
+        }
+        if version >= newest {
+            self.schema.set(Schema::Usable);
+            return Ok(false);
+        }
+        if self.is_in_transaction.get() {
+            self.schema.set(Schema::Outdated);
+            return Err(DatabaseError(OUTDATED.to_owned()));
+        }
+        migrate(self)
     }
 
     /// Replaces the connection, which ends its open transaction. A libSQL server refuses every further statement on a
@@ -133,8 +181,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a statement. Outside of a transaction the statement is its own transaction, and is retried like one.
+    /// Runs a statement, on a schema that it knows.
     fn run(&self, sql: &str, parameters: &[Value]) -> Result<QueryResult, DatabaseError> {
+        self.migrate()?;
+        self.run_unchecked(sql, parameters)
+    }
+
+    /// Runs a statement. Outside of a transaction the statement is its own transaction, and is retried like one.
+    fn run_unchecked(&self, sql: &str, parameters: &[Value]) -> Result<QueryResult, DatabaseError> {
         let run = || {
             let result = self.current.borrow().execute(sql, parameters);
             result.map_err(|error| failed(sql, &error))
@@ -143,6 +197,24 @@ impl Connection {
             run()
         } else {
             self.while_busy(run)
+        }
+    }
+
+    /// Runs a question that asks for the schema's version as well. `None` if the question has to be asked again,
+    /// because the schema was an older one.
+    fn run_first(&self, sql: &str, parameters: &[Value]) -> Result<Option<QueryResult>, DatabaseError> {
+        match self.run_unchecked(&with_version(sql), parameters) {
+            Ok(result) => {
+                let version = Row::first(&result)?.get(0)?;
+                self.accept(version)?;
+                Ok((version >= self.newest()).then_some(result))
+            }
+            Err(error) if error.trouble().is_some() => Err(error),
+            // The statement may need what a migration adds.
+            Err(_) => {
+                self.migrate()?;
+                Ok(None)
+            }
         }
     }
 
@@ -169,52 +241,53 @@ fn connect(label: &str) -> Result<sqlite3::Connection, DatabaseError> {
     sqlite3::Connection::open(label).map_err(|error| DatabaseError(format!("open {label}: {error}")))
 }
 
-/// Opens the database that the manifest grants under `label`, and migrates it to the newest schema that this program
-/// knows. Uses a database of the next schema as it is: during a rolling update both versions serve, and a migration
-/// keeps the version before it working. Runs `furnish` once, after the migration of a new database, even if it fails.
-pub fn open<Error: From<DatabaseError>>(
-    label: &'static str,
-    migrations: &[&str],
-    furnish: impl FnOnce(&Connection) -> Result<(), Error>,
-) -> Result<Connection, Error> {
-    let connection = Connection::new(label)?;
-    let (version, newest) = (version(&connection)?, migrations.len());
-    if version > newest + 1 {
-        let why = format!("{label} is at version {version}, too new for this program, which knows {newest}");
-        return Err(DatabaseError(why).into());
-    }
-    if version < newest && migrate(&connection, migrations)? == Some(0) {
-        furnish(&connection)?;
-    }
-    Ok(connection)
-}
-
-fn version(connection: &Connection) -> Result<usize, DatabaseError> {
-    let version =
-        query_one(connection, "PRAGMA user_version", &[], |row| row.get::<i64>(0))?.unwrap_or_default();
-    usize::try_from(version).map_err(|_| DatabaseError(format!("user_version is {version}")))
-}
-
-/// Returns the version from which this has migrated the database. Two instances may try at the same moment: the second
-/// one waits for the first and then has nothing to do.
-fn migrate(connection: &Connection, migrations: &[&str]) -> Result<Option<usize>, DatabaseError> {
-    switch_to_wal(connection)?;
-    transaction(connection, |connection| {
-        let from = version(connection)?;
-        let pending = pending(migrations, from);
-        if pending.is_empty() {
-            return Ok(None);
-        }
-        for statement in pending {
-            execute(connection, statement, &[])?;
-        }
-        execute(
-            connection,
-            &format!("PRAGMA user_version = {}", migrations.len()),
-            &[],
-        )?;
-        Ok(Some(from))
+/// Opens the database that the manifest grants under `label`. It has, or gets with the first statement, the newest
+/// schema that this program knows.
+pub fn open(label: &'static str, migrations: &'static [&'static str]) -> Result<Connection, DatabaseError> {
+    Ok(Connection {
+        label,
+        migrations,
+        schema: Cell::new(Schema::Unknown),
+        current: RefCell::new(connect(label)?),
+        is_in_transaction: Cell::new(false),
     })
+}
+
+/// A question that asks for the schema's version as well: its row is version, 1, and the columns of the first row of
+/// `sql`, or version and nulls if `sql` has no row.
+fn with_version(sql: &str) -> String {
+    format!(
+        "SELECT version.user_version, answer.*
+         FROM pragma_user_version AS version LEFT JOIN (SELECT 1, * FROM ({sql})) AS answer LIMIT 1"
+    )
+}
+
+/// Migrates a database, and returns whether it was new. Two instances may try at the same moment: the second one waits
+/// for the first and then has nothing to do.
+fn migrate(connection: &Connection) -> Result<bool, DatabaseError> {
+    // The statements of the migration itself may run.
+    connection.schema.set(Schema::Usable);
+    let migrated = switch_to_wal(connection).and_then(|()| transaction(connection, migrate_in_transaction));
+    if migrated.is_err() {
+        connection.schema.set(Schema::Unknown);
+    }
+    migrated
+}
+
+fn migrate_in_transaction(connection: &Connection) -> Result<bool, DatabaseError> {
+    let version = connection.run_unchecked("PRAGMA user_version", &[])?;
+    let from: i64 = Row::first(&version)?.get(0)?;
+    let from = usize::try_from(from).map_err(|_| DatabaseError(format!("user_version is {from}")))?;
+    let pending = pending(connection.migrations, from);
+    if pending.is_empty() {
+        return Ok(false);
+    }
+    for statement in pending {
+        execute(connection, statement, &[])?;
+    }
+    let newest = connection.migrations.len();
+    execute(connection, &format!("PRAGMA user_version = {newest}"), &[])?;
+    Ok(from == 0)
 }
 
 /// The statements that bring a database from a version to the newest one.
@@ -245,19 +318,12 @@ fn statements(migration: &str) -> impl Iterator<Item = &str> {
 
 /// Runs `work` in a transaction that takes the write lock at once. Commits, or rolls back on an error. Retries `work`
 /// from its beginning while the database is busy, so `work` must neither wait nor have effects outside of the database:
-/// no call to a service, no password hash. Only transactions enforce foreign keys: the setting belongs to the
-/// connection, and connections that only read save the call.
+/// no call to a service, no password hash.
 pub fn transaction<T, E: Failure>(
     connection: &Connection,
     work: impl Fn(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    connection.while_busy(|| {
-        attempt(
-            connection,
-            &["PRAGMA foreign_keys = ON", "BEGIN IMMEDIATE"],
-            &work,
-        )
-    })
+    connection.while_busy(|| attempt(connection, "BEGIN IMMEDIATE", &work))
 }
 
 /// Runs `work` in a read-only transaction on one snapshot, which does not block writers.
@@ -265,26 +331,28 @@ pub fn snapshot<T, E: Failure>(
     connection: &Connection,
     work: impl Fn(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    connection.while_busy(|| attempt(connection, &["BEGIN"], &work))
+    connection.while_busy(|| attempt(connection, "BEGIN", &work))
 }
 
 fn attempt<T, E: Failure>(
     connection: &Connection,
-    begin: &[&str],
+    begin: &str,
     work: impl Fn(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
+    if connection.schema.get() == Schema::Outdated {
+        connection.migrate()?;
+    }
     connection.is_in_transaction.set(true);
-    let outcome = begin
-        .iter()
-        .try_for_each(|statement| execute(connection, statement, &[]))
+    let run = |statement| connection.run_unchecked(statement, &[]).map(drop);
+    let outcome = run(begin)
         .map_err(E::from)
         .and_then(|()| work(connection))
         .and_then(|outcome| {
-            execute(connection, "COMMIT", &[])?;
+            run("COMMIT")?;
             Ok(outcome)
         });
     // The first error is the one to report. Replacing the connection ends a transaction that cannot be rolled back.
-    if outcome.is_err() && execute(connection, "ROLLBACK", &[]).is_err() {
+    if outcome.is_err() && run("ROLLBACK").is_err() {
         let _ = connection.reconnect();
     }
     connection.is_in_transaction.set(false);
@@ -304,7 +372,7 @@ pub fn query<T>(
     decode: impl Fn(Row) -> Result<T, DatabaseError>,
 ) -> Result<Vec<T>, DatabaseError> {
     let result = connection.run(sql, parameters)?;
-    result.rows.iter().map(|row| decode(Row(row))).collect()
+    result.rows.iter().map(|row| decode(Row(&row.values))).collect()
 }
 
 /// The first row of one statement, if it has any.
@@ -314,7 +382,16 @@ pub fn query_one<T>(
     parameters: &[Value],
     decode: impl Fn(Row) -> Result<T, DatabaseError>,
 ) -> Result<Option<T>, DatabaseError> {
-    Ok(query(connection, sql, parameters, decode)?.into_iter().next())
+    let is_first = connection.schema.get() == Schema::Unknown && sql.trim_start().starts_with("SELECT");
+    if is_first && let Some(result) = connection.run_first(sql, parameters)? {
+        return match &Row::first(&result)?.0[1..] {
+            [Value::Null, ..] => Ok(None),
+            columns => decode(Row(&columns[1..])).map(Some),
+        };
+    }
+    let result = connection.run(sql, parameters)?;
+    let row = result.rows.first();
+    row.map(|row| decode(Row(&row.values))).transpose()
 }
 
 fn failed(sql: &str, error: &sqlite3::Error) -> DatabaseError {
@@ -323,12 +400,18 @@ fn failed(sql: &str, error: &sqlite3::Error) -> DatabaseError {
 }
 
 /// A row, read by column number.
-pub struct Row<'a>(&'a RowResult);
+pub struct Row<'a>(&'a [Value]);
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    fn first(result: &'a QueryResult) -> Result<Row<'a>, DatabaseError> {
+        let row = result.rows.first();
+        let row = row.ok_or_else(|| DatabaseError("a row is missing".to_owned()))?;
+        Ok(Row(&row.values))
+    }
+
     /// The value of a column.
     pub fn get<T: FromValue>(&self, column: usize) -> Result<T, DatabaseError> {
-        let value = self.0.values.get(column);
+        let value = self.0.get(column);
         value
             .and_then(T::from_value)
             .ok_or_else(|| DatabaseError(format!("column {column} holds {value:?}, not what was expected")))

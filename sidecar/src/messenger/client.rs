@@ -16,9 +16,9 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Messenger(Service);
 
 impl Messenger {
-    /// `origin` is a scheme and an authority without a path, such as `http://127.0.0.1:3000`.
-    pub(crate) fn new(origin: &str, key: &str) -> anyhow::Result<Messenger> {
-        Ok(Messenger(Service::new(origin, "messenger", key)?))
+    /// Each origin is a scheme and an authority without a path, such as `http://127.0.0.1:3000`.
+    pub(crate) fn new(origins: &[String], key: &str) -> anyhow::Result<Messenger> {
+        Ok(Messenger(Service::new(origins, "messenger", key)?))
     }
 
     /// Authenticates the senders of these `Authorization` values.

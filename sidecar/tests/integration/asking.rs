@@ -1,10 +1,11 @@
 //! Commands of clients, and the exchanges that carry them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use mayday_sidecar::{MAX_FRAME_BYTES, Timings};
 use serde_json::json;
-use sidecar_api::Request;
+use sidecar_api::{Exchange, Request};
 
 use crate::support::{Client, Fault, Messenger, Redis, Sidecar};
 
@@ -75,6 +76,46 @@ async fn an_exchange_whose_answer_was_lost_is_sent_again_unchanged() {
     let exchanges = &messenger.exchanges()[before..];
     assert_eq!(exchanges.len(), 5);
     assert!(exchanges[..4].iter().all(|exchange| *exchange == exchanges[0]));
+}
+
+/// Where nobody listens: only root could.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+#[tokio::test]
+async fn an_exchange_goes_to_the_next_host_unchanged() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let other = messenger.another_host().await;
+    let hosts = [NOWHERE, &messenger.origin, &other.origin];
+    let sidecar = Sidecar::with_hosts(&hosts, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    bob.say("here").await;
+    alice.hears("here").await;
+    bob.hears("here").await;
+    let before = messenger.exchanges().len();
+
+    // One of them hangs, whichever the sidecar calls now.
+    let calls = [&messenger, &other].map(Messenger::calls);
+    messenger.hold();
+    bob.say("help").await;
+    alice.hears("help").await;
+    bob.hears("help").await;
+    messenger.resume();
+    other.hold();
+    alice.say("coming").await;
+    alice.hears("coming").await;
+    bob.hears("coming").await;
+
+    let exchanges = &messenger.exchanges()[before..];
+    let numbers: HashSet<i64> = exchanges
+        .iter()
+        .map(|exchange| serde_json::from_slice::<Exchange>(exchange).unwrap().number)
+        .collect();
+    assert_eq!(
+        numbers.len(),
+        2,
+        "two exchanges with commands, however often they were sent"
+    );
+    assert!(messenger.calls() > calls[0] && other.calls() > calls[1]);
 }
 
 #[tokio::test]

@@ -16,10 +16,10 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
+use sidecar_api::update::{Body as UpdateBody, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
-    Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
-    Request, RevocationCursor, Revocations, User, Verdict,
+    Authenticate, Authenticated, Command as SidecarCommand, Cursor, Exchange, Outcome, Principal, Queue,
+    Realm, Request, RevocationCursor, Revocations, User, Verdict,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -219,10 +219,19 @@ pub(crate) enum Fault {
 
 impl Messenger {
     pub(crate) async fn start() -> Messenger {
+        Messenger::start_on(Arc::default()).await
+    }
+
+    /// Another host of this messenger, with the same database. It is held, and counts calls, apart.
+    pub(crate) async fn another_host(&self) -> Messenger {
+        Messenger::start_on(Arc::clone(&self.state)).await
+    }
+
+    async fn start_on(state: Arc<Mutex<Desk>>) -> Messenger {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let messenger = Messenger {
             origin: format!("http://{}", listener.local_addr().unwrap()),
-            state: Arc::default(),
+            state,
             held: watch::Sender::new(false),
             hung: watch::Sender::new(None),
             calls: watch::Sender::new(0),
@@ -423,7 +432,7 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
         .collect();
     let authenticated = Authenticated {
         verdicts,
-        after: desk.end().id,
+        after: desk.end(),
     };
     answer(fault, json!(authenticated).to_string())
 }
@@ -606,17 +615,22 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts a sidecar, and waits until it has subscribed.
     pub(crate) async fn start(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        Sidecar::run(Sidecar::config(messenger, redis)).await
+        Sidecar::run(Sidecar::config(&[&messenger.origin], redis)).await
     }
 
     pub(crate) async fn start_with(messenger: &Messenger, redis: &Redis, timings: Timings) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
+        let config = Sidecar::config(&[&messenger.origin], redis);
         Sidecar::run(Config { timings, ..config }).await
+    }
+
+    /// Starts a sidecar that knows several hosts of the messenger by their origins.
+    pub(crate) async fn with_hosts(messenger: &[&str], redis: &Redis) -> Sidecar {
+        Sidecar::run(Sidecar::config(messenger, redis)).await
     }
 
     /// Starts a sidecar that allows browsers from one origin only.
     pub(crate) async fn allowing(messenger: &Messenger, redis: &Redis, origin: &str) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
+        let config = Sidecar::config(&[&messenger.origin], redis);
         let allowed_origins = vec![origin.to_owned()];
         Sidecar::run(Config {
             allowed_origins,
@@ -627,20 +641,24 @@ impl Sidecar {
 
     /// Starts a sidecar that calls the services at each tick.
     pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
-        let config = Sidecar::config(messenger, redis);
-        let ticked = Some(Participant {
+        let config = Sidecar::config(&[&messenger.origin], redis);
+        let participant = Some(Participant {
             origin: messenger.origin.clone(),
             key: "key".into(),
         });
-        Sidecar::run(Config { ticked, ..config }).await
+        Sidecar::run(Config {
+            participant,
+            ..config
+        })
+        .await
     }
 
-    fn config(messenger: &Messenger, redis: &Redis) -> Config {
+    fn config(messenger: &[&str], redis: &Redis) -> Config {
         Config {
-            messenger: messenger.origin.clone(),
+            messenger: messenger.iter().map(|&origin| origin.to_owned()).collect(),
             messenger_key: "key".into(),
             redis: redis.url(),
-            ticked: None,
+            participant: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         }

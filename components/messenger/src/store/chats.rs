@@ -237,6 +237,16 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
     )
 }
 
+/// A chat, if it is open and the user is a party to it.
+pub(crate) fn open_to(
+    connection: &Connection,
+    principal: &Principal,
+    id: &str,
+) -> Result<Option<Chat>, DatabaseError> {
+    let open = open_by_ids(connection, &[id])?;
+    Ok(open.into_iter().find(|chat| chat.is_open_to(principal)))
+}
+
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
     // Two statements, so that each is served by its index.

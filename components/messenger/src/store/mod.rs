@@ -55,7 +55,7 @@ const MIGRATIONS: &[&str] = &[
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, Error> {
-    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+    Ok(database::open(LABEL, MIGRATIONS)?)
 }
 
 /// A list as one parameter, to be read with `json_each`: one call into the host for all of it.

@@ -1,9 +1,9 @@
 //! The last exchange of each sidecar that changed something, so that a retry of it changes nothing.
 
 use service::clock::Millis;
-use service::database::{Connection, DatabaseError, execute, query_one};
+use service::database::{Connection, DatabaseError, Row, execute, query_one};
 use service::parameters;
-use sidecar_api::update::Cursor;
+use sidecar_api::Cursor;
 
 /// A sidecar that was silent for this long does not retry its exchange.
 const KEPT: Millis = 60 * 60 * 1000;
@@ -15,35 +15,32 @@ pub(crate) struct Exchanged {
     pub first_id: i64,
     /// The end of the log when it was done.
     pub at: Cursor,
-    /// A JSON list.
+    /// A JSON list. Read only for a retry of this exchange.
     pub replies: String,
 }
 
-/// The last exchange of a sidecar that changed something.
-pub(crate) fn last_exchange(
-    connection: &Connection,
-    sidecar: &str,
-) -> Result<Option<Exchanged>, DatabaseError> {
-    query_one(
-        connection,
-        "SELECT number, first_id, at_id, at_made_at, replies FROM sidecars WHERE name = ?1",
-        parameters![sidecar],
-        |row| {
-            Ok(Exchanged {
-                number: row.get(0)?,
-                first_id: row.get(1)?,
-                at: Cursor {
-                    id: row.get(2)?,
-                    made_at: row.get(3)?,
-                },
-                replies: row.get(4)?,
-            })
-        },
-    )
+impl Exchanged {
+    /// Reads number, `first_id`, `at_id`, `at_made_at` and replies from the columns that begin at `from`.
+    pub(crate) fn decode(row: &Row, from: usize) -> Result<Option<Exchanged>, DatabaseError> {
+        let number: Option<i64> = row.get(from)?;
+        let Some(number) = number else {
+            return Ok(None);
+        };
+        let replies: Option<String> = row.get(from + 4)?;
+        Ok(Some(Exchanged {
+            number,
+            first_id: row.get(from + 1)?,
+            at: Cursor {
+                id: row.get(from + 2)?,
+                made_at: row.get(from + 3)?,
+            },
+            replies: replies.unwrap_or_default(),
+        }))
+    }
 }
 
 /// Stores a completed exchange, and returns the end of the log. Call it last in the exchange's transaction.
-pub(crate) fn note(
+pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
     number: i64,

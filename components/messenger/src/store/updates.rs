@@ -3,7 +3,10 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
-use sidecar_api::update::{Body, Cursor};
+use sidecar_api::Cursor;
+use sidecar_api::update::Body;
+
+use crate::store::sidecars::Exchanged;
 
 /// How long updates are kept.
 const KEPT: Millis = 10 * 60 * 1000;
@@ -49,34 +52,43 @@ pub(crate) struct Position {
     /// Whether there are more updates after the cursor than fit into one answer.
     pub is_far_behind: bool,
     /// Whether a waiting organizer can be given a request.
-    pub can_give_out: bool,
+    pub can_assign: bool,
 }
 
-/// The position of a cursor. If the row with its id has another time, the database was restored from a copy since.
-pub(crate) fn locate(connection: &Connection, cursor: Option<Cursor>) -> Result<Position, DatabaseError> {
+/// Where a sidecar is, and its last exchange that changed something, for its exchange with a number. If the row with
+/// the cursor's id has another time, the database was restored from a copy since.
+pub(crate) fn locate(
+    connection: &Connection,
+    cursor: Option<Cursor>,
+    (sidecar, number): (&str, i64),
+) -> Result<(Position, Option<Exchanged>), DatabaseError> {
     let (id, made_at) = cursor.map(|cursor| (cursor.id, cursor.made_at)).unzip();
-    let position = query_one(
+    let located = query_one(
         connection,
         concat!(
-            "SELECT id, made_at,
+            "SELECT u.id, u.made_at,
                     EXISTS (SELECT 1 FROM updates WHERE id = ?1 AND made_at = ?2),
-                    id - ?1 > ?3 OR (SELECT sum(octet_length(body)) FROM updates WHERE id > ?1) > ?4,
+                    u.id - ?1 > ?3 OR (SELECT sum(octet_length(body)) FROM updates WHERE id > ?1) > ?4,
                     EXISTS (SELECT 1 FROM waiting_organizers w WHERE ",
             can_be_given_a_request!(),
-            ") FROM updates ORDER BY id DESC LIMIT 1"
+            "),
+                    s.number, s.first_id, s.at_id, s.at_made_at, iif(s.number = ?6, s.replies, NULL)
+             FROM updates u LEFT JOIN sidecars s ON s.name = ?5
+             ORDER BY u.id DESC LIMIT 1"
         ),
-        parameters![id, made_at, MOST, MOST_BYTES],
+        parameters![id, made_at, MOST, MOST_BYTES, sidecar, number],
         |row| {
             let is_known = row.get(2)?;
-            Ok(Position {
+            let position = Position {
                 end: self::cursor(&row)?,
                 is_known,
                 is_far_behind: is_known && row.get::<Option<bool>>(3)?.unwrap_or_default(),
-                can_give_out: row.get(4)?,
-            })
+                can_assign: row.get(4)?,
+            };
+            Ok((position, Exchanged::decode(&row, 5)?))
         },
     )?;
-    position.ok_or_else(empty)
+    located.ok_or_else(empty)
 }
 
 /// An update of the log.

@@ -19,5 +19,5 @@ const MIGRATIONS: &[&str] = &[
 
 /// Opens the database.
 pub(crate) fn open() -> Result<Connection, DatabaseError> {
-    database::open(LABEL, MIGRATIONS, |_| Ok(()))
+    database::open(LABEL, MIGRATIONS)
 }

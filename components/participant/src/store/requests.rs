@@ -46,18 +46,21 @@ pub(crate) struct Stored {
 /// How far back a claimed time of press counts.
 const LONGEST_CLAIM: Millis = 15 * 60 * 1000;
 
-/// Stores the press in the outbox, due at once; a trigger takes the lock with it. It is pressed now by the database's
-/// clock, or when the phone claims, which is not long ago and not in the future. `None`, and nothing is changed, when
-/// the participant has an open request for the event already, has sent this press before, or was signed out after
-/// `issued_at` or removed.
+/// Stores the press in the outbox; a trigger takes the lock with it. It is pressed now by the database's clock, or when
+/// the phone claims, which is not long ago and not in the future. `None`, and nothing is changed, when the participant
+/// has an open request for the event already, has sent this press before, or was signed out after `issued_at` or
+/// removed.
+///
+/// If a delivery is under way, the press is due at once, and the delivery takes it with its next round. Otherwise the
+/// press is taken for a delivery by the caller, as by [`take_due`], and returned as well.
 pub(crate) fn open(
     connection: &Connection,
     request_id: &str,
     press: &Press,
     issued_at: Millis,
-) -> Result<Option<Stored>, DatabaseError> {
+) -> Result<Option<(Stored, Option<HelpRequest>)>, DatabaseError> {
     // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
-    let details = press.details;
+    let (details, is_under_way) = (press.details, is_delivery_under_way());
     query_one(
         connection,
         &format!(
@@ -65,12 +68,12 @@ pub(crate) fn open(
                  (request_id, participant_id, event_id, agency_id, description, lat, lng, pressed_at, received_at,
                   client_id, kind, accuracy, position_at, due_at)
              SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, min(max(coalesce(?9, {NOW}), {NOW} - {LONGEST_CLAIM}), {NOW}), {NOW},
-                    ?10, ?11, ?12, min(?13, {NOW}), {NOW}
+                    ?10, ?11, ?12, min(?13, {NOW}), {NOW} + iif({is_under_way}, 0, {TAKEN_FOR})
              FROM participants
              WHERE id = ?2 AND time_sign_out <= ?8
                AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
                AND NOT EXISTS (SELECT 1 FROM presses WHERE participant_id = ?2 AND client_id = ?10)
-             RETURNING request_id, event_id, client_id, pressed_at, received_at, 0"
+             RETURNING {COLUMNS}, client_id, due_at > received_at"
         ),
         parameters![
             request_id,
@@ -87,8 +90,29 @@ pub(crate) fn open(
             details.accuracy,
             details.position_at,
         ],
-        |row| decode_stored(&row),
+        |row| {
+            let request = decode(&row)?;
+            let stored = Stored {
+                request_id: request.id.clone(),
+                event_id: request.event_id,
+                client_id: row.get(17)?,
+                pressed_at: request.pressed_at,
+                received_at: request.received_at.unwrap_or(request.pressed_at),
+                has_ended: false,
+            };
+            let is_taken: bool = row.get(18)?;
+            Ok((stored, is_taken.then_some(request)))
+        },
     )
+}
+
+/// How long a press belongs to the delivery that has taken it: longer than that may take.
+const TAKEN_FOR: Millis = 5_000;
+
+/// In SQL, whether a delivery has just taken presses: it will find what becomes due until it has ended. One that takes
+/// longer than a second has trouble, and nobody counts on it.
+fn is_delivery_under_way() -> String {
+    format!("EXISTS (SELECT 1 FROM outbox WHERE attempts = 0 AND due_at > {NOW} + {TAKEN_FOR} - 1000)")
 }
 
 /// The press that a participant has sent with a key, open or not.
@@ -102,7 +126,16 @@ pub(crate) fn find_by_client_id(
         "SELECT request_id, event_id, client_id, pressed_at, received_at, ended_at IS NOT NULL FROM presses
          WHERE participant_id = ?1 AND client_id = ?2",
         parameters![participant_id, client_id],
-        |row| decode_stored(&row),
+        |row| {
+            Ok(Stored {
+                request_id: row.get(0)?,
+                event_id: row.get(1)?,
+                client_id: row.get(2)?,
+                pressed_at: row.get(3)?,
+                received_at: row.get(4)?,
+                has_ended: row.get(5)?,
+            })
+        },
     )
 }
 
@@ -124,17 +157,6 @@ pub(crate) fn forget_ended(connection: &Connection, age: Millis) -> Result<(), D
         ),
         None => Ok(()),
     }
-}
-
-fn decode_stored(row: &Row) -> Result<Stored, DatabaseError> {
-    Ok(Stored {
-        request_id: row.get(0)?,
-        event_id: row.get(1)?,
-        client_id: row.get(2)?,
-        pressed_at: row.get(3)?,
-        received_at: row.get(4)?,
-        has_ended: row.get(5)?,
-    })
 }
 
 /// Whether a participant has an open request for an event.
@@ -254,45 +276,39 @@ pub(crate) fn release(
 }
 
 /// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`. Nobody else takes them for
-/// `taken_for`. The account's present contact details go with each.
-pub(crate) fn take_due(
-    connection: &Connection,
-    limit: i64,
-    taken_for: Millis,
-) -> Result<Vec<HelpRequest>, DatabaseError> {
-    do_not_wait_for_the_disk(connection);
+/// a while.
+pub(crate) fn take_due(connection: &Connection, limit: i64) -> Result<Vec<HelpRequest>, DatabaseError> {
     query(
         connection,
         &format!(
-            "UPDATE outbox SET due_at = {NOW} + ?2
+            "UPDATE outbox SET due_at = {NOW} + {TAKEN_FOR}
              WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= {NOW} ORDER BY due_at LIMIT ?1)
-             RETURNING request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
-                 (SELECT email FROM participants WHERE id = participant_id),
-                 (SELECT phone_number FROM participants WHERE id = participant_id),
-                 (SELECT contact_version FROM participants WHERE id = participant_id),
-                 (SELECT name FROM participants WHERE id = participant_id),
-                 received_at, kind, accuracy, position_at,
-                 (SELECT is_guest FROM participants WHERE id = participant_id)"
+             RETURNING {COLUMNS}"
         ),
-        parameters![limit, taken_for],
+        parameters![limit],
         |row| decode(&row),
     )
 }
 
-/// Forgets presses that the messenger has stored.
-pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<(), DatabaseError> {
+/// Forgets presses that the messenger has stored. Returns whether others have become due.
+pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<bool, DatabaseError> {
     let ids = serde_json::Value::from(ids.to_vec()).to_string();
-    execute(
+    let are_due = query_one(
         connection,
-        "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))",
+        &format!(
+            "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))
+             RETURNING EXISTS (SELECT 1 FROM outbox WHERE due_at <= {NOW})"
+        ),
         parameters![ids],
-    )
+        |row| row.get(0),
+    )?;
+    Ok(are_due.unwrap_or_default())
 }
 
 /// What the connection commits from now on may be lost with the power, though not with the program. That is good enough
 /// for who delivers what: at worst it is delivered once more, which changes nothing. A database that is a server
 /// refuses the statement, and decides by itself what it waits for.
-fn do_not_wait_for_the_disk(connection: &Connection) {
+pub(crate) fn do_not_wait_for_the_disk(connection: &Connection) {
     let _ = execute(connection, "PRAGMA synchronous = NORMAL", &[]);
 }
 
@@ -300,6 +316,15 @@ fn do_not_wait_for_the_disk(connection: &Connection) {
 pub(crate) fn postpone(connection: &Connection, ids: &[String]) -> Result<(), DatabaseError> {
     retry::postpone(connection, "outbox", "request_id", ids)
 }
+
+/// What [`decode`] reads. The account's present contact details go with each press.
+const COLUMNS: &str = "request_id, participant_id, event_id, agency_id, pressed_at, description, lat, lng,
+    (SELECT email FROM participants WHERE id = participant_id),
+    (SELECT phone_number FROM participants WHERE id = participant_id),
+    (SELECT contact_version FROM participants WHERE id = participant_id),
+    (SELECT name FROM participants WHERE id = participant_id),
+    received_at, kind, accuracy, position_at,
+    (SELECT is_guest FROM participants WHERE id = participant_id)";
 
 fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
     Ok(HelpRequest {
