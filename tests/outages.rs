@@ -264,7 +264,7 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
 /// Of two hosts on the same databases, the second serves everybody who comes to it while the first does not answer.
 #[tokio::test]
 async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
-    let mut system = System::large().await;
+    let system = System::large().await;
     let (agency, _, mut chat) = at_two_sidecars(&system).await;
     let door = system.host(1);
 

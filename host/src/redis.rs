@@ -59,7 +59,8 @@ impl HostConnection for Redis {
         payload: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
         Ok(self
-            .redis(&connection)?
+            .connections
+            .get(&handle)?
             .publish(channel, payload)
             .await
             .map_err(other))
@@ -152,7 +153,7 @@ impl HostConnection for Redis {
         }))
     }
 
-    async fn drop(&mut self, connection: Handle) -> wasmtime::Result<()> {
+    async fn drop(&mut self, handle: Handle) -> wasmtime::Result<()> {
         self.connections.close(&handle);
         Ok(())
     }

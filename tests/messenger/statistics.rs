@@ -123,9 +123,7 @@ async fn a_press_waits_once() {
         assert_eq!(statistics["waits"]["medianSeconds"], 7.0);
         statistics["organizers"].clone()
     };
-    let of = |person: &Person| {
-        json!([{"organizerId": person.id, "chats": 1, "medianWaitSeconds": 7.0, "medianMinutes": null}])
-    };
+    let of = |person: &Person| json!([{"organizerId": person.id, "chats": 1, "medianWaitSeconds": 7.0, "medianMinutes": null}]);
     assert_eq!(taken(&desk.statistics("").await), of(&desk.agency.support));
 
     let transfer = json!({"type": "transferChat", "chatId": chat_id, "organizerId": desk.agency.owner.id});

@@ -9,9 +9,9 @@ use service::clock::{self, Millis};
 use service::database::{self, snapshot};
 use service::door::{Answer, Request};
 
+use crate::answer::json;
 use crate::error::Error;
 use crate::store::figures::{self, Outcome, Scope, Waits, Work};
-use crate::answer::json;
 use crate::{access, query, store};
 
 /// The period, if the query does not say it, and the longest one.

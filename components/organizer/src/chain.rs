@@ -54,7 +54,7 @@ pub(crate) fn sha256(content: impl AsRef<[u8]>) -> String {
 
 /// The seal of a value about a person.
 pub(crate) fn seal(salt: &str, value: &str) -> String {
-    sha256(&format!("{salt}\n{value}"))
+    sha256(format!("{salt}\n{value}"))
 }
 
 /// The hash of a row that follows the row with the hash `before`, or nothing.
@@ -69,10 +69,10 @@ pub(crate) fn hash(before: &str, row: &Changelog, proof: &Proof) -> String {
         &clock::format(row.changed_at),
         &row.user_id.to_string(),
         &optional(row.agency_id),
-        &value.map(|value| sha256(value)).unwrap_or_default(),
+        &value.map(sha256).unwrap_or_default(),
         proof.seal.as_deref().unwrap_or_default(),
     ];
-    sha256(&lines.join("\n"))
+    sha256(lines.join("\n"))
 }
 
 /// Why a row does not follow the row before it, if it does not.

@@ -7,13 +7,14 @@ use service::database::Connection;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Caller, Need};
+use crate::answer::json;
 use crate::chain::sha256;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::store::changelogs::{self, Change};
 use crate::store::events::Event;
 use crate::store::plans::{self, EventWithPlan, Plan};
-use crate::{events, json, store};
+use crate::{events, store};
 
 /// The most bytes of an image.
 const MOST_BYTES: usize = 512 * 1024;

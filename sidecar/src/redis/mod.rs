@@ -251,7 +251,7 @@ impl Outgoing {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = ::redis::RedisResult<T>>) -> Result<T, ConnectionLost> {
+async fn with_timeout<T>(call: impl Future<Output = ::redis::RedisResult<T>>) -> Result<T, ConnectionLost> {
     match timeout(ANSWER_TIMEOUT, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(ConnectionLost::TimedOut),

@@ -4,8 +4,9 @@ use serde::Serialize;
 use service::database::{Connection, DatabaseError, Row, execute, query_one};
 use service::parameters;
 
+use crate::store::Identified;
+use crate::store::entity::Recorded;
 use crate::store::events::Event;
-use crate::store::{Identified, Recorded};
 
 /// A plan without its image.
 #[derive(Clone, Debug, Serialize)]
