@@ -169,7 +169,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         if let Some(contact) = contact {
             let text = format!("Mayday: the guest has signed in as {}.", contact.email);
             let note = commands::write_note(connection, &chat, text, clock::now())?;
-            frames::said(&mut update, &chat, &note)?;
+            frames::said(&mut update, chat.parties(), &note)?;
         }
     }
     updates::append(connection, &update)?;
