@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use log_writer::LogWriter;
-use tokio::sync::Semaphore;
-use wasmtime::{Engine, component::Linker};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{Engine, Store, component::Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::{
@@ -21,16 +21,16 @@ use crate::{
     bindings::RedisHandlerPre,
     body::BodyMemory,
     compose, engine,
-    instance::State,
-    key_value::Store,
+    instance::{Permissions, State},
+    linker,
     manifest::Manifest,
     options::Options,
+    outbound_http::{OutboundHttp, ServiceChaining},
     problems::Problems,
-    redis_trigger::{self, Subscription},
     routes::Router,
     runtime_config::RuntimeConfig,
-    sqlite::Database,
     stdio::Log,
+    subscriptions::{self, Subscription},
     template::Template,
     variables,
 };
@@ -50,7 +50,6 @@ pub(crate) struct Inner {
     pub(crate) router: Router,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) engine: Engine,
-    pub(crate) max_memory: usize,
     pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
     /// Memory for requests that arrive.
@@ -65,24 +64,15 @@ pub(crate) struct Inner {
     pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) has_http_trigger: bool,
     pub(crate) log_dir: Option<PathBuf>,
-    components: HashMap<String, Arc<Component>>,
+    components: HashMap<String, Component>,
 }
 
-/// One component, and all that its instances may use.
+/// One component, compiled for the triggers it has.
 pub(crate) struct Component {
-    pub(crate) id: String,
     pub(crate) description: String,
     pub(crate) http: Option<ProxyPre<State>>,
     pub(crate) redis: Option<RedisHandlerPre<State>>,
-    pub(crate) variables: HashMap<String, String>,
-    pub(crate) allowed_hosts: AllowedHosts,
-    pub(crate) databases: HashMap<String, Arc<Database>>,
-    pub(crate) stores: HashMap<String, Arc<Store>>,
-    pub(crate) environment: Vec<(String, String)>,
-    /// How many milliseconds its clock is ahead of this machine's.
-    pub(crate) clock_offset_ms: i64,
-    pub(crate) stdout: Log,
-    pub(crate) stderr: Log,
+    permissions: Permissions,
 }
 
 impl App {
@@ -131,7 +121,7 @@ impl App {
     /// How many statements components have run on the database with this label, so that a test can count them.
     pub fn statements(&self, database: &str) -> Option<u64> {
         let mut components = self.0.components.values();
-        components.find_map(|component| Some(component.databases.get(database)?.statements()))
+        components.find_map(|component| Some(component.permissions.databases.get(database)?.statements()))
     }
 
     /// Where the output of components goes, unless it goes to stderr alone.
@@ -141,14 +131,23 @@ impl App {
 }
 
 impl Inner {
-    pub(crate) fn component(&self, id: &str) -> Option<&Arc<Component>> {
+    pub(crate) fn component(&self, id: &str) -> Option<&Component> {
         self.components.get(id)
     }
 
-    /// Whether the component is in this process and handles HTTP requests.
-    pub(crate) fn serves_http(&self, id: &str) -> bool {
-        self.component(id)
-            .is_some_and(|component| component.http.is_some())
+    /// Makes the store of a new instance.
+    pub(crate) fn store(
+        &self,
+        component: &Component,
+        chaining: Option<Arc<dyn ServiceChaining>>,
+        permit: OwnedSemaphorePermit,
+    ) -> Store<State> {
+        let outbound_http = OutboundHttp {
+            allowed_hosts: component.permissions.allowed_hosts.clone(),
+            address: self.address.get().copied(),
+            chaining,
+        };
+        State::store(&self.engine, &component.permissions, outbound_http, permit)
     }
 }
 
@@ -173,10 +172,10 @@ impl Loader<'_> {
         let routes = self.manifest.trigger.http.iter();
         let router = Router::new(routes.map(|trigger| (trigger.component.as_str(), &trigger.route)));
         let router = problems.check(router);
-        let subscriptions = redis_trigger::subscriptions(&self.manifest, &values, &mut problems);
+        let subscriptions = subscriptions::subscriptions(&self.manifest, &values, &mut problems);
 
         let engine = engine::engine(self.options)?;
-        let linker = engine::linker(&engine)?;
+        let linker = linker::linker(&engine)?;
         let mut components = HashMap::new();
         // Compiling takes all the time there is; a component waits for no other.
         let compiled = thread::scope(|scope| {
@@ -193,7 +192,7 @@ impl Loader<'_> {
         for (id, compiled) in compiled.map_err(|_| anyhow!("a compiling thread panicked"))? {
             let compiled = problems.check(compiled);
             let component = self.component(&id, compiled.unwrap_or_default(), &values, &mut problems);
-            components.extend(component.map(|component| (id, Arc::new(component))));
+            components.extend(component.map(|component| (id, component)));
         }
         problems.into_result()?;
 
@@ -204,7 +203,6 @@ impl Loader<'_> {
             router: router.context("no routes")?,
             subscriptions,
             engine,
-            max_memory: self.runtime.max_instance_memory.unwrap_or(DEFAULT_MAX_MEMORY),
             max_requests,
             request_timeout: self.options.request_timeout,
             body_memory: BodyMemory::new(),
@@ -223,7 +221,7 @@ impl Loader<'_> {
         let code = self.code(id)?;
         let component = wasmtime::component::Component::new(engine, code)
             .map_err(|error| anyhow!("component {id:?}: {error:#}"))?;
-        let unsupported = engine::unsupported_imports(engine, &component);
+        let unsupported = linker::unsupported_imports(engine, &component);
         if !unsupported.is_empty() {
             bail!(
                 "component {id:?} imports what this host does not offer: {}",
@@ -289,11 +287,9 @@ impl Loader<'_> {
             .into_iter()
             .chain(self.options.env.iter().cloned())
             .collect();
-        Some(Component {
-            id: id.to_owned(),
-            description: manifest.description.clone(),
+        let permissions = Permissions {
             variables: variables::for_component(id, manifest.variables.clone(), values, problems),
-            allowed_hosts: problems.check(self.allowed_hosts(id, values))?,
+            allowed_hosts: Arc::new(problems.check(self.allowed_hosts(id, values))?),
             databases: pick(
                 id,
                 "SQLite database",
@@ -312,8 +308,13 @@ impl Loader<'_> {
             clock_offset_ms: self.options.clock_offset_ms,
             stdout: problems.check(log("stdout"))?,
             stderr: problems.check(log("stderr"))?,
+            max_memory: self.runtime.max_instance_memory.unwrap_or(DEFAULT_MAX_MEMORY),
+        };
+        Some(Component {
+            description: manifest.description.clone(),
             http: compiled.http,
             redis: compiled.redis,
+            permissions,
         })
     }
 
@@ -345,7 +346,7 @@ fn pick<T>(
     labels: &[String],
     configured: &HashMap<String, Arc<T>>,
     problems: &mut Problems,
-) -> HashMap<String, Arc<T>> {
+) -> Arc<HashMap<String, Arc<T>>> {
     let labels: BTreeSet<_> = labels.iter().collect();
     let mut picked = HashMap::new();
     for label in labels {
@@ -356,5 +357,5 @@ fn pick<T>(
             )),
         }
     }
-    picked
+    Arc::new(picked)
 }

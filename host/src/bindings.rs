@@ -7,12 +7,6 @@ mod capabilities {
         path: "wit",
         world: "mayday:host/capabilities",
         imports: { default: async | trappable },
-        with: {
-            "fermyon:spin/key-value.store": crate::key_value::OpenStore,
-            "fermyon:spin/redis.connection": crate::redis::Connection,
-            "fermyon:spin/sqlite.connection": crate::sqlite::Connection,
-            "spin:sqlite/sqlite.connection": crate::sqlite::Connection,
-        },
     });
 }
 
@@ -25,5 +19,5 @@ mod redis_handler {
     });
 }
 
-pub(crate) use capabilities::{Capabilities, fermyon, spin};
+pub(crate) use capabilities::{fermyon, spin};
 pub(crate) use redis_handler::RedisHandlerPre;

@@ -1,8 +1,9 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,wasi}.rs`. Two differences are intended. Spin bounds neither
-//! connections nor the time a request may take to arrive; its deployments put a buffering proxy in front. And Spin
-//! fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component reads.
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Two differences are intended. Spin
+//! bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
+//! front. And Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no
+//! component reads.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,6 +13,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_TYPE, HOST},
@@ -37,7 +39,8 @@ use crate::{
     allowed_hosts::service_chaining_host,
     app::{App, Inner},
     body::{BODY_TIME, Body, Unreadable, full},
-    instance::{State, Trigger},
+    instance::State,
+    outbound_http::ServiceChaining,
     refusal::{unavailable, unreadable},
     routes::{RouteMatch, WELL_KNOWN_PREFIX},
 };
@@ -61,6 +64,9 @@ const RESPONSE_TIME: Duration = Duration::from_secs(30);
 
 /// The client address of a request that did not come over a connection.
 const NO_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The client address that a chained request shows.
+const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl App {
     /// Answers one request in this process, without a connection, exactly as if it had come over one. A request that
@@ -190,7 +196,7 @@ impl Inner {
     }
 
     /// Answers a request by the component of a route, whether it came from outside or from another component.
-    pub(crate) async fn respond(
+    async fn respond(
         self: &Arc<Self>,
         route: &RouteMatch,
         mut request: Request<Body>,
@@ -226,7 +232,7 @@ impl Inner {
             .http
             .clone()
             .with_context(|| format!("{id:?} has no HTTP trigger"))?;
-        let store = State::store(self, component, Trigger::Http, permit);
+        let store = self.store(component, Some(self.clone()), permit);
         let (sender, receiver) = oneshot::channel();
         let guest = run_guest(pre, store, request, sender);
         let limit = self.request_timeout;
@@ -266,6 +272,28 @@ impl Inner {
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
+    }
+}
+
+impl ServiceChaining for Inner {
+    fn serves_http(&self, component: &str) -> bool {
+        self.component(component)
+            .is_some_and(|component| component.http.is_some())
+    }
+
+    /// Never waits for room: whoever holds the room may be waiting for this answer.
+    fn call(
+        self: Arc<Self>,
+        component: String,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(async move {
+            let route = RouteMatch::chained(&component, request.uri().path());
+            match self.chained.clone().try_acquire_owned() {
+                Ok(permit) => self.respond(&route, request, CHAINED_CLIENT, permit).await,
+                Err(_) => unavailable(),
+            }
+        })
     }
 }
 

@@ -1,97 +1,102 @@
 //! What one instance of a component has: its WASI context, its open handles, its limits. A new one for every request.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{ResourceLimiter, Store, component::ResourceTable};
+use wasmtime::{Engine, ResourceLimiter, Store, component::ResourceTable};
 use wasmtime_wasi::{
     HostWallClock, WasiCtx, WasiCtxView, WasiView, clocks::WallClock, sockets::SocketAddrUse,
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::{
-    app::{Component, Inner},
+    allowed_hosts::AllowedHosts,
+    key_value::{self, KeyValue},
     outbound_http::OutboundHttp,
+    redis::Redis,
+    sqlite::{Database, Sqlite},
+    stdio::Log,
+    variables::Variables,
 };
+
+/// What the instances of one component may use.
+pub(crate) struct Permissions {
+    pub(crate) variables: Variables,
+    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    pub(crate) databases: Arc<HashMap<String, Arc<Database>>>,
+    pub(crate) stores: Arc<HashMap<String, Arc<key_value::Store>>>,
+    pub(crate) environment: Vec<(String, String)>,
+    /// How many milliseconds its clock is ahead of this machine's.
+    pub(crate) clock_offset_ms: i64,
+    pub(crate) stdout: Log,
+    pub(crate) stderr: Log,
+    /// How many bytes of memory each may have.
+    pub(crate) max_memory: usize,
+}
 
 /// The state of one instance.
 pub(crate) struct State {
     pub(crate) table: ResourceTable,
-    pub(crate) open: Open,
+    pub(crate) outbound_http: OutboundHttp,
+    pub(crate) variables: Variables,
+    pub(crate) key_value: KeyValue,
+    pub(crate) redis: Redis,
+    pub(crate) sqlite: Sqlite,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: OutboundHttp,
     memory: MemoryLimit,
-    component: Arc<Component>,
     /// Returned when the instance is gone, which may be later than its response.
     _permit: OwnedSemaphorePermit,
-}
-
-/// How many handles of the limited kinds are open.
-#[derive(Default)]
-pub(crate) struct Open {
-    pub(crate) databases: usize,
-    pub(crate) redis: usize,
-}
-
-/// Who started an instance.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Trigger {
-    Http,
-    /// As in Spin, an instance that a Redis message started cannot use service chaining.
-    Redis,
 }
 
 impl State {
     /// Makes the store of a new instance.
     pub(crate) fn store(
-        app: &Arc<Inner>,
-        component: &Arc<Component>,
-        trigger: Trigger,
+        engine: &Engine,
+        permissions: &Permissions,
+        outbound_http: OutboundHttp,
         permit: OwnedSemaphorePermit,
     ) -> Store<Self> {
         let state = Self {
             table: ResourceTable::new(),
-            open: Open::default(),
-            wasi: wasi(component),
+            outbound_http,
+            variables: permissions.variables.clone(),
+            key_value: KeyValue::new(permissions.stores.clone()),
+            redis: Redis::new(permissions.allowed_hosts.clone()),
+            sqlite: Sqlite::new(permissions.databases.clone()),
+            wasi: wasi(permissions),
             http: WasiHttpCtx::new(),
-            outbound: OutboundHttp::new(app, component, trigger),
             memory: MemoryLimit {
-                limit: app.max_memory,
+                limit: permissions.max_memory,
                 used: 0,
             },
-            component: component.clone(),
             _permit: permit,
         };
-        let mut store = Store::new(&app.engine, state);
+        let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         store
-    }
-
-    pub(crate) fn component(&self) -> &Arc<Component> {
-        &self.component
     }
 }
 
 /// No arguments, no files, the environment of the manifest; sockets as the allowed hosts have it.
 ///
 /// Parity: Spin's `crates/factor-wasi/src/lib.rs` and `crates/factor-outbound-networking/src/lib.rs` (`prepare`).
-fn wasi(component: &Arc<Component>) -> WasiCtx {
-    let hosts = component.clone();
+fn wasi(permissions: &Permissions) -> WasiCtx {
+    let allowed_hosts = permissions.allowed_hosts.clone();
     let mut builder = WasiCtx::builder();
     builder
-        .stdout(component.stdout.clone())
-        .stderr(component.stderr.clone())
-        .envs(&component.environment)
-        .wall_clock(ShiftedClock(component.clock_offset_ms))
+        .stdout(permissions.stdout.clone())
+        .stderr(permissions.stderr.clone())
+        .envs(&permissions.environment)
+        .wall_clock(ShiftedClock(permissions.clock_offset_ms))
         .allow_tcp(true)
         .allow_udp(true)
         .socket_addr_check(move |address, used_for| {
             // A bind to no address in particular precedes every connection.
             let unbound = address.ip().is_unspecified() && address.port() == 0;
-            let granted = |scheme| hosts.allowed_hosts.allow(&address.to_string(), scheme);
+            let granted = |scheme| allowed_hosts.allow(&address.to_string(), scheme);
             let allowed = match used_for {
                 SocketAddrUse::TcpBind => unbound,
                 SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
@@ -135,14 +140,8 @@ impl WasiHttpView for State {
         WasiHttpCtxView {
             ctx: &mut self.http,
             table: &mut self.table,
-            hooks: &mut self.outbound,
+            hooks: &mut self.outbound_http,
         }
-    }
-}
-
-impl State {
-    pub(crate) fn outbound(&self) -> &OutboundHttp {
-        &self.outbound
     }
 }
 

@@ -5,6 +5,7 @@
 //! database).
 
 use std::{
+    collections::HashMap,
     fmt, fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -20,20 +21,27 @@ use tokio::sync::OnceCell;
 use wasmtime::component::Resource;
 
 use crate::{
-    bindings::fermyon::spin2_0_0::key_value::{Error, Host, HostStore},
-    instance::State,
+    bindings::fermyon::spin2_0_0::key_value::{self, Error, Host, HostStore},
+    handles::Handles,
     sqlite::MAX_RESULT_BYTES,
 };
+
+/// How many stores one instance may have open.
+const MAX_OPEN: usize = 256;
+
+/// The key-value stores of one instance.
+pub(crate) struct KeyValue {
+    granted: Arc<HashMap<String, Arc<Store>>>,
+    stores: Handles<Arc<Store>>,
+}
+
+type Handle = Resource<key_value::Store>;
 
 /// A store that components open by its label.
 pub(crate) enum Store {
     Sqlite(SqliteStore),
     Redis(RedisStore),
 }
-
-/// A store that a component has open.
-#[allow(unreachable_pub, reason = "the generated bindings export it again")]
-pub struct OpenStore(Arc<Store>);
 
 /// Rows of one label in a file that other labels may share, by one connection for all instances.
 pub(crate) struct SqliteStore {
@@ -219,64 +227,56 @@ fn other(error: impl fmt::Debug) -> Error {
     Error::Other(format!("{error:?}"))
 }
 
-impl Host for State {}
+impl KeyValue {
+    pub(crate) fn new(granted: Arc<HashMap<String, Arc<Store>>>) -> Self {
+        Self {
+            granted,
+            stores: Handles::new(MAX_OPEN),
+        }
+    }
+}
 
-impl HostStore for State {
-    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Resource<OpenStore>, Error>> {
-        let Some(store) = self.component().stores.get(&label).cloned() else {
+impl Host for KeyValue {}
+
+impl HostStore for KeyValue {
+    async fn open(&mut self, label: String) -> wasmtime::Result<Result<Handle, Error>> {
+        let Some(store) = self.granted.get(&label).cloned() else {
             return Ok(Err(Error::AccessDenied));
         };
         if let Err(error) = store.open().await {
             return Ok(Err(error));
         }
-        Ok(Ok(self.table.push(OpenStore(store))?))
+        Ok(self.stores.open(store).ok_or(Error::StoreTableFull))
     }
 
-    async fn get(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(self.table.get(&store)?.0.get(key).await)
+    async fn get(&mut self, store: Handle, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        Ok(self.stores.get(&store)?.get(key).await)
     }
 
     async fn set(
         &mut self,
-        store: Resource<OpenStore>,
+        store: Handle,
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.table.get(&store)?.0.set(key, value).await)
+        Ok(self.stores.get(&store)?.set(key, value).await)
     }
 
-    async fn delete(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.table.get(&store)?.0.delete(key).await)
+    async fn delete(&mut self, store: Handle, key: String) -> wasmtime::Result<Result<(), Error>> {
+        Ok(self.stores.get(&store)?.delete(key).await)
     }
 
-    async fn exists(
-        &mut self,
-        store: Resource<OpenStore>,
-        key: String,
-    ) -> wasmtime::Result<Result<bool, Error>> {
-        Ok(self
-            .table
-            .get(&store)?
-            .0
-            .get(key)
-            .await
-            .map(|value| value.is_some()))
+    async fn exists(&mut self, store: Handle, key: String) -> wasmtime::Result<Result<bool, Error>> {
+        let value = self.stores.get(&store)?.get(key).await;
+        Ok(value.map(|value| value.is_some()))
     }
 
-    async fn get_keys(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        Ok(self.table.get(&store)?.0.keys().await)
+    async fn get_keys(&mut self, store: Handle) -> wasmtime::Result<Result<Vec<String>, Error>> {
+        Ok(self.stores.get(&store)?.keys().await)
     }
 
-    async fn drop(&mut self, store: Resource<OpenStore>) -> wasmtime::Result<()> {
-        self.table.delete(store)?;
+    async fn drop(&mut self, store: Handle) -> wasmtime::Result<()> {
+        self.stores.close(&store);
         Ok(())
     }
 }

@@ -30,15 +30,18 @@ mod app;
 mod compose;
 mod engine;
 mod instance;
+mod linker;
 
 mod body;
 mod http_trigger;
 mod redis_trigger;
 mod refusal;
 mod routes;
+mod subscriptions;
 
 mod allowed_hosts;
 mod bindings;
+mod handles;
 mod key_value;
 mod outbound_http;
 mod redis;

@@ -2,7 +2,7 @@
 //!
 //! Parity: Spin's `crates/factor-outbound-redis/src/host.rs`. Every `open` is a new TCP connection.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use redis::{
     AsyncCommands as _, AsyncConnectionConfig, ErrorKind, RedisError, Value, aio::MultiplexedConnection,
@@ -10,45 +10,51 @@ use redis::{
 use wasmtime::component::Resource;
 
 use crate::{
-    bindings::fermyon::spin2_0_0::redis::{Error, Host, HostConnection, RedisParameter, RedisResult},
-    instance::State,
+    allowed_hosts::AllowedHosts,
+    bindings::fermyon::spin2_0_0::redis::{
+        self as bindings, Error, Host, HostConnection, RedisParameter, RedisResult,
+    },
+    handles::Handles,
     sqlite::MAX_RESULT_BYTES,
 };
 
 /// How many connections one instance may have open.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// A connection of a component.
-#[allow(unreachable_pub, reason = "the generated bindings export it again")]
-pub struct Connection(MultiplexedConnection);
+/// The connections to Redis of one instance.
+pub(crate) struct Redis {
+    allowed_hosts: Arc<AllowedHosts>,
+    connections: Handles<MultiplexedConnection>,
+}
 
-impl State {
-    fn redis(&mut self, connection: &Resource<Connection>) -> wasmtime::Result<&mut MultiplexedConnection> {
-        Ok(&mut self.table.get_mut(connection)?.0)
+type Handle = Resource<bindings::Connection>;
+
+impl Redis {
+    pub(crate) fn new(allowed_hosts: Arc<AllowedHosts>) -> Self {
+        Self {
+            allowed_hosts,
+            connections: Handles::new(MAX_CONNECTIONS),
+        }
     }
 }
 
-impl Host for State {}
+impl Host for Redis {}
 
-impl HostConnection for State {
-    async fn open(&mut self, address: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        if !self.component().allowed_hosts.allow(&address, "redis") {
+impl HostConnection for Redis {
+    async fn open(&mut self, address: String) -> wasmtime::Result<Result<Handle, Error>> {
+        if !self.allowed_hosts.allow(&address, "redis") {
             return Ok(Err(Error::InvalidAddress));
         }
         let connection = match connect(&address).await {
             Ok(connection) => connection,
             Err(error) => return Ok(Err(error)),
         };
-        if self.open.redis == MAX_CONNECTIONS {
-            return Ok(Err(Error::TooManyConnections));
-        }
-        self.open.redis += 1;
-        Ok(Ok(self.table.push(Connection(connection))?))
+        Ok(self.connections.open(connection).ok_or(Error::TooManyConnections))
     }
 
     async fn publish(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         channel: String,
         payload: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
@@ -59,12 +65,8 @@ impl HostConnection for State {
             .map_err(other))
     }
 
-    async fn get(
-        &mut self,
-        connection: Resource<Connection>,
-        key: String,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        let value: Result<Option<Vec<u8>>, _> = self.redis(&connection)?.get(key).await;
+    async fn get(&mut self, handle: Handle, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        let value: Result<Option<Vec<u8>>, _> = self.connections.get(&handle)?.get(key).await;
         Ok(value.map_err(other).and_then(|value| {
             check_size(value.as_ref().map_or(0, Vec::len))?;
             Ok(value)
@@ -73,36 +75,33 @@ impl HostConnection for State {
 
     async fn set(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.redis(&connection)?.set(key, value).await.map_err(other))
+        Ok(self
+            .connections
+            .get(&handle)?
+            .set(key, value)
+            .await
+            .map_err(other))
     }
 
-    async fn incr(
-        &mut self,
-        connection: Resource<Connection>,
-        key: String,
-    ) -> wasmtime::Result<Result<i64, Error>> {
-        Ok(self.redis(&connection)?.incr(key, 1).await.map_err(other))
+    async fn incr(&mut self, handle: Handle, key: String) -> wasmtime::Result<Result<i64, Error>> {
+        Ok(self.connections.get(&handle)?.incr(key, 1).await.map_err(other))
     }
 
-    async fn del(
-        &mut self,
-        connection: Resource<Connection>,
-        keys: Vec<String>,
-    ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(self.redis(&connection)?.del(keys).await.map_err(other))
+    async fn del(&mut self, handle: Handle, keys: Vec<String>) -> wasmtime::Result<Result<u32, Error>> {
+        Ok(self.connections.get(&handle)?.del(keys).await.map_err(other))
     }
 
     async fn sadd(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        let added: Result<u32, RedisError> = self.redis(&connection)?.sadd(key, values).await;
+        let added: Result<u32, RedisError> = self.connections.get(&handle)?.sadd(key, values).await;
         Ok(added.map_err(|error| match error.kind() {
             ErrorKind::UnexpectedReturnType => Error::TypeError,
             _ => other(error),
@@ -111,24 +110,29 @@ impl HostConnection for State {
 
     async fn smembers(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         key: String,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        Ok(self.redis(&connection)?.smembers(key).await.map_err(other))
+        Ok(self.connections.get(&handle)?.smembers(key).await.map_err(other))
     }
 
     async fn srem(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(self.redis(&connection)?.srem(key, values).await.map_err(other))
+        Ok(self
+            .connections
+            .get(&handle)?
+            .srem(key, values)
+            .await
+            .map_err(other))
     }
 
     async fn execute(
         &mut self,
-        connection: Resource<Connection>,
+        handle: Handle,
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
@@ -139,7 +143,7 @@ impl HostConnection for State {
                 RedisParameter::Binary(bytes) => command.arg(bytes),
             };
         }
-        let answer: Result<Value, _> = command.query_async(self.redis(&connection)?).await;
+        let answer: Result<Value, _> = command.query_async(self.connections.get(&handle)?).await;
         Ok(answer.map_err(other).and_then(|value| {
             let mut results = Vec::new();
             flatten(value, &mut results)?;
@@ -148,9 +152,8 @@ impl HostConnection for State {
         }))
     }
 
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.open.redis -= 1;
-        self.table.delete(connection)?;
+    async fn drop(&mut self, connection: Handle) -> wasmtime::Result<()> {
+        self.connections.close(&handle);
         Ok(())
     }
 }

@@ -3,72 +3,20 @@
 //! Parity: Spin's `crates/trigger-redis/src/lib.rs`. One message at a time per server, no retry, no reconnect: when a
 //! connection ends the trigger ends, and the process with it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use futures_util::{
     StreamExt as _,
     future::{join_all, select_all},
 };
-use redis::{Client, Msg};
+use redis::Msg;
 use tokio::time::timeout;
 
 use crate::{
     app::{App, Inner},
-    instance::{State, Trigger},
-    manifest::Manifest,
-    problems::Problems,
-    template::Template,
+    subscriptions::Subscription,
 };
-
-/// What is listened to at one server.
-pub(crate) struct Subscription {
-    client: Client,
-    /// The components that each channel starts.
-    channels: BTreeMap<String, Vec<String>>,
-}
-
-/// Groups the triggers of the manifest by server and channel.
-pub(crate) fn subscriptions(
-    manifest: &Manifest,
-    values: &HashMap<String, String>,
-    problems: &mut Problems,
-) -> Vec<Subscription> {
-    let default = manifest
-        .application
-        .trigger
-        .redis
-        .as_ref()
-        .map_or("", |redis| &redis.address);
-    let mut servers: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
-    for trigger in &manifest.trigger.redis {
-        let fill = |text: &str| {
-            let filled = Template::parse(text).and_then(|template| template.fill(values));
-            filled.with_context(|| format!("the redis trigger of component {:?}", trigger.component))
-        };
-        let address = fill(trigger.address.as_deref().unwrap_or(default));
-        let (address, channel) = (problems.check(address), problems.check(fill(&trigger.channel)));
-        if let (Some(address), Some(channel)) = (address, channel) {
-            let channels = servers.entry(address).or_default();
-            channels
-                .entry(channel)
-                .or_default()
-                .push(trigger.component.clone());
-        }
-    }
-    let subscription = |(address, channels): (String, _)| {
-        let client = Client::open(address.as_str())
-            .with_context(|| format!("the redis trigger cannot use the address {address:?}"))?;
-        Ok(Subscription { client, channels })
-    };
-    servers
-        .into_iter()
-        .filter_map(|server| problems.check(subscription(server)))
-        .collect()
-}
 
 impl App {
     /// Handles messages until a connection ends, which is an error. Without Redis triggers it never returns.
@@ -129,7 +77,8 @@ async fn run(app: &Arc<Inner>, id: &str, payload: &[u8]) -> anyhow::Result<()> {
     let pre = component.redis.as_ref().context("not a Redis handler")?;
     // A message waits for room: it holds none that another waits for.
     let permit = app.admitted.clone().acquire_owned().await?;
-    let mut store = State::store(app, component, Trigger::Redis, permit);
+    // As in Spin, an instance that a Redis message started cannot use service chaining.
+    let mut store = app.store(component, None, permit);
     let call = async {
         let handler = pre.instantiate_async(&mut store).await?;
         let exports = handler.fermyon_spin_inbound_redis();

@@ -4,19 +4,25 @@
 //! `crates/runtime-config/src/variables.rs` and `crates/variables-env/src/lib.rs`. Spin asks its providers at every
 //! call; flags, files and the environment of a process do not change, so the host asks once.
 
-use std::{collections::HashMap, env, path::Path};
+use std::{collections::HashMap, env, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 
 use crate::{
     bindings::fermyon::spin2_0_0::variables::{Error, Host},
-    instance::State,
     manifest::Manifest,
     options::Options,
     problems::Problems,
     runtime_config::VariablesProvider,
     template::{Template, check_name},
 };
+
+/// The variables of one component.
+#[derive(Clone)]
+pub(crate) struct Variables {
+    component: Arc<str>,
+    values: Arc<HashMap<String, String>>,
+}
 
 /// Where values come from: asked by name.
 type Source<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
@@ -70,13 +76,13 @@ pub(crate) fn resolve(
     values
 }
 
-/// What one component may ask for, its templates filled in.
+/// The variables of a component, with their templates filled in.
 pub(crate) fn for_component(
     id: &str,
     templates: impl IntoIterator<Item = (String, String)>,
     values: &HashMap<String, String>,
     problems: &mut Problems,
-) -> HashMap<String, String> {
+) -> Variables {
     let mut variables = HashMap::new();
     for (name, template) in templates {
         let value = check_name(&name)
@@ -84,7 +90,10 @@ pub(crate) fn for_component(
             .with_context(|| format!("component {id:?}: variable {name:?}"));
         variables.extend(problems.check(value).map(|value| (name, value)));
     }
-    variables
+    Variables {
+        component: id.into(),
+        values: Arc::new(variables),
+    }
 }
 
 fn environment(prefix: Option<&str>, file: HashMap<String, String>) -> Source<'static> {
@@ -103,16 +112,12 @@ fn dotenv(path: &Path) -> anyhow::Result<HashMap<String, String>> {
     pairs.with_context(|| format!("could not read {path:?}"))
 }
 
-impl Host for State {
+impl Host for Variables {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<String, Error>> {
         if let Err(error) = check_name(&name) {
             return Ok(Err(Error::InvalidName(error.to_string())));
         }
-        let component = self.component();
-        Ok(component
-            .variables
-            .get(&name)
-            .cloned()
-            .ok_or_else(|| Error::Undefined(format!("no variable for {:?}.{name:?}", component.id))))
+        let value = self.values.get(&name).cloned();
+        Ok(value.ok_or_else(|| Error::Undefined(format!("no variable for {:?}.{name:?}", self.component))))
     }
 }

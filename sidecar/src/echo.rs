@@ -10,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::connection::task::{LAST_WORD, read_to_end, violation};
+use crate::connection::task::{LINGER, read_to_end, violation};
 use crate::door;
 
 /// Suites send messages of 16 MiB.
@@ -36,7 +36,7 @@ async fn echo(socket: WebSocket) {
                 if let Some(frame) = violation(error)
                     && sink.send(Message::Close(Some(frame))).await.is_ok()
                 {
-                    sleep(LAST_WORD).await;
+                    sleep(LINGER).await;
                 }
                 return;
             }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::connection::frames::{CloseReason, Refusal, error_frame};
 use crate::connection::parse::MAX_FRAME_BYTES;
-use crate::connection::session::{MAX_EARLY_FRAMES, Patience, Session, Step};
+use crate::connection::session::{MAX_EARLY_FRAMES, Session, Step, Timeouts};
 
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: Timeouts = Timeouts {
     authorization: Duration::from_secs(20),
     idle: Duration::from_secs(30 * 60),
 };
@@ -45,7 +45,7 @@ pub fn converse(input: &[u8]) {
 /// Sends the first frame. Returns the session if the frame is valid.
 fn introduce(first: &Bytes) -> Option<Session> {
     let now = Instant::now();
-    let mut session = Session::new(PATIENCE, now);
+    let mut session = Session::new(TIMEOUTS, now);
     let value: Option<Value> = serde_json::from_slice(first).ok();
     match session.frame(first.clone(), now) {
         Some(Step::Authenticate(authorization)) => {
@@ -62,7 +62,7 @@ fn introduce(first: &Bytes) -> Option<Session> {
             }
             assert_eq!(
                 session.deadline(),
-                now + PATIENCE.authorization,
+                now + TIMEOUTS.authorization,
                 "authentication does not extend it"
             );
             Some(session)
@@ -117,7 +117,7 @@ fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Ste
     let deadline = session.deadline();
     let step = session.frame(frame.clone(), now).expect("nothing was too soon");
     let is_life = match &step {
-        Step::Ask(request) => {
+        Step::Command(request) => {
             assert!(frame.len() <= MAX_FRAME_BYTES);
             assert_allowed(request, realm, session.protocol());
             assert_meant(request, frame, realm);
@@ -131,7 +131,7 @@ fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Ste
         }
         Step::Authenticate(_) | Step::End(_) => panic!("{step:?} out of turn"),
     };
-    let expected = if is_life { now + PATIENCE.idle } else { deadline };
+    let expected = if is_life { now + TIMEOUTS.idle } else { deadline };
     assert_eq!(
         session.deadline(),
         expected,
@@ -139,7 +139,7 @@ fn send(session: &mut Session, realm: Realm, frame: &Bytes, now: Instant) -> Ste
     );
     let again = session.frame(frame.clone(), now);
     match &step {
-        Step::Ask(Request::Typing { .. }) => assert_eq!(again, None, "that somebody types is known"),
+        Step::Command(Request::Typing { .. }) => assert_eq!(again, None, "that somebody types is known"),
         step => assert_eq!(again.as_ref(), Some(step), "the same frame means the same"),
     }
     step

@@ -40,10 +40,10 @@ use tracing::info;
 use uuid::Uuid;
 
 pub use crate::connection::parse::MAX_FRAME_BYTES;
-use crate::connection::session::Patience;
+use crate::connection::session::Timeouts;
 use crate::connection::task::Shared;
 use crate::door::App;
-use crate::messenger::authentication::{self, Authentications};
+use crate::messenger::authentication::{self, Authenticator};
 use crate::messenger::client::Messenger;
 use crate::messenger::commands::Commands;
 use crate::messenger::exchange::Exchanger;
@@ -65,7 +65,7 @@ pub struct Config {
     /// The URL of Redis: `redis://127.0.0.1:6379`.
     pub redis: String,
     /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
-    pub ticked: Option<Participant>,
+    pub participant: Option<Participant>,
     /// The origins of pages from which browsers may connect, such as `https://help.example.org`; empty allows all.
     /// Other clients send no origin and may always connect.
     pub allowed_origins: Vec<String>,
@@ -110,10 +110,10 @@ impl Default for Timings {
 }
 
 /// Time limit for connections to end after their commands are answered.
-const LAST_WORDS: Duration = Duration::from_secs(4);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Time limit for the last publications.
-const LAST_PUBLICATIONS: Duration = Duration::from_secs(1);
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves clients on `listener` until `shutdown`, then drains: it answers the commands under way, and tells clients to
 /// connect again.
@@ -126,7 +126,7 @@ pub async fn run(
         messenger,
         messenger_key,
         redis,
-        ticked,
+        participant,
         allowed_origins,
         timings,
     } = config;
@@ -134,18 +134,18 @@ pub async fn run(
     let sidecar = Uuid::now_v7().to_string();
     let messenger = Arc::new(Messenger::new(&messenger, &messenger_key)?);
     let metrics = Arc::new(Metrics::new());
-    let ticked = match ticked {
+    let services = match participant {
         Some(Participant { origin, key }) => {
             let participant = Service::new(&[origin], "participant", &key)?;
             Some(Arc::new(Services::new(participant, Arc::clone(&messenger))))
         }
         None => None,
     };
-    let redis = Redis::new(&redis, &sidecar, ticked.clone()).context("the URL of Redis is not valid")?;
+    let redis = Redis::new(&redis, &sidecar, services.clone()).context("the URL of Redis is not valid")?;
     let redis = Arc::new(redis);
     let player = Arc::new(Player::new());
     let commands = Arc::new(Commands::new(Arc::clone(&metrics)));
-    let (authentications, questions) = Authentications::new();
+    let (authenticator, attempts) = Authenticator::new();
     let (stop, stopping) = watch::channel(false);
     let exchanger = Arc::new(Exchanger {
         sidecar,
@@ -157,12 +157,12 @@ pub async fn run(
         give_up_after: timings.give_up,
     });
     let connections = Arc::new(Shared {
-        authentications,
+        authenticator,
         commands,
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
         budget: Arc::default(),
-        patience: Patience {
+        timeouts: Timeouts {
             authorization: timings.authorization,
             idle: timings.idle,
         },
@@ -181,8 +181,8 @@ pub async fn run(
         allowed_origins: allowed_origins.into(),
     };
 
-    let mut background = background(questions, &messenger, &exchanger);
-    if let Some(services) = ticked {
+    let mut background = background(attempts, &messenger, &exchanger);
+    if let Some(services) = services {
         background.spawn(async move { services.call_when_due().await });
     }
     let mut publishing = tokio::spawn({
@@ -201,9 +201,9 @@ pub async fn run(
         Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
         ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),
     }
-    let _ = timeout(timings.drain + LAST_WORDS, permits.acquire_many(max_sockets)).await;
+    let _ = timeout(timings.drain + CLOSE_TIMEOUT, permits.acquire_many(max_sockets)).await;
     redis.close();
-    let _ = timeout(LAST_PUBLICATIONS, publishing).await;
+    let _ = timeout(PUBLISH_TIMEOUT, publishing).await;
     background.shutdown().await;
     exchanger.leave().await;
     Ok(())
@@ -211,14 +211,14 @@ pub async fn run(
 
 /// Starts the background tasks. Each runs until it is aborted, unless it panics.
 fn background(
-    questions: [mpsc::Receiver<authentication::Question>; 2],
+    attempts: [mpsc::Receiver<authentication::Attempt>; 2],
     messenger: &Arc<Messenger>,
     exchanger: &Arc<Exchanger>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    for questions in questions {
+    for attempts in attempts {
         let messenger = Arc::clone(messenger);
-        tasks.spawn(async move { authentication::answer_questions(questions, &messenger).await });
+        tasks.spawn(async move { authentication::serve_lane(attempts, &messenger).await });
     }
     let (watching, player) = (Arc::clone(messenger), Arc::clone(&exchanger.player));
     tasks.spawn(async move { revocation::watch(&watching, &player).await });

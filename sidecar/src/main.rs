@@ -82,7 +82,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .init();
     listener::raise_open_file_limit();
     let messenger_key = key("MAYDAY_MESSENGER_KEY")?;
-    let ticked = match args.tick_participant {
+    let participant = match args.tick_participant {
         Some(origin) => Some(Participant {
             origin,
             key: key("MAYDAY_PARTICIPANT_KEY")?,
@@ -106,7 +106,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         messenger: args.messenger,
         messenger_key,
         redis: args.redis,
-        ticked,
+        participant,
         allowed_origins: args.allowed_origin,
         timings: Timings::default(),
     };

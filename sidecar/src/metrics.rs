@@ -31,7 +31,7 @@ pub(crate) struct Metrics {
     exchange_commands: Histogram,
     exchange_seconds: Histogram,
     pub(crate) publications_sent: Counter,
-    pub(crate) publications_heard: Counter,
+    pub(crate) publications_received: Counter,
     pub(crate) publications_dropped: Counter,
     log_lines_dropped: Counter,
     messenger_database_bytes: Gauge,
@@ -135,7 +135,7 @@ impl Metrics {
             exchange_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             exchange_seconds: seconds(),
             publications_sent: Counter::default(),
-            publications_heard: Counter::default(),
+            publications_received: Counter::default(),
             publications_dropped: Counter::default(),
             log_lines_dropped: Counter::default(),
             messenger_database_bytes: Gauge::default(),
@@ -206,9 +206,9 @@ impl Metrics {
             self.publications_sent.clone(),
         );
         registry.register(
-            "publications_heard",
+            "publications_received",
             "Publications of other sidecars",
-            self.publications_heard.clone(),
+            self.publications_received.clone(),
         );
         registry.register(
             "publications_dropped",
@@ -266,7 +266,7 @@ impl Metrics {
     }
 
     /// Takes the size of the messenger's database.
-    pub(crate) fn messenger_told(&self, status: &Status) {
+    pub(crate) fn set_messenger_status(&self, status: &Status) {
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
         self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
@@ -301,7 +301,7 @@ mod tests {
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
-        metrics.messenger_told(&Status {
+        metrics.set_messenger_status(&Status {
             database_bytes: Some(8192),
             wal_bytes: None,
             log_rows: 17,

@@ -9,7 +9,7 @@ use rusqlite::{Connection as Database, params};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::figures::{Spread, machine};
 use crate::load::{Call, Connection, measure};
 use crate::seed::{self, Agency};

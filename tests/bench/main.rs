@@ -3,7 +3,8 @@
 //!
 //! - [`organizer`] measures the cost of the sandbox: the organizer on the embedded host beside [`baseline`], a plain
 //!   native server with the same SQL.
-//! - [`lists`] compares a page of a list in a full database with one in a nearly empty one.
+//! - [`lists`] compares a page of a list in a full database with one in a nearly empty one. [`effort`] has the options
+//!   of both.
 //! - The whole system: [`chat`] measures messages, [`press`] presses for help, [`connect`] connections, [`idle`] a
 //!   system without clients, and [`contract`] runs the contract's load test. All but the last can compare two
 //!   [`builds`].
@@ -12,12 +13,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::effort::Effort;
 use crate::processes::raise_descriptor_limit;
 
 mod baseline;
@@ -25,6 +26,7 @@ mod builds;
 mod chat;
 mod connect;
 mod contract;
+mod effort;
 mod figures;
 mod idle;
 mod lists;
@@ -64,36 +66,6 @@ enum Bench {
     /// The plain native server, on any free port of 127.0.0.1
     #[command(hide = true)]
     Baseline { database: PathBuf },
-}
-
-/// How much is measured.
-#[derive(clap::Args)]
-struct Effort {
-    /// Measure only routes and lists with this in their names, such as `events`
-    only: Option<String>,
-
-    /// How often everything is measured
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: u16,
-
-    /// How long one measurement takes
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    seconds: Option<Duration>,
-
-    /// How many connections send at once, each one request after the other
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    connections: Option<u16>,
-}
-
-impl Effort {
-    fn includes(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
-    }
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|_| "expected a number".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {

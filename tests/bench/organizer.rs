@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::figures::{Spread, machine};
 use crate::load::{Call, Connection, Sample, measure};
 use crate::seed;

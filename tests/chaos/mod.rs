@@ -1,7 +1,8 @@
 //! Checks that Mayday keeps its promises while processes and links break: a workload, a schedule of faults, and rules
 //! for the history, as in Jepsen's tests of sets and orders.
 //!
-//! - `system` runs the processes, `link` is the network between them, `schedule` decides what breaks and when.
+//! - `plan` has the options, `schedule` decides what breaks and when.
+//! - `system` runs the processes, `link` is the network between them.
 //! - `client` and `pressing` are the workload, over `socket` and `rest`.
 //! - `history` is what the clients saw, `database` what is stored; `conformance` has the frames that may come at all.
 //! - `checks` has the rules, `verdict` prints the result.
@@ -20,6 +21,7 @@ mod conformance;
 mod database;
 mod history;
 mod link;
+mod plan;
 mod pressing;
 mod rest;
 mod schedule;
@@ -40,6 +42,7 @@ use self::checks::Violation;
 use self::client::{Client, Habit, Phase, Setting};
 use self::database::Record;
 use self::history::{Disturbance, History, Log, Millis, Press, Protocol, Restore, Side, User, now};
+pub use self::plan::Plan;
 use self::pressing::Presser;
 use self::rest::{Agency, Rest};
 pub use self::schedule::Events;
@@ -57,26 +60,6 @@ const CATCHING_UP: Duration = Duration::from_secs(20);
 
 /// The time between two reads of the databases.
 const LOOK: Duration = Duration::from_millis(300);
-
-/// The options of a run.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    pub seed: u64,
-    pub events: Events,
-    /// How long clients are busy and things break. A rolling update takes its own time.
-    pub duration: Duration,
-    pub hosts: usize,
-    /// What the hosts keep their data in.
-    pub database: Database,
-    pub sidecars: usize,
-    pub agencies: usize,
-    /// The participants of each agency.
-    pub participants: usize,
-    /// How often the messenger's database is restored from a copy. Only a file is.
-    pub restores: usize,
-    /// Whether to print faults as they happen.
-    pub narrates: bool,
-}
 
 /// How long clients are busy in a calm time before the messenger's database is copied or restored.
 const BUSY: Duration = Duration::from_secs(2);

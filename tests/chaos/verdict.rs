@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Plan;
 use super::checks::{self, Violation};
 use super::database::Record;
 use super::history::{CancelAnswer, History, Log, PressAnswer, Side, Tally};
+use super::plan::Plan;
 
 /// How many violations are printed. All of them are in a file.
 const PRINTED: usize = 20;

@@ -198,7 +198,7 @@ async fn a_sidecar_whose_cursor_is_not_in_the_log_starts_anew() {
         (end.id + 1, end.made_at),
         (end.id - 1, end.made_at),
     ] {
-        desk.sidecar.cursor = Some(sidecar_api::update::Cursor { id, made_at });
+        desk.sidecar.cursor = Some(sidecar_api::Cursor { id, made_at });
         let start = desk.command(&support, json!({"type": "startChat"}));
         let heard = desk.exchange(&[start]).await;
         assert!(heard.starts_anew && heard.updates.is_empty(), "{heard:?}");

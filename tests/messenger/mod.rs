@@ -1,8 +1,10 @@
 //! The messenger service (contract 5): exchanges as a sidecar sends them, and the archives.
 
+mod archive;
 mod exchange;
 mod protocol_2;
 mod statements;
+mod statistics;
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};

@@ -12,6 +12,7 @@ mod events;
 mod input;
 mod issues;
 mod lists;
+mod plans;
 mod profile;
 mod random;
 mod services;

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter, types};
 use serde_json::{Value, json};
 
+use crate::organizer::plans::new_plan;
 use crate::support::components::{Components, ORGANIZER_KEY, SUPERADMIN_PASSWORD};
 use crate::support::people::{self, ORGANIZER_PASSWORD, Person, new_user_with_role};
 
@@ -60,6 +61,10 @@ const ROUTES: &str = r#"
     GET    /agency/events/{event}                      | support+          | 200 |
     PATCH  /agency/events/{event}                      | manager+          | 200 | {"address":"Rynek 5"}
     DELETE /agency/events/{event}                      | manager+          | 200 |
+
+    GET    /agency/events/{event}/plan                 | support+          | 200 |
+    PUT    /agency/events/{event}/plan                 | manager+          | 200 | {plan}
+    DELETE /agency/events/{event}/plan                 | manager+          | 200 |
 
     POST   /agency/contacts                            | manager+          | 201 | {new_contact}
     GET    /agency/contacts                            | support+          | 200 |
@@ -152,7 +157,7 @@ const PERSON: &str = concat!(
 );
 
 /// Bodies that are too long for the table.
-const BODIES: [(&str, &str); 6] = [
+const BODIES: [(&str, &str); 7] = [
     (
         "{sign_in}",
         r#"{"email":"support@fest.example.org","password":"{member_password}"}"#,
@@ -174,6 +179,10 @@ const BODIES: [(&str, &str); 6] = [
             r#"{"name":"Other night","description":"Quiet","address":"Rynek 4","lat":"50.1","lng":19.5,"#,
             r#""timeStart":"2026-07-04T18:00","timeEnd":"2026-07-04T23:00"}"#
         ),
+    ),
+    (
+        "{plan}",
+        r#"{"image":"data:image/png;base64,iVBORw0KGgo=","north":50.2,"south":"50.1","east":19.6,"west":19.5}"#,
     ),
     (
         "{new_contact}",
@@ -372,6 +381,8 @@ impl Staffed {
         let agency = components.agency(name).await;
         let id = |entity: Value| entity["id"].as_i64().expect("an id");
         let event = agency.event_id;
+        let plan = format!("/organizer/agency/events/{event}/plan");
+        agency.owner.put(&plan, &new_plan()).await.json(200);
         let contact = json!({
             "firstName": name, "lastName": "Kos", "email": "kos@example.org", "phoneNumber": "+48123456789",
             "additionalNotes": "", "eventId": event,
@@ -692,11 +703,8 @@ impl Visit<'_> {
                 if let Some((placeholder, _)) = route.asks_for()
                     && route.resource().contains(placeholder)
                 {
-                    assert_eq!(
-                        answer["id"].to_string(),
-                        self.names[placeholder],
-                        "{case}: {text}"
-                    );
+                    let id = if path.ends_with("/plan") { "eventId" } else { "id" };
+                    assert_eq!(answer[id].to_string(), self.names[placeholder], "{case}: {text}");
                 }
                 if path.contains("/changelogs/verify") {
                     assert_eq!(answer["holds"], true, "{case}: {text}");

@@ -78,8 +78,27 @@ async fn a_guest_presses_at_once_and_signs_in_again_with_what_the_device_keeps()
 
     let deliveries = pick_up(&components, &agency, 1).await.deliveries();
     let participant = deliveries[0].payload()["participant"].clone();
-    let expected = json!({"id": guest.id, "email": email, "phoneNumber": "+48 555", "name": "Anna"});
+    let expected =
+        json!({"id": guest.id, "email": email, "phoneNumber": "+48 555", "name": "Anna", "guest": true});
     assert_eq!(participant, expected);
+    let contract = deliveries[0].contract.as_ref().expect("a frame");
+    assert_eq!(contract["payload"]["participant"], expected);
+    let principal = organizer(agency.support.id, agency.id);
+    let close = json!({"type": "closeChat", "chatId": deliveries[0].payload()["id"]});
+    let mut sidecar = Sidecar::new("closing");
+    let commands = [
+        sidecar::command(&principal, 2, &json!({"type": "getChats"})),
+        sidecar::command(&principal, 3, &close),
+    ];
+    let asked = sidecar.exchange(door, &commands[..1], None).await;
+    assert_eq!(asked.replies[0]["payload"]["chats"][0]["participant"], expected);
+    sidecar.exchange(door, &commands[1..], None).await;
+    // With the participant service, and without it.
+    for door in [door, &components.host_with(&["organizer", "messenger"])] {
+        let path = "/messenger/agency/chats";
+        let archive = door.send("GET", path, Some(&agency.support.token), None).await;
+        assert_eq!(archive.list()[0]["participant"], expected);
+    }
 
     let again = people::sign_in_participant(door, email, password).await;
     assert_eq!(again.id, guest.id);
@@ -187,6 +206,8 @@ async fn a_guest_who_signs_up_keeps_account_request_and_session() {
         Some("anna@example.org".to_owned()),
     )];
     assert_eq!(chats(&components), known);
+    let deliveries = pick_up(&components, &agency, 1).await.deliveries();
+    assert_eq!(deliveries[0].payload()["participant"].get("guest"), None);
     people::sign_in_participant(door, "anna@example.org", PARTICIPANT_PASSWORD).await;
     let old = json!({"email": guest.email, "password": password});
     door.send("POST", "/participant/auth/sign-in", None, Some(&old))
@@ -231,6 +252,7 @@ async fn a_guest_who_signs_in_takes_along_what_is_open() {
     let deliveries = heard.deliveries();
     let participant = json!({"realm": "participant", "id": account.id});
     assert_eq!(deliveries[0].to, json!([participant]));
+    assert_eq!(deliveries[0].payload()["participant"].get("guest"), None);
     assert_eq!(
         deliveries[1].payload()["content"],
         "Mayday: the guest has signed in as anna@example.org."

@@ -76,7 +76,7 @@ impl Apart {
             messenger: vec![format!("http://{}", services[2].address)],
             messenger_key: MESSENGER_KEY.to_owned(),
             redis: "redis://127.0.0.1:1".to_owned(),
-            ticked: None,
+            participant: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         };

@@ -31,6 +31,10 @@ impl Person {
         self.door.send("POST", path, Some(&self.token), Some(body)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.door.send("PUT", path, Some(&self.token), Some(body)).await
+    }
+
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
         self.door.send("PATCH", path, Some(&self.token), Some(body)).await
     }

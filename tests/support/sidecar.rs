@@ -1,8 +1,8 @@
 //! A sidecar as the messenger sees it: it sends commands and reads the log of updates.
 
 use serde_json::{Value, json};
-use sidecar_api::update::{self, Cursor, Entry};
-use sidecar_api::{Outcome, Protocol};
+use sidecar_api::update::{self, Entry};
+use sidecar_api::{Cursor, Outcome, Protocol};
 
 use crate::support::components::MESSENGER_KEY;
 use crate::support::door::{Door, Reply};

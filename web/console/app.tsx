@@ -8,7 +8,7 @@ import { openAccount } from "./account.js";
 import { watchGestures } from "./alerts.js";
 import { AreaScreen } from "./area.js";
 import { REGISTER } from "./areas.js";
-import { ChatPane, watchLog } from "./chat.js";
+import { ChatPane } from "./chat.js";
 import { Dialogs } from "./dialogs.js";
 import { Frame } from "./frame.js";
 import { watchKeys } from "./keys.js";
@@ -25,9 +25,7 @@ async function start(): Promise<void> {
   const root = document.getElementById("app") as HTMLElement;
   begin(() => {
     connectWhenNeeded(storage);
-    const scrollLog = watchLog();
     render(<Page />, root);
-    scrollLog();
   });
   showAddressedChat();
   await openAccount(storage);

@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { later } from "./later.js";
 import { closeSoon, dismiss, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
 import { isOld, KINDS, nameOf, type Place, placeOf } from "./person.js";
-import { isLive, selectedChat, state } from "./state.js";
+import { isLive, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const desk = later(() => import("./desk/history.js"));
@@ -25,7 +25,7 @@ export function ChatPane() {
   return (
     <section class="pane" aria-label={t("chat.label")}>
       <Person chat={chat} gone={gone !== undefined} />
-      {logOf(chat)}
+      {logOf(chat, `${isLive() ? "live" : "stale"} ${firstShown(chat)}`)}
       {History && <History key={chat.id} chat={chat} />}
       {gone ? (
         <div class="foot row spread" role="status">
@@ -136,14 +136,27 @@ function Where({ place }: { place: Place }) {
   );
 }
 
-function Log({ chat }: { chat: ChatView }) {
+/** Of long chats the end is shown, in steps: a reader of it is not disturbed by each new message. */
+const STEP = 50;
+const SHOWN = 100;
+
+function firstShown({ messages }: ChatView): number {
+  return Math.max(0, Math.ceil((messages.length - SHOWN - state.older) / STEP) * STEP);
+}
+
+function Log({ chat, isLive, first }: { chat: ChatView; isLive: boolean; first: number }) {
   return (
     // Who reads older messages scrolls by the keys, so the log can have the focus.
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a place that scrolls
-    <div class="log" data-chat={chat.id} tabIndex={0} role="log" aria-label={t("chat.messages")} aria-live="off">
+    <div class="log" ref={holdEnd} tabIndex={0} role="log" aria-label={t("chat.messages")} aria-live="off">
       {!chat.complete && <p class="faint">{t("chat.loading")}</p>}
-      <ol>{chat.messages.map((message) => entryOf(message, chat.state))}</ol>
-      <p class="log-end faint">{chat.typing ? t("chat.typing-person") : "\u00a0"}</p>
+      {first > 0 && (
+        <button type="button" class="plain" onClick={() => update({ older: state.older + 4 * SHOWN })}>
+          {t("chat.older")}
+        </button>
+      )}
+      <ol>{chat.messages.slice(first).map((message) => entryOf(message, chat.state))}</ol>
+      <p class="log-end faint">{chat.typing && isLive ? t("chat.typing-person") : "\u00a0"}</p>
     </div>
   );
 }
@@ -164,7 +177,10 @@ function once<Of extends object>(make: (of: Of, state: string) => preact.VNode) 
   };
 }
 
-const logOf = once((chat: ChatView) => <Log chat={chat} />);
+const logOf = once((chat: ChatView, state) => {
+  const [trust, first] = state.split(" ");
+  return <Log key={chat.id} chat={chat} isLive={trust === "live"} first={Number(first)} />;
+});
 const entryOf = once((message: MessageView, state) => (
   <Message key={message.key} message={message} isOver={state === "closed"} />
 ));
@@ -234,21 +250,21 @@ function Closing({ chat }: { chat: ChatView }) {
   );
 }
 
-let before = { chat: "", messages: 0 };
-
-/**
- * Called before a rendering; the returned function after it. A chat is opened at its end. Who sees the end sees new
- * messages; a reader of older ones is left there.
- */
-export function watchLog(): () => void {
-  const log = document.querySelector<HTMLElement>(".log");
-  const atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-  return () => {
-    const now = document.querySelector<HTMLElement>(".log");
-    const chat = now?.dataset.chat ?? "";
-    const messages = selectedChat()?.messages.length ?? 0;
-    const isOpened = chat !== before.chat;
-    if (now && (isOpened || (atEnd && messages > before.messages))) now.scrollTop = now.scrollHeight;
-    before = { chat, messages };
+/** A chat is opened at its end. Who sees the end sees new messages; a reader of older ones is left there. */
+function holdEnd(log: HTMLElement | null): void {
+  if (!log) return;
+  let isHeld = true;
+  let before = 0;
+  const hold = () => {
+    if (isHeld) log.scrollTop = log.scrollHeight;
   };
+  const observer = new ResizeObserver(hold);
+  for (const element of [log, ...log.children]) observer.observe(element);
+  log.addEventListener("scroll", () => {
+    const { scrollTop, scrollHeight, clientHeight } = log;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < 60;
+    // Only the reader goes up. That the end has moved away is no reason to let it go.
+    if (isAtEnd || scrollTop < before) isHeld = isAtEnd;
+    before = scrollTop;
+  });
 }

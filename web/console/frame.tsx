@@ -16,7 +16,12 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <header class="bar">
         <p class="brand">Mayday</p>
         {hasLive() && <Trust />}
-        {isForgetful() && <p class="notice">{t("trust.forgetful")}</p>}
+        {isForgetful() && (
+          <p class="problem">
+            <Icon name="warning" />
+            <span>{t("trust.forgetful")}</span>
+          </p>
+        )}
         <a class="who" href="/console/profile">
           <bdi dir="auto">{`${firstName} ${lastName}`}</bdi>
         </a>

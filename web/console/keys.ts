@@ -89,8 +89,8 @@ function beginCanned(): void {
 /** Esc leaves the smallest thing first: what is said, a chat that has ended, the chat. */
 function leave(): void {
   const { selected } = state;
-  if (state.notice) update({ notice: undefined });
-  else if (state.history) closeHistory();
+  if (state.history) closeHistory();
+  else if (state.notice) update({ notice: undefined });
   else if (selected && state.gone.has(selected)) dismiss(selected);
   else if (selected) open(undefined, false);
 }

@@ -1,4 +1,5 @@
 /** Parts of the live side that are loaded when they are first shown. */
+import { currentLanguage, loadTexts } from "../ui/i18n.js";
 import { notice } from "./notice.js";
 import { update } from "./state.js";
 import { t } from "./texts.js";
@@ -11,7 +12,10 @@ export function later<Module>(load: () => Promise<Module>): () => Module | undef
   let triedAt = 0;
   const fetchIt = async () => {
     try {
-      module = await load();
+      const loaded = await load();
+      // It may have brought texts with it.
+      await loadTexts(currentLanguage());
+      module = loaded;
       update();
     } catch (error) {
       console.info("A part of the console could not be loaded.", error);

@@ -195,7 +195,7 @@ export function readSelected(): void {
 
 /** Shows a chat, and lets the person write. */
 export function open(chatId: string | undefined, focus = true): void {
-  update({ selected: chatId, canned: undefined, ...(chatId !== state.selected && { history: false }) });
+  update({ selected: chatId, canned: undefined, ...(chatId !== state.selected && { history: false, older: 0 }) });
   // Who is elsewhere in the console stays there.
   if (isLiveShown()) history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
   readSelected();

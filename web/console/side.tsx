@@ -40,7 +40,7 @@ function Queue() {
       <Shares />
       <button
         type="button"
-        class={waiting > 0 ? "call" : ""}
+        class={waiting > 0 && live ? "call" : ""}
         disabled={!live || state.taking}
         aria-keyshortcuts="N"
         onClick={takeNext}
@@ -143,7 +143,11 @@ function ChatItem({ chat, place }: { chat: ChatView; place: number }) {
           )}
         </span>
         <span class="item-text">
-          {chat.typing ? <em>{t("chat.typing-person")}</em> : last && <PersonText>{last.content}</PersonText>}
+          {chat.typing && isLive() ? (
+            <em>{t("chat.typing-person")}</em>
+          ) : (
+            last && <PersonText>{last.content}</PersonText>
+          )}
         </span>
         <span class="item-turn">
           <span>{t(isGone ? "turn.over" : turn.mine ? "turn.mine" : "turn.theirs")}</span>

@@ -38,6 +38,8 @@ export interface State {
   plans: ReadonlySet<number>;
   /** The chat on the screen. */
   selected: string | undefined;
+  /** How many more of its older messages are shown than at first. */
+  older: number;
   /** "Take next" was sent and is not answered. */
   taking: boolean;
   /** Chats that are about to be closed, and when. */
@@ -66,6 +68,7 @@ export const state: State = {
   events: new Map(),
   plans: new Set(),
   selected: undefined,
+  older: 0,
   taking: false,
   closing: new Map(),
   gone: new Map(),

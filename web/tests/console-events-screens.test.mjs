@@ -1,4 +1,5 @@
 // The screens of the events. What is checked of each is in looks.mjs.
+import assert from "node:assert/strict";
 import { HOSTILE } from "./checks.mjs";
 import { fillEvents, PLAN_IMAGE } from "./fake-events.mjs";
 import { signIn, testScreens } from "./looks.mjs";
@@ -19,6 +20,21 @@ testScreens("events", {
   list: async (page, team) => {
     await open(page, team, "/console/events");
     await page.locator(".entry").nth(9).waitFor({ state: "attached" });
+  },
+  many: async (page, team) => {
+    fillEvents(team);
+    const last = team.events.at(-1);
+    team.events.push(
+      ...Array.from({ length: 600 }, (_, index) => ({ ...last, id: 100 + index, name: `Day ${index}` })),
+    );
+    await open(page, team, "/console/events");
+    // What is far below is not made before somebody looks.
+    assert(await page.locator(".entry").nth(99).isVisible());
+    assert.equal(await page.locator(".entry").count(), 100);
+    await page.locator(".entry").nth(99).scrollIntoViewIfNeeded();
+    await page.locator(".entry").nth(150).waitFor();
+    await page.getByRole("searchbox").fill("Day 599");
+    await page.locator(".entry").nth(1).waitFor({ state: "detached" });
   },
   none: async (page, team) => {
     fillEvents(team);
@@ -75,7 +91,7 @@ testScreens("events", {
   poster: async (page, team) => {
     await open(page, team, "/console/events/1/poster");
     await page.locator("svg.qr").waitFor();
-    await page.locator(".sheet-phone").waitFor();
+    await page.locator(".poster-phone").waitFor();
   },
   "poster-few": async (page, team) => {
     await open(page, team, "/console/events/1/poster?languages=pl,en&phone=no");
@@ -104,6 +120,6 @@ testScreens("events", {
     team.events = [{ ...team.events[0], name: HOSTILE.slice(0, 200) }];
     await open(page, team, "/console/events/1/poster");
     await page.locator("svg.qr").waitFor();
-    await page.locator(".sheet-phone").waitFor();
+    await page.locator(".poster-phone").waitFor();
   },
 });

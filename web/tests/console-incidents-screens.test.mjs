@@ -4,13 +4,23 @@ import { EVENT } from "./fake.mjs";
 import { FakeIncidents } from "./fake-incidents.mjs";
 import { signIn, testScreens } from "./looks.mjs";
 
+const CHILD = `He says his name is Staś. He lost his mother near stage 2, in the crowd, about ten minutes ago.
+
+Person: Anna, his mother
+Phone number: +48 600 100 200
+Position: 50.06143, 19.93658 ±12 m (21:14)`;
+
 async function fill(page, team) {
   const incidents = await FakeIncidents.attach(page, team);
   team.events = [EVENT, { ...EVENT, id: 2, name: "Derby" }];
   const olga = { authorId: 13 };
   incidents.add("Fence down at the north gate", 190, { status: "resolved", timeClosed: new Date().toISOString() });
   incidents.add("Water tap behind stage 2 is dry", 95, { status: "in_progress", priority: "low", ...olga });
-  incidents.add("Lost child, blue jacket, waits at the info point", 40, { status: "in_progress", priority: "high" });
+  incidents.add("Lost child, blue jacket, waits at the info point", 40, {
+    status: "in_progress",
+    priority: "high",
+    description: CHILD,
+  });
   incidents.add("Lights out on the path to the car park P3", 31, { eventId: 2, authorId: 14 });
   incidents.add("Man with a flare in block C", 12, { priority: "high", ...olga });
   incidents.add("Test of the radios", 900, { status: "cancelled", priority: "low", ...olga });

@@ -28,9 +28,9 @@ test("an incident is reported by one organizer, and commented and resolved by an
   await press(sam.page, "n");
   await sam.page.getByLabel("What has happened").and(sam.page.locator(":focus")).waitFor();
   await sam.page.getByRole("button", { name: "Create incident" }).click();
-  await sam.page.getByText("This must not be empty.").waitFor();
+  await sam.page.locator("#name-problem", { hasText: "This must not be empty." }).waitFor();
   await sam.page.getByLabel("What has happened").fill("Fence down at the north gate");
-  await sam.page.getByLabel("Description").fill("Two metres wide, people climb over it.");
+  await sam.page.getByLabel("Description").fill("Two metres wide, at 50.06143, 19.93658. Guard: +48 600 100 200");
   // What is not sent survives a reload.
   await sam.page.reload();
   await sam.page.getByLabel("Priority").selectOption("High");
@@ -46,6 +46,8 @@ test("an incident is reported by one organizer, and commented and resolved by an
   await olga.page.getByText("Fence down at the north gate").waitFor();
   await press(olga.page, "ArrowDown", "Enter");
   await olga.page.getByText("Two metres wide").waitFor();
+  const links = await olga.page.locator(".incident-text a").evaluateAll((all) => all.map(({ href }) => href));
+  assert.deepEqual(links, ["geo:50.06143,19.93658", "tel:+48600100200"]);
   await press(olga.page, "2");
   await state(olga.page, "In progress");
   await press(olga.page, "c");

@@ -52,11 +52,11 @@ testOffice("people", {
   },
   senior: async (page, team) => {
     await openAs(page, team, 3, "/console/people/13");
-    await page.locator(".sheet").waitFor();
+    await page.locator(".known").waitFor();
   },
   delete: async (page, team) => {
     await openAs(page, team, 2, "/console/people/14");
-    await button(page, ".part button").click();
+    await button(page, ".part:last-of-type button").click();
     await page.locator("dialog .answers").waitFor();
   },
   hostile: async (page, team) => {
@@ -67,7 +67,7 @@ testOffice("people", {
   "hostile-person": async (page, team) => {
     Object.assign(team.users[2], { lastName: HOSTILE.slice(0, 400), email: `${"e".repeat(300)}@x.example` });
     await openAs(page, team, 2, "/console/people/14");
-    await button(page, ".part button").click();
+    await button(page, ".part:last-of-type button").click();
     await page.locator("dialog .answers").waitFor();
   },
 });
@@ -79,17 +79,17 @@ testOffice("agency", {
   },
   support: async (page, team) => {
     await openAs(page, team, 4, "/console/agency");
-    await page.locator(".sheet").waitFor();
+    await page.locator(".known").waitFor();
   },
   delete: async (page, team) => {
     await openAs(page, team, 2, "/console/agency");
-    await button(page, ".part button").click();
+    await button(page, ".part:last-of-type button").click();
     await page.locator("#agency-typed").fill(team.office.agency.name);
   },
   hostile: async (page, team) => {
     Object.assign(team.office.agency, { name: HOSTILE.slice(0, 200), address: HOSTILE.slice(0, 400) });
     await openAs(page, team, 4, "/console/agency");
-    await page.locator(".sheet").waitFor();
+    await page.locator(".known").waitFor();
   },
 });
 
@@ -227,7 +227,7 @@ testOffice("record", {
 testOffice("profile", {
   own: async (page, team) => {
     await openAs(page, team, 4, "/console/profile");
-    await page.locator(".sheet dt").nth(2).waitFor();
+    await page.locator(".known dt").nth(2).waitFor();
   },
   password: async (page, team) => {
     await openAs(page, team, 4, "/console/profile");

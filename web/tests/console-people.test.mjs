@@ -2,6 +2,7 @@
 // people. Every area that a role is offered is opened, and the services refuse nothing. With MAYDAY_DIST the pages come
 // from dist/, as in console.test.mjs.
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { words } from "./browser.mjs";
@@ -19,14 +20,32 @@ after(() => desks?.down());
 /** Accounts that the stories before have made, by role. */
 const accounts = {};
 
-/** A desk that takes a refusal of a service for an error. */
+/** A desk that takes a refusal of a service for an error, and knows which calls are not answered yet. */
 async function open(address) {
-  const desk = await desks.open({ ...DESK, permissions: ["clipboard-read", "clipboard-write"] }, "/");
-  desk.context.on("response", (response) => {
-    if (response.status() === 403) desk.errors.push(`403: ${response.request().method()} ${response.url()}`);
+  const desk = await desks.open({ ...DESK, permissions: ["clipboard-read", "clipboard-write"] }, address);
+  const { page, errors } = desk;
+  const calls = new Set();
+  const answers = new EventEmitter();
+  const isCall = (request) => /\/(organizer|messenger)\//.test(request.url());
+  page.on("request", (request) => isCall(request) && calls.add(request));
+  const ended = (request) => calls.delete(request) && answers.emit("answer");
+  page.on("requestfinished", ended);
+  page.on("requestfailed", ended);
+  page.on("response", (response) => {
+    if (response.status() === 403) errors.push(`403: ${response.request().method()} ${response.url()}`);
   });
-  await desk.page.goto(desks.address(address));
-  return desk;
+  return { ...desk, calls, answers };
+}
+
+/** A screen asks for what it shows after it was painted for the first time, and may then ask for more. */
+async function settle({ page, calls, answers }) {
+  const painted = () =>
+    new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+  await page.evaluate(painted);
+  while (calls.size > 0) {
+    await once(answers, "answer");
+    await page.evaluate(painted);
+  }
 }
 
 async function fill(page, values) {
@@ -47,19 +66,20 @@ async function signIn({ email, password }, address = "/console") {
 }
 
 /** Opens every area that is offered, and the profile, and waits until each has read what it shows. */
-async function openEveryArea({ page, errors }) {
+async function openEveryArea(desk) {
+  const { page, errors } = desk;
   const links = page.locator(".areas a");
   const names = await links.allTextContents();
   for (const name of names) {
     await area(page, name).click();
     await page.locator(".areas [aria-current]", { hasText: name }).waitFor();
     await page.locator("main.live, main.page h1").first().waitFor();
-    await page.waitForLoadState("networkidle");
+    await settle(desk);
     assert.deepEqual(await page.locator("main .problem").allTextContents(), [], name);
   }
   await page.locator(".who").click();
   await heading(page, "Profile");
-  await page.waitForLoadState("networkidle");
+  await settle(desk);
   assert.deepEqual(errors, []);
   return names;
 }
@@ -275,6 +295,27 @@ test("support sees less, and changes the own password without leaving", async ()
   await Promise.all([leave(desk), phone.context.close()]);
 });
 
+test("an agency whose approval is withdrawn is signed out until it is approved again", async () => {
+  const [desk, sam] = await Promise.all([signIn(accounts.admin), signIn(accounts.support)]);
+  const { page } = desk;
+  await page.getByRole("link", { name: AGENCY }).click();
+  await press(page, "Withdraw approval");
+  await page.getByRole("dialog").getByText("also in the middle of a chat").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Withdraw approval" }).click();
+  await notice(page, `The approval of ${AGENCY} is withdrawn.`);
+  await sam.page.getByText("Your sign-in has ended").waitFor();
+  await fill(sam.page, { Password: accounts.support.password });
+  await press(sam.page, "Sign in");
+  await sam.page.getByText("not approved yet, or not any more").waitFor();
+  await press(page, "Approve");
+  await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+  await notice(page, `${AGENCY} is approved.`);
+  await press(sam.page, "Sign in");
+  await sam.page.locator(".bar").waitFor();
+  await leave(desk);
+  await sam.context.close();
+});
+
 test("who is deleted is signed out, and an agency goes with its people", async () => {
   const sam = await signIn(accounts.support);
   const olga = await signIn(OWNER, "/console/people");
@@ -297,4 +338,21 @@ test("who is deleted is signed out, and an agency goes with its people", async (
   await heading(page, "Sign in to the console");
   await mariam.page.getByText("Your sign-in has ended").waitFor();
   await Promise.all([sam, olga, mariam].map(({ context }) => context.close()));
+});
+
+test("an administrator who is deleted learns of it at the next call", async () => {
+  const [desk, ada] = await Promise.all([signIn(desks.system.ready.superadmin), signIn(accounts.admin)]);
+  const { page } = desk;
+  await page.getByRole("link", { name: "Administrators" }).click();
+  await page.getByRole("link", { name: "Ada Admin" }).click();
+  await page.getByLabel("Phone number").fill("+48 600 100 222");
+  await press(page, "Save");
+  await notice(page, "Saved.");
+  await press(page, "Delete this person");
+  await page.getByRole("dialog").getByRole("button", { name: "Yes, delete" }).click();
+  await notice(page, "Ada Admin is deleted.");
+  await area(ada.page, "Record").click();
+  await ada.page.getByText("Your sign-in has ended").waitFor();
+  await leave(desk);
+  await ada.context.close();
 });

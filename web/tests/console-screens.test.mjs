@@ -144,6 +144,18 @@ const SCREENS = {
     await page.keyboard.press("Enter");
     await page.locator(".message").nth(6).waitFor();
   },
+  ended: async (page, team) => {
+    await SCREENS.chat(page, team);
+    for (const socket of team.sockets) await socket.close({ code: 4501 });
+    await page.locator(".left li").nth(2).waitFor();
+  },
+  forgetful: async (page, team) => {
+    await page.addInitScript(() => {
+      Object.defineProperty(globalThis, "indexedDB", { get: () => undefined });
+    });
+    await SCREENS.chat(page, team);
+    await page.locator(".bar .problem").waitFor();
+  },
   hostile: async (page, team) => {
     team.events = [{ ...team.events[0], name: HOSTILE }];
     team.users[1].firstName = HOSTILE.slice(0, 400);
@@ -152,6 +164,18 @@ const SCREENS = {
     await page.locator(".chat-item").click();
     await page.locator(".message").nth(2).waitFor();
     await page.locator(".facts .person-text").waitFor();
+  },
+  "hostile-history": async (page, team) => {
+    team.past("p9", { name: HOSTILE }, [HOSTILE, [HOSTILE]], { organizerName: HOSTILE });
+    await SCREENS.hostile(page, team);
+    await page.keyboard.press("Alt+p");
+    await page.locator(".history summary").click();
+    await page.locator(".history-messages li").nth(1).waitFor();
+  },
+  "hostile-incident": async (page, team) => {
+    await SCREENS.hostile(page, team);
+    await page.keyboard.press("Alt+i");
+    await page.locator("dialog input:focus").waitFor();
   },
 };
 

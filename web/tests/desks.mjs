@@ -9,8 +9,9 @@ export const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", r
 
 export class Desks {
   static async up() {
-    const [system, browser] = await Promise.all([System.up(), launchBrowser()]);
-    return new Desks(system, browser);
+    // One after the other: a browser that nobody closes keeps the tests from ending.
+    const system = await System.up();
+    return new Desks(system, await launchBrowser());
   }
 
   constructor(system, browser) {

@@ -8,6 +8,7 @@ export class FakeArchive {
   messages = new Map();
   /** What was asked for, as it was asked. */
   asked = [];
+  failing = false;
   #team;
 
   constructor(team) {
@@ -55,6 +56,7 @@ export class FakeArchive {
   answer(request) {
     const { searchParams } = new URL(request.url());
     const [, id] = PATTERN.exec(request.url());
+    if (this.failing) return { status: 400, json: { statusCode: 400, message: "could not get messages" } };
     this.asked.push(searchParams);
     if (!id) return pageOf(this.#find(searchParams), searchParams);
     const messages = this.messages.get(id);

@@ -81,6 +81,7 @@ export function answerEvents(team, request) {
   }
   if (/^GET \/events\/\d+\/plan$/.test(call) && plan) return { json: plan };
   if (call === "GET /settings" && settings) return { json: settings };
+  if (call === "GET /messenger/statistics" && team.isDown) return { status: 503, body: "" };
   if (call === "GET /messenger/statistics" && statistics) return { json: statistics };
   return undefined;
 }

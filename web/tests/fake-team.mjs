@@ -22,6 +22,13 @@ export class FakeTeam {
   issues = [];
   shares = { within15Seconds: 0.917, within20Seconds: 0.968 };
   sockets = new Set();
+  tileUrl = "";
+  /** Answers to frames by their type, in the place of the usual ones: `(payload, send) => ...`. */
+  replies = {};
+  /** What the services say when something is to be made. */
+  problem = undefined;
+  /** The services refuse the token. */
+  refusing = false;
 
   async attach(context) {
     await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
@@ -31,7 +38,12 @@ export class FakeTeam {
   answer(route) {
     const request = route.request();
     const { pathname } = new URL(request.url());
-    if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
+    const { tileUrl } = this;
+    if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl, languages: [] } });
+    const isSignIn = pathname.endsWith("/auth/sign-in");
+    if (this.refusing && !isSignIn && /^\/(organizer|messenger)\//.test(pathname)) {
+      return route.fulfill({ status: 403, json: { statusCode: 403, message: "Forbidden resource" } });
+    }
     const answered = answerEvents(this, request);
     if (answered) return route.fulfill(answered);
     const [, service] = /^\/(organizer|messenger)\//.exec(pathname) ?? [];
@@ -45,6 +57,9 @@ export class FakeTeam {
       return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
     }
     const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };
+    if (this.problem && request.method() === "POST") {
+      return route.fulfill({ status: 400, json: { statusCode: 400, message: this.problem } });
+    }
     const json = answers[call] ?? answerLive(this, call, request);
     if (json) return route.fulfill({ json });
     return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
@@ -60,6 +75,8 @@ export class FakeTeam {
         const { id, agencyId, role } = this.user;
         send("ready", { connectionId: "c", protocol: 2, principal: { realm: "organizer", id, agencyId, role } });
         send("queue_status", this.queue);
+      } else if (this.replies[type]) {
+        this.replies[type](payload, send);
       } else if (type === "get_chats") {
         send("chats", { chats: this.chats });
       } else if (type === "get_chat_history") {
@@ -101,6 +118,16 @@ export class FakeTeam {
       ownReadSeq: Math.max(0, messages.length - 1),
       ...more,
     });
+  }
+
+  /** The person of a chat writes. */
+  say(chatId, content, more = {}) {
+    const messages = this.messages.get(chatId);
+    const seq = messages.length + 1;
+    const from = { fromOrganizer: 0, authorId: 31, timeSent: new Date().toISOString() };
+    const message = { id: `${chatId}m${seq}`, chatId, seq, content, ...from, ...more };
+    messages.push(message);
+    this.tell("user_message", message);
   }
 
   /** A chat that is over. */

@@ -197,7 +197,7 @@ function policyFor(html) {
     "default-src 'none'",
     `script-src 'self' ${hashes("script")}`,
     `style-src 'self' ${hashes("style")}`,
-    "img-src 'self' data:",
+    "img-src 'self' data: https://tiles.example",
     "connect-src 'self' ws: wss:",
     "manifest-src 'self'",
     "worker-src 'self'",

@@ -48,7 +48,7 @@ export async function loadTexts(wanted: Language = chosenLanguage()): Promise<vo
 export function t<Key extends string = TextKey>(key: Key, values: Record<string, string | number> = {}): string {
   const text = texts[key] ?? "";
   const form =
-    typeof text === "string" ? text : (text[new Intl.PluralRules(language).select(Number(values.n))] ?? text.other);
+    typeof text === "string" ? text : (text[formatter(Intl.PluralRules).select(Number(values.n))] ?? text.other);
   return form.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
     return typeof value === "number" ? number(value) : `\u2068${withoutBidi(value ?? "")}\u2069`;
@@ -60,23 +60,34 @@ export function withoutBidi(text: string): string {
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
 }
 
+/** Making a formatter takes longer than using it a hundred times. */
+const formatters = new Map<string, unknown>();
+
+function formatter<Format>(
+  Format: new (language: string, options: never) => Format,
+  options: Record<string, unknown> = {},
+): Format {
+  const key = `${Format.name} ${language} ${JSON.stringify(options)}`;
+  const known = formatters.get(key) ?? new Format(language, options as never);
+  formatters.set(key, known);
+  return known as Format;
+}
+
 export function number(value: number, options?: Intl.NumberFormatOptions): string {
-  return new Intl.NumberFormat(language, options).format(value);
+  return formatter(Intl.NumberFormat, { ...options }).format(value);
 }
 
 /** The time of day; with the date if it was not today. */
 export function timeOf(timestamp: string): string {
   const time = new Date(timestamp);
   const today = time.toDateString() === new Date().toDateString();
-  return new Intl.DateTimeFormat(language, { timeStyle: "short", ...(today ? {} : { dateStyle: "medium" }) }).format(
-    time,
-  );
+  return formatter(Intl.DateTimeFormat, { timeStyle: "short", ...(today ? {} : { dateStyle: "medium" }) }).format(time);
 }
 
 /** "2 minutes ago". */
 export function ageOf(timestamp: string): string {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(timestamp)) / 1000));
-  const format = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const format = formatter(Intl.RelativeTimeFormat, { numeric: "auto" });
   if (seconds < 60) return format.format(0, "second");
   return seconds < 3600
     ? format.format(-Math.floor(seconds / 60), "minute")

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build;
-use crate::command::{root, run};
+use crate::command::{native, root, run};
 
 /// The program that measures. Which benches there are is its business.
 const BENCH: &str = "mayday-bench";
@@ -14,5 +14,5 @@ const BENCH: &str = "mayday-bench";
 /// Builds and runs a bench. `args` are its name and its options.
 pub(crate) fn run_bench(args: &[OsString]) -> Result<()> {
     build::everything()?;
-    run(Command::new(build::native(BENCH)?).current_dir(root()).args(args))
+    run(Command::new(native(BENCH)?).current_dir(root()).args(args))
 }

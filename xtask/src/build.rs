@@ -1,10 +1,8 @@
 //! `cargo xtask build`: the components for the sandbox, and the native programs around it.
 
-use std::env;
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::command::{cargo, root, run};
 use crate::pages;
@@ -56,16 +54,6 @@ pub(crate) fn natives() -> Result<()> {
 /// Builds the sidecar alone, for who has Spin and needs no wasmtime.
 pub(crate) fn sidecar() -> Result<()> {
     run(select(cargo().arg("build"), &[SIDECAR]))
-}
-
-/// Where a native program of the workspace is: cargo puts it next to this one.
-pub(crate) fn native(program: &str) -> Result<PathBuf> {
-    let own = env::current_exe().context("could not find the path of this program")?;
-    let path = own.with_file_name(program);
-    path.try_exists()?
-        .then_some(())
-        .with_context(|| format!("{} is missing; build it first: cargo xtask build", path.display()))?;
-    Ok(path)
 }
 
 fn select<'a>(command: &'a mut Command, packages: &[&str]) -> &'a mut Command {

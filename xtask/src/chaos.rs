@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build;
-use crate::command::{root, run};
+use crate::command::{native, root, run};
 use crate::tools::{ensure_redis_server, ensure_sqld};
 
 /// The program that breaks things and judges.
@@ -17,5 +17,5 @@ pub(crate) fn run_chaos(args: &[OsString]) -> Result<()> {
     ensure_redis_server()?;
     ensure_sqld()?;
     build::everything()?;
-    run(Command::new(build::native(CHAOS)?).current_dir(root()).args(args))
+    run(Command::new(native(CHAOS)?).current_dir(root()).args(args))
 }

@@ -48,6 +48,16 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// Where a native program of the workspace is: cargo puts it next to this one.
+pub(crate) fn native(program: &str) -> Result<PathBuf> {
+    let own = env::current_exe().context("could not find the path of this program")?;
+    let path = own.with_file_name(program);
+    path.try_exists()?
+        .then_some(())
+        .with_context(|| format!("{} is missing; build it first: cargo xtask build", path.display()))?;
+    Ok(path)
+}
+
 /// A command as a person would type it.
 struct Shown<'a>(&'a Command);
 

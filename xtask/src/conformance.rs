@@ -14,8 +14,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::build::native;
-use crate::command::{cargo, find, root, run};
+use crate::command::{cargo, find, native, root, run};
 
 /// As whom the report knows us.
 const AGENT: &str = "mayday-sidecar";

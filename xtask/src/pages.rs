@@ -10,8 +10,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use crate::build;
-use crate::command::{root, run};
+use crate::command::{native, root, run};
 use crate::tools::{ensure_chromium, ensure_node};
 
 /// What is no source, wherever it is in `web/`.
@@ -49,7 +48,7 @@ pub(crate) fn test() -> Result<()> {
         return Ok(());
     }
     // Not the path of this process: the build may have replaced the file.
-    let xtask = build::native("xtask")?;
+    let xtask = native("xtask")?;
     run(npm(&["test"]).env("MAYDAY_XTASK", &xtask))?;
     let chromium = match ensure_chromium() {
         Ok(chromium) => chromium,

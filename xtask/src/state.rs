@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::redis::RedisUrl;
-use crate::up::SERVICES;
+
+/// The services. Each has a database.
+pub(crate) const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 
 /// Held while a run lasts. It is the first file made, so a directory without it is not ours.
 const LOCK: &str = "mayday.lock";

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use crate::addresses::{Addresses, Pages};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
-use crate::command::{find, root};
+use crate::command::{find, native, root};
 use crate::demo::{self, Demo, HelpPress};
 use crate::output::Output;
 use crate::pages;
@@ -27,15 +27,13 @@ use crate::ready;
 use crate::redis::RedisUrl;
 use crate::screen::Screen;
 use crate::secrets::Secrets;
-use crate::state::State;
+use crate::state::{SERVICES, State};
 use crate::supervise::{Service, Supervisor};
 use crate::tools::{ensure_redis_server, ensure_sqld};
 
 /// How long a process may take to become ready. Compiling the components is part of it, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The services. They call each other.
-pub(crate) const SERVICES: [&str; 3] = ["organizer", "participant", "messenger"];
 /// The pages.
 const WEB: &str = "web";
 /// The component with the Redis trigger. It is a process of its own, because it ends when its connection to Redis does.
@@ -330,10 +328,10 @@ impl System {
                 .transpose()?,
             own_redis: options.redis.is_none().then(ensure_redis_server).transpose()?,
             runtime: match options.host {
-                Runtime::Embedded => (build::native(HOST)?, None),
+                Runtime::Embedded => (native(HOST)?, None),
                 Runtime::Spin => (find_spin()?, Some("up")),
             },
-            sidecar: build::native(SIDECAR)?,
+            sidecar: native(SIDECAR)?,
             runtime_config: state.write_runtime_config(&ports.databases, shared)?,
             variables: options.variables.clone(),
             wants_demo: options.wants_demo(),

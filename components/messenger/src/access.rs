@@ -29,6 +29,12 @@ pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error>
     }
 }
 
+/// Lets an organizer in. Returns the agency that the organizer works for.
+pub(crate) fn admit_organizer(request: &Request) -> Result<i64, Error> {
+    let principal = admit(request, Realm::Organizer)?;
+    principal.agency_id.ok_or(Error::Unauthorized("invalid role"))
+}
+
 /// Authenticates each first frame's `Authorization`, and decides whether its socket may stay.
 pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
     let found = identity::authenticate(authorizations);

@@ -1,28 +1,106 @@
-//! The archives (contract 5.1).
+//! The archives (contract 5.1), and pages of an agency's (docs/organizer-api.md).
 
 use std::collections::{BTreeSet, HashMap};
 
 use http::StatusCode;
 use service::database::Connection;
 use service::door::{Answer, Request};
-use sidecar_api::{Principal, Protocol, Realm};
+use sidecar_api::{Protocol, Realm};
 
+use crate::answer::json;
 use crate::bindings::mayday::platform::roster;
 use crate::error::Error;
-use crate::frames::{ChatBody, Contact, MessageBody};
-use crate::store::chats::{self, Chat};
+use crate::frames::{ChatBody, Contact, LongChatBody, MessageBody};
+use crate::search::Pattern;
+use crate::store::chats::{self, Chat, Filter, State};
 use crate::store::{self, messages};
-use crate::{access, ids, json};
+use crate::{access, ids, query};
 
 /// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
 /// that many.
 const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
 
-/// `GET /agency/chats`
+/// The most chats in a page.
+const MAX_LIMIT: i64 = 500;
+
+/// The parameters with any of which the archive comes in pages. The link to the next page repeats all but the cursor.
+const PAGE_PARAMETERS: [&str; 8] = [
+    "eventId",
+    "organizerId",
+    "participantId",
+    "from",
+    "to",
+    "q",
+    "limit",
+    "cursor",
+];
+
+/// `GET /agency/chats`: all of it, as the contract has it, or a page.
 pub(crate) fn list_agency_chats(request: &Request) -> Result<Answer, Error> {
-    let (_, agency_id) = admit_organizer(request)?;
+    let agency_id = access::admit_organizer(request)?;
+    if PAGE_PARAMETERS.iter().any(|name| request.query(name).is_some()) {
+        return list_page(request, agency_id);
+    }
     let ended = chats::ended_of_agency(&store::open()?, agency_id)?;
     Ok(json(StatusCode::OK, &enriched(&ended)))
+}
+
+/// A page, newest first, with a link to the next one if more chats follow. Its chats have what protocol 2 adds.
+fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
+    let filter = Filter {
+        event_id: query::number(request, "eventId", 1..)?,
+        organizer_id: query::number(request, "organizerId", 1..)?,
+        participant_id: query::number(request, "participantId", 1..)?,
+        from: query::time(request, "from")?,
+        to: query::time(request, "to")?,
+        text: search_text(request)?,
+    };
+    let limit = query::number(request, "limit", 1..=MAX_LIMIT)?.unwrap_or(MAX_LIMIT);
+    let connection = store::open()?;
+    let cursor = cursor(&connection, request, agency_id)?;
+    // One more chat shows whether there is a next page.
+    let mut page = chats::page_of_agency(&connection, agency_id, &filter, cursor.as_deref(), limit + 1)?;
+    let more = i64::try_from(page.len()).is_ok_and(|found| found > limit);
+    if more {
+        page.pop();
+    }
+    let bodies = enriched(&page).into_iter().zip(&page);
+    let bodies: Vec<_> = bodies.map(|(body, chat)| LongChatBody::new(body, chat)).collect();
+    let answer = json(StatusCode::OK, &bodies);
+    Ok(match page.last() {
+        Some(last) if more => answer.with("link", next(request, &last.id)),
+        _ => answer,
+    })
+}
+
+/// What to search for, if anything.
+fn search_text(request: &Request) -> Result<Option<Pattern>, Error> {
+    let text = request.query("q").filter(|text| !text.is_empty());
+    text.map(|text| Pattern::containing(text).ok_or_else(|| query::invalid("q")))
+        .transpose()
+}
+
+/// The last chat of the page before.
+fn cursor(connection: &Connection, request: &Request, agency_id: i64) -> Result<Option<String>, Error> {
+    let Some(cursor) = request.query("cursor") else {
+        return Ok(None);
+    };
+    let is_archived = |chat: &Chat| chat.agency_id == agency_id && chat.state == State::Ended;
+    let chat = chats::find(connection, cursor)?.filter(is_archived);
+    chat.map(|chat| Some(chat.id))
+        .ok_or_else(|| query::invalid("cursor"))
+}
+
+/// The link is relative to the request's URL, since only the client knows the prefix of our paths.
+fn next(request: &Request, cursor: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for name in PAGE_PARAMETERS.into_iter().filter(|name| *name != "cursor") {
+        if let Some(value) = request.query(name) {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("cursor", cursor);
+    format!("<?{}>; rel=\"next\"", query.finish())
 }
 
 /// `GET /participant/chats`
@@ -34,7 +112,7 @@ pub(crate) fn list_participant_chats(request: &Request) -> Result<Answer, Error>
 
 /// `GET /agency/chats/:chatId/messages`: any chat of the agency, open or closed.
 pub(crate) fn list_agency_messages(request: &Request, id: &str) -> Result<Answer, Error> {
-    let (_, agency_id) = admit_organizer(request)?;
+    let agency_id = access::admit_organizer(request)?;
     list_messages(request, id, |chat| chat.agency_id == agency_id)
 }
 
@@ -44,19 +122,16 @@ pub(crate) fn list_participant_messages(request: &Request, id: &str) -> Result<A
     list_messages(request, id, |chat| chat.participant_id == participant.user.id)
 }
 
-fn admit_organizer(request: &Request) -> Result<(Principal, i64), Error> {
-    let principal = access::admit(request, Realm::Organizer)?;
-    let agency_id = principal.agency_id.ok_or(Error::Unauthorized("invalid role"))?;
-    Ok((principal, agency_id))
-}
-
 /// All messages, as the contract has it. Clients read a long chat in parts: with `afterSeq`, `limit` or both the answer
 /// begins after a number, ends when it is full, and each message has its `seq`.
 fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Answer, Error> {
     if !ids::is_id(id) {
         return Err(Error::ChatNotFound);
     }
-    let (after_seq, limit) = (number(request, "afterSeq", 0)?, number(request, "limit", 1)?);
+    let (after_seq, limit) = (
+        query::number(request, "afterSeq", 0..)?,
+        query::number(request, "limit", 1..)?,
+    );
     let connection = store::open()?;
     let chat = find(&connection, id, may_see)?;
     let first = after_seq.unwrap_or_default();
@@ -76,17 +151,6 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
         .map(|message| MessageBody::new(message, form))
         .collect();
     Ok(json(StatusCode::OK, &bodies))
-}
-
-/// A whole number in the query that is at least `least`, if the query has it.
-fn number(request: &Request, name: &str, least: i64) -> Result<Option<i64>, Error> {
-    let number = |text: &str| text.parse().ok().filter(|number| *number >= least);
-    request
-        .query(name)
-        .map(|text| {
-            number(text).ok_or_else(|| Error::BadRequest(format!("invalid `{name}` query parameter")))
-        })
-        .transpose()
 }
 
 fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Chat, Error> {
@@ -113,6 +177,7 @@ fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
                 email: profile.email,
                 phone_number: profile.phone_number,
                 name: Some(profile.name).filter(|name| !name.is_empty()),
+                is_guest: profile.is_guest,
             },
         )
     };

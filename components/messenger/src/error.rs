@@ -5,7 +5,7 @@ use service::database::{DatabaseError, Failure};
 use service::door::{Answer, ErrorBody, NoRoute, ReadError};
 use service::settings::SettingError;
 
-use crate::json;
+use crate::answer::json;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use service::database::{Connection, snapshot, transaction};
 use service::door::{Answer, Request};
-use sidecar_api::update::{self, Body, Cursor, Entry};
-use sidecar_api::{Command, Exchange, Outcome, Queue};
+use sidecar_api::update::{self, Body, Entry};
+use sidecar_api::{Command, Cursor, Exchange, Outcome, Queue};
 
 use crate::commands::{self, Colleagues, Done};
 use crate::error::Error;
@@ -20,7 +20,7 @@ use crate::{access, body, lock_releases, store};
 /// `POST /internal/exchange`
 pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let exchange: Exchange = body(request)?;
+    let exchange: Exchange = body::parse(request)?;
     let connection = store::open()?;
     let colleagues = Colleagues::of(&exchange.commands);
     let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
@@ -43,7 +43,7 @@ struct CarriedOut {
     /// The update that it has written, if that is the only one since the sidecar's cursor. It need not be read again.
     only: Option<Update>,
     /// Frames that are shown once and not stored.
-    passing: Body,
+    transient: Body,
     closed: Vec<Release>,
 }
 
@@ -90,7 +90,7 @@ fn carry_out(
         return in_transaction();
     }
     let (position, _) = locate(connection, exchange)?;
-    if position.can_give_out {
+    if position.can_assign {
         return in_transaction();
     }
     let reading = Reading::of(&position);
@@ -101,7 +101,7 @@ fn carry_out(
         replies: done.replies,
         committed: Vec::new(),
         only: None,
-        passing: done.passing,
+        transient: done.transient,
         closed: Vec::new(),
     };
     if commands.is_empty() {
@@ -129,26 +129,26 @@ fn change(
     let (position, last) = locate(connection, exchange)?;
     match last {
         Some(last) if last.number > exchange.number => return Err(Error::Superseded),
-        Some(last) if last.number == exchange.number => return repeat(&last, &position),
+        Some(last) if last.number == exchange.number => return answer_retry(&last, &position),
         Some(_) | None => {}
     }
     let mut before_commands = Body::default();
     if let Some(present) = &exchange.present {
-        attendance::note(connection, &exchange.sidecar, present)?;
+        attendance::record(connection, &exchange.sidecar, present)?;
         let informed = attendance::take_to_inform(connection)?;
         frames::lost_chat(&mut before_commands, &informed)?;
     }
     let reading = Reading::of(&position);
     let commands = reading.admits(&exchange.commands);
     let mut done = commands::carry_out(connection, commands, colleagues)?;
-    if position.can_give_out || exchange.present.is_some() {
-        commands::give_out(connection, &mut done.update)?;
+    if position.can_assign || exchange.present.is_some() {
+        commands::assign_waiting(connection, &mut done.update)?;
     }
     before_commands.append(&done.update);
     let written = updates::append(connection, &before_commands)?;
     commands::answer_questions(connection, commands, &mut done.replies)?;
     let first_id = position.end.id + 1;
-    let at = sidecars::note(
+    let at = sidecars::record(
         connection,
         &exchange.sidecar,
         exchange.number,
@@ -166,13 +166,13 @@ fn change(
             previous_made_at: position.end.made_at,
             body: before_commands.into_string(),
         }),
-        passing: done.passing,
+        transient: done.transient,
         closed: done.closed,
     })
 }
 
 /// The outcome of an exchange that was carried out before. The first call or the tick releases its locks.
-fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
+fn answer_retry(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
     let replies: Vec<Reply> = serde_json::from_str(&last.replies).map_err(Error::Frame)?;
     let (reading, at) = match Reading::of(position) {
         Reading::Anew => (Reading::Anew, position.end),
@@ -185,7 +185,7 @@ fn repeat(last: &Exchanged, position: &Position) -> Result<CarriedOut, Error> {
         replies,
         committed: (last.first_id..=last.at.id).collect(),
         only: None,
-        passing: Body::default(),
+        transient: Body::default(),
         closed: Vec::new(),
     })
 }
@@ -197,7 +197,7 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
         replies,
         mut committed,
         only,
-        passing,
+        transient,
         ..
     } = carried_out;
     let from = match (reading, exchange.cursor) {
@@ -235,11 +235,11 @@ fn answer(connection: &Connection, exchange: &Exchange, carried_out: CarriedOut)
             },
         );
     }
-    if !passing.is_empty() {
+    if !transient.is_empty() {
         let not_logged = update::Update {
             cursor: Cursor { id: 0, made_at: 0 },
             previous_made_at: 0,
-            body: passing.as_str(),
+            body: transient.as_str(),
         };
         update::write_update(&mut text, not_logged);
     }

@@ -26,6 +26,9 @@ pub(crate) struct Contact {
     /// Of guests who have said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether a device has made the account, to press help at once.
+    #[serde(default, rename = "guest", skip_serializing_if = "std::ops::Not::not")]
+    pub is_guest: bool,
 }
 
 impl Contact {
@@ -36,6 +39,7 @@ impl Contact {
             email: contact.email.clone(),
             phone_number: contact.phone_number.clone(),
             name: contact.name.clone(),
+            is_guest: contact.is_guest,
         })
     }
 }
@@ -74,6 +78,24 @@ impl ChatBody {
             time_start: clock::format(chat.time_start),
             time_end: chat.time_end.map_or_else(|| ZERO_TIME.to_owned(), clock::format),
             participant,
+        }
+    }
+}
+
+/// A chat with what protocol 2 adds wherever it shows one.
+#[derive(Serialize)]
+pub(crate) struct LongChatBody {
+    #[serde(flatten)]
+    chat: ChatBody,
+    #[serde(flatten)]
+    more: More,
+}
+
+impl LongChatBody {
+    pub(crate) fn new(body: ChatBody, chat: &Chat) -> LongChatBody {
+        LongChatBody {
+            chat: body,
+            more: More::new(chat),
         }
     }
 }
@@ -175,6 +197,24 @@ impl Progress {
             last_seq: chat.last_seq,
             read_seq,
             own_read_seq,
+            details: Details::new(chat),
+        }
+    }
+}
+
+/// What protocol 2 adds to a chat in `new_chat` and in a page of the archive.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct More {
+    last_seq: i64,
+    #[serde(flatten)]
+    details: Details,
+}
+
+impl More {
+    fn new(chat: &Chat) -> More {
+        More {
+            last_seq: chat.last_seq,
             details: Details::new(chat),
         }
     }
@@ -288,8 +328,14 @@ pub(crate) fn error(message: &str, code: &'static str, command: &Command) -> Res
     reply("error", &Text::new(message, code, command))
 }
 
+/// The `error` for a chat that is not open or not the user's.
+pub(crate) fn no_access(chat_id: &str, command: &Command) -> Result<Reply, Error> {
+    let message = format!("you have no access to chat {chat_id}");
+    error(&message, "no_access", command)
+}
+
 /// Both parties see a message. While the chat waits only the participant does.
-pub(crate) fn said(body: &mut Body, parties: Parties, message: &Message) -> Result<(), Error> {
+pub(crate) fn message(body: &mut Body, parties: Parties, message: &Message) -> Result<(), Error> {
     show_message(body, &users(parties), message)
 }
 
@@ -321,7 +367,7 @@ pub(crate) fn handed_over(body: &mut Body, chat: &Chat) -> Result<(), Error> {
 }
 
 /// The participant has taken back a re-queued request. Its organizer has already seen the chat go.
-pub(crate) fn taken_back(body: &mut Body, chat: &Chat) -> Result<(), Error> {
+pub(crate) fn cancelled(body: &mut Body, chat: &Chat) -> Result<(), Error> {
     body.deliver(&[participant(chat)], Frame::both(&closed_chat(chat)?));
     Ok(())
 }
@@ -444,6 +490,7 @@ pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String,
         email: String::new(),
         phone_number: String::new(),
         name: None,
+        is_guest: false,
     };
     let blank = serde_json::to_string(&blank).map_err(Error::Frame)?;
     let blank = blank.strip_suffix('}').unwrap_or(&blank);
@@ -466,18 +513,8 @@ pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String,
 }
 
 fn new_chat(chat: &Chat) -> Result<(String, usize), Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct More {
-        last_seq: i64,
-        #[serde(flatten)]
-        details: Details,
-    }
-    let more = More {
-        last_seq: chat.last_seq,
-        details: Details::new(chat),
-    };
-    extended("new_chat", &ChatBody::new(chat, Contact::kept(chat)), &more)
+    let chat_body = ChatBody::new(chat, Contact::kept(chat));
+    extended("new_chat", &chat_body, &More::new(chat))
 }
 
 fn closed_chat(chat: &Chat) -> Result<String, Error> {
@@ -594,6 +631,7 @@ mod tests {
                 email: "p@example.org".to_owned(),
                 phone_number: "+48555000111".to_owned(),
                 name: None,
+                is_guest: false,
             }),
             state: State::Active,
             lat_start: Some(0.0),
@@ -709,12 +747,12 @@ mod tests {
             "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
             plain.len()
         );
-        assert_eq!(body(|body| said(body, &chat(), &message())), expected);
+        assert_eq!(body(|body| super::message(body, &chat(), &message())), expected);
         let waiting = Chat {
             state: State::Waiting,
             ..chat()
         };
-        let shown = body(|body| said(body, &waiting, &message()));
+        let shown = body(|body| super::message(body, &waiting, &message()));
         assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
     }
 
@@ -761,14 +799,36 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_is_named_and_known_as_one() {
+        let shown = body(|body| started(body, &chat_of_guest()));
+        let expected = r#""phoneNumber":"","name":"Ola","guest":true}"#;
+        assert!(shown.contains(expected), "{shown}");
+    }
+
+    fn chat_of_guest() -> Chat {
+        Chat {
+            contact: Some(chats::Contact {
+                email: "guest-1@guest.invalid".to_owned(),
+                phone_number: String::new(),
+                name: Some("Ola".to_owned()),
+                is_guest: true,
+            }),
+            ..chat()
+        }
+    }
+
+    #[test]
     fn a_forgotten_participant_leaves_texts_of_the_same_length() {
         let text = body(|body| {
             started(body, &chat())?;
-            said(body, &chat(), &message())
+            started(body, &chat_of_guest())?;
+            super::message(body, &chat(), &message())
         });
         let forgotten = without_contact(&text, 31).unwrap();
         assert_eq!(forgotten.len(), text.len());
-        assert!(!forgotten.contains("p@example.org") && !forgotten.contains("+48555000111"));
+        for gone in ["p@example.org", "+48555000111", "guest", "Ola"] {
+            assert!(!forgotten.contains(gone), "{gone} in {forgotten}");
+        }
         let blank = r#""participant":{"id":31,"email":"","phoneNumber":"""#;
         assert!(forgotten.contains(blank), "{forgotten}");
         for line in forgotten.lines().filter(|line| line.starts_with('{')) {

@@ -6,8 +6,10 @@
 //! sidecars can serve the same chat.
 
 mod access;
+mod answer;
 mod archive;
 mod authentication;
+mod body;
 mod commands;
 mod description;
 mod error;
@@ -15,7 +17,11 @@ mod exchange;
 mod frames;
 mod ids;
 mod lock_releases;
+mod notes;
+mod query;
 mod requests;
+mod search;
+mod statistics;
 mod status;
 mod store;
 mod tick;
@@ -24,8 +30,6 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
 }
 
-use http::StatusCode;
-use serde::de::DeserializeOwned;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
@@ -70,13 +74,14 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 5.1), and below the line the routes for our own services.
+/// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own services.
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
+        "GET" ["statistics"] => statistics::show_statistics(request),
 
         "POST" ["internal", "authenticate"] => authentication::authenticate(request),
         "POST" ["internal", "revocations"] => authentication::list_revocations(request),
@@ -92,14 +97,4 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["internal", "status"] => status::status(request),
     );
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
-}
-
-/// Parses the body of a call from one of our own services.
-fn body<Body: DeserializeOwned>(request: &Request) -> Result<Body, Error> {
-    serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))
-}
-
-/// JSON as this service writes it (contract 0).
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
-    Answer::json(status, "application/json", body)
 }

@@ -20,10 +20,10 @@ use crate::store::updates;
 const FIRST_RETRY: Millis = 5_000;
 
 /// The most releases in one call.
-const ROUND: i64 = 500;
+const MAX_BATCH: i64 = 500;
 
 /// Adds a lock to release. Call it in the transaction that closes the chat.
-pub(crate) fn remember(connection: &Connection, release: &Release) -> Result<(), Error> {
+pub(crate) fn enqueue(connection: &Connection, release: &Release) -> Result<(), Error> {
     Ok(lock_releases::add(connection, release, FIRST_RETRY)?)
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn release_closed(connection: &Connection, releases: &[Release]) -> R
 
 /// Releases what is due. Part of the tick.
 pub(crate) fn release_due(connection: &Connection) -> Result<(), Error> {
-    let due = lock_releases::due(connection, ROUND)?;
+    let due = lock_releases::due(connection, MAX_BATCH)?;
     if !due.is_empty() {
         release(connection, &due)?;
     }

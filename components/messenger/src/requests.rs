@@ -11,16 +11,17 @@ use service::internal::{
 use sidecar_api::update::Body;
 use sidecar_api::{Realm, User};
 
+use crate::answer::json;
 use crate::error::Error;
 use crate::store::contacts::Kept;
 use crate::store::queue::{self, Arrival, Place};
 use crate::store::{chats, contacts, hand_overs, updates};
-use crate::{access, body, commands, description, frames, ids, json, store};
+use crate::{access, body, description, frames, ids, notes, store};
 
 /// `POST /internal/requests`: stores presses. After the answer they are in their queues.
 pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let HelpRequests { requests } = body(request)?;
+    let HelpRequests { requests } = body::parse(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     queue::enqueue(&store::open()?, &arrivals)?;
     Ok(Answer::empty(StatusCode::OK))
@@ -77,7 +78,7 @@ fn standings(connection: &Connection, ids: &[&str]) -> Result<Vec<Option<Standin
 /// lock, since the participant service may die before it does.
 pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let Cancellation { request_id } = body(request)?;
+    let Cancellation { request_id } = body::parse(request)?;
     let connection = store::open()?;
     let cancelled = transaction(&connection, |connection| {
         // A re-queued chat is still open to its participant.
@@ -85,7 +86,7 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
         let cancelled = queue::cancel(connection, &request_id)?;
         let mut update = Body::default();
         if let Some(chat) = open {
-            frames::taken_back(&mut update, &chat)?;
+            frames::cancelled(&mut update, &chat)?;
         }
         updates::append(connection, &update)?;
         Ok::<_, Error>(cancelled)
@@ -97,7 +98,7 @@ pub(crate) fn cancel(request: &Request) -> Result<Answer, Error> {
 /// seen it. Later it is a message of the chat.
 pub(crate) fn amend(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let amendment: Amendment = body(request)?;
+    let amendment: Amendment = body::parse(request)?;
     let message_id = ids::new(clock::now())?;
     let outcome = transaction(&store::open()?, |connection| {
         let Some(found) = queue::find_amendable(connection, &amendment.request_id)? else {
@@ -119,7 +120,7 @@ pub(crate) fn amend(request: &Request) -> Result<Answer, Error> {
 /// `POST /internal/hand-overs`: gives the chats of guests to the accounts they have signed in to.
 pub(crate) fn hand_over(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let HandOvers { hand_overs } = body(request)?;
+    let HandOvers { hand_overs } = body::parse(request)?;
     transaction(&store::open()?, |connection| {
         hand_overs
             .iter()
@@ -168,8 +169,8 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         frames::handed_over(&mut update, &chat)?;
         if let Some(contact) = contact {
             let text = format!("Mayday: the guest has signed in as {}.", contact.email);
-            let note = commands::write_note(connection, &chat, text, clock::now())?;
-            frames::said(&mut update, chat.parties(), &note)?;
+            let note = notes::write(connection, &chat, text, clock::now())?;
+            frames::message(&mut update, chat.parties(), &note)?;
         }
     }
     updates::append(connection, &update)?;
@@ -179,7 +180,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
 /// `POST /internal/contacts`: updates contact details, and forgets participants who have deleted their accounts.
 pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let ContactChanges { changes } = body(request)?;
+    let ContactChanges { changes } = body::parse(request)?;
     let (present, gone): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.contact.is_some());
     let gone: Vec<i64> = gone.iter().map(|change| change.participant_id).collect();
     transaction(&store::open()?, |connection| {

@@ -5,9 +5,10 @@ use service::door::{Answer, Request};
 use service::maintenance;
 use sidecar_api::Status;
 
+use crate::answer::json;
 use crate::error::Error;
 use crate::store::updates;
-use crate::{access, json, store};
+use crate::{access, store};
 
 /// `GET /internal/ready`: whether the database answers and has the schema.
 pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {

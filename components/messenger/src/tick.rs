@@ -9,7 +9,7 @@ use sidecar_api::update::Body;
 
 use crate::error::Error;
 use crate::store::{attendance, chats, queue, sidecars, updates};
-use crate::{access, commands, frames, lock_releases, store};
+use crate::{access, frames, lock_releases, notes, store};
 
 /// `POST /internal/tick`: the dispatcher calls it.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
@@ -28,7 +28,7 @@ fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
     sidecars::forget_old(connection)?;
     queue::forget_cancelled(connection)?;
     let mut body = Body::default();
-    for agency_id in queue::estimated_anew(connection)? {
+    for agency_id in queue::with_new_estimates(connection)? {
         body.queue_changed(agency_id);
     }
     let patience = Millis::from(settings::number("orphan_requeue_seconds")?) * 1000;
@@ -46,7 +46,7 @@ fn requeue(connection: &Connection, chat_id: &str, body: &mut Body) -> Result<()
         return Ok(());
     };
     let text = "Mayday: your organizer has lost the connection. You keep your place in the queue.";
-    let note = commands::write_note(connection, &chat, text.to_owned(), clock::now())?;
+    let note = notes::write(connection, &chat, text.to_owned(), clock::now())?;
     chats::requeue(connection, chat_id)?;
     attendance::inform_later(connection, chat.organizer_id)?;
     frames::requeued(body, &chat, &note)

@@ -5,9 +5,9 @@ use service::database::{self, transaction};
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
-use crate::json;
 use crate::store::agencies::{self, AgencyEdits, AgencyWithSettings, SettingsEdits};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, Role};

@@ -48,8 +48,8 @@ pub(crate) struct Proof {
 }
 
 /// SHA-256 in lower-case hex.
-pub(crate) fn sha256(text: &str) -> String {
-    format!("{:x}", Sha256::digest(text))
+pub(crate) fn sha256(content: impl AsRef<[u8]>) -> String {
+    format!("{:x}", Sha256::digest(content))
 }
 
 /// The seal of a value about a person.

@@ -5,8 +5,8 @@ use service::database::{Connection, snapshot};
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
-use crate::json;
 use crate::lists::ListQuery;
 use crate::store::{self, changelogs};
 

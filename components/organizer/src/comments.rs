@@ -5,10 +5,10 @@ use service::database;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::issues;
-use crate::json;
 use crate::lists::ListQuery;
 use crate::store;
 use crate::store::changelogs::{self, Change};

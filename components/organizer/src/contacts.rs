@@ -4,10 +4,10 @@ use http::StatusCode;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::events;
 use crate::form::{Form, Rule};
-use crate::json;
 use crate::lists::ListQuery;
 use crate::session::EMAIL_RULES;
 use crate::store;

@@ -7,7 +7,7 @@ use service::door::{Answer, ErrorBody, ReadError};
 use service::password::PasswordError;
 use service::settings::SettingError;
 
-use crate::json;
+use crate::answer::json;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

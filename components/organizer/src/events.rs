@@ -4,9 +4,9 @@ use http::StatusCode;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
-use crate::json;
 use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
 use crate::store::events::{self, EventEdits, NewEvent};

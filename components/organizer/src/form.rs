@@ -12,6 +12,7 @@ use service::position::{is_latitude, is_longitude};
 use url::{Host, Url};
 
 use crate::error::Error;
+use crate::plans;
 use crate::store::events::Coordinate;
 use crate::store::users::Role;
 
@@ -33,6 +34,7 @@ pub(crate) enum Rule {
     Integer,
     IntegerFrom(i64, i64),
     OneOf(&'static [&'static str]),
+    Image,
 }
 
 /// The fields of one JSON object while they are being read.
@@ -216,6 +218,18 @@ impl Form {
         }
     }
 
+    /// Reports that one coordinate must be greater than another. Both have been read, so what is no coordinate is
+    /// reported already.
+    pub(crate) fn must_exceed(&mut self, name: &str, other: &str) {
+        let degrees = |name| Some(coordinate(self.fields.get(name)?)?.degrees);
+        if let (Some(greater), Some(smaller)) = (degrees(name), degrees(other))
+            && greater <= smaller
+        {
+            self.lines
+                .push(format!("{}{name} must be greater than {other}", self.prefix));
+        }
+    }
+
     /// Refuses the request if any field broke a rule or is unknown.
     pub(crate) fn finish(self) -> Result<(), Error> {
         let lines = self.into_lines();
@@ -295,6 +309,7 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
             .and_then(lenient_integer)
             .is_some_and(|number| (least..=most).contains(&number)),
         Rule::OneOf(values) => text.is_some_and(|text| values.contains(&text)),
+        Rule::Image => text.is_some_and(|text| plans::image_bytes(text).is_some()),
     }
 }
 
@@ -319,6 +334,9 @@ fn line(rule: Rule, field: &str) -> String {
             "{field} must be one of the following values: {}",
             values.join(", ")
         ),
+        Rule::Image => {
+            format!("{field} must be a data URL of a PNG, JPEG or WebP image with at most 512 KiB")
+        }
     }
 }
 

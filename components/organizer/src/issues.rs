@@ -5,10 +5,10 @@ use service::database;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::events;
 use crate::form::{Form, Rule};
-use crate::json;
 use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
 use crate::store::issues::{self, IssueEdits, NewIssue, PRIORITIES, STATUSES};

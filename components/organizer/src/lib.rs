@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod agency;
+mod answer;
 mod chain;
 mod changelogs;
 mod comments;
@@ -15,6 +16,7 @@ mod events;
 mod form;
 mod issues;
 mod lists;
+mod plans;
 mod profile;
 mod services;
 mod session;
@@ -56,14 +58,14 @@ async fn handle(incoming: IncomingRequest) -> Response {
 }
 
 fn body_limit(path: &[String]) -> usize {
-    if path.first().is_some_and(|first| first == "api") {
-        SERVICE_BODY_LIMIT
-    } else {
-        BODY_LIMIT
+    match path {
+        [first, ..] if first == "api" => SERVICE_BODY_LIMIT,
+        [.., last] if last == "plan" => plans::BODY_LIMIT,
+        _ => BODY_LIMIT,
     }
 }
 
-/// Every route of the service (contract 3.4).
+/// Every route of the service (contract 3.4 and docs/organizer-api.md).
 fn route(request: &Request) -> Result<Answer, Error> {
     if request.method == Method::OPTIONS {
         return Ok(preflight(request));
@@ -96,6 +98,10 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["agency", "events"] => events::create_event(request),
         "PATCH" ["agency", "events", id] => events::edit_event(request, id),
         "DELETE" ["agency", "events", id] => events::delete_event(request, id),
+
+        "GET" ["agency", "events", id, "plan"] => plans::show_plan(request, id),
+        "PUT" ["agency", "events", id, "plan"] => plans::set_plan(request, id),
+        "DELETE" ["agency", "events", id, "plan"] => plans::remove_plan(request, id),
 
         "GET" ["agency", "contacts"] => contacts::list_contacts(request),
         "GET" ["agency", "contacts", id] => contacts::show_contact(request, id),
@@ -161,11 +167,4 @@ fn preflight(request: &Request) -> Answer {
             .with("vary", "Access-Control-Request-Headers"),
         None => answer,
     }
-}
-
-/// JSON as this service writes it (contract 0).
-const JSON: &str = "application/json; charset=utf-8";
-
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
-    Answer::json(status, JSON, body)
 }

@@ -9,10 +9,10 @@ use serde::Serialize;
 use service::database::DatabaseError;
 use service::door::{Answer, Request};
 
+use crate::answer::{JSON, json};
 use crate::error::Error;
 use crate::form::leading_integer;
 use crate::store::{Identified, Page};
-use crate::{JSON, json};
 
 /// The most rows in a page, and in one read from the database.
 const MAX_LIMIT: usize = 500;

@@ -7,9 +7,9 @@ use service::password::Hashing;
 
 use crate::access::{self, Need};
 use crate::admin;
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::Form;
-use crate::json;
 use crate::session::{self, PASSWORD_RULES};
 use crate::store::{self, agencies, changelogs, users};
 use crate::users::read_edits;

@@ -8,9 +8,9 @@ use service::internal::{Colleagues, Principal, Principals, Tokens};
 use service::revocations;
 
 use crate::access;
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::parse_date;
-use crate::json;
 use crate::lists::{self, ListQuery};
 use crate::store::agencies;
 use crate::store::events::{self, Filter};

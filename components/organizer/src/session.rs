@@ -9,11 +9,12 @@ use service::settings;
 use service::throttle::Crowds;
 
 use crate::access::{self, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::store::changelogs;
 use crate::store::users::{self, User};
-use crate::{json, store, tokens};
+use crate::{store, tokens};
 
 /// Contract 2.4.
 pub(crate) const PASSWORD_RULES: &[Rule] = &[Rule::Text, Rule::MinLength(16), Rule::MaxLength(128)];

@@ -8,9 +8,9 @@ use service::door::{Answer, Request};
 use service::password::Hashing;
 
 use crate::access::{self, Caller, Need};
+use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
-use crate::json;
 use crate::lists::ListQuery;
 use crate::session::{EMAIL_RULES, PASSWORD_RULES};
 use crate::store::changelogs::{self, Change};

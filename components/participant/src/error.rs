@@ -8,7 +8,8 @@ use service::notices;
 use service::password::PasswordError;
 use service::settings::SettingError;
 
-use crate::{json, store};
+use crate::answer::json;
+use crate::store;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

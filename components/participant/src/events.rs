@@ -6,11 +6,12 @@ use service::clock::{self, Millis};
 use service::database::Connection;
 use service::door::{Answer, Request};
 
+use crate::access;
+use crate::answer::json;
 use crate::bindings::mayday::platform::directory::{self, Event, Filter};
 use crate::error::Error;
 use crate::store::known_events::KnownEvent;
 use crate::store::{self, known_events, requests};
-use crate::{access, json};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,12 +10,13 @@ use service::position::Position;
 use uuid::Uuid;
 
 use crate::access::Caller;
+use crate::answer::json;
 use crate::bindings::mayday::platform::desk::{self, Amended, Amendment, Location, Progress, Standing};
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::requests::{Details, Lock, Press, Stored, Times};
 use crate::store::{self, requests};
-use crate::{access, events, json, outbox};
+use crate::{access, events, outbox};
 
 /// Contract 4, in bytes.
 const MAX_DESCRIPTION: usize = 2000;

@@ -4,6 +4,7 @@
 //! (`desk`), and every question to the database is a function in `store`.
 
 mod access;
+mod answer;
 mod body;
 mod contacts;
 mod error;
@@ -21,7 +22,6 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "participant" });
 }
 
-use http::StatusCode;
 use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
@@ -96,9 +96,4 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "tick"] => services::tick(request),
     );
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
-}
-
-/// JSON as this service writes it (contract 0).
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Answer {
-    Answer::json(status, "application/json", body)
 }

@@ -84,6 +84,7 @@ pub(crate) fn contact(contact: Contact) -> desk::Contact {
         email: contact.email,
         phone_number: contact.phone_number,
         name: contact.name,
+        is_guest: contact.is_guest,
         version: contact.version,
     }
 }

@@ -6,11 +6,12 @@ use service::door::{Answer, Request};
 use service::password::Hashing;
 
 use crate::access::Caller;
+use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
 use crate::session::{check_password, long_enough, phone_number};
 use crate::store::participants;
-use crate::{access, contacts, json, store};
+use crate::{access, contacts, store};
 
 /// `GET /profile`
 pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {

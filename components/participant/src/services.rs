@@ -9,11 +9,12 @@ use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
 use service::revocations;
 
+use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
 use crate::store::{self, participants, requests};
-use crate::{access, contacts, hand_overs, json, outbox};
+use crate::{access, contacts, hand_overs, outbox};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from
 /// `?ids=1,2`.

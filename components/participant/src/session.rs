@@ -12,10 +12,11 @@ use service::settings;
 use service::throttle::{self, Crowds};
 use uuid::Uuid;
 
+use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::{self, NewParticipant, Participant};
-use crate::{access, contacts, hand_overs, json, store, tokens};
+use crate::{access, contacts, hand_overs, store, tokens};
 
 #[derive(Serialize)]
 struct SignedIn {

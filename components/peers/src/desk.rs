@@ -127,6 +127,7 @@ fn contact(contact: Contact) -> internal::Contact {
         email: contact.email,
         phone_number: contact.phone_number,
         name: contact.name,
+        is_guest: contact.is_guest,
         version: contact.version,
     }
 }

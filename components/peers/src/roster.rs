@@ -28,6 +28,8 @@ struct ProfileBody {
     /// Of guests who have said it.
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    guest: bool,
 }
 
 impl Guest for Peers {
@@ -37,6 +39,7 @@ impl Guest for Peers {
             email: body.email,
             phone_number: body.phone_number,
             name: body.name,
+            is_guest: body.guest,
         };
         let mut profiles = Vec::with_capacity(ids.len());
         for ids in ids.chunks(PROFILES_AT_ONCE) {

@@ -5,7 +5,8 @@ use serde::Serialize;
 use service::door::{Answer, Request};
 use service::settings;
 
-use crate::{Error, policy};
+use crate::error::Error;
+use crate::policy;
 
 /// The languages of the pages.
 const LANGUAGES: [&str; 7] = ["en", "de", "pl", "es", "fr", "uk", "ar"];

@@ -4,7 +4,8 @@ use headers::{ETag, Header, IfNoneMatch};
 use http::{HeaderValue, StatusCode};
 use service::door::{Answer, Request};
 
-use crate::{Error, policy};
+use crate::error::Error;
+use crate::policy;
 
 /// A file as it was built.
 pub(crate) struct File {
@@ -51,7 +52,10 @@ pub(crate) fn show(request: &Request, name: &str) -> Result<Answer, Error> {
         None => answer,
     };
     let answer = match file.media_type.starts_with("text/html") {
-        true => answer.with("content-security-policy", policy::of_page(request, file)?),
+        true => answer.with(
+            "content-security-policy",
+            policy::of_page(request, file.scripts, file.styles)?,
+        ),
         false => answer,
     };
     Ok(policy::guard(policy::require_https(request, answer)))

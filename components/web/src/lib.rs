@@ -5,14 +5,15 @@
 //! `config` tells them what differs from one installation to the next.
 
 mod config;
+mod error;
 mod files;
 mod policy;
 
 use http::StatusCode;
-use service::door::{self, Answer, NoRoute, ReadError, Request};
-use service::settings::SettingError;
+use service::door::{self, Answer, Request};
 use spin_sdk::http::{IncomingRequest, Response};
 
+use crate::error::Error;
 use crate::files::FILES;
 
 /// The component is mounted at the root.
@@ -20,42 +21,6 @@ const MOUNT: &str = "";
 
 /// Nobody has to send anything here.
 const BODY_LIMIT: usize = 1024;
-
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("there is nothing at this address")]
-    NotFound,
-    /// The component was built without the pages.
-    #[error("the pages are not built")]
-    NotBuilt,
-    #[error("this address can only be read")]
-    WrongMethod { allow: String },
-    #[error("the request is too large")]
-    TooLarge,
-    #[error("the request broke off")]
-    Broken,
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-}
-
-impl From<ReadError> for Error {
-    fn from(error: ReadError) -> Error {
-        match error {
-            ReadError::TooLarge => Error::TooLarge,
-            ReadError::Broken => Error::Broken,
-        }
-    }
-}
-
-impl From<NoRoute> for Error {
-    fn from(error: NoRoute) -> Error {
-        match error {
-            NoRoute::UnknownPath => Error::NotFound,
-            NoRoute::WrongMethod { allow } => Error::WrongMethod { allow },
-        }
-    }
-}
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {

@@ -4,8 +4,7 @@ use http::Uri;
 use service::door::{Answer, Request};
 use service::settings;
 
-use crate::Error;
-use crate::files::File;
+use crate::error::Error;
 
 /// For pages that stand by themselves.
 pub(crate) const STANDALONE: &str =
@@ -16,8 +15,8 @@ const PERMISSIONS: &str = "geolocation=(self), accelerometer=(), camera=(), disp
                            magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
 
 /// The policy of a page: it loads what comes from here, tiles from the tile server, and talks to the APIs and the
-/// sockets.
-pub(crate) fn of_page(request: &Request, file: &File) -> Result<String, Error> {
+/// sockets. `scripts` and `styles` are the sources of those that are inline.
+pub(crate) fn of_page(request: &Request, scripts: &[&str], styles: &[&str]) -> Result<String, Error> {
     let variable = |name: &str| {
         let address = settings::text(name)?;
         let origin = origin(&address);
@@ -30,7 +29,8 @@ pub(crate) fn of_page(request: &Request, file: &File) -> Result<String, Error> {
     };
     let sockets = variable("websocket_url")?.or_else(|| own_sockets(request));
     Ok(page_policy(
-        file,
+        scripts,
+        styles,
         &variable("tile_url")?.unwrap_or_default(),
         &sockets.unwrap_or_default(),
     ))
@@ -44,7 +44,7 @@ fn own_sockets(request: &Request) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
-fn page_policy(file: &File, tiles: &str, sockets: &str) -> String {
+fn page_policy(scripts: &[&str], styles: &[&str], tiles: &str, sockets: &str) -> String {
     let sources = |own: &str, more: &[&str]| {
         let more = more.iter().filter(|source| !source.is_empty()).copied();
         [own].into_iter().chain(more).collect::<Vec<_>>().join(" ")
@@ -52,8 +52,8 @@ fn page_policy(file: &File, tiles: &str, sockets: &str) -> String {
     format!(
         "default-src 'none'; script-src {}; style-src {}; img-src {}; connect-src {}; manifest-src 'self'; \
          worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        sources("'self'", file.scripts),
-        sources("'self'", file.styles),
+        sources("'self'", scripts),
+        sources("'self'", styles),
         sources("'self' data:", &[tiles]),
         sources("'self'", &[sockets]),
     )
@@ -119,18 +119,9 @@ mod tests {
 
     #[test]
     fn a_page_may_run_its_own_inline_scripts_only() {
-        let file = File {
-            name: "help.html",
-            media_type: "text/html; charset=utf-8",
-            digest: "abc",
-            scripts: &["'sha256-s1='", "'sha256-s2='"],
-            styles: &[],
-            content: b"",
-            brotli: None,
-            gzip: None,
-        };
+        let scripts = ["'sha256-s1='", "'sha256-s2='"];
         assert_eq!(
-            page_policy(&file, "https://tile.example.org", ""),
+            page_policy(&scripts, &[], "https://tile.example.org", ""),
             "default-src 'none'; script-src 'self' 'sha256-s1=' 'sha256-s2='; style-src 'self'; \
              img-src 'self' data: https://tile.example.org; connect-src 'self'; manifest-src 'self'; \
              worker-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

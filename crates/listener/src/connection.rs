@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{HEAD_TIME, IDLE_TIME, Limits};
+use crate::limits::{HEAD_TIME, IDLE_TIME, Limits};
 
 /// The shortest time between two warnings that connections are closed to make room.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);

@@ -6,6 +6,7 @@
 //! so live clients and health checks get in.
 
 mod connection;
+mod limits;
 mod open_files;
 
 use std::{
@@ -33,14 +34,9 @@ use tokio::{
 use crate::connection::{Admitted, Registry, Watched};
 pub use crate::{
     connection::Exchange,
+    limits::{HEAD_TIME, IDLE_TIME, Limits},
     open_files::{open_file_limit, raise_open_file_limit},
 };
-
-/// Time limit for the head of a request, from its first byte, or from the accept if no byte comes.
-pub const HEAD_TIME: Duration = Duration::from_secs(10);
-
-/// Time limit for a connection that is idle between two requests.
-pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The pause after a failed accept. The usual reason is a lack of file descriptors, and connections need time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -57,16 +53,6 @@ const NO_PLACE: &str = concat!(
     r#"{"statusCode":503,"message":"too many connections","error":"Service Unavailable"}"#,
     "\n",
 );
-
-/// The limits that differ between servers.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many HTTP connections may be open. Connections that were upgraded do not count.
-    pub connections: usize,
-    /// Time limit for one exchange: from the last byte of the request's head to the last byte of the response. The
-    /// service should have limits of its own; this one also ends a response that the client does not read.
-    pub exchange: Duration,
-}
 
 /// Accepts connections until `shutdown`, and returns the handle with which the caller lets exchanges finish.
 ///

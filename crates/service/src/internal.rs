@@ -93,6 +93,9 @@ pub struct Contact {
     /// What to call the participant; may be empty.
     #[serde(default)]
     pub name: String,
+    /// Whether a device has made the account, to press help at once.
+    #[serde(default)]
+    pub is_guest: bool,
     /// Counts the participant's changes: of two versions the higher one is newer.
     pub version: i64,
 }

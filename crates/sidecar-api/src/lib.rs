@@ -17,8 +17,6 @@ pub mod update;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::update::Cursor;
-
 /// The two populations of users. Their ids overlap, so an id means nothing without its realm.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,6 +69,17 @@ impl Principal {
     }
 }
 
+/// An update's place in the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// Ids grow by one with each update, in the order of commits.
+    pub id: i64,
+    /// When it was committed, in milliseconds since the Unix epoch. It distinguishes an update from one that got the
+    /// same id after the database was restored from a copy.
+    pub made_at: i64,
+}
+
 /// The `Authorization` values of first frames, as the clients sent them.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Authenticate {
@@ -81,9 +90,8 @@ pub struct Authenticate {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Authenticated {
     pub verdicts: Vec<Verdict>,
-    /// The id of the last update in the log before the users were looked up. A new connection is shown the updates
-    /// after it.
-    pub after: i64,
+    /// The end of the log before the users were looked up. A new connection is shown the updates after it.
+    pub after: Cursor,
 }
 
 /// Whether a socket may stay.
@@ -121,7 +129,7 @@ pub struct Revocations {
 
 impl Revocations {
     /// Whether a user is concerned by realm or agency.
-    pub fn concern_kind_of(&self, principal: &Principal) -> bool {
+    pub fn affect_realm_or_agency_of(&self, principal: &Principal) -> bool {
         self.unknown.contains(&principal.user.realm)
             || principal
                 .agency_id

@@ -25,7 +25,7 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use crate::{Protocol, Realm, User};
+use crate::{Cursor, Protocol, Realm, User};
 
 /// The end of a frame: closes the payload and the frame itself.
 const CLOSING: &str = "}}";
@@ -163,17 +163,6 @@ impl Body {
     pub fn into_string(self) -> String {
         self.0
     }
-}
-
-/// An update's place in the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Cursor {
-    /// Ids grow by one with each update, in the order of commits.
-    pub id: i64,
-    /// When it was committed, in milliseconds since the Unix epoch. It distinguishes an update from one that got the
-    /// same id after the database was restored from a copy.
-    pub made_at: i64,
 }
 
 /// A parsed update. One that is not in the log, such as a typing notice, has id 0.

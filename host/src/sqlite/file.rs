@@ -16,7 +16,7 @@ use rusqlite::{
     types::ValueRef,
 };
 
-use super::Rows;
+use super::rows::Rows;
 use crate::bindings::spin::sqlite::sqlite::{Error, QueryResult, Value};
 
 pub(super) struct Database {

@@ -30,7 +30,7 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
-use super::Rows;
+use super::rows::Rows;
 use crate::bindings::spin::sqlite::sqlite::{Error, QueryResult, Value};
 
 pub(super) struct Database {

@@ -4,8 +4,10 @@
 
 mod file;
 mod libsql;
+mod rows;
 
 use std::{
+    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{
@@ -18,14 +20,19 @@ use wasmtime::component::Resource;
 
 use crate::{
     bindings::{fermyon::spin2_0_0::sqlite as v2, spin::sqlite::sqlite as v3},
-    instance::State,
+    handles::Handles,
 };
+
+pub(crate) use rows::MAX_RESULT_BYTES;
 
 /// How many connections one instance may have open.
 const MAX_CONNECTIONS: usize = 256;
 
-/// How much of a result the host holds in memory for a component.
-pub(crate) const MAX_RESULT_BYTES: usize = 128 << 20;
+/// The connections to SQLite databases of one instance.
+pub(crate) struct Sqlite {
+    granted: Arc<HashMap<String, Arc<Database>>>,
+    connections: Handles<Connection>,
+}
 
 /// A database that components open by its label.
 pub(crate) struct Database {
@@ -39,8 +46,7 @@ enum Kind {
 }
 
 /// A connection of a component. It connects when it is first used.
-#[allow(unreachable_pub, reason = "the generated bindings export it again")]
-pub struct Connection {
+struct Connection {
     database: Arc<Database>,
     kind: ConnectionKind,
 }
@@ -120,110 +126,87 @@ impl Connection {
     }
 }
 
-/// The rows of a result, as many as the host holds for a component.
-#[derive(Default)]
-struct Rows {
-    rows: Vec<v3::RowResult>,
-    bytes: usize,
-}
-
-impl Rows {
-    fn push(&mut self, values: Vec<v3::Value>) -> Result<(), v3::Error> {
-        self.bytes += values.iter().map(size).sum::<usize>();
-        if self.bytes > MAX_RESULT_BYTES {
-            return Err(v3::Error::Io(format!(
-                "query result exceeds limit of {MAX_RESULT_BYTES} bytes"
-            )));
+impl Sqlite {
+    pub(crate) fn new(granted: Arc<HashMap<String, Arc<Database>>>) -> Self {
+        Self {
+            granted,
+            connections: Handles::new(MAX_CONNECTIONS),
         }
-        self.rows.push(v3::RowResult { values });
-        Ok(())
     }
 
-    fn under(self, columns: Vec<String>) -> v3::QueryResult {
-        v3::QueryResult {
-            columns,
-            rows: self.rows,
-        }
+    /// Opens a connection. `H` is its name in one version of the interface.
+    fn connect<H: 'static>(&mut self, label: &str) -> Result<Resource<H>, v3::Error> {
+        let database = self.granted.get(label).ok_or(v3::Error::AccessDenied)?;
+        let connection = self.connections.open(database.connect());
+        connection.ok_or_else(|| v3::Error::Io("too many connections opened".to_owned()))
     }
 }
 
-fn size(value: &v3::Value) -> usize {
-    size_of::<v3::Value>()
-        + match value {
-            v3::Value::Text(text) => text.len(),
-            v3::Value::Blob(blob) => blob.len(),
-            v3::Value::Null | v3::Value::Integer(_) | v3::Value::Real(_) => 0,
-        }
-}
+impl v3::Host for Sqlite {}
 
-impl State {
-    fn open_database(&mut self, label: &str) -> wasmtime::Result<Result<Resource<Connection>, v3::Error>> {
-        let Some(database) = self.component().databases.get(label).cloned() else {
-            return Ok(Err(v3::Error::AccessDenied));
-        };
-        if self.open.databases == MAX_CONNECTIONS {
-            return Ok(Err(v3::Error::Io("too many connections opened".to_owned())));
-        }
-        self.open.databases += 1;
-        Ok(Ok(self.table.push(database.connect())?))
-    }
-
-    fn close_database(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.open.databases -= 1;
-        self.table.delete(connection)?;
-        Ok(())
-    }
-}
-
-impl v3::Host for State {}
-
-impl v3::HostConnection for State {
-    async fn open(&mut self, database: String) -> wasmtime::Result<Result<Resource<Connection>, v3::Error>> {
-        self.open_database(&database)
+impl v3::HostConnection for Sqlite {
+    async fn open(
+        &mut self,
+        database: String,
+    ) -> wasmtime::Result<Result<Resource<v3::Connection>, v3::Error>> {
+        Ok(self.connect(&database))
     }
 
     async fn execute(
         &mut self,
-        connection: Resource<Connection>,
+        connection: Resource<v3::Connection>,
         statement: String,
         parameters: Vec<v3::Value>,
     ) -> wasmtime::Result<Result<v3::QueryResult, v3::Error>> {
-        Ok(self.table.get(&connection)?.execute(statement, parameters).await)
+        Ok(self
+            .connections
+            .get(&connection)?
+            .execute(statement, parameters)
+            .await)
     }
 
-    async fn last_insert_rowid(&mut self, connection: Resource<Connection>) -> wasmtime::Result<i64> {
-        Ok(self.table.get(&connection)?.last_insert_rowid().await?)
+    async fn last_insert_rowid(&mut self, connection: Resource<v3::Connection>) -> wasmtime::Result<i64> {
+        Ok(self.connections.get(&connection)?.last_insert_rowid().await?)
     }
 
-    async fn changes(&mut self, connection: Resource<Connection>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&connection)?.changes().await?)
+    async fn changes(&mut self, connection: Resource<v3::Connection>) -> wasmtime::Result<u64> {
+        Ok(self.connections.get(&connection)?.changes().await?)
     }
 
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.close_database(connection)
+    async fn drop(&mut self, connection: Resource<v3::Connection>) -> wasmtime::Result<()> {
+        self.connections.close(&connection);
+        Ok(())
     }
 }
 
-impl v2::Host for State {}
+impl v2::Host for Sqlite {}
 
-impl v2::HostConnection for State {
-    async fn open(&mut self, database: String) -> wasmtime::Result<Result<Resource<Connection>, v2::Error>> {
-        Ok(self.open_database(&database)?.map_err(v2::Error::from))
+impl v2::HostConnection for Sqlite {
+    async fn open(
+        &mut self,
+        database: String,
+    ) -> wasmtime::Result<Result<Resource<v2::Connection>, v2::Error>> {
+        Ok(self.connect(&database).map_err(v2::Error::from))
     }
 
     async fn execute(
         &mut self,
-        connection: Resource<Connection>,
+        connection: Resource<v2::Connection>,
         statement: String,
         parameters: Vec<v2::Value>,
     ) -> wasmtime::Result<Result<v2::QueryResult, v2::Error>> {
         let parameters = parameters.into_iter().map(v3::Value::from).collect();
-        let result = self.table.get(&connection)?.execute(statement, parameters).await;
+        let result = self
+            .connections
+            .get(&connection)?
+            .execute(statement, parameters)
+            .await;
         Ok(result.map(v2::QueryResult::from).map_err(v2::Error::from))
     }
 
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.close_database(connection)
+    async fn drop(&mut self, connection: Resource<v2::Connection>) -> wasmtime::Result<()> {
+        self.connections.close(&connection);
+        Ok(())
     }
 }
 

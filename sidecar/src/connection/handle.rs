@@ -19,7 +19,7 @@ pub(crate) struct Handle {
     pub(crate) queue: SendQueue,
     opened: Instant,
     /// When the client last sent a frame or a pong, in milliseconds after `opened`.
-    heard: AtomicU64,
+    active_at: AtomicU64,
     is_organizer: AtomicBool,
     reauthenticate: Notify,
     close_reason: OnceLock<CloseReason>,
@@ -33,7 +33,7 @@ impl Handle {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             queue: SendQueue::new(budget, drops),
             opened: Instant::now(),
-            heard: AtomicU64::new(0),
+            active_at: AtomicU64::new(0),
             is_organizer: AtomicBool::new(false),
             reauthenticate: Notify::new(),
             close_reason: OnceLock::new(),
@@ -46,16 +46,16 @@ impl Handle {
     }
 
     /// The client has sent a frame, a ping or a pong.
-    pub(crate) fn heard(&self) {
+    pub(crate) fn mark_active(&self) {
         let millis = self.opened.elapsed().as_millis();
-        self.heard
+        self.active_at
             .store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// How long the client has sent nothing.
     pub(crate) fn silent_for(&self) -> Duration {
-        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-        self.opened.elapsed().saturating_sub(heard)
+        let active_at = Duration::from_millis(self.active_at.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(active_at)
     }
 
     /// The client is an organizer, whose presence matters: the connection is pinged more often.

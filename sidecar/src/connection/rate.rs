@@ -11,18 +11,18 @@ const BURST: f64 = 4_000.0;
 /// A client that goes on after so many refused frames is disconnected.
 const FLOOD: f64 = 20_000.0;
 
-/// A client's remaining allowance.
+/// A token bucket.
 #[derive(Debug)]
 pub(crate) struct Rate {
     /// Each frame takes one, and time adds more. Below zero the sidecar refuses frames.
-    left: f64,
+    tokens: f64,
     since: Instant,
 }
 
 /// What to do with a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    Fine,
+    Allowed,
     TooMany,
     Flood,
 }
@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
 impl Rate {
     pub(crate) fn new(now: Instant) -> Rate {
         Rate {
-            left: BURST,
+            tokens: BURST,
             since: now,
         }
     }
@@ -39,10 +39,10 @@ impl Rate {
     pub(crate) fn spend(&mut self, now: Instant) -> Verdict {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         self.since = now;
-        self.left = (self.left + passed * PER_SECOND).min(BURST) - 1.0;
-        if self.left >= 0.0 {
-            Verdict::Fine
-        } else if self.left >= -FLOOD {
+        self.tokens = (self.tokens + passed * PER_SECOND).min(BURST) - 1.0;
+        if self.tokens >= 0.0 {
+            Verdict::Allowed
+        } else if self.tokens >= -FLOOD {
             Verdict::TooMany
         } else {
             Verdict::Flood
@@ -67,7 +67,7 @@ mod tests {
         let mut rate = Rate::new(start);
         for second in 0..100 {
             let now = start + Duration::from_secs(second);
-            assert_eq!(spend(&mut rate, PER_SECOND as usize, now), [Verdict::Fine]);
+            assert_eq!(spend(&mut rate, PER_SECOND as usize, now), [Verdict::Allowed]);
         }
     }
 
@@ -75,10 +75,10 @@ mod tests {
     fn frames_beyond_a_burst_are_refused_until_a_pause() {
         let now = Instant::now();
         let mut rate = Rate::new(now);
-        assert_eq!(spend(&mut rate, BURST as usize, now), [Verdict::Fine]);
+        assert_eq!(spend(&mut rate, BURST as usize, now), [Verdict::Allowed]);
         assert_eq!(spend(&mut rate, FLOOD as usize, now), [Verdict::TooMany]);
         assert_eq!(rate.spend(now), Verdict::Flood);
         let later = now + Duration::from_secs(60);
-        assert_eq!(spend(&mut rate, BURST as usize, later), [Verdict::Fine]);
+        assert_eq!(spend(&mut rate, BURST as usize, later), [Verdict::Allowed]);
     }
 }

@@ -248,7 +248,7 @@ impl SendQueue {
     }
 
     /// Whether too many pongs wait because the client does not read them.
-    pub(crate) fn owes_too_many_pongs(&self) -> bool {
+    pub(crate) fn has_too_many_unsent_pongs(&self) -> bool {
         self.state.lock().expect("no panic while locked").unsent_pongs >= MAX_UNSENT_PONGS
     }
 
@@ -467,11 +467,11 @@ pub(crate) mod tests {
     async fn a_client_that_pings_and_does_not_read_is_noticed() {
         let queue = queue();
         for _ in 0..MAX_UNSENT_PONGS {
-            assert!(!queue.owes_too_many_pongs());
+            assert!(!queue.has_too_many_unsent_pongs());
             queue.pinged();
         }
-        assert!(queue.owes_too_many_pongs());
+        assert!(queue.has_too_many_unsent_pongs());
         queue.flushed();
-        assert!(!queue.owes_too_many_pongs());
+        assert!(!queue.has_too_many_unsent_pongs());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Step {
     /// Ask the messenger to authenticate this `Authorization`, then call [`Session::open`] or end the connection.
     Authenticate(String),
     /// Ask the messenger to carry this out.
-    Ask(Request),
+    Command(Request),
     /// Answer with an error.
     Refuse(Refusal),
     /// End the connection after the queued frames have been written.
@@ -34,7 +34,7 @@ pub(crate) enum Step {
 
 /// How long a session waits for its client.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// From the upgrade until the client is authenticated.
     pub(crate) authorization: Duration,
     /// From one JSON object to the next.
@@ -46,7 +46,7 @@ pub(crate) struct Patience {
 pub(crate) struct Session {
     state: State,
     protocol: Protocol,
-    patience: Patience,
+    timeouts: Timeouts,
     deadline: Instant,
     /// How many frames the client may send.
     rate: Rate,
@@ -75,12 +75,12 @@ enum Early {
 }
 
 impl Session {
-    pub(crate) fn new(patience: Patience, now: Instant) -> Session {
+    pub(crate) fn new(timeouts: Timeouts, now: Instant) -> Session {
         Session {
             state: State::Silent,
             protocol: Protocol::Contract,
-            patience,
-            deadline: now + patience.authorization,
+            timeouts,
+            deadline: now + timeouts.authorization,
             rate: Rate::new(now),
             typed: None,
         }
@@ -115,10 +115,10 @@ impl Session {
             State::Open(principal) => {
                 let step = step(parse_frame(&frame, principal.user.realm, self.protocol));
                 if is_valid(&step) {
-                    self.deadline = now + self.patience.idle;
+                    self.deadline = now + self.timeouts.idle;
                 }
                 let step = limited(step, &mut self.rate, now);
-                if matches!(step, Step::Ask(Request::Typing { .. })) {
+                if matches!(step, Step::Command(Request::Typing { .. })) {
                     if self.typed.is_some_and(|typed| now < typed + TYPING_EVERY) {
                         return None;
                     }
@@ -138,7 +138,7 @@ impl Session {
             self.state = State::Over;
             return Vec::new();
         };
-        self.deadline = now + self.patience.idle;
+        self.deadline = now + self.timeouts.idle;
         let follow = |early| match early {
             Early::Frame(frame) => step(parse_frame(&frame, principal.user.realm, self.protocol)),
             Early::TooLarge => Step::Refuse(Refusal::TooLarge),
@@ -197,7 +197,7 @@ impl Session {
 
 fn step(parsed: Result<Request, Refusal>) -> Step {
     match parsed {
-        Ok(request) => Step::Ask(request),
+        Ok(request) => Step::Command(request),
         Err(refusal) => Step::Refuse(refusal),
     }
 }
@@ -205,7 +205,7 @@ fn step(parsed: Result<Request, Refusal>) -> Step {
 /// Whether a frame restarts the contract's idle clock: any JSON object does, whatever its content.
 fn is_valid(step: &Step) -> bool {
     match step {
-        Step::Authenticate(_) | Step::Ask(_) => true,
+        Step::Authenticate(_) | Step::Command(_) => true,
         Step::Refuse(refusal) => match refusal.kind() {
             Refusal::InvalidType | Refusal::InvalidPayload | Refusal::TooMany | Refusal::Unavailable(_) => {
                 true
@@ -219,8 +219,8 @@ fn is_valid(step: &Step) -> bool {
 /// The step, or a refusal if the client has sent too many frames.
 fn limited(step: Step, rate: &mut Rate, now: Instant) -> Step {
     match (rate.spend(now), step) {
-        (Verdict::Fine, step) => step,
-        (Verdict::TooMany, Step::Ask(request)) => {
+        (Verdict::Allowed, step) => step,
+        (Verdict::TooMany, Step::Command(request)) => {
             Step::Refuse(Refusal::TooMany.about(request.client_id().map(str::to_owned)))
         }
         (Verdict::TooMany, step) => step,
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use sidecar_api::{Realm, User};
 
-    const PATIENCE: Patience = Patience {
+    const TIMEOUTS: Timeouts = Timeouts {
         authorization: Duration::from_secs(20),
         idle: Duration::from_secs(1800),
     };
@@ -249,7 +249,7 @@ mod tests {
     }
 
     fn opened(realm: Realm, now: Instant) -> Session {
-        let mut session = Session::new(PATIENCE, now);
+        let mut session = Session::new(TIMEOUTS, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
         assert_eq!(session.open(&principal(realm), now), []);
         session
@@ -265,7 +265,7 @@ mod tests {
             r#"{"Authorization":"Bearer t","type":"get_chats"}"#,
         ] {
             let now = Instant::now();
-            let mut session = Session::new(PATIENCE, now);
+            let mut session = Session::new(TIMEOUTS, now);
             let step = session.frame(Bytes::from(frame), now);
             assert_eq!(step, Some(Step::Authenticate("Bearer t".into())), "{frame}");
         }
@@ -290,7 +290,7 @@ mod tests {
             r#"{"Authorization":"Bearer t"} x"#,
         ] {
             let now = Instant::now();
-            let mut session = Session::new(PATIENCE, now);
+            let mut session = Session::new(TIMEOUTS, now);
             assert_eq!(
                 session.frame(Bytes::copy_from_slice(frame.as_bytes()), now),
                 Some(Step::End(CloseReason::BadToken)),
@@ -308,7 +308,7 @@ mod tests {
     fn a_bad_first_frame_may_still_announce_protocol_2() {
         for frame in [r#"{"protocol":2}"#, r#"{"protocol":2,"Authorization":7}"#] {
             let now = Instant::now();
-            let mut session = Session::new(PATIENCE, now);
+            let mut session = Session::new(TIMEOUTS, now);
             let step = session.frame(Bytes::copy_from_slice(frame.as_bytes()), now);
             assert_eq!(step, Some(Step::End(CloseReason::BadToken)));
             assert_eq!(session.protocol(), Protocol::Two);
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn early_frames_are_kept_in_order() {
         let now = Instant::now();
-        let mut session = Session::new(PATIENCE, now);
+        let mut session = Session::new(TIMEOUTS, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
         for early in [
             br#"{"type":"get_chats","payload":""}"#.to_vec(),
@@ -332,10 +332,10 @@ mod tests {
         assert_eq!(
             session.open(&principal(Realm::Organizer), now),
             [
-                Step::Ask(Request::GetChats),
+                Step::Command(Request::GetChats),
                 Step::Refuse(Refusal::Malformed),
                 Step::Refuse(Refusal::TooLarge),
-                Step::Ask(Request::CloseChat { chat_id: "c".into() }),
+                Step::Command(Request::CloseChat { chat_id: "c".into() }),
             ]
         );
         assert_eq!(session.principal(), Some(&principal(Realm::Organizer)));
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn the_number_of_early_frames_is_bounded() {
         let now = Instant::now();
-        let mut session = Session::new(PATIENCE, now);
+        let mut session = Session::new(TIMEOUTS, now);
         session.frame(Bytes::from_static(br#"{"Authorization":"Bearer t"}"#), now);
         for _ in 0..MAX_EARLY_FRAMES {
             assert!(session.wants_frames());
@@ -361,15 +361,15 @@ mod tests {
     #[test]
     fn silence_before_the_first_frame_drops_the_connection() {
         let now = Instant::now();
-        let mut session = Session::new(PATIENCE, now);
-        assert_eq!(session.deadline(), now + PATIENCE.authorization);
+        let mut session = Session::new(TIMEOUTS, now);
+        assert_eq!(session.deadline(), now + TIMEOUTS.authorization);
         session.frame(
             Bytes::from_static(br#"{"Authorization":"Bearer t"}"#),
             now + Duration::from_secs(1),
         );
         assert_eq!(
             session.deadline(),
-            now + PATIENCE.authorization,
+            now + TIMEOUTS.authorization,
             "authentication does not extend it"
         );
         assert_eq!(session.deadline_passed(), [Step::End(CloseReason::TryLater)]);
@@ -390,7 +390,7 @@ mod tests {
             let mut session = opened(Realm::Participant, now);
             session.frame(Bytes::copy_from_slice(frame.as_bytes()), later);
             let since = if counts { later } else { now };
-            assert_eq!(session.deadline(), since + PATIENCE.idle, "{frame}");
+            assert_eq!(session.deadline(), since + TIMEOUTS.idle, "{frame}");
         }
         let steps = opened(Realm::Participant, now).deadline_passed();
         assert_eq!(
@@ -401,7 +401,7 @@ mod tests {
 
     fn opened_with_protocol_2(realm: Realm) -> Session {
         let now = Instant::now();
-        let mut session = Session::new(PATIENCE, now);
+        let mut session = Session::new(TIMEOUTS, now);
         session.frame(
             Bytes::from_static(br#"{"Authorization":"Bearer t","protocol":2}"#),
             now,
@@ -422,7 +422,7 @@ mod tests {
             (r#","protocol":3"#, Protocol::Two),
         ] {
             let now = Instant::now();
-            let mut session = Session::new(PATIENCE, now);
+            let mut session = Session::new(TIMEOUTS, now);
             let frame = format!(r#"{{"Authorization":"Bearer t"{members}}}"#);
             session.frame(Bytes::from(frame), now);
             assert_eq!(session.protocol(), protocol, "{members}");
@@ -452,7 +452,7 @@ mod tests {
             r#"{{"type":"send_message","payload":{{"chatId":"c","message":"m","clientId":"{CLIENT_ID}"}}}}"#
         );
         let mut send = || session.frame(Bytes::from(frame.clone()), now).unwrap();
-        let taken = (0..).take_while(|_| matches!(send(), Step::Ask(_))).count();
+        let taken = (0..).take_while(|_| matches!(send(), Step::Command(_))).count();
         assert!(taken > 1000, "{taken}");
         let client_id = Some(CLIENT_ID.to_owned());
         assert_eq!(send(), Step::Refuse(Refusal::TooMany.about(client_id)));

@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::connection::frames::{CloseReason, Refusal, error_frame, ready_frame};
 use crate::connection::handle::Handle;
 use crate::connection::send_queue::{Budget, End, Work};
-use crate::connection::session::{Patience, Session, Step};
-use crate::messenger::authentication::{Authentications, Identified};
+use crate::connection::session::{Session, Step, Timeouts};
+use crate::messenger::authentication::{Authenticator, Identified};
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{Metrics, RefusedBecause};
 use crate::player::{Player, Ticket};
@@ -34,20 +34,20 @@ const MAX_UNREAD: usize = 4;
 
 /// A client that leaves that many answers unread for this long counts as not reading: the sidecar reads its frames
 /// again, but answers no more questions than fit into its send queue.
-const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit for flushing a closing connection.
-const LAST_WRITE: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The same when the client's credentials were revoked.
-const LAST_WRITE_AT_ONCE: Duration = Duration::from_millis(250);
+const REVOKED_FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long the client may take to answer a close frame.
-const CLOSE_ANSWER: Duration = Duration::from_secs(1);
+const CLOSE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a socket stays open after the close frame for a protocol violation. Closing a socket with unread bytes
 /// resets it, which could lose the close frame.
-pub(crate) const LAST_WORD: Duration = Duration::from_millis(250);
+pub(crate) const LINGER: Duration = Duration::from_millis(250);
 
 /// The sidecar pings an organizer at once who gets a frame after this much silence, to learn soon whether they are
 /// still there.
@@ -56,12 +56,12 @@ const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
 /// What connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) authentications: Authentications,
+    pub(crate) authenticator: Authenticator,
     pub(crate) commands: Arc<Commands>,
     pub(crate) player: Arc<Player>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     /// The ping interval of participants and of connections that are not authenticated yet.
     pub(crate) ping_every: Duration,
     /// The ping interval of organizers, whose presence matters.
@@ -114,7 +114,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle));
     let ending = tokio::select! {
         _ = &mut writing => Ending::Gone,
-        ending = connection.converse(&mut stream) => ending,
+        ending = connection.run(&mut stream) => ending,
     };
     let protocol = connection.session.protocol();
     // From here on the player shows the connection nothing.
@@ -125,26 +125,26 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     match ending {
         Ending::Gone => {}
         // Reading to the end sends the answer.
-        Ending::ClosedByClient => drop(timeout(LAST_WRITE, read_to_end(&mut stream)).await),
+        Ending::ClosedByClient => drop(timeout(FLUSH_TIMEOUT, read_to_end(&mut stream)).await),
         // Clients of the contract get no close frame, except at a restart.
         Ending::Flushed(reason) if protocol == Protocol::Contract && reason != CloseReason::Restart => {
             handle.queue.finish(End::Drop);
-            let _ = timeout(LAST_WRITE, writing).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
         }
         Ending::Flushed(reason) => {
             handle.queue.finish(End::Close(close_frame(reason)));
-            let _ = timeout(LAST_WRITE, writing).await;
-            let _ = timeout(CLOSE_ANSWER, read_to_end(&mut stream)).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
+            let _ = timeout(CLOSE_ANSWER_TIMEOUT, read_to_end(&mut stream)).await;
         }
         Ending::AtOnce(_) if protocol == Protocol::Contract => {}
         Ending::AtOnce(reason) => {
             handle.queue.finish_at_once(End::Close(close_frame(reason)));
-            let _ = timeout(LAST_WRITE_AT_ONCE, writing).await;
+            let _ = timeout(REVOKED_FLUSH_TIMEOUT, writing).await;
         }
         Ending::Broken(frame) => {
             handle.queue.finish(End::Close(frame));
-            let _ = timeout(LAST_WRITE, writing).await;
-            sleep(LAST_WORD).await;
+            let _ = timeout(FLUSH_TIMEOUT, writing).await;
+            sleep(LINGER).await;
         }
     }
 }
@@ -180,11 +180,11 @@ async fn write(
                 Work::End(End::Close(frame)) => return sink.send(Message::Close(Some(frame))).await,
             }
         }
-        let is_in_doubt = has_written
+        let may_be_gone = has_written
             && handle.is_organizer()
             && handle.silent_for() > PING_AFTER_SILENCE
             && pinged.elapsed() > PING_AFTER_SILENCE;
-        if is_time_to_ping || is_in_doubt {
+        if is_time_to_ping || may_be_gone {
             sink.feed(Message::Ping(Default::default())).await?;
             pinged = Instant::now();
         }
@@ -209,7 +209,7 @@ struct Connection {
     phase: Phase,
     /// The client left while it was being authenticated. The frames it sent before still have to be carried out.
     leaving: Option<Ending>,
-    /// The client has left answers unread for [`UNREAD_PATIENCE`].
+    /// The client has left answers unread for [`UNREAD_TIMEOUT`].
     reads_nothing: bool,
     /// Steps behind a refusal that waits for the answers before it. Nothing is read meanwhile.
     deferred: VecDeque<Step>,
@@ -220,15 +220,21 @@ enum Phase {
     /// The first frame.
     Silent,
     /// The messenger's answer on who the client is.
-    Authenticating { authorization: String, asked: Asked },
+    Authenticating {
+        authorization: String,
+        authentication: Authentication,
+    },
     /// Nothing.
     Open { membership: Membership },
     /// The messenger's answer on whether the client's rights are unchanged. Nothing is read or written until then.
-    Reauthenticating { membership: Membership, asked: Asked },
+    Reauthenticating {
+        membership: Membership,
+        authentication: Authentication,
+    },
 }
 
 /// An authentication under way, and the player's ticket from before it.
-struct Asked {
+struct Authentication {
     ticket: Ticket,
     answer: Pin<Box<dyn Future<Output = Option<Identified>> + Send>>,
 }
@@ -251,7 +257,7 @@ impl Drop for Membership {
 impl Connection {
     fn new(shared: Arc<Shared>, handle: Arc<Handle>) -> Connection {
         Connection {
-            session: Session::new(shared.patience, Instant::now()),
+            session: Session::new(shared.timeouts, Instant::now()),
             shared,
             handle,
             under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
@@ -264,7 +270,7 @@ impl Connection {
     }
 
     /// Everything that can happen to a connection, until it ends.
-    async fn converse(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
+    async fn run(&mut self, stream: &mut SplitStream<WebSocket>) -> Ending {
         let mut stopping = self.shared.stopping.clone();
         loop {
             let may_proceed = self.deferred.is_empty();
@@ -277,12 +283,12 @@ impl Connection {
             let may_read = may_proceed && self.may_read();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
-                has_come = room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
+                has_come = wait_for_room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = nothing_under_way(&self.under_way), if !may_proceed => self.proceed(),
-                identified = self.phase.answered() => self.identified(identified),
+                () = all_answered(&self.under_way), if !may_proceed => self.proceed(),
+                identified = self.phase.answered() => self.authenticated(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
                 () = sleep_until(self.session.deadline()), if may_proceed => {
@@ -304,7 +310,7 @@ impl Connection {
             && self.under_way.available_permits() > 0
             && (self.unread.available_permits() > 0 || self.reads_nothing)
             && self.leaving.is_none()
-            && !self.handle.queue.owes_too_many_pongs()
+            && !self.handle.queue.has_too_many_unsent_pongs()
     }
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
@@ -312,7 +318,7 @@ impl Connection {
             None => return self.leave(Ending::Gone),
             Some(Err(error)) => return self.leave(violation(error).map_or(Ending::Gone, Ending::Broken)),
             Some(Ok(message)) => {
-                self.handle.heard();
+                self.handle.mark_active();
                 match message {
                     Message::Text(text) => text.into(),
                     Message::Binary(bytes) => bytes,
@@ -350,10 +356,13 @@ impl Connection {
             match step {
                 Step::Authenticate(authorization) => {
                     self.handle.queue.set_protocol(self.session.protocol());
-                    let asked = self.ask_who(authorization.clone());
-                    self.phase = Phase::Authenticating { authorization, asked };
+                    let authentication = self.authenticate(authorization.clone());
+                    self.phase = Phase::Authenticating {
+                        authorization,
+                        authentication,
+                    };
                 }
-                Step::Ask(request) => self.ask(request),
+                Step::Command(request) => self.send_command(request),
                 Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
                     self.deferred.push_front(Step::Refuse(refusal));
                     return None;
@@ -374,19 +383,22 @@ impl Connection {
             .push(error_frame(refusal, self.session.protocol()));
     }
 
-    fn ask_who(&self, authorization: String) -> Asked {
-        let authentications = self.shared.authentications.clone();
-        Asked {
+    fn authenticate(&self, authorization: String) -> Authentication {
+        let authenticator = self.shared.authenticator.clone();
+        Authentication {
             ticket: self.shared.player.ticket(),
-            answer: Box::pin(async move { authentications.ask(authorization).await }),
+            answer: Box::pin(async move { authenticator.authenticate(authorization).await }),
         }
     }
 
     /// Handles the messenger's answer on who the client is.
-    fn identified(&mut self, answer: Option<Identified>) -> Option<Ending> {
+    fn authenticated(&mut self, answer: Option<Identified>) -> Option<Ending> {
         match std::mem::replace(&mut self.phase, Phase::Silent) {
-            Phase::Authenticating { authorization, asked } => match answer {
-                Some(identified) => self.open(authorization, asked.ticket, identified),
+            Phase::Authenticating {
+                authorization,
+                authentication,
+            } => match answer {
+                Some(identified) => self.open(authorization, authentication.ticket, identified),
                 None => Some(Ending::Flushed(CloseReason::BadToken)),
             },
             Phase::Reauthenticating { membership, .. } => {
@@ -434,8 +446,11 @@ impl Connection {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Silent) {
             Phase::Open { membership } | Phase::Reauthenticating { membership, .. } => {
                 self.handle.queue.hold();
-                let asked = self.ask_who(membership.authorization.clone());
-                Phase::Reauthenticating { membership, asked }
+                let authentication = self.authenticate(membership.authorization.clone());
+                Phase::Reauthenticating {
+                    membership,
+                    authentication,
+                }
             }
             phase @ (Phase::Silent | Phase::Authenticating { .. }) => phase,
         };
@@ -462,7 +477,7 @@ impl Connection {
         None
     }
 
-    fn ask(&mut self, request: Request) {
+    fn send_command(&mut self, request: Request) {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let (Some(principal), Ok(permit)) = (self.session.principal(), permit) else {
             // The task reads frames only while there is a permit, and asks only once the session is open.
@@ -487,7 +502,7 @@ impl Connection {
             command,
             since: Instant::now(),
             bytes,
-            asker: Arc::clone(&self.handle),
+            handle: Arc::clone(&self.handle),
             unread,
             _permit: permit,
         });
@@ -495,7 +510,7 @@ impl Connection {
 
     /// Waits for the answers to commands under way, without reading further frames.
     async fn drain(&mut self) -> Ending {
-        let _ = timeout(self.shared.drain, nothing_under_way(&self.under_way)).await;
+        let _ = timeout(self.shared.drain, all_answered(&self.under_way)).await;
         Ending::Flushed(CloseReason::Restart)
     }
 }
@@ -504,8 +519,8 @@ impl Phase {
     /// Waits for the messenger's answer, or forever if no authentication is under way.
     async fn answered(&mut self) -> Option<Identified> {
         match self {
-            Phase::Authenticating { asked, .. } | Phase::Reauthenticating { asked, .. } => {
-                asked.answer.as_mut().await
+            Phase::Authenticating { authentication, .. } | Phase::Reauthenticating { authentication, .. } => {
+                authentication.answer.as_mut().await
             }
             Phase::Silent | Phase::Open { .. } => pending().await,
         }
@@ -513,7 +528,7 @@ impl Phase {
 }
 
 /// Waits until all commands under way are answered.
-async fn nothing_under_way(under_way: &Semaphore) {
+async fn all_answered(under_way: &Semaphore) {
     let all = u32::try_from(MAX_UNDER_WAY).expect("a small constant");
     // The semaphore is never closed, and the permits are not kept.
     drop(under_way.acquire_many(all).await);
@@ -522,13 +537,13 @@ async fn nothing_under_way(under_way: &Semaphore) {
 /// Waits until the reason to stop reading is gone, other than authentication, which has its own event. Returns whether
 /// there is room. If the client does not read at all, returns false after a while, and its frames are read all the same
 /// (contract 9).
-async fn room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
+async fn wait_for_room(under_way: &Semaphore, unread: &Semaphore, handle: &Handle) -> bool {
     // The semaphores are never closed, and the permits are not kept.
     if under_way.available_permits() == 0 {
         drop(under_way.acquire().await);
     } else if unread.available_permits() == 0 {
-        return timeout(UNREAD_PATIENCE, unread.acquire()).await.is_ok();
-    } else if handle.queue.owes_too_many_pongs() {
+        return timeout(UNREAD_TIMEOUT, unread.acquire()).await.is_ok();
+    } else if handle.queue.has_too_many_unsent_pongs() {
         handle.queue.pongs_sent().await;
     } else {
         pending().await

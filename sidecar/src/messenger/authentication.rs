@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use sidecar_api::{Authenticated, Principal, Verdict};
+use sidecar_api::{Authenticated, Cursor, Principal, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -25,9 +25,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Authenticates clients for their connections. Each service has a lane of its own, so that a slow one does not delay
 /// the users of the other.
 #[derive(Clone, Debug)]
-pub(crate) struct Authentications {
-    organizers: mpsc::Sender<Question>,
-    participants: mpsc::Sender<Question>,
+pub(crate) struct Authenticator {
+    organizers: mpsc::Sender<Attempt>,
+    participants: mpsc::Sender<Attempt>,
 }
 
 /// A client that was authenticated.
@@ -35,30 +35,30 @@ pub(crate) struct Authentications {
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
     /// The last update before the user was looked up.
-    pub(crate) after: i64,
+    pub(crate) after: Cursor,
 }
 
-/// One connection's question. It is dropped when its client has gone.
+/// A client that waits for its verdict. The receiver is dropped when the client has gone.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub(crate) struct Attempt {
     authorization: String,
     verdict: oneshot::Sender<Option<Identified>>,
 }
 
-impl Authentications {
-    /// Also returns what is asked, for [`answer_questions`].
-    pub(crate) fn new() -> (Authentications, [mpsc::Receiver<Question>; 2]) {
+impl Authenticator {
+    /// Also returns the lanes, for [`serve_lane`].
+    pub(crate) fn new() -> (Authenticator, [mpsc::Receiver<Attempt>; 2]) {
         let (organizers, about_organizers) = mpsc::channel(MAX_QUEUED);
         let (participants, about_participants) = mpsc::channel(MAX_QUEUED);
-        let authentications = Authentications {
+        let authenticator = Authenticator {
             organizers,
             participants,
         };
-        (authentications, [about_organizers, about_participants])
+        (authenticator, [about_organizers, about_participants])
     }
 
     /// Returns once the client is authenticated, however long that takes; `None` is a refusal.
-    pub(crate) async fn ask(&self, authorization: String) -> Option<Identified> {
+    pub(crate) async fn authenticate(&self, authorization: String) -> Option<Identified> {
         // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by
         // either lane without asking a service.
         let lane = if authorization.contains("participant:") {
@@ -67,7 +67,7 @@ impl Authentications {
             &self.organizers
         };
         let (verdict, answer) = oneshot::channel();
-        lane.send(Question {
+        lane.send(Attempt {
             authorization,
             verdict,
         })
@@ -77,19 +77,19 @@ impl Authentications {
     }
 }
 
-/// Answers the questions of one lane until all senders are dropped.
-pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, messenger: &Messenger) {
+/// Authenticates the clients of one lane until all senders are dropped.
+pub(crate) async fn serve_lane(mut attempts: mpsc::Receiver<Attempt>, messenger: &Messenger) {
     let mut waiting = VecDeque::new();
     let mut outage = Outage::new("authentication of clients");
     loop {
         if waiting.is_empty() {
-            match questions.recv().await {
-                Some(question) => waiting.push_back(question),
+            match attempts.recv().await {
+                Some(attempt) => waiting.push_back(attempt),
                 None => return,
             }
         }
-        while let Ok(question) = questions.try_recv() {
-            waiting.push_back(question);
+        while let Ok(attempt) = attempts.try_recv() {
+            waiting.push_back(attempt);
         }
         let batch = next_batch(&mut waiting);
         if batch.is_empty() {
@@ -97,7 +97,7 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
         }
         let authorizations = batch
             .iter()
-            .map(|question| question.authorization.clone())
+            .map(|attempt| attempt.authorization.clone())
             .collect();
         let deadline = Instant::now() + CALL_TIMEOUT;
         let (unanswered, reason) = match messenger.authenticate(authorizations, deadline).await {
@@ -114,43 +114,43 @@ pub(crate) async fn answer_questions(mut questions: mpsc::Receiver<Question>, me
         unanswered
             .into_iter()
             .rev()
-            .for_each(|question| waiting.push_front(question));
+            .for_each(|attempt| waiting.push_front(attempt));
         sleep(outage.failed(&reason)).await;
     }
 }
 
-/// Takes as many questions as fit into one call, and drops those whose clients have gone.
-fn next_batch(waiting: &mut VecDeque<Question>) -> Vec<Question> {
+/// Takes as many attempts as fit into one call, and drops those whose clients have gone.
+fn next_batch(waiting: &mut VecDeque<Attempt>) -> Vec<Attempt> {
     let mut batch = Vec::new();
     let mut bytes = 0;
-    while let Some(question) = waiting.pop_front() {
-        if question.verdict.is_closed() {
+    while let Some(attempt) = waiting.pop_front() {
+        if attempt.verdict.is_closed() {
             continue;
         }
-        bytes += question.authorization.len();
+        bytes += attempt.authorization.len();
         if batch.len() == MAX_BATCH || (bytes > MAX_BATCH_BYTES && !batch.is_empty()) {
-            waiting.push_front(question);
+            waiting.push_front(attempt);
             break;
         }
-        batch.push(question);
+        batch.push(attempt);
     }
     batch
 }
 
-/// Returns the questions to ask again.
-fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Question> {
+/// Returns the attempts to repeat.
+fn give_verdicts(batch: Vec<Attempt>, authenticated: Authenticated) -> Vec<Attempt> {
     let Authenticated { verdicts, after } = authenticated;
     let mut unavailable = Vec::new();
-    for (question, verdict) in batch.into_iter().zip(verdicts) {
+    for (attempt, verdict) in batch.into_iter().zip(verdicts) {
         // A failed send means that the client has gone.
         match verdict {
             Verdict::Accepted { principal } => {
-                let _ = question.verdict.send(Some(Identified { principal, after }));
+                let _ = attempt.verdict.send(Some(Identified { principal, after }));
             }
             Verdict::Rejected => {
-                let _ = question.verdict.send(None);
+                let _ = attempt.verdict.send(None);
             }
-            Verdict::Unavailable => unavailable.push(question),
+            Verdict::Unavailable => unavailable.push(attempt),
         }
     }
     unavailable
@@ -160,10 +160,10 @@ fn give_verdicts(batch: Vec<Question>, authenticated: Authenticated) -> Vec<Ques
 mod tests {
     use super::*;
 
-    fn question(length: usize) -> (Question, oneshot::Receiver<Option<Identified>>) {
+    fn attempt(length: usize) -> (Attempt, oneshot::Receiver<Option<Identified>>) {
         let (verdict, answer) = oneshot::channel();
         (
-            Question {
+            Attempt {
                 authorization: "x".repeat(length),
                 verdict,
             },
@@ -173,28 +173,29 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_and_keep_the_order() {
-        let (questions, _answers): (VecDeque<_>, Vec<_>) = (0..MAX_BATCH + 1).map(|_| question(1)).unzip();
-        let mut waiting = questions;
+        let (attempts, _answers): (VecDeque<_>, Vec<_>) = (0..MAX_BATCH + 1).map(|_| attempt(1)).unzip();
+        let mut waiting = attempts;
         assert_eq!(next_batch(&mut waiting).len(), MAX_BATCH);
         assert_eq!(next_batch(&mut waiting).len(), 1);
 
-        let (questions, _answers): (VecDeque<_>, Vec<_>) = [MAX_BATCH_BYTES / 2, MAX_BATCH_BYTES, 1]
+        let (attempts, _answers): (VecDeque<_>, Vec<_>) = [MAX_BATCH_BYTES / 2, MAX_BATCH_BYTES, 1]
             .into_iter()
-            .map(question)
+            .map(attempt)
             .unzip();
-        let mut waiting = questions;
-        let lengths =
-            |batch: Vec<Question>| -> Vec<usize> { batch.iter().map(|q| q.authorization.len()).collect() };
+        let mut waiting = attempts;
+        let lengths = |batch: Vec<Attempt>| -> Vec<usize> {
+            batch.iter().map(|attempt| attempt.authorization.len()).collect()
+        };
         assert_eq!(lengths(next_batch(&mut waiting)), [MAX_BATCH_BYTES / 2]);
         assert_eq!(lengths(next_batch(&mut waiting)), [MAX_BATCH_BYTES]);
         assert_eq!(lengths(next_batch(&mut waiting)), [1]);
     }
 
     #[test]
-    fn questions_of_clients_that_have_gone_are_dropped() {
-        let (gone, answer) = question(1);
+    fn attempts_of_clients_that_have_gone_are_dropped() {
+        let (gone, answer) = attempt(1);
         drop(answer);
-        let (here, _answer) = question(2);
+        let (here, _answer) = attempt(2);
         let batch = next_batch(&mut VecDeque::from([gone, here]));
         assert_eq!(batch.len(), 1);
         assert_eq!(batch[0].authorization.len(), 2);

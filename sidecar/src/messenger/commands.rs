@@ -43,7 +43,7 @@ pub(crate) struct Pending {
     pub(crate) since: Instant,
     /// The size of the client's text.
     pub(crate) bytes: usize,
-    pub(crate) asker: Arc<Handle>,
+    pub(crate) handle: Arc<Handle>,
     /// For a question: the permit that its answer holds until the client has read it.
     pub(crate) unread: Option<OwnedSemaphorePermit>,
     /// One of the connection's permits for commands under way, returned with the answer.
@@ -57,7 +57,7 @@ impl Pending {
             protocol, request, ..
         } = self.command;
         metrics.refused(because);
-        self.asker
+        self.handle
             .queue
             .push(error_frame(&Refusal::Unavailable(request), protocol));
     }
@@ -126,11 +126,12 @@ impl Commands {
         self.queue.lock().expect("no panic while locked").take_batch()
     }
 
-    /// Handles an answered exchange that left these commands for the next one: they precede all others of their
+    /// Handles an answered exchange that did not carry out these commands: they precede all others of their
     /// connections.
-    pub(crate) fn settle(&self, left: Vec<Pending>) {
+    pub(crate) fn finish_batch(&self, not_carried_out: Vec<Pending>) {
         let mut queue = self.queue.lock().expect("no panic while locked");
-        left.into_iter()
+        not_carried_out
+            .into_iter()
             .rev()
             .for_each(|pending| queue.push_front(pending));
         let oldest = queue
@@ -147,7 +148,7 @@ impl Queue {
     fn push_back(&mut self, pending: Pending) {
         self.count += 1;
         self.bytes += pending.cost();
-        let connection = pending.asker.id();
+        let connection = pending.handle.id();
         let own = self.pending.entry(connection).or_default();
         if own.is_empty() {
             self.turns.push_back(connection);
@@ -158,7 +159,7 @@ impl Queue {
     fn push_front(&mut self, pending: Pending) {
         self.count += 1;
         self.bytes += pending.cost();
-        let connection = pending.asker.id();
+        let connection = pending.handle.id();
         let own = self.pending.entry(connection).or_default();
         if own.is_empty() {
             self.turns.push_front(connection);
@@ -254,7 +255,7 @@ mod tests {
                 },
                 since: Instant::now(),
                 bytes,
-                asker: Arc::clone(&self.handle),
+                handle: Arc::clone(&self.handle),
                 unread: None,
                 _permit: Arc::clone(&self.permits).try_acquire_owned().unwrap(),
             }
@@ -324,7 +325,7 @@ mod tests {
         commands.push(b.message("b1"));
         let mut batch = commands.take_batch();
         commands.push(b.message("b2"));
-        commands.settle(batch.split_off(1));
+        commands.finish_batch(batch.split_off(1));
         assert_eq!(names(&commands.take_batch()), ["a2", "b1", "b2"]);
     }
 
@@ -362,12 +363,12 @@ mod tests {
         advance(MAX_WAIT * 2).await;
         commands.push(a.message("while the messenger does not answer, commands wait"));
         let mut batch = commands.take_batch();
-        commands.settle(batch.split_off(1));
+        commands.finish_batch(batch.split_off(1));
         commands.push(a.message("refused"));
         commands.push(a.question());
         assert!(taken(&a.handle.queue)[0].contains("message could not be saved"));
         assert_eq!(commands.take_batch().len(), 3);
-        commands.settle(Vec::new());
+        commands.finish_batch(Vec::new());
         commands.push(a.message("taken"));
         assert_eq!(names(&commands.take_batch()), ["taken"]);
         assert!(taken(&a.handle.queue).is_empty());

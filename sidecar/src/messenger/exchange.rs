@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use serde::Serialize;
-use sidecar_api::update::{Cursor, read_updates, write_update};
-use sidecar_api::{Attendance, Command, Outcome};
+use sidecar_api::update::{read_updates, write_update};
+use sidecar_api::{Attendance, Command, Cursor, Outcome};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
@@ -25,7 +25,7 @@ use crate::service::CallError;
 
 /// The shortest time between two exchanges. A single message is sent at once. Under load more messages share the fixed
 /// cost of an exchange, an instance and a transaction.
-const AT_MOST_EVERY: Duration = Duration::from_millis(10);
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The interval of exchanges without commands while somebody is connected, ...
 const BEAT_EVERY: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ const BEAT_EVERY: Duration = Duration::from_millis(250);
 const IDLE_BEAT_EVERY: Duration = Duration::from_secs(3);
 
 /// How long to wait for a missing update from another sidecar before asking the messenger for it.
-const GAP_PATIENCE: Duration = Duration::from_millis(20);
+const GAP_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// How often the messenger is told which organizers are here.
 const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
@@ -44,10 +44,10 @@ const ATTENDANCE_EVERY: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// The shortest time to retry an exchange with commands, even if its oldest command has waited too long meanwhile.
-const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
+const MIN_RETRY_TIME: Duration = Duration::from_secs(2);
 
 /// Time limit for the last exchange.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Carries commands to the messenger, and updates to the player.
 #[derive(Debug)]
@@ -86,13 +86,13 @@ impl Exchanger {
         let mut reported_at = None;
         let mut outage = Outage::new("exchange with the messenger");
         loop {
-            let has_presence_changed = self.next(last).await;
+            let has_presence_changed = self.wait_until_due(last).await;
             let batch = self.commands.take_batch();
-            let batch = self.refuse_old(batch);
+            let batch = self.refuse_expired(batch);
             let now = Instant::now();
             let is_due = reported_at.is_none_or(|reported_at| now >= reported_at + self.attendance_every());
             let present = (has_presence_changed || is_due).then(|| self.player.attendance());
-            let has_told = present.is_some();
+            let has_reported = present.is_some();
             last = Some(now);
             number += 1;
             match self.exchange(number, &batch, present).await {
@@ -100,14 +100,14 @@ impl Exchanger {
                     outage.ended();
                     self.metrics
                         .exchange_answered(outcome.replies.len(), now.elapsed());
-                    let left = self.hand_out(batch, outcome, &updates);
-                    self.commands.settle(left);
-                    if has_told {
+                    let not_carried_out = self.deliver(batch, outcome, &updates);
+                    self.commands.finish_batch(not_carried_out);
+                    if has_reported {
                         reported_at = Some(now);
                     }
                 }
                 Err(error) => {
-                    self.player.abandoned();
+                    self.player.exchange_abandoned();
                     let pause = outage.failed(&error);
                     let because = RefusedBecause::messenger_unavailable;
                     let is_beat = batch.is_empty();
@@ -134,14 +134,14 @@ impl Exchanger {
             present: Some(Cow::Borrowed(&[])),
             queues: Vec::new(),
         };
-        let deadline = Instant::now() + FAREWELL_TIMEOUT;
+        let deadline = Instant::now() + LEAVE_TIMEOUT;
         if let Err(error) = self.messenger.exchange(bytes(&body), deadline).await {
             warn!(%error, "could not tell the messenger that this sidecar ends: {error}");
         }
     }
 
     /// Waits until the next exchange is due; the first is due at once. Returns whether presence has changed.
-    async fn next(&self, last: Option<Instant>) -> bool {
+    async fn wait_until_due(&self, last: Option<Instant>) -> bool {
         let Some(last) = last else {
             return false;
         };
@@ -153,18 +153,18 @@ impl Exchanger {
         let has_presence_changed = tokio::select! {
             () = self.commands.arrived() => false,
             () = self.player.presence_changed() => true,
-            () = self.stays_a_gap() => false,
+            () = self.gap_persists() => false,
             () = sleep_until(last + every) => false,
         };
-        sleep_until(last + AT_MOST_EVERY).await;
+        sleep_until(last + MIN_INTERVAL).await;
         has_presence_changed
     }
 
-    /// Waits until a gap has stayed open for [`GAP_PATIENCE`].
-    async fn stays_a_gap(&self) {
+    /// Waits until a gap has stayed open for [`GAP_TIMEOUT`].
+    async fn gap_persists(&self) {
         loop {
             self.player.gap().await;
-            sleep(GAP_PATIENCE).await;
+            sleep(GAP_TIMEOUT).await;
             if self.player.has_gap() {
                 return;
             }
@@ -180,7 +180,7 @@ impl Exchanger {
     }
 
     /// Refuses commands that have waited too long behind earlier exchanges, and returns the rest.
-    fn refuse_old(&self, batch: Vec<Pending>) -> Vec<Pending> {
+    fn refuse_expired(&self, batch: Vec<Pending>) -> Vec<Pending> {
         let now = Instant::now();
         let (old, rest): (Vec<_>, _) = batch
             .into_iter()
@@ -200,7 +200,7 @@ impl Exchanger {
         present: Option<Vec<Attendance>>,
     ) -> Result<(Outcome, String), CallError> {
         let has_questions = batch.iter().any(|pending| pending.command.request.is_question());
-        let begun = self.player.begin(has_questions);
+        let begun = self.player.begin_exchange(has_questions);
         let body = bytes(&Body {
             sidecar: &self.sidecar,
             number,
@@ -212,7 +212,7 @@ impl Exchanger {
         let now = Instant::now();
         let oldest = batch.iter().map(|pending| pending.since).min();
         let give_up_at = oldest
-            .map(|oldest| (oldest + self.give_up_after).max(now + SHORTEST_TRIAL.min(self.give_up_after)));
+            .map(|oldest| (oldest + self.give_up_after).max(now + MIN_RETRY_TIME.min(self.give_up_after)));
         let mut backoff = Backoff::new();
         loop {
             let call_timeout = Instant::now() + CALL_TIMEOUT;
@@ -235,9 +235,9 @@ impl Exchanger {
         }
     }
 
-    /// Hands replies to their connections and plays the updates. Returns the commands that the messenger has left for
-    /// the next exchange.
-    fn hand_out(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
+    /// Delivers replies to their connections and plays the updates. Returns the commands that the messenger has not
+    /// carried out. They are sent with the next exchange.
+    fn deliver(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
         let mut batch = batch.into_iter();
         let mut answers = Vec::new();
         for (reply, pending) in outcome.replies.iter().zip(&mut batch) {
@@ -247,13 +247,13 @@ impl Exchanger {
             };
             let line = Utf8Bytes::from(format!("{}\n", reply.get()));
             match pending.unread {
-                Some(permit) => answers.push((pending.asker, line, permit)),
-                None => pending.asker.queue.push(line),
+                Some(permit) => answers.push((pending.handle, line, permit)),
+                None => pending.handle.queue.push(line),
             }
         }
-        self.player.answered(&outcome, updates, || {
-            for (asker, line, permit) in answers {
-                asker.queue.answer(line, permit);
+        self.player.exchange_answered(&outcome, updates, || {
+            for (handle, line, permit) in answers {
+                handle.queue.answer(line, permit);
             }
         });
         self.publish(&outcome, updates);

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use sidecar_api::update::{Cursor, Entry, Frame, Update, entries, read_updates};
-use sidecar_api::{Attendance, Outcome, Principal, Protocol, Queue, Realm, Revocations, User};
+use sidecar_api::update::{Entry, Frame, Update, entries, read_updates};
+use sidecar_api::{Attendance, Cursor, Outcome, Principal, Protocol, Queue, Realm, Revocations, User};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::error;
@@ -40,7 +40,7 @@ const MAX_RECENT_BYTES: usize = 32 * 1024 * 1024;
 
 /// An organizer who sends nothing for this long counts as gone, although the socket may still be open: TCP does not
 /// notice a network that drops packets. The ping interval lets two pongs get lost.
-const HERE: Duration = Duration::from_secs(25);
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The updates of the log as this sidecar plays them, and the connections it plays them to.
 #[derive(Debug)]
@@ -56,12 +56,10 @@ pub(crate) struct Player {
 struct State {
     /// The last update that was played; absent before the first exchange.
     cursor: Option<Cursor>,
-    /// How often the sidecar has started anew. Ids of different epochs cannot be compared.
-    epoch: u64,
     /// Updates that wait for those before them, by id.
-    early: Kept<BTreeMap<i64, Early>>,
-    /// The last played updates.
-    recent: Kept<VecDeque<(i64, Arc<str>)>>,
+    early: Buffer<BTreeMap<i64, Early>>,
+    /// The last played updates, each with its predecessor.
+    recent: Buffer<VecDeque<(Cursor, Arc<str>)>>,
     /// An exchange with questions is under way. Its answers show the state at some update. Until that update is known
     /// the player plays no later one, because an answer could bring back what a later update removed.
     held: bool,
@@ -74,7 +72,7 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-struct Kept<Updates> {
+struct Buffer<Updates> {
     updates: Updates,
     bytes: usize,
 }
@@ -93,20 +91,19 @@ struct Member {
     principal: Principal,
     protocol: Protocol,
     /// Updates up to this one precede the connection. Their effects are in the answers to its questions.
-    after: i64,
+    after: Cursor,
     handle: Arc<Handle>,
 }
 
 /// The player's state before a client is authenticated, checked when its connection joins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    epoch: u64,
     revocations_seen: u64,
 }
 
-/// The start of an exchange.
+/// What an exchange asks for: the updates after the cursor, and queues.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct ExchangeStart {
     pub(crate) cursor: Option<Cursor>,
     /// The agencies whose queues the exchange asks for.
     pub(crate) queues: Vec<i64>,
@@ -129,7 +126,6 @@ impl Player {
     pub(crate) fn ticket(&self) -> Ticket {
         let state = self.state();
         Ticket {
-            epoch: state.epoch,
             revocations_seen: state.revocations_seen,
         }
     }
@@ -141,7 +137,7 @@ impl Player {
         &self,
         ticket: Ticket,
         principal: Principal,
-        after: i64,
+        after: Cursor,
         protocol: Protocol,
         handle: Arc<Handle>,
     ) -> bool {
@@ -152,7 +148,7 @@ impl Player {
             handle.set_organizer();
         }
         if protocol == Protocol::Two {
-            for frame in state.queues.greeting(&principal, Instant::now()) {
+            for frame in state.queues.initial_frames(&principal, Instant::now()) {
                 handle.queue.push(frame);
             }
         }
@@ -162,16 +158,12 @@ impl Player {
             after,
             handle,
         };
-        if ticket.epoch == state.epoch {
-            state.catch_up(&mut member);
-        } else {
-            member.start_anew();
-        }
+        state.catch_up(&mut member);
         let members = state.members.entry(user).or_default();
-        let crowded_out = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
+        let evicted = (members.len() >= MAX_CONNECTIONS_PER_USER).then(|| members.remove(0));
         members.push(member);
         let is_first_of_organizer = members.len() == 1 && is_organizer;
-        match crowded_out {
+        match evicted {
             Some(oldest) => oldest.handle.end(CloseReason::TooManyConnections),
             None => state.connections += 1,
         }
@@ -231,7 +223,7 @@ impl Player {
         }
         state
             .all()
-            .filter(|member| revocations.concern_kind_of(&member.principal))
+            .filter(|member| revocations.affect_realm_or_agency_of(&member.principal))
             .for_each(|member| member.handle.reauthenticate());
     }
 
@@ -240,7 +232,7 @@ impl Player {
         self.state().connections == 0
     }
 
-    /// All organizers who are here: those heard within [`HERE`].
+    /// All organizers who are here: those active within [`PRESENCE_TIMEOUT`].
     pub(crate) fn attendance(&self) -> Vec<Attendance> {
         let state = self.state();
         let organizers = state
@@ -250,7 +242,7 @@ impl Player {
         let attendance = |(user, members): (&User, &Vec<Member>)| {
             let silent_for = members.iter().map(|member| member.handle.silent_for()).min()?;
             let principal = &members.last()?.principal;
-            (silent_for < HERE).then_some(Attendance {
+            (silent_for < PRESENCE_TIMEOUT).then_some(Attendance {
                 organizer_id: user.id,
                 agency_id: principal.agency_id?,
                 max_open_chats: principal.max_open_chats,
@@ -266,10 +258,10 @@ impl Player {
     }
 
     /// Begins an exchange. One with questions holds back other sidecars' updates until it is answered or abandoned.
-    pub(crate) fn begin(&self, has_questions: bool) -> Begun {
+    pub(crate) fn begin_exchange(&self, has_questions: bool) -> ExchangeStart {
         let mut state = self.state();
         state.held = has_questions;
-        Begun {
+        ExchangeStart {
             cursor: state.cursor,
             queues: state.stale_queues.iter().copied().collect(),
         }
@@ -277,7 +269,7 @@ impl Player {
 
     /// Plays the updates of an answered exchange. Calls `answer` where the answers to questions belong: after the
     /// update whose state they show, before the next.
-    pub(crate) fn answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
+    pub(crate) fn exchange_answered(&self, outcome: &Outcome, updates: &str, answer: impl FnOnce()) {
         let mut state = self.state();
         if outcome.starts_anew {
             state.start_anew(outcome);
@@ -303,21 +295,21 @@ impl Player {
     }
 
     /// Ends an exchange without an answer.
-    pub(crate) fn abandoned(&self) {
+    pub(crate) fn exchange_abandoned(&self) {
         let mut state = self.state();
         state.held = false;
         state.play_early();
     }
 
     /// Plays updates that another sidecar has published, and keeps early ones.
-    pub(crate) fn hear(&self, updates: &str) {
+    pub(crate) fn receive(&self, updates: &str) {
         let mut state = self.state();
         for update in read_updates(updates) {
             let Ok(update) = update else {
                 error!("could not parse a publication of another sidecar");
                 break;
             };
-            state.hear(update);
+            state.receive(update);
         }
         let has_gap = state.has_gap();
         drop(state);
@@ -343,7 +335,7 @@ impl State {
     }
 
     /// Takes an update of another sidecar.
-    fn hear(&mut self, update: Update<'_>) {
+    fn receive(&mut self, update: Update<'_>) {
         if self.held && update.cursor.id != 0 {
             return self.early.insert(update);
         }
@@ -358,7 +350,7 @@ impl State {
             return;
         };
         match update.cursor.id {
-            0 => self.show(update.cursor.id, update.body),
+            0 => self.show(update.cursor, update.body),
             id if id <= cursor.id => {}
             _ if update.previous() == cursor => self.play(update.cursor, update.body, None),
             _ => self.early.insert(update),
@@ -384,13 +376,14 @@ impl State {
     }
 
     fn play(&mut self, cursor: Cursor, body: &str, kept: Option<Arc<str>>) {
-        self.show(cursor.id, body);
-        self.cursor = Some(cursor);
-        self.recent.push(cursor.id, kept.unwrap_or_else(|| body.into()));
+        self.show(cursor, body);
+        if let Some(previous) = self.cursor.replace(cursor) {
+            self.recent.push(previous, kept.unwrap_or_else(|| body.into()));
+        }
     }
 
     /// Shows the frames of an update to their recipients' connections.
-    fn show(&mut self, id: i64, body: &str) {
+    fn show(&mut self, cursor: Cursor, body: &str) {
         for entry in entries(body) {
             match entry {
                 Ok(Entry::Queue(agency_id)) => {
@@ -398,12 +391,14 @@ impl State {
                 }
                 Ok(Entry::Delivery { to, frame }) => {
                     let lines = Lines::new(frame);
-                    let members = to.iter().filter_map(|user| self.members.get(&user)).flatten();
-                    for member in members.filter(|member| id == 0 || id > member.after) {
-                        member.show(&lines);
+                    for user in to.iter() {
+                        for member in self.members.get_mut(&user).into_iter().flatten() {
+                            member.play(cursor, &lines);
+                        }
                     }
                 }
                 Err(error) => {
+                    let id = cursor.id;
                     error!(id, %error, "could not parse update {id}: {error}");
                     break;
                 }
@@ -413,16 +408,21 @@ impl State {
 
     /// Shows a connection the updates that were played since it was authenticated.
     fn catch_up(&self, member: &mut Member) {
-        let Some(cursor) = self.cursor else {
+        let Some(cursor) = self.cursor.filter(|cursor| member.after.id <= cursor.id) else {
             return;
         };
-        if member.after >= cursor.id {
-            return;
-        }
-        let missing = usize::try_from(cursor.id - member.after).unwrap_or(usize::MAX);
+        let missing = usize::try_from(cursor.id - member.after.id).unwrap_or(usize::MAX);
         let Some(first) = self.recent.updates.len().checked_sub(missing) else {
-            return member.start_anew();
+            return member.resync();
         };
+        let before_first = self
+            .recent
+            .updates
+            .get(first)
+            .map_or(cursor, |(previous, _)| *previous);
+        if member.after != before_first {
+            return member.resync();
+        }
         for (_, body) in self.recent.updates.range(first..) {
             for entry in entries(body) {
                 if let Ok(Entry::Delivery { to, frame }) = entry
@@ -437,8 +437,8 @@ impl State {
     /// Begins at another place of the log, or in a restored log. The updates before it are unknown here.
     fn start_anew(&mut self, outcome: &Outcome) {
         let before = self.cursor.replace(outcome.at);
-        self.early = Kept::default();
-        self.recent = Kept::default();
+        self.early = Buffer::default();
+        self.recent = Buffer::default();
         for agency_id in self.queues.others(&outcome.queues) {
             self.update_queue(Queue {
                 agency_id,
@@ -447,13 +447,10 @@ impl State {
             });
         }
         self.stale_queues.clear();
-        if before.is_some() {
-            self.epoch += 1;
-        }
         for member in self.members.values_mut().flatten() {
-            // At the first exchange the ids are of the same log.
-            if before.is_some() || member.after < outcome.at.id {
-                member.start_anew();
+            // A client that joined before the first exchange may be ahead of it.
+            if before.is_some() || member.after != outcome.at && member.after.id <= outcome.at.id {
+                member.resync();
             }
         }
     }
@@ -484,6 +481,18 @@ impl State {
 }
 
 impl Member {
+    /// Shows the frame of an update that does not precede the connection.
+    fn play(&mut self, update: Cursor, lines: &Lines<'_>) {
+        if update.id != 0 && update.id <= self.after.id {
+            if update.made_at <= self.after.made_at {
+                return;
+            }
+            // The log was restored after the client was authenticated, and got this update since.
+            self.resync();
+        }
+        self.show(lines);
+    }
+
     fn show(&self, lines: &Lines<'_>) {
         if let Some(line) = lines.get(self.protocol) {
             self.handle.queue.push(line);
@@ -492,8 +501,8 @@ impl Member {
 
     /// Handles missed updates: a client of protocol 2 gets `resync`, one of the contract is disconnected, so that it
     /// comes back and asks.
-    fn start_anew(&mut self) {
-        self.after = 0;
+    fn resync(&mut self) {
+        self.after.id = 0;
         match self.protocol {
             Protocol::Contract => self.handle.end(CloseReason::MissedUpdates),
             Protocol::Two => self.handle.queue.push(resync_frame()),
@@ -528,7 +537,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl Kept<BTreeMap<i64, Early>> {
+impl Buffer<BTreeMap<i64, Early>> {
     /// Keeps an early update. When there is no room, drops the latest: it will come again with an exchange.
     fn insert(&mut self, update: Update<'_>) {
         let early = Early {
@@ -548,12 +557,12 @@ impl Kept<BTreeMap<i64, Early>> {
     }
 }
 
-impl Kept<VecDeque<(i64, Arc<str>)>> {
-    fn push(&mut self, id: i64, body: Arc<str>) {
+impl Buffer<VecDeque<(Cursor, Arc<str>)>> {
+    fn push(&mut self, previous: Cursor, body: Arc<str>) {
         /// What an update costs besides its body.
         const OVERHEAD: usize = 64;
         self.bytes += body.len() + OVERHEAD;
-        self.updates.push_back((id, body));
+        self.updates.push_back((previous, body));
         while self.bytes > MAX_RECENT_BYTES
             && let Some((_, oldest)) = self.updates.pop_front()
         {

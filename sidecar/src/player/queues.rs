@@ -81,7 +81,7 @@ impl Queues {
     }
 
     /// The frames for a user whose connection opens.
-    pub(crate) fn greeting(&self, principal: &Principal, now: Instant) -> Vec<Utf8Bytes> {
+    pub(crate) fn initial_frames(&self, principal: &Principal, now: Instant) -> Vec<Utf8Bytes> {
         match (principal.user.realm, principal.agency_id) {
             (Realm::Organizer, Some(agency_id)) => {
                 let status = |known: &Known| status_frame(&known.queue, now - known.reported_at);
@@ -230,15 +230,15 @@ mod tests {
         let (mut queues, now) = (Queues::default(), Instant::now());
         queues.update(queue(&[1, 2]), now);
         let later = now + Duration::from_secs(10);
-        let greeting = |queues: &Queues, realm, id| -> Vec<Value> {
-            let frames = queues.greeting(&principal(realm, id), later);
+        let initial = |queues: &Queues, realm, id| -> Vec<Value> {
+            let frames = queues.initial_frames(&principal(realm, id), later);
             frames.iter().map(payload).collect()
         };
-        assert_eq!(greeting(&queues, Realm::Participant, 2), [position(2)]);
-        assert_eq!(greeting(&queues, Realm::Participant, 3), [Value::Null; 0]);
-        assert_eq!(greeting(&queues, Realm::Organizer, 2), [status(2, 70).unwrap()]);
+        assert_eq!(initial(&queues, Realm::Participant, 2), [position(2)]);
+        assert_eq!(initial(&queues, Realm::Participant, 3), [Value::Null; 0]);
+        assert_eq!(initial(&queues, Realm::Organizer, 2), [status(2, 70).unwrap()]);
         assert_eq!(queues.others(&[]), [4]);
         queues.update(queue(&[]), now);
-        assert_eq!(greeting(&queues, Realm::Organizer, 2), [status(0, 0).unwrap()]);
+        assert_eq!(initial(&queues, Realm::Organizer, 2), [status(0, 0).unwrap()]);
     }
 }

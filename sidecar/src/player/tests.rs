@@ -118,6 +118,13 @@ impl Log {
         text
     }
 
+    /// The frames that a user is shown of the updates that were committed after this one, which may be lost.
+    fn frames_after(&self, user: User, after: Cursor) -> Vec<String> {
+        let is_later = |id: &i64| *id > after.id || self.update(*id).made_at > after.made_at;
+        let first = (1..=self.end()).find(is_later);
+        first.map_or_else(Vec::new, |first| self.frames(user, first..=self.end()))
+    }
+
     /// The frames that a user is shown of the updates with these ids.
     fn frames(&self, user: User, ids: RangeInclusive<i64>) -> Vec<String> {
         ids.filter(|id| self.update(*id).to.contains(&user))
@@ -145,11 +152,15 @@ fn started() -> Player {
         starts_anew: true,
         ..outcome(cursor(0))
     };
-    player.answered(&outcome, "", || {});
+    player.exchange_answered(&outcome, "", || {});
     player
 }
 
 fn join(player: &Player, user: User, after: i64, protocol: Protocol) -> Arc<Handle> {
+    join_after(player, user, cursor(after), protocol)
+}
+
+fn join_after(player: &Player, user: User, after: Cursor, protocol: Protocol) -> Arc<Handle> {
     let handle = handle();
     player.join(
         player.ticket(),
@@ -255,13 +266,13 @@ impl Run {
                 // Only this sidecar publishes the update of its exchange under way, after the answer.
                 let own = self.under_way.as_ref().and_then(|under_way| under_way.at);
                 if own.is_none_or(|own| !(first..=last).contains(&own.id)) {
-                    self.player.hear(&self.log.text(first..=last));
+                    self.player.receive(&self.log.text(first..=last));
                 }
             }
             Event::PublishLate { count, before_end } => {
                 let last = self.lost_log.end() - i64::from(before_end);
                 let first = (last - i64::from(count) + 1).max(1);
-                self.player.hear(&self.lost_log.text(first..=last));
+                self.player.receive(&self.lost_log.text(first..=last));
             }
             // The host stops for the restore, and the sidecar sends an exchange under way again.
             Event::Restore { lacks } => {
@@ -273,7 +284,7 @@ impl Run {
             }
             Event::Ask { question } if self.under_way.is_none() => {
                 let asker = self.clients.first().filter(|_| question);
-                let begun = self.player.begin(asker.is_some());
+                let begun = self.player.begin_exchange(asker.is_some());
                 self.under_way = Some(UnderWay {
                     asked_from: begun.cursor.unwrap(),
                     at: None,
@@ -293,7 +304,7 @@ impl Run {
             Event::Answer => self.answer(),
             Event::GiveUp => {
                 if self.under_way.take().is_some() {
-                    self.player.abandoned();
+                    self.player.exchange_abandoned();
                 }
             }
             Event::Authenticate(number) => self.silent.push((user(number), self.player.ticket())),
@@ -308,7 +319,7 @@ impl Run {
                     self.player.join(
                         ticket,
                         principal(user),
-                        after.id,
+                        after,
                         Protocol::Contract,
                         Arc::clone(&handle),
                     );
@@ -335,7 +346,7 @@ impl Run {
             starts_anew,
             ..outcome(at)
         };
-        self.player.answered(&outcome, &updates, || {
+        self.player.exchange_answered(&outcome, &updates, || {
             if let Some(asker) = &asker {
                 asker.queue.push(format!("{ANSWER}{}", at.id).into());
             }
@@ -346,7 +357,7 @@ impl Run {
     /// finds that the log is another one.
     fn finish(&mut self) {
         if self.under_way.take().is_some() {
-            self.player.abandoned();
+            self.player.exchange_abandoned();
         }
         for _ in 0..2 {
             self.happen(Event::Ask { question: false });
@@ -356,17 +367,16 @@ impl Run {
     }
 
     /// Checks that every connection was shown each update after its authentication once, in order, and each answer in
-    /// its place. A connection that ended because the log was restored reconnects and asks.
+    /// its place, also if the log was restored since. A connection that ended for missed updates reconnects and asks.
     fn check(&self) {
         for client in &self.clients {
-            if ended(&client.handle) == Some(CloseReason::MissedUpdates) || !self.log.has(client.after) {
+            if ended(&client.handle) == Some(CloseReason::MissedUpdates) {
                 continue;
             }
             let shown = taken(&client.handle.queue);
             let (answers, frames): (Vec<_>, Vec<_>) =
                 shown.iter().cloned().partition(|frame| frame.starts_with(ANSWER));
-            let end = self.log.end();
-            assert_eq!(frames, self.log.frames(client.user, client.after.id + 1..=end));
+            assert_eq!(frames, self.log.frames_after(client.user, client.after));
             for answer in answers {
                 let at: i64 = answer[ANSWER.len()..].parse().unwrap();
                 let place = shown.iter().position(|frame| *frame == answer).unwrap();
@@ -402,11 +412,11 @@ fn an_early_update_waits_for_those_before_it() {
     let (player, mut log) = (started(), Log::default());
     let alice = join(&player, user(0), 0, Protocol::Contract);
     (0..3).for_each(|_| log.commit([user(0)]));
-    player.hear(&log.text(3..=3));
-    player.hear(&log.text(2..=2));
+    player.receive(&log.text(3..=3));
+    player.receive(&log.text(2..=2));
     assert!(player.has_gap());
     assert!(taken(&alice.queue).is_empty());
-    player.hear(&log.text(1..=1));
+    player.receive(&log.text(1..=1));
     assert!(!player.has_gap());
     assert_eq!(taken(&alice.queue), log.frames(user(0), 1..=3));
 }
@@ -417,11 +427,11 @@ fn the_next_id_of_a_restored_log_is_not_the_next_update() {
     let (player, mut log) = (started(), Log::default());
     let alice = join(&player, user(0), 0, Protocol::Contract);
     (0..3).for_each(|_| log.commit([user(0)]));
-    player.hear(&log.text(1..=3));
+    player.receive(&log.text(1..=3));
     let shown = log.frames(user(0), 1..=3);
     log.restore(1);
     (0..2).for_each(|_| log.commit([user(0)]));
-    player.hear(&log.text(4..=4));
+    player.receive(&log.text(4..=4));
     assert!(player.has_gap(), "an exchange is asked at once");
     assert_eq!(taken(&alice.queue), shown);
     starts_anew(&player, 4);
@@ -437,7 +447,7 @@ fn each_protocol_sees_its_own_form() {
     let mut body = Body::default();
     body.deliver(&[user(1)], Frame::extended(r#"{"payload":{"a":1,"b":2}}"#, 17));
     body.deliver(&[user(1)], Frame::two("{}"));
-    player.hear(&text(1, &body));
+    player.receive(&text(1, &body));
     assert_eq!(taken(&contract.queue), ["{\"payload\":{\"a\":1}}\n"]);
     assert_eq!(taken(&two.queue), ["{\"payload\":{\"a\":1,\"b\":2}}\n", "{}\n"]);
 }
@@ -448,7 +458,7 @@ fn an_update_outside_the_log_is_shown_at_once() {
     let bob = join(&player, user(1), 5, Protocol::Two);
     let mut body = Body::default();
     body.deliver(&[user(1)], Frame::two("typing"));
-    player.hear(&text(0, &body));
+    player.receive(&text(0, &body));
     assert_eq!(taken(&bob.queue), ["typing\n"]);
 }
 
@@ -457,7 +467,7 @@ fn starts_anew(player: &Player, at: i64) {
         starts_anew: true,
         ..outcome(cursor(at))
     };
-    player.answered(&outcome, "", || {});
+    player.exchange_answered(&outcome, "", || {});
 }
 
 /// Whether a connection is to end, and why.
@@ -469,8 +479,7 @@ fn ended(handle: &Handle) -> Option<CloseReason> {
 fn a_player_that_starts_anew_makes_its_clients_resync() {
     let (player, mut log) = (started(), Log::default());
     (0..9).for_each(|_| log.commit([user(1)]));
-    player.hear(&log.text(1..=9));
-    let ticket = player.ticket();
+    player.receive(&log.text(1..=9));
     let contract = join(&player, user(1), 9, Protocol::Contract);
     let two = join(&player, user(1), 9, Protocol::Two);
     two.queue.set_protocol(Protocol::Two);
@@ -479,36 +488,50 @@ fn a_player_that_starts_anew_makes_its_clients_resync() {
     assert_eq!(ended(&contract), Some(CloseReason::MissedUpdates));
     assert_eq!(ended(&two), None);
     assert!(matches!(two.queue.take(), Some(Work::Write(frame)) if frame.contains("resync")));
-    player.hear(&log.text(4..=4));
+    player.receive(&log.text(4..=4));
     assert_eq!(
         taken(&two.queue),
         log.frames(user(1), 4..=4),
         "ids begin again before those that were played"
     );
+}
 
-    let late = handle();
-    player.join(
-        ticket,
-        principal(user(1)),
-        9,
-        Protocol::Contract,
-        Arc::clone(&late),
-    );
-    assert_eq!(
-        ended(&late),
-        Some(CloseReason::MissedUpdates),
-        "its id is of the old log"
-    );
+#[test]
+fn a_client_that_was_looked_up_in_a_lost_log_resyncs() {
+    let (player, mut log) = (started(), Log::default());
+    (0..4).for_each(|_| log.commit([]));
+    let lost = log.cursor(3);
+    log.restore(3);
+    let contract = join_after(&player, user(1), lost, Protocol::Contract);
+    let two = join_after(&player, user(1), lost, Protocol::Two);
+    two.queue.set_protocol(Protocol::Two);
+    log.commit([user(0)]);
+    log.commit([user(1)]);
+    player.receive(&log.text(1..=2));
+    assert_eq!(ended(&contract), None, "it has missed nothing");
+    player.receive(&log.text(3..=3));
+    assert_eq!(ended(&contract), Some(CloseReason::MissedUpdates));
+    let frames = taken(&two.queue);
+    assert!(frames[0].contains("resync"), "{frames:?}");
+    assert_eq!(frames[1..], log.frames(user(1), 3..=3));
 
+    // Now that the sidecar has played an update with that id, it notices at once.
+    log.commit([]);
+    player.receive(&log.text(4..=4));
+    let late = join_after(&player, user(1), lost, Protocol::Contract);
+    assert_eq!(ended(&late), Some(CloseReason::MissedUpdates));
     let late = handle();
     late.queue.push(Utf8Bytes::from_static("ready\n"));
-    player.join(ticket, principal(user(1)), 9, Protocol::Two, Arc::clone(&late));
+    player.join(
+        player.ticket(),
+        principal(user(1)),
+        lost,
+        Protocol::Two,
+        Arc::clone(&late),
+    );
     let frames = taken(&late.queue);
     assert_eq!(frames[0], "ready\n", "it is told behind what waits already");
-    assert!(
-        frames.last().is_some_and(|frame| frame.contains("resync")),
-        "{frames:?}"
-    );
+    assert!(frames[1].contains("resync"), "{frames:?}");
 }
 
 #[test]
@@ -542,14 +565,14 @@ async fn a_silent_organizer_counts_as_gone() {
     let dark = join(&player, user(0), 0, Protocol::Contract);
     let second = join(&player, user(0), 0, Protocol::Two);
     join(&player, user(1), 0, Protocol::Contract);
-    tokio::time::advance(HERE - Duration::from_secs(1)).await;
-    second.heard();
+    tokio::time::advance(PRESENCE_TIMEOUT - Duration::from_secs(1)).await;
+    second.mark_active();
     tokio::time::advance(Duration::from_secs(2)).await;
     let attendance = player.attendance();
     assert_eq!((attendance.len(), attendance[0].silent_for), (1, 2000));
     player.leave(user(0), &second);
     assert_eq!(player.attendance(), [], "the other one is dark");
-    dark.heard();
+    dark.mark_active();
     assert_eq!(player.attendance().len(), 1);
 }
 
@@ -564,7 +587,15 @@ fn a_revocation_during_authentication_is_noticed() {
         unknown: Vec::new(),
     };
     player.reauthenticate(&revocations);
-    let join = |ticket| player.join(ticket, principal(user(1)), 0, Protocol::Contract, handle());
+    let join = |ticket| {
+        player.join(
+            ticket,
+            principal(user(1)),
+            cursor(0),
+            Protocol::Contract,
+            handle(),
+        )
+    };
     assert!(!join(ticket));
     assert!(join(player.ticket()));
 }
@@ -581,7 +612,7 @@ fn a_connection_under_re_authentication_receives_nothing() {
         ..Revocations::default()
     });
     log.commit([user(0), user(1)]);
-    player.hear(&log.text(1..=1));
+    player.receive(&log.text(1..=1));
     assert!(alice.queue.take().is_none());
     assert_eq!(taken(&bob.queue), log.frames(user(1), 1..=1));
     alice.queue.finish_at_once(End::Drop);

@@ -46,7 +46,7 @@ pub(crate) struct Redis {
     sidecar: String,
     client: ::redis::Client,
     /// Whom the sidecar calls at a tick; absent where a dispatcher does.
-    ticked: Option<Arc<Services>>,
+    services: Option<Arc<Services>>,
     outgoing: Mutex<Outgoing>,
     outgoing_filled: Notify,
     publisher: Mutex<Option<MultiplexedConnection>>,
@@ -62,7 +62,7 @@ struct Outgoing {
 
 /// Why a connection to Redis ended.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum ConnectionLost {
     #[error("{0}")]
     Redis(#[from] ::redis::RedisError),
     #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
@@ -75,12 +75,12 @@ impl Redis {
     pub(crate) fn new(
         url: &str,
         sidecar: &str,
-        ticked: Option<Arc<Services>>,
+        services: Option<Arc<Services>>,
     ) -> Result<Redis, ::redis::RedisError> {
         Ok(Redis {
             sidecar: sidecar.to_owned(),
             client: ::redis::Client::open(url)?,
-            ticked,
+            services,
             outgoing: Mutex::default(),
             outgoing_filled: Notify::new(),
             publisher: Mutex::new(None),
@@ -139,9 +139,9 @@ impl Redis {
         player: &Player,
         metrics: &Metrics,
         outage: &mut Outage,
-    ) -> Result<Infallible, Lost> {
-        let (mut sink, mut stream) = answered(self.client.get_async_pubsub()).await?.split();
-        answered(sink.subscribe(CHANNEL)).await?;
+    ) -> Result<Infallible, ConnectionLost> {
+        let (mut sink, mut stream) = with_timeout(self.client.get_async_pubsub()).await?.split();
+        with_timeout(sink.subscribe(CHANNEL)).await?;
         self.is_subscribed.store(true, Ordering::Relaxed);
         outage.ended();
         let mut checks = interval(CHECK_EVERY);
@@ -149,7 +149,7 @@ impl Redis {
         let check = async {
             loop {
                 checks.tick().await;
-                answered(sink.ping::<::redis::Value>()).await?;
+                with_timeout(sink.ping::<::redis::Value>()).await?;
             }
         };
         // Takes messages during a check as well, because the library's buffer for them is unbounded.
@@ -158,13 +158,13 @@ impl Redis {
                 let payload = std::str::from_utf8(message.get_payload_bytes()).unwrap_or_default();
                 match payload.split_once('\n') {
                     Some((sidecar, updates)) if sidecar != self.sidecar => {
-                        metrics.publications_heard.inc();
-                        player.hear(updates);
+                        metrics.publications_received.inc();
+                        player.receive(updates);
                     }
                     _ => {}
                 }
             }
-            Lost::Closed
+            ConnectionLost::Closed
         };
         tokio::select! {
             lost = check => lost,
@@ -192,12 +192,12 @@ impl Redis {
         player: &Player,
         metrics: &Metrics,
         backoff: &mut Backoff,
-    ) -> Result<(), Lost> {
+    ) -> Result<(), ConnectionLost> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
         let mut connection =
-            answered(self.client.get_multiplexed_async_connection_with_config(&config)).await?;
+            with_timeout(self.client.get_multiplexed_async_connection_with_config(&config)).await?;
         *self.publisher.lock().expect("no panic while locked") = Some(connection.clone());
         *backoff = Backoff::new();
         let mut last_tick = None;
@@ -222,7 +222,7 @@ impl Redis {
                 }
                 () = sleep_until(next_tick) => {
                     last_tick = Some(Instant::now());
-                    tick::tick(&mut connection, &self.sidecar, self.ticked.as_deref()).await?;
+                    tick::tick(&mut connection, &self.sidecar, self.services.as_deref()).await?;
                 }
             }
         }
@@ -251,10 +251,10 @@ impl Outgoing {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = ::redis::RedisResult<T>>) -> Result<T, Lost> {
+async fn answered<T>(call: impl Future<Output = ::redis::RedisResult<T>>) -> Result<T, ConnectionLost> {
     match timeout(ANSWER_TIMEOUT, call).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(Lost::TimedOut),
+        Err(_) => Err(ConnectionLost::TimedOut),
     }
 }
 

@@ -16,10 +16,10 @@ use http::StatusCode;
 use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sidecar_api::update::{Body as UpdateBody, Cursor, Entry, Frame, Update, entries, extend, write_update};
+use sidecar_api::update::{Body as UpdateBody, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
-    Authenticate, Authenticated, Command as SidecarCommand, Exchange, Outcome, Principal, Queue, Realm,
-    Request, RevocationCursor, Revocations, User, Verdict,
+    Authenticate, Authenticated, Command as SidecarCommand, Cursor, Exchange, Outcome, Principal, Queue,
+    Realm, Request, RevocationCursor, Revocations, User, Verdict,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -432,7 +432,7 @@ async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Auth
         .collect();
     let authenticated = Authenticated {
         verdicts,
-        after: desk.end().id,
+        after: desk.end(),
     };
     answer(fault, json!(authenticated).to_string())
 }
@@ -642,11 +642,15 @@ impl Sidecar {
     /// Starts a sidecar that calls the services at each tick.
     pub(crate) async fn ticking(messenger: &Messenger, redis: &Redis) -> Sidecar {
         let config = Sidecar::config(&[&messenger.origin], redis);
-        let ticked = Some(Participant {
+        let participant = Some(Participant {
             origin: messenger.origin.clone(),
             key: "key".into(),
         });
-        Sidecar::run(Config { ticked, ..config }).await
+        Sidecar::run(Config {
+            participant,
+            ..config
+        })
+        .await
     }
 
     fn config(messenger: &[&str], redis: &Redis) -> Config {
@@ -654,7 +658,7 @@ impl Sidecar {
             messenger: messenger.iter().map(|&origin| origin.to_owned()).collect(),
             messenger_key: "key".into(),
             redis: redis.url(),
-            ticked: None,
+            participant: None,
             allowed_origins: Vec::new(),
             timings: Timings::default(),
         }

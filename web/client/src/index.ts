@@ -10,7 +10,7 @@ export {
   type PageQuery,
 } from "./http.js";
 export { MemoryStorage } from "./memory.js";
-export { type ArchiveQuery, type ChatFilter, type MessageRange, MessengerApi } from "./messenger-api.js";
+export { type ChatFilter, type MessageRange, MessengerApi } from "./messenger-api.js";
 export {
   type IssueEdits,
   type NewAgency,

@@ -7,18 +7,6 @@ export interface MessageRange {
   limit?: number;
 }
 
-/** Which closed chats of an agency. */
-export interface ArchiveQuery extends PageQuery {
-  eventId?: number;
-  organizerId?: number;
-  participantId?: number;
-  /** When they began. */
-  from?: Timestamp;
-  to?: Timestamp;
-  /** What somebody wrote. */
-  q?: string;
-}
-
 /** Which closed chats. What is absent or empty does not restrict. */
 export interface ChatFilter {
   eventId?: number;
@@ -39,13 +27,8 @@ export class MessengerApi {
     this.#http = new Http(options);
   }
 
-  /** Closed chats of an organizer's agency, newest first. */
-  agencyChats(query?: ArchiveQuery, options?: CallOptions) {
-    return this.#http.page<Chat>("/agency/chats", { ...options, query });
-  }
-
-  /** A page of closed chats, with what protocol 2 tells of a chat. */
-  chats(query: ChatFilter & PageQuery, options?: CallOptions): Promise<Page<Chat>> {
+  /** A page of closed chats of an organizer's agency, newest first, with what protocol 2 tells of a chat. */
+  chats(query: ChatFilter & PageQuery = {}, options?: CallOptions): Promise<Page<Chat>> {
     return this.#http.page<Chat>("/agency/chats", { ...options, query: { limit: 100, ...query } });
   }
 

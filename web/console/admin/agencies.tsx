@@ -7,7 +7,7 @@ import { useAction } from "../kit/action.js";
 import { allOf, tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
-import { Sheet } from "../people/sheet.js";
+import { Sheet, Website } from "../people/sheet.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
 import { preview } from "./preview.js";
@@ -133,15 +133,5 @@ function Details({ agency }: { agency: Agency }) {
         />
       )}
     </>
-  );
-}
-
-/** A link only where it leads to a page: somebody has typed it. */
-function Website({ address }: { address: string }) {
-  const url = /^https?:\/\//i.test(address) ? address : `https://${address}`;
-  return (
-    <a href={url} target="_blank" rel="noopener noreferrer">
-      <bdi dir="ltr">{address}</bdi>
-    </a>
   );
 }

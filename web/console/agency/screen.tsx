@@ -12,7 +12,7 @@ import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
-import { Sheet } from "../people/sheet.js";
+import { Phone, Sheet, Website } from "../people/sheet.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
 import type en from "./locales/en.json";
@@ -62,9 +62,9 @@ function Facts({ agency, settings }: { agency: Agency; settings: AgencySettings 
         rows={[
           [t("agency.name"), <PersonText>{agency.name}</PersonText>],
           [t("agency.address"), <PersonText>{agency.address}</PersonText>],
-          [t("agency.website"), agency.website ? <bdi dir="ltr">{agency.website}</bdi> : t("agency.none")],
+          [t("agency.website"), agency.website ? <Website address={agency.website} /> : t("agency.none")],
           [t("agency.most-chats"), maxOpenChats === null ? t("agency.no-limit") : number(maxOpenChats)],
-          [t("agency.help-phone"), helpPhoneNumber ? <bdi dir="ltr">{helpPhoneNumber}</bdi> : t("agency.none")],
+          [t("agency.help-phone"), helpPhoneNumber ? <Phone number={helpPhoneNumber} /> : t("agency.none")],
         ]}
       />
       <p class="faint">{t("agency.owners-only")}</p>

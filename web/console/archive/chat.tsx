@@ -17,7 +17,7 @@ import { state } from "../state.js";
 import { duration } from "../texts.js";
 import { left } from "./list.js";
 import { type Archived, readChat } from "./read.js";
-import { lengthOf, OrganizerName, rowOf } from "./row.js";
+import { ChatRows, lengthOf, OrganizerName } from "./row.js";
 import { t } from "./texts.js";
 import { Transcript } from "./transcript.js";
 
@@ -181,7 +181,7 @@ function Earlier({ chat, names }: { chat: Chat; names: Names }) {
           items.length === 0 ? (
             <p class="faint">{t("archive.no-earlier")}</p>
           ) : (
-            <ol class="entries">{items.map((chat) => rowOf(chat, names, ""))}</ol>
+            <ChatRows chats={items} names={names} search="" />
           )
         }
       </Shown>

@@ -8,7 +8,7 @@ import { type Names, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { nameOf } from "../person.js";
 import { go } from "../router.js";
-import { rowOf } from "./row.js";
+import { ChatRows } from "./row.js";
 import { t } from "./texts.js";
 
 /** Who types is asked for after a short pause only. */
@@ -57,9 +57,9 @@ export function ArchiveList({ query }: { query: URLSearchParams }) {
 function Rows({ chats, names, search, isOld }: { chats: Chat[]; names: Names; search: string; isOld: boolean }) {
   useReturn(left);
   return (
-    <ol class={`entries ${isOld ? "old" : ""}`} aria-busy={isOld}>
-      {chats.map((chat) => rowOf(chat, names, search))}
-    </ol>
+    <div class={isOld ? "old" : ""} aria-busy={isOld}>
+      <ChatRows chats={chats} names={names} search={search} />
+    </div>
   );
 }
 
@@ -184,7 +184,10 @@ function Search({ value }: { value: string }) {
         maxLength={LONGEST}
         defaultValue={value}
         onInput={searchSoon}
-        onKeyDown={({ key }) => key === "Enter" && search()}
+        onKeyDown={(key) => {
+          if (key.key === "Enter") search();
+          else if (key.key === "ArrowDown") moveFocus(".entry a", 1);
+        }}
       />
     </div>
   );

@@ -18,8 +18,8 @@ export async function readChat(id: string, signal: AbortSignal): Promise<Archive
     const messages = await readMessages(id, signal);
     return { chat: await findChat(id, messages, signal), messages };
   } catch (error) {
-    // This is how the service says that there is none.
-    if (error instanceof ApiError && error.status === 400) return undefined;
+    // The service answers 400 to everything; this is how it says that there is none.
+    if (error instanceof ApiError && error.message === "chat not found") return undefined;
     throw error;
   }
 }

@@ -10,17 +10,41 @@ import { duration, t } from "../texts.js";
 
 /** Ages of so long are counted. */
 const NEAR_MS = 12 * 3_600_000;
+/** Rows that the browser leaves out together while they are not seen. */
+const BLOCK = 50;
 
-/** A chat in the archive never changes, so what it looks like is made once: the same node again costs nothing. */
-const rows = new WeakMap<Chat, { names: Names; look: string; node: preact.VNode }>();
+interface Block {
+  chats: Chat[];
+  names: Names;
+  look: string;
+  node: preact.VNode;
+}
 
-export function rowOf(chat: Chat, names: Names, search: string): preact.VNode {
-  const isNear = Date.now() - Date.parse(chat.timeStart) < NEAR_MS;
-  const look = `${currentLanguage()} ${isNear ? Math.floor(Date.now() / 60_000) : ""} ${search}`;
-  const known = rows.get(chat);
-  if (known?.names === names && known.look === look) return known.node;
-  const node = <Row key={chat.id} chat={chat} names={names} search={search} />;
-  rows.set(chat, { names, look, node });
+/** By the first chat of each. */
+const blocks = new WeakMap<Chat, Block>();
+
+/** Newest first. Chats in the archive never change, so a block is made once: the same node again costs nothing. */
+export function ChatRows({ chats, names, search }: { chats: Chat[]; names: Names; search: string }) {
+  const nodes: preact.VNode[] = [];
+  for (let at = 0; at < chats.length; at += BLOCK) nodes.push(blockOf(chats.slice(at, at + BLOCK), names, search, at));
+  return <div class="entries">{nodes}</div>;
+}
+
+function blockOf(chats: Chat[], names: Names, search: string, at: number): preact.VNode {
+  const [first] = chats as [Chat];
+  const isNear = Date.now() - Date.parse(first.timeStart) < NEAR_MS;
+  const look = `${at} ${currentLanguage()} ${isNear ? Math.floor(Date.now() / 60_000) : ""} ${search}`;
+  const known = blocks.get(first);
+  const isSame = known?.names === names && known.look === look && chats.every((chat, n) => chat === known.chats[n]);
+  if (known && isSame && known.chats.length === chats.length) return known.node;
+  const node = (
+    <ol key={first.id} class="entry-block" start={at + 1} style={{ "--rows": chats.length }}>
+      {chats.map((chat) => (
+        <Row key={chat.id} chat={chat} names={names} search={search} />
+      ))}
+    </ol>
+  );
+  blocks.set(first, { chats, names, look, node });
   return node;
 }
 

@@ -24,7 +24,7 @@ export function History({ chat }: { chat: ChatView }) {
   const chats = usePages(
     `history/${participantId}`,
     [],
-    (page, signal) => messenger.agencyChats({ participantId, ...page }, { signal }),
+    (page, signal) => messenger.chats({ participantId, ...page }, { signal }),
     CHATS,
   );
   return (

@@ -81,7 +81,7 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
                     </a>
                   </p>
                   {contact.additionalNotes && (
-                    <p class="faint">
+                    <p class="contact-notes faint">
                       <PersonText>{contact.additionalNotes}</PersonText>
                     </p>
                   )}

@@ -105,10 +105,14 @@ function Facts({ event }: { event: AgencyEvent }) {
       <dd>
         <PersonText>{event.address}</PersonText>
       </dd>
-      <dt>{t("events.description")}</dt>
-      <dd>
-        <PersonText>{event.description}</PersonText>
-      </dd>
+      {event.description && (
+        <>
+          <dt>{t("events.description")}</dt>
+          <dd>
+            <PersonText>{event.description}</PersonText>
+          </dd>
+        </>
+      )}
       <dt>{t("events.help-page")}</dt>
       <dd>
         <a href={help} target="_blank" rel="noreferrer" dir="ltr">

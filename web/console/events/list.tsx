@@ -1,11 +1,11 @@
 /** All events of the agency: what runs now comes first, and what is past last. */
 import type { AgencyEvent } from "@mayday/client";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { currentLanguage, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
-import { useLoad } from "../kit/load.js";
-import { Empty, Page, Shown } from "../kit/parts.js";
+import { type Pages, useLoad } from "../kit/load.js";
+import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { allEvents } from "./all.js";
 import { t } from "./texts.js";
@@ -72,24 +72,49 @@ function addressOf(wanted: string): string {
   return `/console/events${wanted ? `?${new URLSearchParams({ q: wanted })}` : ""}`;
 }
 
+const PHASES = { running: "events.running", coming: "events.coming", past: "events.past" } as const;
+const ROWS = 100;
+
 function Phases({ events, wanted }: { events: AgencyEvent[]; wanted: string }) {
+  const [shown, setShown] = useState(ROWS);
   // The page is rendered every second, and this list changes with the minute.
   const minute = Math.floor(Date.now() / 60_000);
   const language = currentLanguage();
   useReturn(left);
   return useMemo(() => {
     const now = Date.now();
-    const found = events.filter((event) => isFound(event, wanted));
+    const found = events.filter((event) => isFound(event, wanted)).sort(byStart);
     if (found.length === 0) return <Empty>{t("events.not-found", { text: wanted })}</Empty>;
     const of = (phase: Phase) => found.filter((event) => phaseOf(event, now) === phase);
+    const groups = { running: of("running"), coming: of("coming"), past: of("past").reverse() };
+    let room = shown;
+    const sections = Object.entries(groups).map(([phase, events]) => {
+      const rows = events.slice(0, Math.max(0, room));
+      room -= events.length;
+      return rows.length === 0 ? null : (
+        <section key={phase} class="events">
+          <h2>
+            {t(PHASES[phase as Phase])} <span class="faint tabular">{number(events.length)}</span>
+          </h2>
+          <ul>
+            {rows.map((event) => (
+              <Row key={event.id} event={event} now={now} />
+            ))}
+          </ul>
+        </section>
+      );
+    });
+    const pages: Pages<unknown> = {
+      ...{ data: found.slice(0, shown), hasMore: shown < found.length, more: () => setShown(shown + ROWS) },
+      ...{ readAt: now, problem: undefined, reload: () => undefined },
+    };
     return (
       <>
-        <Group title={t("events.running")} events={of("running").sort(byStart)} now={now} />
-        <Group title={t("events.coming")} events={of("coming").sort(byStart)} now={now} />
-        <Group title={t("events.past")} events={of("past").sort(byStart).reverse()} now={now} />
+        {sections}
+        <More pages={pages} />
       </>
     );
-  }, [events, wanted, minute, language]);
+  }, [events, wanted, minute, language, shown]);
 }
 
 function isFound({ name, address }: AgencyEvent, wanted: string): boolean {
@@ -101,22 +126,6 @@ function isFound({ name, address }: AgencyEvent, wanted: string): boolean {
 }
 
 const byStart = (a: AgencyEvent, b: AgencyEvent) => Date.parse(a.timeStart) - Date.parse(b.timeStart) || a.id - b.id;
-
-function Group({ title, events, now }: { title: string; events: AgencyEvent[]; now: number }) {
-  if (events.length === 0) return null;
-  return (
-    <section class="events">
-      <h2>
-        {title} <span class="faint tabular">{number(events.length)}</span>
-      </h2>
-      <ul>
-        {events.map((event) => (
-          <Row key={event.id} event={event} now={now} />
-        ))}
-      </ul>
-    </section>
-  );
-}
 
 function Row({ event, now }: { event: AgencyEvent; now: number }) {
   const address = `/console/events/${event.id}`;

@@ -72,10 +72,7 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
     setBusy(false);
   };
   const submit = async (values: Values) => {
-    if (!image) {
-      setProblem(t("events.plan-choose-first"));
-      throw new FieldError("", t("events.plan-choose-first"));
-    }
+    if (!image) throw new FieldError("", t("events.plan-choose-first"));
     for (const side of SIDES) {
       const limit = LIMITS[side];
       if (coordinate(values[side] ?? "", limit) === undefined) {

@@ -120,18 +120,18 @@ function Sheet({ event, words, phone }: SheetProps) {
   const [first, ...others] = words;
   if (!first) return null;
   return (
-    <div class="sheet-frame">
-      <article class="sheet" aria-label={t("events.poster")}>
-        <header class="sheet-head">
+    <div class="poster-frame">
+      <article class="poster-sheet" aria-label={t("events.poster")}>
+        <header class="poster-head">
           <p
-            class="sheet-help"
+            class="poster-help"
             lang={first.language}
             dir={directionOf(first.language)}
             style={{ "--letters": first.help.length }}
           >
             {first.help}
           </p>
-          <ul class="sheet-languages">
+          <ul class="poster-languages">
             {others.map(({ language, help }) => (
               <li key={language} lang={language} dir={directionOf(language)}>
                 {help}
@@ -140,23 +140,23 @@ function Sheet({ event, words, phone }: SheetProps) {
           </ul>
         </header>
         <QrCode text={address} />
-        <ul class="sheet-scan">
+        <ul class="poster-scan" style={{ "--lines": words.length }}>
           {words.map(({ language, scan }) => (
             <li key={language} lang={language} dir={directionOf(language)}>
               {scan}
             </li>
           ))}
         </ul>
-        <p class="sheet-address" dir="ltr">
+        <p class="poster-address" dir="ltr">
           {address.replace(/^https?:\/\//, "")}
         </p>
         {phone && (
-          <p class="sheet-phone">
+          <p class="poster-phone">
             <Icon name="phone" />
             <bdi dir="ltr">{phone}</bdi>
           </p>
         )}
-        <footer class="sheet-foot">
+        <footer class="poster-foot">
           <PersonText>{event.name}</PersonText>
           <p>{spanOf(event)}</p>
         </footer>

@@ -3,6 +3,7 @@ import type { Statistics } from "@mayday/client";
 import uPlot from "uplot";
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { currentLanguage, number } from "../../ui/i18n.js";
+import { addStyle } from "../../ui/style.js";
 import { duration } from "../texts.js";
 
 export type ChartKind = "presses" | "waits";
@@ -18,17 +19,17 @@ const HEIGHT = 240;
 const FONT = "13px system-ui, sans-serif";
 const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const WAIT_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
-const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** Times of day have no seconds. */
+const TIME_STEPS = [
+  ...[1, 5, 10, 15, 30].map((minutes) => minutes * MINUTE_MS),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR_MS),
+  ...[1, 2, 3, 7].map((days) => days * DAY_MS),
+];
 
-let hasStyle = false;
-
-function addStyle(): void {
-  if (hasStyle) return;
-  hasStyle = true;
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(uplotStyle);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+addStyle(uplotStyle);
 
 /** A colour of the page, as it is now. */
 const colour = (name: string) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -43,7 +44,6 @@ export function drawChart(
   statistics: Statistics,
   onHover: (index: number | undefined) => void,
 ): ChartView {
-  addStyle();
   let shown = statistics;
   const chart = new uPlot(
     optionsOf(kind, element.clientWidth, () => shown, onHover),
@@ -107,6 +107,7 @@ function optionsOf(
     axes: [
       {
         ...axis,
+        incrs: TIME_STEPS,
         gap: 10,
         size: 52,
         grid: { show: false },

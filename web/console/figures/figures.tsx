@@ -263,7 +263,9 @@ function Organizers({ organizers }: { organizers: Statistics["organizers"] }) {
         {sorted.map(({ organizerId, name, chats, medianWaitSeconds, medianMinutes }) => (
           <tr key={organizerId}>
             <th scope="row">
-              <PersonText>{name || t("figures.unknown", { id: String(organizerId) })}</PersonText>
+              <div class="organizer-name">
+                <PersonText>{name || t("figures.unknown", { id: String(organizerId) })}</PersonText>
+              </div>
             </th>
             <td class="number">{number(chats)}</td>
             <td class="bar-cell" aria-hidden="true">

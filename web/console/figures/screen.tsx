@@ -154,7 +154,7 @@ function Time({ id, label, at, onChoose }: TimeProps) {
     if (!Number.isNaN(time.getTime()) && time.getFullYear() >= 2000) onChoose(time.toISOString());
   };
   return (
-    <div class="field">
+    <div class="field figures-time">
       <label for={id}>{label}</label>
       <input
         id={id}

@@ -2,15 +2,15 @@
 import type { Comment } from "@mayday/client";
 import { useRef, useState } from "preact/hooks";
 import { Question } from "../../ui/dialog.js";
-import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
+import { useAction } from "../kit/action.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
-import { problemOf, tellChange, usePages } from "../kit/load.js";
+import { tellChange, usePages } from "../kit/load.js";
 import { type Names, UserName } from "../kit/names.js";
 import { Empty, More, ProblemLine, Shown, When } from "../kit/parts.js";
 import { state } from "../state.js";
-import { useRereading } from "./parts.js";
+import { LinkedText, useRereading } from "./parts.js";
 import { t } from "./texts.js";
 
 export function Comments({ issueId, names }: { issueId: number; names: Names }) {
@@ -19,17 +19,14 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
   );
   const [edited, setEdited] = useState<number>();
   const [deleted, setDeleted] = useState<number>();
-  const [problem, setProblem] = useState<string>();
+  const { problem, run } = useAction();
   useRereading(comments.reload);
-  const remove = async (id: number) => {
+  const remove = (id: number) => {
     setDeleted(undefined);
-    try {
+    return run(async () => {
       await api.comments.delete(id);
       tellChange("comments");
-    } catch (error) {
-      setProblem(problemOf(error));
-      comments.reload();
-    }
+    });
   };
   return (
     <section class="incident-comments stack" aria-labelledby="comments-title">
@@ -70,7 +67,7 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
                     <EditComment comment={comment} leave={() => setEdited(undefined)} />
                   ) : (
                     <p>
-                      <PersonText>{comment.content}</PersonText>
+                      <LinkedText>{comment.content}</LinkedText>
                     </p>
                   )}
                 </li>

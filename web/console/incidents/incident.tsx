@@ -1,22 +1,23 @@
 /** One incident: what has happened, how far it is, and what the team says about it. */
 import type { Issue, IssueEdits, IssuePriority, IssueStatus } from "@mayday/client";
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce.js";
 import { Question } from "../../ui/dialog.js";
 import { Icon } from "../../ui/icon.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
+import { useAction } from "../kit/action.js";
 import { Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
-import { problemOf, tellChange, useLoad } from "../kit/load.js";
+import { tellChange, useLoad } from "../kit/load.js";
 import { EventName, UserName, useNames } from "../kit/names.js";
 import { Page, ProblemLine, Shown, When } from "../kit/parts.js";
 import { go } from "../router.js";
 import { Comments } from "./comments.js";
 import { IncidentFields } from "./fields.js";
 import { left } from "./list.js";
-import { isOpen, Priority, STATUSES, useRereading } from "./parts.js";
+import { isOpen, LinkedText, Priority, STATUSES, useRereading } from "./parts.js";
 import { t } from "./texts.js";
 
 export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean }) {
@@ -43,16 +44,14 @@ export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean
 
 function Actions({ issue }: { issue: Issue }) {
   const [isAsking, setAsking] = useState(false);
-  const [problem, setProblem] = useState<string>();
-  const remove = async () => {
+  const { problem, run } = useAction();
+  const remove = () => {
     setAsking(false);
-    try {
+    return run(async () => {
       await api.issues.delete(issue.id);
       go(left.address, { replace: true });
       tellChange("issues");
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
+    });
   };
   return (
     <>
@@ -107,7 +106,7 @@ function Incident({ issue }: { issue: Issue }) {
           )}
         </dl>
         <p class="incident-text">
-          <PersonText>{description}</PersonText>
+          <LinkedText>{description}</LinkedText>
         </p>
         <Comments issueId={id} names={names} />
       </div>
@@ -127,24 +126,33 @@ function Fact({ label, children }: { label: string; children: ComponentChildren 
 /** The state, and with one key another. What was chosen is shown at once. */
 function State({ issue }: { issue: Issue }) {
   const [chosen, setChosen] = useState<{ status: IssueStatus; issue: Issue }>();
-  const [problem, setProblem] = useState<string>();
+  const { problem, run } = useAction();
   // What is read after the change says what holds.
   const shown = chosen?.issue === issue ? chosen.status : issue.status;
-  const choose = async (status: IssueStatus) => {
+  // While one change is under way, the last of those that follow waits.
+  const next = useRef<IssueStatus>(undefined);
+  const choose = (status: IssueStatus) => {
     if (status === shown) return;
     setChosen({ status, issue });
-    setProblem(undefined);
-    try {
-      await api.issues.edit(issue.id, { status });
-      announce(t(STATUSES[status].text));
+    next.current = status;
+    void run(async () => {
+      try {
+        while (next.current) {
+          const status = next.current;
+          next.current = undefined;
+          await api.issues.edit(issue.id, { status });
+          announce(t(STATUSES[status].text));
+        }
+      } catch (error) {
+        next.current = undefined;
+        setChosen(undefined);
+        throw error;
+      }
       tellChange("issues");
-    } catch (error) {
-      setChosen(undefined);
-      setProblem(problemOf(error));
-    }
+    });
   };
   const choices = Object.entries(STATUSES) as [IssueStatus, (typeof STATUSES)[IssueStatus]][];
-  useKeys(Object.fromEntries(choices.map(([status], index) => [String(index + 1), () => void choose(status)])));
+  useKeys(Object.fromEntries(choices.map(([status], index) => [String(index + 1), () => choose(status)])));
   return (
     <>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot wrap its buttons */}

@@ -5,14 +5,14 @@ import { currentLanguage, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
-import { type Pages, useLoad } from "../kit/load.js";
+import { allOf, type Pages, useLoad } from "../kit/load.js";
 import { EventName, type Names, UserName, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown, When } from "../kit/parts.js";
 import { go } from "../router.js";
 import { isOpen, PRIORITIES, Priority, Status, useRereading } from "./parts.js";
 import { type IncidentKey, t } from "./texts.js";
 
-/** What a page of the service may have. */
+/** As many comments as a page of the service may have. */
 const PAGE = 500;
 /** As many rows as a tall screen shows, and some. */
 const ROWS = 60;
@@ -192,18 +192,8 @@ function byUrgency(a: Issue, b: Issue): number {
 }
 
 /** The service lists the oldest first, and knows no filter by state: all of them are read. */
-async function readIssues(eventId: number | undefined, signal: AbortSignal): Promise<Issue[]> {
-  const issues: Issue[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await api.issues.list(
-      { limit: PAGE, ...(eventId && { eventId }), ...(cursor && { cursor }) },
-      { signal },
-    );
-    issues.push(...page.items);
-    cursor = page.next;
-  } while (cursor);
-  return issues;
+function readIssues(eventId: number | undefined, signal: AbortSignal): Promise<Issue[]> {
+  return allOf((page) => api.issues.list({ ...page, ...(eventId && { eventId }) }, { signal }));
 }
 
 interface Counts {

@@ -36,6 +36,30 @@ export function Priority({ of }: { of: IssuePriority }) {
   return <span class={`incident-priority ${of}`}>{t(PRIORITIES[of])}</span>;
 }
 
+/** A position, as the console writes it into the incident of a chat, or a phone number with its country. */
+const LINKED = /(-?\d{1,2}\.\d{4,}, -?\d{1,3}\.\d{4,}|\+\d[\d ()-]{6,16}\d)/;
+
+/** Text that somebody has written, in which a place can be looked up and a number called. */
+export function LinkedText({ children }: { children: string }) {
+  return (
+    <bdi dir="auto" class="person-text">
+      {children.split(LINKED).map((part, index) =>
+        index % 2 ? (
+          <a key={String(index)} href={addressOf(part)} dir="ltr" class="tabular">
+            {part}
+          </a>
+        ) : (
+          part
+        ),
+      )}
+    </bdi>
+  );
+}
+
+function addressOf(part: string): string {
+  return part.startsWith("+") ? `tel:${part.replace(/[^+\d]/g, "")}` : `geo:${part.replace(" ", "")}`;
+}
+
 /** Nothing tells a page what colleagues do to incidents: while somebody sees them they are read again. */
 export function useRereading(reload: () => void, everyMs = 15_000): void {
   useEffect(() => {

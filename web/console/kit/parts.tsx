@@ -18,8 +18,10 @@ export function Page(props: {
   return (
     <main class="page">
       {back && (
-        <p>
-          <a href={back[1]}>{back[0]}</a>
+        <p class="way-back">
+          <a href={back[1]}>
+            <bdi dir="auto">{back[0]}</bdi>
+          </a>
         </p>
       )}
       <header class="row spread">
@@ -69,9 +71,9 @@ export function More({ pages }: { pages: Pages<unknown> }) {
   const count = pages.data?.length;
   useEffect(() => {
     if (!end.current) return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more.current(), {
-      rootMargin: "600px",
-    });
+    // What has changed since comes in one call: the last is what holds.
+    const look = (entries: IntersectionObserverEntry[]) => entries.at(-1)?.isIntersecting && more.current();
+    const observer = new IntersectionObserver(look, { root: end.current.closest(".page"), rootMargin: "600px" });
     observer.observe(end.current);
     return () => observer.disconnect();
     // A page may be too short to move the end out of sight: it is looked at anew after each.

@@ -83,7 +83,9 @@ class People {
     }
     // Who moves the map away from the person stays there until the person, or whom one looks at, has moved.
     const centre = selected ? `${selected.id} ${selected.place.lat} ${selected.place.lng}` : "";
-    if (selected && centre !== this.#centre) this.#map.panTo([selected.place.lat, selected.place.lng]);
+    if (selected && centre !== this.#centre) {
+      this.#map.panTo([selected.place.lat, selected.place.lng], { animate: this.#map.options.zoomAnimation ?? false });
+    }
     this.#centre = centre;
   }
 
@@ -108,6 +110,7 @@ class Pin {
   readonly #name = document.createElement("bdi");
   readonly #age = document.createElement("span");
   readonly #label = L.DomUtil.create("span", "map-name");
+  #shown = "";
 
   constructor(map: L.Map, chatId: string) {
     this.#name.dir = "auto";
@@ -118,17 +121,24 @@ class Pin {
     this.#marker.on("click", () => open(chatId));
     this.#circle.addTo(map);
     this.#marker.addTo(map);
+    this.#marker.getElement()?.addEventListener("keydown", (press) => {
+      if (press.key !== "Enter" && press.key !== " ") return;
+      press.preventDefault();
+      open(chatId);
+    });
   }
 
   show({ name, place, needs }: Person, isSelected: boolean): void {
+    const age = ageOf(place.at);
+    const shown = JSON.stringify([name, place, needs, isSelected, age, isOld(place)]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     const at: L.LatLngTuple = [place.lat, place.lng];
-    if (!this.#marker.getLatLng().equals(at)) {
-      this.#marker.setLatLng(at);
-      this.#circle.setLatLng(at);
-    }
+    this.#marker.setLatLng(at);
+    this.#circle.setLatLng(at);
     this.#circle.setRadius(place.accuracy ?? 0);
-    write(this.#name, name);
-    write(this.#age, ageOf(place.at));
+    this.#name.textContent = name;
+    this.#age.textContent = age;
     const icon = this.#marker.getElement();
     icon?.classList.toggle("old", isOld(place));
     icon?.classList.toggle("needs", needs);
@@ -140,8 +150,4 @@ class Pin {
     this.#circle.remove();
     this.#marker.remove();
   }
-}
-
-function write(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
 }

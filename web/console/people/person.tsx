@@ -9,7 +9,7 @@ import { ProblemLine, When } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
-import { Sheet } from "./sheet.js";
+import { Phone, Sheet } from "./sheet.js";
 import { t } from "./texts.js";
 
 export const nameOf = ({ firstName, lastName }: Pick<User, "firstName" | "lastName">): string =>
@@ -47,12 +47,7 @@ export function PersonFacts({ user, role }: { user: User; role: string }) {
               <bdi dir="ltr">{user.email}</bdi>
             </a>,
           ],
-          [
-            t("account.phone"),
-            <a href={`tel:${user.phoneNumber}`}>
-              <bdi dir="ltr">{user.phoneNumber}</bdi>
-            </a>,
-          ],
+          [t("account.phone"), <Phone number={user.phoneNumber} />],
           [t("people.since"), <When at={user.timeCreated} />],
         ]}
       />

@@ -7,7 +7,7 @@ import { saveFile } from "../kit/download.js";
 import { allOf, useLoad } from "../kit/load.js";
 import { ProblemLine, Shown } from "../kit/parts.js";
 import { clockOf } from "../texts.js";
-import { KINDS, type Source } from "./source.js";
+import { administratorsRecord, KINDS, type Source } from "./source.js";
 import { t } from "./texts.js";
 
 export function Proof({ source }: { source: Source }) {
@@ -22,6 +22,7 @@ export function Proof({ source }: { source: Source }) {
     <section class="proof stack" aria-labelledby="proof-title">
       <h2 id="proof-title">{t("record.proof")}</h2>
       <Shown of={verdict}>{(data) => <Sentence verdict={data} checkedAt={verdict.readAt} />}</Shown>
+      {source === administratorsRecord && <p class="faint">{t("record.outside")}</p>}
       {problem && <ProblemLine text={problem} />}
       <div class="row">
         <button type="button" onClick={verdict.reload}>

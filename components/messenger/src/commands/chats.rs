@@ -8,17 +8,18 @@ use sidecar_api::update::Body;
 use sidecar_api::{Command, Realm, Request};
 
 use crate::bindings::mayday::platform::identity;
-use crate::commands::{Done, no_access, open_chat, write_note};
+use crate::commands::outcome::Done;
 use crate::error::Error;
 use crate::frames::{self, Reply};
 use crate::lock_releases;
+use crate::notes;
 use crate::store::attendance::{self, Match};
 use crate::store::chats::{self, Chat, Start};
 use crate::store::lock_releases::Release;
 use crate::store::messages;
 
-/// Gives the organizer the head of the queue. If the queue is empty and the organizer wants to wait, [`give_out`] gives
-/// them the next request when it comes.
+/// Gives the organizer the head of the queue. If the queue is empty and the organizer wants to wait, [`assign_waiting`]
+/// gives them the next request when it comes.
 pub(super) fn start(
     connection: &Connection,
     command: &Command,
@@ -63,7 +64,7 @@ pub(super) fn start(
 }
 
 /// Gives requests to organizers who wait for them.
-pub(crate) fn give_out(connection: &Connection, update: &mut Body) -> Result<(), Error> {
+pub(crate) fn assign_waiting(connection: &Connection, update: &mut Body) -> Result<(), Error> {
     for found in attendance::matches(connection)? {
         let Match {
             organizer_id,
@@ -89,12 +90,12 @@ fn show_started(connection: &Connection, chat: &Chat, now: Millis, update: &mut 
             name => name,
         };
         let text = format!("Mayday: {name} is with you now.");
-        Some(write_note(connection, chat, text, now)?)
+        Some(notes::write(connection, chat, text, now)?)
     } else {
         messages::description(connection, &chat.id)?
     };
     match message {
-        Some(message) => frames::said(update, chat.parties(), &message),
+        Some(message) => frames::message(update, chat.parties(), &message),
         None => Ok(()),
     }
 }
@@ -134,9 +135,10 @@ pub(super) fn transfer(
 ) -> Result<Reply, Error> {
     let principal = &command.principal;
     let from = principal.user.id;
-    let own = open_chat(connection, command, chat_id)?.filter(|_| principal.user.realm == Realm::Organizer);
+    let own = chats::open_to(connection, &command.principal, chat_id)?
+        .filter(|_| principal.user.realm == Realm::Organizer);
     let Some(chat) = own else {
-        return no_access(chat_id, command);
+        return frames::no_access(chat_id, command);
     };
     match colleagues.0.get(&chat.agency_id) {
         Some(Ok(known)) if known.contains(&organizer_id) && organizer_id != from => {}
@@ -155,13 +157,13 @@ pub(super) fn transfer(
         return frames::error(&message, "too_many_chats", command);
     }
     let text = "Mayday: a colleague takes over this chat.".to_owned();
-    let note = write_note(connection, &chat, text, command.received_at)?;
+    let note = notes::write(connection, &chat, text, command.received_at)?;
     match chats::transfer(connection, chat_id, organizer_id)? {
         Some(chat) => {
             frames::transferred(&mut done.update, &chat, &note, from)?;
             Ok(None)
         }
-        None => no_access(chat_id, command),
+        None => frames::no_access(chat_id, command),
     }
 }
 
@@ -178,10 +180,10 @@ pub(super) fn close(
         Realm::Participant => None,
     };
     let Some(chat) = closed else {
-        return no_access(chat_id, command);
+        return frames::no_access(chat_id, command);
     };
     let release = Release::of(&chat);
-    lock_releases::remember(connection, &release)?;
+    lock_releases::enqueue(connection, &release)?;
     done.closed.push(release);
     Ok(None)
 }
@@ -192,10 +194,10 @@ pub(super) fn typing(
     chat_id: &str,
     done: &mut Done,
 ) -> Result<Reply, Error> {
-    let Some(chat) = open_chat(connection, command, chat_id)? else {
-        return no_access(chat_id, command);
+    let Some(chat) = chats::open_to(connection, &command.principal, chat_id)? else {
+        return frames::no_access(chat_id, command);
     };
-    frames::typing(&mut done.passing, &chat, command.principal.user)?;
+    frames::typing(&mut done.transient, &chat, command.principal.user)?;
     Ok(None)
 }
 
@@ -206,8 +208,8 @@ pub(super) fn read(
     seq: i64,
     done: &mut Done,
 ) -> Result<Reply, Error> {
-    let Some(chat) = open_chat(connection, command, chat_id)? else {
-        return no_access(chat_id, command);
+    let Some(chat) = chats::open_to(connection, &command.principal, chat_id)? else {
+        return frames::no_access(chat_id, command);
     };
     let (seq, side) = (seq.min(chat.last_seq), command.principal.user.realm);
     if chats::read(connection, chat_id, side, seq)? {

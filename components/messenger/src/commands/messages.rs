@@ -7,7 +7,7 @@ use service::database::Connection;
 use service::position::Position;
 use sidecar_api::{Command, Realm, Request};
 
-use crate::commands::{Done, no_access};
+use crate::commands::outcome::Done;
 use crate::error::Error;
 use crate::store::messages::{self, Key, Known, Message, Saved};
 use crate::{frames, ids};
@@ -77,7 +77,7 @@ impl Sending<'_> {
 }
 
 /// Logs dropped positions, once for all of an exchange: a message is stored even if its position is invalid.
-pub(super) fn log_impossible_positions(commands: &[Command]) {
+pub(super) fn log_invalid_positions(commands: &[Command]) {
     let mut impossible = commands
         .iter()
         .filter_map(sending)
@@ -113,12 +113,13 @@ pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) ->
             .get_mut(sending.chat_id)
             .filter(|(parties, _)| parties.may_write(&sending.command.principal));
         let (Some((parties, last_seq)), Some(id)) = (chat, ids.next()) else {
-            done.replies.push(no_access(sending.chat_id, sending.command)?);
+            done.replies
+                .push(frames::no_access(sending.chat_id, sending.command)?);
             continue;
         };
         *last_seq += 1;
         let message = sending.message(id, *last_seq);
-        frames::said(&mut done.update, *parties, &message)?;
+        frames::message(&mut done.update, *parties, &message)?;
         let reply = match key {
             None => None,
             Some(key) => {

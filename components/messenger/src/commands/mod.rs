@@ -5,35 +5,16 @@
 
 mod chats;
 mod messages;
+mod outcome;
 mod questions;
 
-use service::clock::Millis;
 use service::database::Connection;
-use sidecar_api::update::Body;
 use sidecar_api::{Command, Request};
 
-pub(crate) use crate::commands::chats::{Colleagues, give_out};
+pub(crate) use crate::commands::chats::{Colleagues, assign_waiting};
+pub(crate) use crate::commands::outcome::Done;
 pub(crate) use crate::commands::questions::answer as answer_questions;
 use crate::error::Error;
-use crate::frames::{self, Reply};
-use crate::ids;
-use crate::store;
-use crate::store::chats::Chat;
-use crate::store::lock_releases::Release;
-use crate::store::messages::Message;
-
-/// The outcome of commands.
-#[derive(Default)]
-pub(crate) struct Done {
-    /// One for each command, in order. The replies to questions are still missing.
-    pub replies: Vec<Reply>,
-    /// The update for the log.
-    pub update: Body,
-    /// Frames that are shown once and not stored.
-    pub passing: Body,
-    /// The closed chats.
-    pub closed: Vec<Release>,
-}
 
 /// Whether a command may change something.
 pub(crate) fn is_change(command: &Command) -> bool {
@@ -54,8 +35,8 @@ pub(crate) fn carry_out(
     commands: &[Command],
     colleagues: &Colleagues,
 ) -> Result<Done, Error> {
-    let commands = &commands[..questions::fitting(connection, commands)?];
-    messages::log_impossible_positions(commands);
+    let commands = &commands[..questions::count_fitting(connection, commands)?];
+    messages::log_invalid_positions(commands);
     let mut done = Done::default();
     while let Some(command) = commands.get(done.replies.len()) {
         let reply = match &command.request {
@@ -78,40 +59,4 @@ pub(crate) fn carry_out(
         done.replies.push(reply);
     }
     Ok(done)
-}
-
-/// Adds a system message to a chat, in the name of its organizer. The text names its author, "Mayday", because clients
-/// of the contract show it as the organizer's.
-pub(crate) fn write_note(
-    connection: &Connection,
-    chat: &Chat,
-    content: String,
-    now: Millis,
-) -> Result<Message, Error> {
-    let note = Message {
-        chat_id: chat.id.clone(),
-        seq: chat.last_seq + 1,
-        id: ids::new(now)?,
-        author_id: chat.organizer_id,
-        from_organizer: true,
-        content,
-        time_sent: now,
-        lat: None,
-        lng: None,
-        client_id: None,
-        is_system: true,
-    };
-    store::messages::append(connection, std::slice::from_ref(&note))?;
-    Ok(note)
-}
-
-/// A chat, if it is open and the command's sender is a party to it.
-fn open_chat(connection: &Connection, command: &Command, chat_id: &str) -> Result<Option<Chat>, Error> {
-    let open = store::chats::open_by_ids(connection, &[chat_id])?;
-    Ok(open.into_iter().find(|chat| chat.is_open_to(&command.principal)))
-}
-
-fn no_access(chat_id: &str, command: &Command) -> Result<Reply, Error> {
-    let message = format!("you have no access to chat {chat_id}");
-    frames::error(&message, "no_access", command)
 }

@@ -3,7 +3,6 @@
 use service::database::Connection;
 use sidecar_api::{Command, Protocol, Realm, Request};
 
-use crate::commands::{no_access, open_chat};
 use crate::error::Error;
 use crate::frames::{self, Reply};
 use crate::store::chats;
@@ -18,7 +17,7 @@ const CHAT_CHARACTERS: i64 = 512;
 
 /// How many of the commands fit: those before the first question whose answer would exceed [`MAX_CHARACTERS`]. The
 /// first question always fits.
-pub(super) fn fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
+pub(super) fn count_fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
     let questions: Vec<(usize, &Command)> = commands
         .iter()
         .enumerate()
@@ -115,8 +114,8 @@ fn get_history(
     after_seq: i64,
     limit: Option<i64>,
 ) -> Result<Reply, Error> {
-    let Some(chat) = open_chat(connection, command, chat_id)? else {
-        return no_access(chat_id, command);
+    let Some(chat) = chats::open_to(connection, &command.principal, chat_id)? else {
+        return frames::no_access(chat_id, command);
     };
     // Clients of the contract cannot page through a long history, so they get its end.
     let messages = match command.protocol {

@@ -9,21 +9,21 @@ use spin_sdk::sqlite3::Value;
 use crate::store::json_list;
 
 /// A sidecar that has been silent for this long may have lost its organizers.
-const SILENCE: Millis = 5_000;
+const SIDECAR_SILENT_AFTER: Millis = 5_000;
 
 /// A sidecar that has been silent for this long has lost its organizers.
-const LOST: Millis = 60_000;
+const SIDECAR_LOST_AFTER: Millis = 60_000;
 
 /// A waiting organizer who was given a chat, and is not heard for this long after, did not get it. Sidecars ping
 /// organizers every five seconds and report attendance every second.
-const UNHEARD: Millis = 10_000;
+const ASSIGNMENT_TIMEOUT: Millis = 10_000;
 
 /// How long the attendance of absent organizers is kept.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
 /// Stores the attendance at a sidecar, and marks its other organizers as gone. An organizer who is at no sidecar stops
 /// waiting for a request. Call it in a transaction.
-pub(crate) fn note(
+pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
     organizers: &[Attendance],
@@ -39,7 +39,7 @@ pub(crate) fn note(
              ON CONFLICT (id) DO UPDATE SET since = iif(heard_at < excluded.heard_at - ?1, excluded.since, since),
                                             heard_at = max(heard_at, excluded.heard_at)"
         ),
-        parameters![SILENCE],
+        parameters![SIDECAR_SILENT_AFTER],
     )?;
     if !organizers.is_empty() {
         execute(
@@ -90,7 +90,7 @@ pub(crate) fn note(
             now!(),
             " - ?2)"
         ),
-        &[json_list(&gone)?, Value::Integer(SILENCE)],
+        &[json_list(&gone)?, Value::Integer(SIDECAR_SILENT_AFTER)],
     )
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
                                    WHERE a.organizer_id = chats.organizer_id AND a.heard_at > chats.given_at))
              ORDER BY assigned_at, id"
         ),
-        parameters![patience, UNHEARD, SILENCE],
+        parameters![patience, ASSIGNMENT_TIMEOUT, SIDECAR_SILENT_AFTER],
         |row| row.get(0),
     )
 }
@@ -230,7 +230,7 @@ pub(crate) fn forget_old(connection: &Connection) -> Result<(), DatabaseError> {
             now!(),
             " - ?1)"
         ),
-        parameters![LOST],
+        parameters![SIDECAR_LOST_AFTER],
     )?;
     execute(
         connection,

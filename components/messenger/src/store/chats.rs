@@ -5,6 +5,7 @@ use service::database::{Connection, DatabaseError, Row, execute, query, query_on
 use service::parameters;
 use sidecar_api::{Principal, Realm, User};
 
+use crate::search::Pattern;
 use crate::store::json_list;
 
 /// A chat that an organizer has, or had before it went back to the queue.
@@ -44,6 +45,8 @@ pub(crate) struct Contact {
     pub email: String,
     pub phone_number: String,
     pub name: Option<String>,
+    /// Whether a device has made the account, to press help at once.
+    pub is_guest: bool,
 }
 
 #[derive(Clone, Copy, Debug, serde::Deserialize, Eq, PartialEq)]
@@ -97,7 +100,8 @@ macro_rules! columns {
          lat_start, lng_start, time_start, time_end,
          (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id),
          has_been_requeued, read_by_organizer, read_by_participant, kind, accuracy_start, position_at_start,
-         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id), organizer_name"
+         (SELECT nullif(name, '') FROM contacts c WHERE c.participant_id = chats.participant_id), organizer_name,
+         (SELECT is_guest FROM contacts c WHERE c.participant_id = chats.participant_id)"
     };
 }
 
@@ -257,6 +261,16 @@ pub(crate) fn open_by_ids(connection: &Connection, ids: &[&str]) -> Result<Vec<C
     )
 }
 
+/// A chat, if it is open and the user is a party to it.
+pub(crate) fn open_to(
+    connection: &Connection,
+    principal: &Principal,
+    id: &str,
+) -> Result<Option<Chat>, DatabaseError> {
+    let open = open_by_ids(connection, &[id])?;
+    Ok(open.into_iter().find(|chat| chat.is_open_to(principal)))
+}
+
 /// Somebody's open chats, newest first.
 pub(crate) fn open_of(connection: &Connection, user: User) -> Result<Vec<Chat>, DatabaseError> {
     // Two statements, so that each is served by its index.
@@ -287,6 +301,73 @@ pub(crate) fn ended_of_agency(connection: &Connection, agency_id: i64) -> Result
         ),
         parameters![agency_id],
         |row| decode(&row),
+    )
+}
+
+/// A filter of closed chats. Absent members do not restrict.
+#[derive(Default)]
+pub(crate) struct Filter {
+    pub event_id: Option<i64>,
+    pub organizer_id: Option<i64>,
+    pub participant_id: Option<i64>,
+    /// When the first organizer got it: inclusive, and exclusive.
+    pub from: Option<Millis>,
+    pub to: Option<Millis>,
+    /// What a message, or the participant's name or e-mail, contains.
+    pub text: Option<Pattern>,
+}
+
+/// An agency's closed chats that pass a filter, newest first, after the one with the id `cursor`.
+pub(crate) fn page_of_agency(
+    connection: &Connection,
+    agency_id: i64,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Chat>, DatabaseError> {
+    query(
+        connection,
+        &page_sql(filter, cursor),
+        parameters![
+            agency_id,
+            filter.event_id,
+            filter.organizer_id,
+            filter.participant_id,
+            filter.from,
+            filter.to,
+            filter.text.as_ref().map(Pattern::as_str),
+            cursor,
+            limit
+        ],
+        |row| decode(&row),
+    )
+}
+
+/// Only the conditions that restrict, so that an index serves each of them.
+fn page_sql(filter: &Filter, cursor: Option<&str>) -> String {
+    let conditions = [
+        (filter.event_id.is_some(), " AND event_id = ?2"),
+        (filter.organizer_id.is_some(), " AND organizer_id = ?3"),
+        (filter.participant_id.is_some(), " AND participant_id = ?4"),
+        (filter.from.is_some(), " AND time_start >= ?5"),
+        (filter.to.is_some(), " AND time_start < ?6"),
+        (
+            filter.text.is_some(),
+            " AND (EXISTS (SELECT 1 FROM contacts c WHERE c.participant_id = chats.participant_id
+                                                      AND (c.name GLOB ?7 OR c.email GLOB ?7))
+                   OR EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = chats.id AND m.content GLOB ?7))",
+        ),
+        (
+            cursor.is_some(),
+            " AND (time_start, arrival) < (SELECT time_start, arrival FROM chats WHERE id = ?8)",
+        ),
+    ];
+    let conditions = conditions.into_iter().filter(|(restricts, _)| *restricts);
+    let conditions: String = conditions.map(|(_, condition)| condition).collect();
+    format!(
+        "SELECT {} FROM chats WHERE agency_id = ?1 AND state = 'ended'{conditions}
+         ORDER BY time_start DESC, arrival DESC LIMIT ?9",
+        columns!()
     )
 }
 
@@ -345,6 +426,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
     let email: Option<String> = row.get(6)?;
     let phone_number: Option<String> = row.get(7)?;
     let name: Option<String> = row.get(20)?;
+    let is_guest: Option<bool> = row.get(22)?;
     Ok(Chat {
         id: row.get(0)?,
         request_id: row.get(1)?,
@@ -357,6 +439,7 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
             email,
             phone_number,
             name,
+            is_guest: is_guest.unwrap_or_default(),
         }),
         state: match state.as_str() {
             "waiting" => State::Waiting,
@@ -376,4 +459,46 @@ fn decode(row: &Row) -> Result<Chat, DatabaseError> {
         accuracy_start: row.get(18)?,
         position_at_start: row.get(19)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    /// The cost of a page does not depend on the length of the archive: an index finds its chats, in order.
+    #[test]
+    fn every_page_of_the_archive_is_served_by_an_index() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        for migration in MIGRATIONS {
+            database.execute_batch(migration).unwrap();
+        }
+        let event = Filter {
+            event_id: Some(9),
+            ..Filter::default()
+        };
+        let person = Filter {
+            participant_id: Some(31),
+            ..Filter::default()
+        };
+        for (filter, index) in [
+            (Filter::default(), "chats_ended_of_agency (agency_id=?"),
+            (event, "chats_ended_of_event (agency_id=? AND event_id=?"),
+            (person, "chats_ended_of_participant (participant_id=?"),
+        ] {
+            for (cursor, position) in [(None, ")"), (Some("id"), " AND time_start<?)")] {
+                let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(&filter, cursor));
+                let mut statement = database.prepare(&sql).unwrap();
+                let nulls = vec![None::<i64>; statement.parameter_count()];
+                let steps = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3));
+                let plan: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+                assert!(
+                    plan[0].ends_with(&format!("INDEX {index}{position}")),
+                    "{plan:#?}"
+                );
+                let sorted = |step: &String| step.starts_with("USE TEMP B-TREE");
+                assert!(!plan.iter().any(sorted), "{plan:#?}");
+            }
+        }
+    }
 }

@@ -11,14 +11,15 @@ use crate::store::json_list;
 pub(crate) fn update(connection: &Connection, changes: &[ContactChange]) -> Result<(), DatabaseError> {
     execute(
         connection,
-        "INSERT INTO contacts (participant_id, email, phone_number, version, name)
+        "INSERT INTO contacts (participant_id, email, phone_number, version, name, is_guest)
          SELECT value ->> 'participantId', value ->> '$.contact.email', value ->> '$.contact.phoneNumber',
-                value ->> '$.contact.version', value ->> '$.contact.name'
+                value ->> '$.contact.version', value ->> '$.contact.name',
+                value ->> '$.contact.isGuest'
          FROM json_each(?1)
          WHERE value ->> 'participantId' NOT IN (SELECT participant_id FROM forgotten_participants)
          ON CONFLICT (participant_id) DO UPDATE
          SET email = excluded.email, phone_number = excluded.phone_number, version = excluded.version,
-             name = excluded.name
+             name = excluded.name, is_guest = excluded.is_guest
          WHERE excluded.version > version",
         &[json_list(&changes)?],
     )

@@ -30,6 +30,7 @@ macro_rules! can_be_given_a_request {
 pub(crate) mod attendance;
 pub(crate) mod chats;
 pub(crate) mod contacts;
+pub(crate) mod figures;
 pub(crate) mod hand_overs;
 pub(crate) mod lock_releases;
 pub(crate) mod messages;
@@ -49,6 +50,7 @@ const LABEL: &str = "messenger";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_guests.sql"),
+    include_str!("../../../../migrations/messenger/0003_figures.sql"),
 ];
 
 /// Opens the database.

@@ -34,12 +34,13 @@ pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(
         connection,
         "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number, contact_version,
                                lat, lng, pressed_at, chat_id, message_id, first_message, received_at, kind, accuracy,
-                               position_at, name)
+                               position_at, name, is_guest)
          SELECT value ->> 'id', value ->> 'agencyId', value ->> 'eventId', value ->> 'participantId',
                 value ->> '$.contact.email', value ->> '$.contact.phoneNumber', value ->> '$.contact.version',
                 value ->> 'lat', value ->> 'lng', value ->> 'pressedAt', value ->> 'chatId', value ->> 'messageId',
                 value ->> 'firstMessage', value ->> 'receivedAt', value ->> 'kind', value ->> 'accuracy',
-                value ->> 'positionAt', value ->> '$.contact.name'
+                value ->> 'positionAt', value ->> '$.contact.name',
+                value ->> '$.contact.isGuest'
          FROM json_each(?1)",
         &[json_list(&arrivals)?],
     )
@@ -223,7 +224,7 @@ pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, Da
 
 /// The queues whose estimate has just changed because a pickup became too old. Ticks come every second; this looks back
 /// five seconds, so that a late tick misses none.
-pub(crate) fn estimated_anew(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
+pub(crate) fn with_new_estimates(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
         concat!(

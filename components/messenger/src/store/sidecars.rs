@@ -3,7 +3,7 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query_one};
 use service::parameters;
-use sidecar_api::update::Cursor;
+use sidecar_api::Cursor;
 
 /// A sidecar that was silent for this long does not retry its exchange.
 const KEPT: Millis = 60 * 60 * 1000;
@@ -40,7 +40,7 @@ impl Exchanged {
 }
 
 /// Stores a completed exchange, and returns the end of the log. Call it last in the exchange's transaction.
-pub(crate) fn note(
+pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
     number: i64,

@@ -3,7 +3,8 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
-use sidecar_api::update::{Body, Cursor};
+use sidecar_api::Cursor;
+use sidecar_api::update::Body;
 
 use crate::store::sidecars::Exchanged;
 
@@ -51,7 +52,7 @@ pub(crate) struct Position {
     /// Whether there are more updates after the cursor than fit into one answer.
     pub is_far_behind: bool,
     /// Whether a waiting organizer can be given a request.
-    pub can_give_out: bool,
+    pub can_assign: bool,
 }
 
 /// Where a sidecar is, and its last exchange that changed something, for its exchange with a number. If the row with
@@ -82,7 +83,7 @@ pub(crate) fn locate(
                 end: self::cursor(&row)?,
                 is_known,
                 is_far_behind: is_known && row.get::<Option<bool>>(3)?.unwrap_or_default(),
-                can_give_out: row.get(4)?,
+                can_assign: row.get(4)?,
             };
             Ok((position, Exchanged::decode(&row, 5)?))
         },

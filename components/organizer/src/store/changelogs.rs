@@ -11,8 +11,9 @@ use service::parameters;
 use crate::chain::{self, Changelog, Proof};
 use crate::error::Error;
 use crate::store::agencies::Agency;
+use crate::store::entity::{Identified, Recorded};
+use crate::store::page::Page;
 use crate::store::users::User;
-use crate::store::{Identified, Page, Recorded};
 
 /// A row with its proof.
 #[derive(Debug, Serialize)]

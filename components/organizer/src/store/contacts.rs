@@ -4,7 +4,8 @@ use serde::Serialize;
 use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
 
-use crate::store::{Identified, Page, Recorded};
+use crate::store::entity::{Identified, Recorded};
+use crate::store::page::Page;
 
 /// A contact (contract 1.3).
 #[derive(Clone, Debug, Serialize)]

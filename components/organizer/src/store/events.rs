@@ -5,7 +5,8 @@ use service::clock::{self, Millis};
 use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
 
-use crate::store::{Identified, Page, Recorded};
+use crate::store::entity::{Identified, Recorded};
+use crate::store::page::Page;
 
 /// An event (contract 1.3).
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +23,9 @@ pub(crate) struct Event {
     #[serde(serialize_with = "clock::timestamp")]
     pub time_end: Millis,
     pub agency_id: i64,
+    /// Whether there is a plan of its venue.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_plan: bool,
 }
 
 /// An event of an approved agency, as other services need it.
@@ -116,7 +120,7 @@ pub(crate) fn insert(
         "INSERT INTO events (name, description, address, lat, lng, time_start, time_end, agency_id, search)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (name) DO NOTHING
-         RETURNING id, name, description, address, lat, lng, time_start, time_end, agency_id",
+         RETURNING id, name, description, address, lat, lng, time_start, time_end, agency_id, 0",
         parameters![
             &event.name,
             &event.description,
@@ -153,6 +157,7 @@ pub(crate) fn update(
         time_start: edits.time_start.unwrap_or(event.time_start),
         time_end: edits.time_end.unwrap_or(event.time_end),
         agency_id: event.agency_id,
+        has_plan: event.has_plan,
     };
     let updated = query_one(
         connection,
@@ -187,7 +192,8 @@ pub(crate) fn list_of_agency(
 }
 
 pub(crate) const LIST_OF_AGENCY: &str = "
-    SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id
+    SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id,
+           EXISTS (SELECT 1 FROM event_plans p WHERE p.event_id = events.id)
     FROM events WHERE agency_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
 /// One of an agency's events.
@@ -198,7 +204,8 @@ pub(crate) fn find_of_agency(
 ) -> Result<Option<Event>, DatabaseError> {
     query_one(
         connection,
-        "SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id
+        "SELECT id, name, description, address, lat, lng, time_start, time_end, agency_id,
+                EXISTS (SELECT 1 FROM event_plans p WHERE p.event_id = events.id)
          FROM events WHERE id = ?1 AND agency_id = ?2",
         parameters![id, agency_id],
         |row| decode(&row),
@@ -214,7 +221,7 @@ pub(crate) fn find_approved(
     let decode = |row: Row| {
         Ok(ApprovedEvent {
             event: decode(&row)?,
-            help_phone_number: row.get(9)?,
+            help_phone_number: row.get(10)?,
         })
     };
     let text = filter.text.as_deref().map(fold);
@@ -228,10 +235,10 @@ pub(crate) fn find_approved(
     }
 }
 
-// The cross join keeps the events' own order, so that a page ends where it is full.
+// Services do not ask for plans. The cross join keeps the events' own order, so that a page ends where it is full.
 pub(crate) const FIND_APPROVED: &str = "
     SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id,
-           a.help_phone_number
+           0, a.help_phone_number
     FROM events e CROSS JOIN agencies a ON a.id = e.agency_id
     WHERE e.id > ?4 AND a.approved
       AND (?1 IS NULL OR e.time_start >= ?1)
@@ -241,7 +248,7 @@ pub(crate) const FIND_APPROVED: &str = "
 
 pub(crate) const FIND_APPROVED_BY_IDS: &str = "
     SELECT e.id, e.name, e.description, e.address, e.lat, e.lng, e.time_start, e.time_end, e.agency_id,
-           a.help_phone_number
+           0, a.help_phone_number
     FROM (SELECT DISTINCT value AS id FROM json_each(?6)) asked
          CROSS JOIN events e ON e.id = asked.id CROSS JOIN agencies a ON a.id = e.agency_id
     WHERE e.id > ?4 AND a.approved
@@ -282,6 +289,7 @@ fn decode(row: &Row) -> Result<Event, DatabaseError> {
         time_start: row.get(6)?,
         time_end: row.get(7)?,
         agency_id: row.get(8)?,
+        has_plan: row.get(9)?,
     })
 }
 

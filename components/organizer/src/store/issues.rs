@@ -5,7 +5,8 @@ use service::clock::{self, Millis};
 use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
 
-use crate::store::{Identified, Page, Recorded};
+use crate::store::entity::{Identified, Recorded};
+use crate::store::page::Page;
 
 /// An issue (contract 1.3).
 #[derive(Clone, Debug, Serialize)]

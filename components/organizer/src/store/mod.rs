@@ -4,18 +4,22 @@ pub(crate) mod agencies;
 pub(crate) mod changelogs;
 pub(crate) mod comments;
 pub(crate) mod contacts;
+mod entity;
 pub(crate) mod events;
 pub(crate) mod issues;
+mod page;
+pub(crate) mod plans;
 pub(crate) mod removal;
 pub(crate) mod users;
 
-use serde::Serialize;
 use service::database::Connection;
 use service::password::Hashing;
 use service::{database, settings};
 
 use crate::error::Error;
 use crate::store::changelogs::Change;
+pub(crate) use crate::store::entity::Identified;
+pub(crate) use crate::store::page::Page;
 use crate::store::users::{NewUser, Role};
 
 /// The manifest's label for this service's database.
@@ -24,53 +28,8 @@ const LABEL: &str = "organizer";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0001_init.sql"),
     include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
+    include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
 ];
-
-/// An entity with an id.
-pub(crate) trait Identified {
-    fn id(&self) -> i64;
-}
-
-/// An entity whose changes are recorded.
-pub(crate) trait Recorded: Identified + Serialize + Sized {
-    const CLASS: &'static str;
-
-    /// The agency that it belongs to.
-    fn agency_id(&self) -> Option<i64>;
-
-    /// The entity without personal data; `None` if it is not about a person.
-    fn blanked(&self) -> Option<Self> {
-        None
-    }
-}
-
-/// A part of a list.
-pub(crate) struct Page {
-    /// The id of the row before the page, in the list's order.
-    pub cursor: Option<i64>,
-    /// How many rows at most.
-    pub limit: i64,
-}
-
-impl Page {
-    /// The first rows.
-    pub(crate) fn first(limit: usize) -> Page {
-        Page {
-            cursor: None,
-            limit: i64::try_from(limit).unwrap_or(i64::MAX),
-        }
-    }
-
-    /// In a list by ascending id, the page's rows have greater ids than this. Ids are positive.
-    fn after(&self) -> i64 {
-        self.cursor.unwrap_or(0)
-    }
-
-    /// In a list by descending id, the page's rows have smaller ids than this.
-    fn before(&self) -> i64 {
-        self.cursor.unwrap_or(i64::MAX)
-    }
-}
 
 /// Opens the database, migrated to the newest schema. A new one gets its superadmin.
 pub(crate) fn open() -> Result<Connection, Error> {

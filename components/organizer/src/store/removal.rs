@@ -5,11 +5,11 @@ use service::parameters;
 use spin_sdk::sqlite3::Value;
 
 use crate::error::Error;
-use crate::store::Recorded;
 use crate::store::agencies::Agency;
 use crate::store::changelogs::{self, Change, UserOfAgency};
 use crate::store::comments::Comment;
 use crate::store::contacts::Contact;
+use crate::store::entity::Recorded;
 use crate::store::events::{self, Event};
 use crate::store::issues::{self, Issue};
 use crate::store::users::{self, User};

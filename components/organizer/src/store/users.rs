@@ -7,7 +7,8 @@ use service::parameters;
 use spin_sdk::sqlite3::Value;
 
 use crate::store::agencies::Agency;
-use crate::store::{Identified, Page, Recorded};
+use crate::store::entity::{Identified, Recorded};
+use crate::store::page::Page;
 
 /// Contract 1.1: a smaller number is more senior.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -19,7 +19,7 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Change>, Da
     query(
         connection,
         &format!(
-            "SELECT c.id, c.participant_id, p.email, p.phone_number, p.name, p.contact_version
+            "SELECT c.id, c.participant_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
              FROM contact_changes c LEFT JOIN participants p ON p.id = c.participant_id
              WHERE c.due_at <= {NOW} ORDER BY c.due_at, c.id LIMIT ?1"
         ),
@@ -32,6 +32,7 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Change>, Da
                     phone_number: row.get(3)?,
                     name: row.get(4)?,
                     version: row.get(5)?,
+                    is_guest: row.get(6)?,
                 })
             };
             Ok(Change {

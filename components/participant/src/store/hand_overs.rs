@@ -30,7 +30,7 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<HandOver>, 
     query(
         connection,
         &format!(
-            "SELECT h.guest_id, h.account_id, p.email, p.phone_number, p.name, p.contact_version
+            "SELECT h.guest_id, h.account_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
              FROM hand_overs h LEFT JOIN participants p ON p.id = h.account_id
              WHERE h.due_at <= {NOW} ORDER BY h.due_at, h.guest_id LIMIT ?1"
         ),
@@ -43,6 +43,7 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<HandOver>, 
                     phone_number: row.get(3)?,
                     name: row.get(4)?,
                     version: row.get(5)?,
+                    is_guest: row.get(6)?,
                 })
             };
             Ok(HandOver {

@@ -95,12 +95,12 @@ pub(crate) fn open(
             let stored = Stored {
                 request_id: request.id.clone(),
                 event_id: request.event_id,
-                client_id: row.get(16)?,
+                client_id: row.get(17)?,
                 pressed_at: request.pressed_at,
                 received_at: request.received_at.unwrap_or(request.pressed_at),
                 has_ended: false,
             };
-            let is_taken: bool = row.get(17)?;
+            let is_taken: bool = row.get(18)?;
             Ok((stored, is_taken.then_some(request)))
         },
     )
@@ -323,7 +323,8 @@ const COLUMNS: &str = "request_id, participant_id, event_id, agency_id, pressed_
     (SELECT phone_number FROM participants WHERE id = participant_id),
     (SELECT contact_version FROM participants WHERE id = participant_id),
     (SELECT name FROM participants WHERE id = participant_id),
-    received_at, kind, accuracy, position_at";
+    received_at, kind, accuracy, position_at,
+    (SELECT is_guest FROM participants WHERE id = participant_id)";
 
 fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
     Ok(HelpRequest {
@@ -340,6 +341,7 @@ fn decode(row: &Row) -> Result<HelpRequest, DatabaseError> {
             phone_number: row.get(9)?,
             version: row.get(10)?,
             name: row.get(11)?,
+            is_guest: row.get(16)?,
         },
         received_at: row.get(12)?,
         kind: row.get(13)?,

@@ -40,6 +40,18 @@ test("rows of each kind are made, read, listed, edited and deleted", async () =>
   await assert.rejects(owner.events.get(event.id), { status: 404, temporary: false });
 });
 
+test("an event gets a plan of its venue, and loses it", async () => {
+  const { event } = system;
+  const plan = { image: "data:image/png;base64,iVBORw0KGgo=", north: 50.07, south: 50.05, east: 19.95, west: 19.9 };
+  await owner.setPlan(event, plan);
+  const shown = await owner.plan(event);
+  assert.deepEqual({ ...shown, ...plan }, shown);
+  assert.equal((await owner.events.get(event)).hasPlan, true);
+  await owner.deletePlan(event);
+  await assert.rejects(owner.plan(event), { status: 404 });
+  assert.equal((await owner.events.get(event)).hasPlan, undefined);
+});
+
 test("a list comes in pages, and each leads to the next", async () => {
   const all = (await owner.changelogs.list()).items.map(({ id }) => id);
   const paged: number[] = [];
@@ -101,11 +113,22 @@ test("errors say what the service says", async () => {
   await assert.rejects(support.events.delete(event), { status: 403 });
 });
 
-test("the agency's archive can be read", async () => {
+test("the agency's archive can be read in pages", async () => {
   const archive = new MessengerApi({ baseUrl: system.ready.messenger, credentials: { token: () => token } });
-  assert.deepEqual((await archive.agencyChats()).items, []);
+  assert.deepEqual((await archive.chats()).items, []);
+  assert.deepEqual(await archive.chats({ q: "gate & stage", participantId: 7 }), { items: [], next: undefined });
+  await assert.rejects(archive.chats({ limit: 501 }), { status: 400, messages: ["invalid `limit` query parameter"] });
   await assert.rejects(archive.agencyMessages("0a1b2c3d4e5f60718293a4b5"), {
     status: 400,
     messages: ["chat not found"],
   });
+});
+
+test("figures tell of presses and their waits", async () => {
+  const messenger = new MessengerApi({ baseUrl: system.ready.messenger, credentials: { token: () => token } });
+  const day = { from: "2026-05-01T10:00:00Z", to: "2026-05-02T10:00:00Z" };
+  const figures = await messenger.statistics({ eventId: system.event, ...day });
+  assert.deepEqual([figures.eventId, figures.presses, figures.waits.within15Seconds], [system.event, 0, null]);
+  assert.equal(figures.series.length, (24 * 60 * 60) / figures.stepSeconds);
+  await assert.rejects(messenger.statistics({ from: "yesterday" }), { status: 400 });
 });

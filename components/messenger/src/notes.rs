@@ -1,0 +1,34 @@
+//! Notes: messages that Mayday itself adds to a chat.
+
+use service::clock::Millis;
+use service::database::Connection;
+
+use crate::error::Error;
+use crate::ids;
+use crate::store::chats::Chat;
+use crate::store::messages::{self, Message};
+
+/// Adds a system message to a chat, in the name of its organizer. The text names its author, "Mayday", because clients
+/// of the contract show it as the organizer's.
+pub(crate) fn write(
+    connection: &Connection,
+    chat: &Chat,
+    content: String,
+    now: Millis,
+) -> Result<Message, Error> {
+    let note = Message {
+        chat_id: chat.id.clone(),
+        seq: chat.last_seq + 1,
+        id: ids::new(now)?,
+        author_id: chat.organizer_id,
+        from_organizer: true,
+        content,
+        time_sent: now,
+        lat: None,
+        lng: None,
+        client_id: None,
+        is_system: true,
+    };
+    messages::append(connection, std::slice::from_ref(&note))?;
+    Ok(note)
+}

@@ -1,0 +1,198 @@
+// What the live side does in states that real services are hard to bring to.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { launchBrowser, watchErrors } from "./browser.mjs";
+import { ORIGIN } from "./fake.mjs";
+import { FakeTeam } from "./fake-team.mjs";
+import { signIn } from "./looks.mjs";
+
+const WIDE = { viewport: { width: 1600, height: 1000 }, locale: "en-GB", reducedMotion: "reduce" };
+const KRAKOW = { latStart: 50.06143, lngStart: 19.93658, accuracyStart: 12 };
+
+let browser;
+let context;
+let page;
+let team;
+let errors;
+before(async () => {
+  browser = await launchBrowser();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext(WIDE);
+  context.setDefaultTimeout(20_000);
+  team = new FakeTeam();
+  await team.attach(context);
+  page = await context.newPage();
+  errors = watchErrors(page);
+});
+afterEach(async () => {
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+const isLive = () => page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+const pinOf = (name) => page.locator(".map-pin", { hasText: name });
+
+const untilInMiddle = async (name) => page.waitForFunction(isInMiddle, await pinOf(name).elementHandle());
+
+/** Runs in the page. */
+function isInMiddle(pin) {
+  const middle = (element) => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+  };
+  const [left, top] = middle(document.querySelector(".map-canvas"));
+  const [x, y] = middle(pin);
+  return Math.hypot(x - left, y - top) < 2;
+}
+
+function addPeople() {
+  team.chat("c1", { name: "Kasia" }, ["I am at the stage"], {
+    ...{ ...KRAKOW, positionAtStart: new Date().toISOString() },
+  });
+  team.chat("c2", { name: "Omar" }, ["He is still there", ["Stay where you are."]], {
+    ...{ latStart: 50.0626, lngStart: 19.9382, accuracyStart: 45 },
+    positionAtStart: new Date(Date.now() - 3 * 60_000).toISOString(),
+  });
+  team.chat("c3", { name: "Nobody knows where" }, ["Help"]);
+}
+
+test("the map shows who is where, opens their chats, and goes where they go", async () => {
+  addPeople();
+  await signIn(page);
+  await pinOf("Omar").waitFor();
+  assert.equal(await page.locator(".map-pin").count(), 2);
+  assert.match(await pinOf("Kasia").getAttribute("class"), /\bneeds\b/);
+  assert.doesNotMatch(await pinOf("Kasia").getAttribute("class"), /\bold\b/);
+  assert.match(await pinOf("Omar").getAttribute("class"), /\bold\b/);
+  await pinOf("Omar").getByText("3 minutes ago").waitFor();
+
+  await pinOf("Omar").click();
+  await page.getByRole("heading", { name: "Omar" }).waitFor();
+  await untilInMiddle("Omar");
+  await pinOf("Kasia").focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Kasia" }).waitFor();
+  team.say("c1", "My position", { lat: 50.0634, lng: 19.9401 });
+  await page.locator(".facts a", { hasText: "50.06340" }).waitFor();
+  await untilInMiddle("Kasia");
+});
+
+test("the map goes and comes by a key, and stays away after a reload", async () => {
+  addPeople();
+  await signIn(page);
+  await pinOf("Kasia").waitFor();
+  await page.keyboard.press("m");
+  await page.locator(".map").waitFor({ state: "detached" });
+  await page.reload();
+  await isLive();
+  assert.equal(await page.locator(".map").count(), 0);
+  await page.getByRole("button", { name: "Map" }).click();
+  await pinOf("Kasia").waitFor();
+});
+
+test("tiles come from the configured server; without one nobody is asked", async () => {
+  addPeople();
+  const asked = [];
+  await context.route("https://tiles.example/**", (route) => {
+    asked.push(new URL(route.request().url()).pathname);
+    return route.fulfill({ contentType: "image/svg+xml", body: '<svg xmlns="http://www.w3.org/2000/svg"/>' });
+  });
+  const requests = [];
+  page.on("request", (request) => requests.push(request.url()));
+  await signIn(page);
+  await page.locator(".map-grid").first().waitFor();
+  assert.deepEqual(
+    requests.filter((url) => !url.startsWith(ORIGIN) && !url.startsWith("data:")),
+    [],
+  );
+  team.tileUrl = "https://tiles.example/{z}/{x}/{y}.png";
+  await page.reload();
+  await page.locator(".leaflet-tile-loaded").first().waitFor();
+  assert.match(asked[0], /^\/\d+\/\d+\/\d+\.png$/);
+});
+
+test("a colleague who goes at the moment of the hand-over is not offered again, and the chat stays", async () => {
+  addPeople();
+  team.replies.transfer_chat = ({ organizerId }, send) =>
+    send("error", { code: "unknown_colleague", message: `no colleague with id ${organizerId}` });
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+h");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: /Olga/ }).click();
+  await dialog.getByText("This colleague is not in your agency any more").waitFor();
+  await dialog.getByRole("button", { name: /Olga/ }).waitFor({ state: "detached" });
+  await dialog.getByRole("button", { name: /Mariam/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Your answer").waitFor();
+});
+
+test("who is refused in any area signs in again and comes back there", async () => {
+  await signIn(page, { address: "/console/events?phase=past" });
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  team.refusing = true;
+  await page.getByRole("link", { name: "People" }).click();
+  await page.getByText("Your sign-in has ended").waitFor();
+  team.refusing = false;
+  await page.getByLabel("Password").fill("right");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await isLive();
+  assert.equal(new URL(page.url()).pathname, "/console/people");
+});
+
+test("somebody else who signs in has a screen and drafts of their own", async () => {
+  addPeople();
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.getByLabel("Your answer").fill("Half a sentence");
+  for (const socket of team.sockets) await socket.close({ code: 4501 });
+  await page.getByRole("heading", { name: /Your open chats/ }).waitFor();
+  team.user = { ...team.user, id: 13, firstName: "Olga", email: "olga@demo.example" };
+  await page.getByLabel("E-mail address").fill(team.user.email);
+  await page.getByLabel("Password").fill("right");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await isLive();
+  assert.equal(new URL(page.url()).pathname, "/console");
+  await page.keyboard.press("1");
+  assert.equal(await page.getByLabel("Your answer").inputValue(), "");
+});
+
+test("shares that cannot be read any more grow pale", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await page.locator(".figures.shares dd", { hasText: "91%" }).waitFor();
+  assert.equal(await page.locator(".figures.shares.stale").count(), 0);
+  team.shares = { within15Seconds: null, within20Seconds: 1 };
+  await page.clock.runFor(15_000);
+  await page.locator(".figures.shares dd", { hasText: "100%" }).waitFor();
+  await page.locator(".figures.shares dd", { hasText: "–" }).waitFor();
+  team.shares = undefined;
+  await page.clock.runFor(60_000);
+  await page.locator(".figures.shares.stale").waitFor();
+});
+
+test("an incident that is not saved is kept through a reload, and says why", async () => {
+  addPeople();
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+i");
+  const name = page.getByLabel("Name", { exact: true });
+  await name.fill("Crowd at the stage");
+  await page.reload();
+  await isLive();
+  await page.keyboard.press("Alt+i");
+  assert.equal(await name.inputValue(), "Crowd at the stage");
+  team.problem = ["name must be shorter than or equal to 200 characters"];
+  await name.press("Control+Enter");
+  await page.locator("#name-problem", { hasText: "200" }).waitFor();
+  team.problem = undefined;
+  await page.getByLabel("Description").press("Control+Enter");
+  await page.locator(".toast a").click();
+  await page.waitForURL(/\/console\/incidents\/1$/);
+  assert.equal(team.issues[0].name, "Crowd at the stage");
+});
