@@ -586,10 +586,12 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         .door
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await;
-    let after: i64 = desk
+    let after = desk
         .database()
-        .query_row("SELECT max(id) FROM updates", (), |row| row.get(0))
-        .expect("an id");
+        .query_row("SELECT id, made_at FROM updates ORDER BY id DESC LIMIT 1", (), |row| {
+            Ok(json!({"id": row.get::<_, i64>(0)?, "madeAt": row.get::<_, i64>(1)?}))
+        })
+        .expect("an update");
     let profile = support.get("/organizer/profile").await.json(200);
     let name = format!(
         "{} {}",

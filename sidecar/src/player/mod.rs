@@ -408,9 +408,16 @@ impl State {
 
     /// Shows a connection the updates that were played since it was authenticated.
     fn catch_up(&self, member: &mut Member) {
-        let Some(cursor) = self.cursor.filter(|cursor| member.after.id <= cursor.id) else {
+        let Some(cursor) = self.cursor else {
             return;
         };
+        if member.after.id > cursor.id {
+            // Ahead of the sidecar, unless the log was restored and the sidecar has played what was committed since.
+            if cursor.made_at > member.after.made_at {
+                member.resync();
+            }
+            return;
+        }
         let missing = usize::try_from(cursor.id - member.after.id).unwrap_or(usize::MAX);
         let Some(first) = self.recent.updates.len().checked_sub(missing) else {
             return member.resync();

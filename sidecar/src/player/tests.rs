@@ -535,6 +535,18 @@ fn a_client_that_was_looked_up_in_a_lost_log_resyncs() {
 }
 
 #[test]
+fn a_client_of_a_lost_log_that_joins_after_newer_updates_resyncs() {
+    let (player, mut log) = (started(), Log::default());
+    (0..4).for_each(|_| log.commit([]));
+    let lost = log.cursor(3);
+    log.restore(3);
+    log.commit([user(1)]);
+    player.receive(&log.text(1..=2));
+    let late = join_after(&player, user(1), lost, Protocol::Contract);
+    assert_eq!(ended(&late), Some(CloseReason::MissedUpdates));
+}
+
+#[test]
 fn the_first_exchange_resyncs_only_clients_that_joined_before_its_end() {
     let player = Player::new();
     let before = join(&player, user(1), 2, Protocol::Contract);
