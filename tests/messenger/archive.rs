@@ -111,9 +111,18 @@ async fn a_page_tells_more_than_the_contract() {
     assert_eq!(more, expected);
     assert_eq!(page[0], plain, "the rest is the contract's");
 
-    let mut single = desk.agency.support.get(&format!("{PATH}/{chat_id}")).await.json(200);
+    let mut single = desk
+        .agency
+        .support
+        .get(&format!("{PATH}/{chat_id}"))
+        .await
+        .json(200);
     for name in ["lastSeq", "organizerName", "kind", "accuracyStart"] {
-        single.as_object_mut().expect("a chat").remove(name).expect("as in the page");
+        single
+            .as_object_mut()
+            .expect("a chat")
+            .remove(name)
+            .expect("as in the page");
     }
     assert_eq!(single, plain);
     let open = person.press_help(desk.agency.event_id, "").await;

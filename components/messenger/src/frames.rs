@@ -747,12 +747,15 @@ mod tests {
             "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
             plain.len()
         );
-        assert_eq!(body(|body| super::message(body, &chat(), &message())), expected);
+        assert_eq!(
+            body(|body| super::message(body, chat().parties(), &message())),
+            expected
+        );
         let waiting = Chat {
             state: State::Waiting,
             ..chat()
         };
-        let shown = body(|body| super::message(body, &waiting, &message()));
+        let shown = body(|body| super::message(body, waiting.parties(), &message()));
         assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
     }
 
@@ -822,7 +825,7 @@ mod tests {
         let text = body(|body| {
             started(body, &chat())?;
             started(body, &chat_of_guest())?;
-            super::message(body, &chat(), &message())
+            super::message(body, chat().parties(), &message())
         });
         let forgotten = without_contact(&text, 31).unwrap();
         assert_eq!(forgotten.len(), text.len());

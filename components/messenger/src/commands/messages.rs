@@ -83,11 +83,16 @@ pub(super) fn log_invalid_positions(commands: &[Command]) {
         .filter_map(sending)
         .filter(|sending| Position::new(sending.lat, sending.lng).is_err());
     if let Some(first) = impossible.next() {
+        // Before the database has found the chat, its id is whatever the client has written.
+        let chat_id = match ids::is_id(first.chat_id) {
+            true => first.chat_id,
+            false => "without a valid id",
+        };
         eprintln!(
             "dropped the impossible positions of {} messages, the first by participant {} in chat {}",
             1 + impossible.count(),
             first.command.principal.user.id,
-            first.chat_id
+            chat_id
         );
     }
 }
