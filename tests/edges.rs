@@ -126,6 +126,34 @@ async fn a_preflight_allows_the_methods_of_its_path_and_may_be_cached() {
     );
 }
 
+/// Answers are personal, errors too, and none of them is a page.
+#[tokio::test]
+async fn no_browser_stores_an_answer_or_shows_it_as_a_page() {
+    let components = Components::start();
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let token = Some(&*participant.token);
+    for (method, path, token, status) in [
+        ("GET", "/participant/profile", token, 200),
+        ("GET", "/participant/profile", None, 401),
+        ("GET", "/messenger/participant/chats", token, 200),
+        ("GET", "/organizer/profile", None, 403),
+        ("OPTIONS", "/organizer/profile", None, 204),
+    ] {
+        let reply = components.door.send(method, path, token, None).await;
+        assert_eq!(reply.status, status, "{path}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(reply.header(name), Some(value), "{path}");
+        }
+        let policy = reply.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none';"), "{path}: {policy}");
+        assert!(policy.ends_with("frame-ancestors 'none'"), "{path}: {policy}");
+    }
+}
+
 /// Three hosts share the databases, and their clocks are almost a minute apart. The database's clock decides what a
 /// sign-out ends.
 #[tokio::test]

@@ -8,6 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import * as esbuild from "esbuild";
+import { docsPages } from "./docs/pages.mjs";
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(root, "dist");
@@ -113,6 +114,7 @@ export async function build() {
     page.first = firstVisit(page, outputs, outputOf);
   }
   await buildServiceWorkers(pages, catalogues);
+  await buildDocs();
   return report(pages, catalogues);
 }
 
@@ -250,6 +252,15 @@ async function buildServiceWorkers(pages, { addresses }) {
       },
     });
     page.first.add("/sw.js");
+  }
+}
+
+/** The pages for client authors, which have no script: /docs and one below it for each document. */
+async function buildDocs() {
+  const style = await inline("link", path.join(root, "docs", "docs.css"), {});
+  await mkdir(path.join(dist, "docs"), { recursive: true });
+  for (const { file, html } of await docsPages(path.join(root, ".."), style)) {
+    await writeFile(path.join(dist, file), html);
   }
 }
 

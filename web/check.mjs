@@ -81,6 +81,14 @@ function partsOfConsole() {
   return parts.map(({ name }) => `console/${name}`);
 }
 
+/** The client library's types are those of the documents that the services serve. */
+function checkGeneratedTypes() {
+  console.log("==> generated types");
+  const script = path.join(root, "client", "scripts", "types.mjs");
+  const { status } = spawnSync(process.execPath, [script, "--check"], { stdio: "inherit" });
+  if (status !== 0) failures.push("generated types");
+}
+
 function checkSizes() {
   if (!hasPages()) return;
   console.log("==> sizes");
@@ -104,5 +112,6 @@ checkCatalogues("locales", ["ui", "home", "help", "console", ...parts]);
 checkCatalogues("console/locales", ["console", ...parts]);
 for (const part of parts) checkCatalogues(`${part}/locales`, [part]);
 checkSizes();
+checkGeneratedTypes();
 for (const failure of failures) console.error(`FAILED: ${failure}`);
 process.exitCode = failures.length ? 1 : 0;

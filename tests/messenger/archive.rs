@@ -110,6 +110,28 @@ async fn a_page_tells_more_than_the_contract() {
     let expected = json!({"lastSeq": 1, "organizerName": "Anna Kos", "kind": "lost", "accuracyStart": 12.0});
     assert_eq!(more, expected);
     assert_eq!(page[0], plain, "the rest is the contract's");
+
+    let mut single = desk
+        .agency
+        .support
+        .get(&format!("{PATH}/{chat_id}"))
+        .await
+        .json(200);
+    for name in ["lastSeq", "organizerName", "kind", "accuracyStart"] {
+        single
+            .as_object_mut()
+            .expect("a chat")
+            .remove(name)
+            .expect("as in the page");
+    }
+    assert_eq!(single, plain);
+    let open = person.press_help(desk.agency.event_id, "").await;
+    open.empty(200);
+    let open = desk.start().await;
+    for unknown in [open.as_str(), "nonsense", "0a1b2c3d4e5f60718293a4b5"] {
+        let answer = desk.agency.support.get(&format!("{PATH}/{unknown}")).await;
+        answer.error(400, "chat not found");
+    }
 }
 
 #[tokio::test]
@@ -282,6 +304,8 @@ async fn support_sees_the_history_of_a_person() {
     );
     let messages = desk.agency.support.archived_contents("agency", &earlier).await;
     assert_eq!(messages, ["The same as last year"]);
+    let path = format!("{PATH}/{elsewhere}");
+    desk.agency.support.get(&path).await.error(400, "chat not found");
     let path = format!("{PATH}/{elsewhere}/messages");
     desk.agency.support.get(&path).await.error(400, "chat not found");
     let of_rival = rival

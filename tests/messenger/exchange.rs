@@ -1,5 +1,6 @@
 //! Exchanges: retries, the log of updates, cursors.
 
+use mayday_tests::databases::Database;
 use serde_json::{Value, json};
 
 use super::protocol_2::kinds;
@@ -325,6 +326,10 @@ async fn presses_with_the_same_time_are_queued_in_order_of_arrival() {
 /// Issue 12, item 24: a long read during many writes.
 #[tokio::test]
 async fn the_write_ahead_log_shrinks_after_a_long_read() {
+    if Database::of_tests() == Database::Libsql {
+        // A server refuses to be told when to empty its log, and does it by itself.
+        return;
+    }
     let desk = Desk::open().await;
     desk.presses("p", "").await;
     let file = desk.components.database("messenger");

@@ -365,6 +365,20 @@ async fn an_impossible_position_is_dropped_and_its_message_kept() {
     assert_eq!(log.matches(&line).count(), 1, "{log}");
 }
 
+/// Neither a line that a client makes up, nor anything else that it has written, belongs into the log.
+#[tokio::test]
+async fn the_log_has_no_text_of_a_client_in_place_of_a_chats_id() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let mut request = say("7\nrequest failed: made up", "here");
+    request["lat"] = json!(90.5);
+    let command = desk.command(&participant(&person), request);
+    desk.exchange(&[command]).await;
+    let log = desk.components.log("messenger");
+    assert!(log.contains("in chat without a valid id"), "{log}");
+    assert!(!log.contains("made up"), "{log}");
+}
+
 /// While the participant service is down, closing succeeds at once, and the lock is released later.
 #[tokio::test]
 async fn a_chat_is_closed_although_the_participant_service_is_down() {
@@ -572,12 +586,12 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         .door
         .send("POST", path, Some(MESSENGER_KEY), Some(&body))
         .await;
-    let after: (i64, i64) = desk
+    let after = desk
         .database()
-        .query_row("SELECT max(id), made_at FROM updates", (), |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_row("SELECT id, made_at FROM updates ORDER BY id DESC LIMIT 1", (), |row| {
+            Ok(json!({"id": row.get::<_, i64>(0)?, "madeAt": row.get::<_, i64>(1)?}))
         })
-        .expect("the last update");
+        .expect("an update");
     let profile = support.get("/organizer/profile").await.json(200);
     let name = format!(
         "{} {}",
@@ -585,7 +599,7 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         profile["lastName"].as_str().expect("a text")
     );
     let rejected = json!({"verdict": "rejected"});
-    let expected = json!({"after": {"id": after.0, "madeAt": after.1}, "verdicts": [
+    let expected = json!({"after": after, "verdicts": [
         {"verdict": "accepted", "principal": {
             "realm": "organizer", "id": support.id, "agencyId": desk.agency.id, "role": 4, "maxOpenChats": 5,
             "name": name,

@@ -2,7 +2,7 @@
 import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
 import { session } from "./live.js";
-import { state, update } from "./state.js";
+import { isLive, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 /** A frame has 16 KiB: in any script, this many characters. */
@@ -26,6 +26,7 @@ export function Composer({ chat }: { chat: ChatView }) {
   };
   return (
     <form class="foot composer" key={chat.id} onSubmit={submit}>
+      {!isLive() && <p class="faint">{t("chat.later")}</p>}
       {state.canned && <Canned chatId={chat.id} canned={state.canned} />}
       <div class="row tight">
         <textarea

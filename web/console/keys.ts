@@ -86,7 +86,7 @@ function beginCanned(): void {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** Esc leaves the smallest thing first: what is said, a chat that has ended, the chat. */
+/** Esc leaves one thing after the other: the earlier chats, what is said, a chat that has ended, the chat. */
 function leave(): void {
   const { selected } = state;
   if (state.history) closeHistory();

@@ -38,12 +38,12 @@ async function scan(page) {
   return jsQR(Uint8ClampedArray.from(data), width, height)?.data;
 }
 
-/** A picture with 2,000 × 1,500 pixels of noise: as PNG, it is far too large to be sent. */
+/** A picture with 1,200 × 900 pixels of noise: as PNG, it is far too large to be sent. */
 async function plan(page) {
   const base64 = await page.evaluate(async () => {
-    const canvas = new OffscreenCanvas(2000, 1500);
+    const canvas = new OffscreenCanvas(1200, 900);
     const context = canvas.getContext("2d");
-    const pixels = context.createImageData(2000, 1500);
+    const pixels = context.createImageData(1200, 900);
     for (let at = 0; at < pixels.data.length; at += 65_536) {
       crypto.getRandomValues(pixels.data.subarray(at, at + 65_536));
     }

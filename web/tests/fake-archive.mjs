@@ -1,7 +1,7 @@
 // The archive of closed chats, as the messenger has it.
 import { pageOf } from "./fake-pages.mjs";
 
-const PATTERN = /\/messenger\/agency\/chats(?:\/(\w+)\/messages)?(?:\?|$)/;
+const PATTERN = /\/messenger\/agency\/chats(?:\/(\w+)(\/messages)?)?(?:\?|$)/;
 
 export class FakeArchive {
   chats = [];
@@ -55,12 +55,13 @@ export class FakeArchive {
 
   answer(request) {
     const { searchParams } = new URL(request.url());
-    const [, id] = PATTERN.exec(request.url());
+    const [, id, ofMessages] = PATTERN.exec(request.url());
     if (this.failing) return { status: 400, json: { statusCode: 400, message: "could not get messages" } };
     this.asked.push(searchParams);
     if (!id) return pageOf(this.#find(searchParams), searchParams);
     const messages = this.messages.get(id);
     if (!messages) return { status: 400, json: { statusCode: 400, message: "chat not found", error: "Bad Request" } };
+    if (!ofMessages) return { json: this.chats.find((chat) => chat.id === id) };
     const after = Number(searchParams.get("afterSeq") ?? 0);
     const limit = Number(searchParams.get("limit") ?? messages.length);
     return { json: messages.filter(({ seq }) => seq > after).slice(0, limit) };

@@ -73,6 +73,19 @@ fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
     })
 }
 
+/// `GET /agency/chats/:chatId`: a closed chat, as in a page.
+pub(crate) fn show_agency_chat(request: &Request, id: &str) -> Result<Answer, Error> {
+    let agency_id = access::admit_organizer(request)?;
+    if !ids::is_id(id) {
+        return Err(Error::ChatNotFound);
+    }
+    let is_archived = |chat: &Chat| chat.agency_id == agency_id && chat.state == State::Ended;
+    let chat = [find(&store::open()?, id, is_archived)?];
+    let body = enriched(&chat).into_iter().next().ok_or(Error::ChatNotFound)?;
+    let [chat] = &chat;
+    Ok(json(StatusCode::OK, &LongChatBody::new(body, chat)))
+}
+
 /// What to search for, if anything.
 fn search_text(request: &Request) -> Result<Option<Pattern>, Error> {
     let text = request.query("q").filter(|text| !text.is_empty());

@@ -10,7 +10,7 @@ use sidecar_api::update::{Body, Frame, extend};
 use sidecar_api::{Command, Protocol, Realm, User};
 
 use crate::error::Error;
-use crate::store::chats::{Chat, State};
+use crate::store::chats::{Chat, Parties, State};
 use crate::store::messages::{Message, Saved};
 
 /// The reply to the asking connection.
@@ -335,8 +335,8 @@ pub(crate) fn no_access(chat_id: &str, command: &Command) -> Result<Reply, Error
 }
 
 /// Both parties see a message. While the chat waits only the participant does.
-pub(crate) fn message(body: &mut Body, chat: &Chat, message: &Message) -> Result<(), Error> {
-    show_message(body, &parties(chat), message)
+pub(crate) fn message(body: &mut Body, parties: Parties, message: &Message) -> Result<(), Error> {
+    show_message(body, &users(parties), message)
 }
 
 /// Both parties see that an organizer has the chat. For the participant of a re-queued chat the chat goes on: clients
@@ -347,14 +347,14 @@ pub(crate) fn started(body: &mut Body, chat: &Chat) -> Result<(), Error> {
         body.deliver(&[organizer(chat.organizer_id)], Frame::extended(&frame, shared));
         body.deliver(&[participant(chat)], Frame::two(&frame));
     } else {
-        body.deliver(&parties(chat), Frame::extended(&frame, shared));
+        body.deliver(&users(chat.parties()), Frame::extended(&frame, shared));
     }
     Ok(())
 }
 
 /// Both parties see that the chat is over.
 pub(crate) fn closed(body: &mut Body, chat: &Chat) -> Result<(), Error> {
-    body.deliver(&parties(chat), Frame::both(&closed_chat(chat)?));
+    body.deliver(&users(chat.parties()), Frame::both(&closed_chat(chat)?));
     Ok(())
 }
 
@@ -578,10 +578,14 @@ fn extended(kind: &str, payload: &impl Serialize, more: &impl Serialize) -> Resu
 }
 
 /// Both parties, or only the participant while the chat waits for another organizer.
-fn parties(chat: &Chat) -> Vec<User> {
-    match chat.state {
-        State::Waiting => vec![participant(chat)],
-        State::Active | State::Ended => vec![organizer(chat.organizer_id), participant(chat)],
+fn users(parties: Parties) -> Vec<User> {
+    let participant = User {
+        realm: Realm::Participant,
+        id: parties.participant_id,
+    };
+    match parties.state {
+        State::Waiting => vec![participant],
+        State::Active | State::Ended => vec![organizer(parties.organizer_id), participant],
     }
 }
 
@@ -743,12 +747,15 @@ mod tests {
             "to {} o12 p31\n{plain},\"seq\":8,\"system\":true}}}}\n",
             plain.len()
         );
-        assert_eq!(body(|body| super::message(body, &chat(), &message())), expected);
+        assert_eq!(
+            body(|body| super::message(body, chat().parties(), &message())),
+            expected
+        );
         let waiting = Chat {
             state: State::Waiting,
             ..chat()
         };
-        let shown = body(|body| super::message(body, &waiting, &message()));
+        let shown = body(|body| super::message(body, waiting.parties(), &message()));
         assert!(shown.starts_with(&format!("to {} p31\n", plain.len())), "{shown}");
     }
 
@@ -818,7 +825,7 @@ mod tests {
         let text = body(|body| {
             started(body, &chat())?;
             started(body, &chat_of_guest())?;
-            super::message(body, &chat(), &message())
+            super::message(body, chat().parties(), &message())
         });
         let forgotten = without_contact(&text, 31).unwrap();
         assert_eq!(forgotten.len(), text.len());

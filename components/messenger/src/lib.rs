@@ -59,6 +59,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
     let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
     // Contract 2.9.
     answer
+        .for_api()
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
@@ -78,6 +79,7 @@ fn body_limit(path: &[String]) -> usize {
 fn route(request: &Request) -> Result<Answer, Error> {
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
+        "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),

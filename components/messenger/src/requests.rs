@@ -170,7 +170,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         if let Some(contact) = contact {
             let text = format!("Mayday: the guest has signed in as {}.", contact.email);
             let note = notes::write(connection, &chat, text, clock::now())?;
-            frames::message(&mut update, &chat, &note)?;
+            frames::message(&mut update, chat.parties(), &note)?;
         }
     }
     updates::append(connection, &update)?;

@@ -52,6 +52,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
     let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
     // Contract 2.9.
     answer
+        .for_api()
         .with("access-control-allow-origin", "*")
         .with("access-control-allow-credentials", "true")
         .with("access-control-expose-headers", "Link, Retry-After")

@@ -51,6 +51,7 @@ async fn handle(incoming: IncomingRequest) -> Response {
     let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
     // Contract 2.9.
     answer
+        .for_api()
         .with("access-control-allow-origin", "*")
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")

@@ -13,8 +13,9 @@ use crate::store::requests;
 /// How many presses one round takes.
 const ROUND: i64 = 200;
 
-/// How long one press goes on delivering those of others, while they keep coming.
-const DELIVERS_FOR: Duration = Duration::from_millis(100);
+/// How long one press goes on delivering those of others, while they keep coming. Its own client waits meanwhile. The
+/// next press, or the tick, goes on from there.
+const DELIVERS_FOR: Duration = Duration::from_millis(500);
 
 /// Delivers a press that has just been stored, and in further rounds what has become due meanwhile: when many press at
 /// the same moment, few of them deliver the presses of all.

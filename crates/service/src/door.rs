@@ -270,6 +270,18 @@ impl<Message: Serialize> ErrorBody<Message> {
     }
 }
 
+/// What a browser may do with an answer of an API: hand it to the page that has asked, and nothing else. Answers are
+/// personal, so nothing stores them, and text of people in them never becomes a page.
+const API_HEADERS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    (
+        "content-security-policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+];
+
 /// An answer, to which headers can be added.
 pub struct Answer {
     status: StatusCode,
@@ -320,6 +332,13 @@ impl Answer {
         } else {
             self.with(name, value)
         }
+    }
+
+    /// The same with the headers that every answer of an API has.
+    pub fn for_api(self) -> Answer {
+        API_HEADERS
+            .into_iter()
+            .fold(self, |answer, (name, value)| answer.with(name, value))
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
@@ -389,6 +408,14 @@ mod tests {
             "text/plain; a=application/x-www-form-urlencoded",
         ] {
             assert!(!is_media_type(header, FORM), "{header}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_an_api_is_not_stored_and_is_no_page() {
+        let answer = Answer::json(StatusCode::OK, "application/json", &7).for_api();
+        for (name, value) in API_HEADERS {
+            assert!(answer.headers.contains(&(name, value.to_owned())), "{name}");
         }
     }
 

@@ -22,8 +22,6 @@ export {
   OrganizerApi,
   type OrganizerSignedIn,
   type PersonEdits,
-  type ProvenChangelog,
-  type Verdict,
 } from "./organizer-api.js";
 export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";

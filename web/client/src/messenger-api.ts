@@ -32,6 +32,11 @@ export class MessengerApi {
     return this.#http.page<Chat>("/agency/chats", { ...options, query: { limit: 100, ...query } });
   }
 
+  /** A closed chat of an organizer's agency, as in a page. */
+  chat(chatId: string, options?: CallOptions) {
+    return this.#http.get<Chat>(`/agency/chats/${chatId}`, options);
+  }
+
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {
     return this.#http.get<Message[]>(`/agency/chats/${chatId}/messages`, { ...options, query: range });
   }

@@ -10,8 +10,10 @@ import type {
   IssuePriority,
   IssueStatus,
   Plan,
+  ProvenChangelog,
   Role,
   User,
+  Verdict,
 } from "./types.js";
 
 export interface OrganizerSignedIn {
@@ -34,25 +36,6 @@ export type NewEvent = Omit<AgencyEvent, "id" | "agencyId" | "hasPlan">;
 export type NewContact = Omit<Contact, "id" | "agencyId">;
 export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
 export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
-
-/** A row of the record with what proves it, see docs/record.md. */
-export type ProvenChangelog = Changelog & {
-  blankValue: string | null;
-  salt: string | null;
-  seal: string | null;
-  hash: string;
-};
-
-/** Whether a record is still what was recorded. */
-export interface Verdict {
-  holds: boolean;
-  /** How many rows hold: all of them if the record does. */
-  rows: number;
-  /** The hash of the last of them; empty if there are none. */
-  head: string;
-  /** The first row that does not hold. Its `id` is null when rows are missing at the end. */
-  brokenAt?: { id: number | null; reason: string };
-}
 
 const withConfirmation = <T extends { password: string }>(person: T) => ({
   ...person,

@@ -1,10 +1,9 @@
 /** Reading chats of the archive. */
-import { ApiError, type Chat, type ChatFilter, type Message } from "@mayday/client";
+import { ApiError, type Chat, type Message } from "@mayday/client";
 import { messenger } from "../account.js";
 
 /** What a page of the service may have. */
 const PAGE = 500;
-const MARGIN_MS = 1000;
 
 export interface Archived {
   /** Undefined while the chat is still open: it is in no archive yet. */
@@ -16,10 +15,9 @@ export interface Archived {
 export async function readChat(id: string, signal: AbortSignal): Promise<Archived | undefined> {
   try {
     const messages = await readMessages(id, signal);
-    return { chat: await findChat(id, messages, signal), messages };
+    return { chat: await findChat(id, signal), messages };
   } catch (error) {
-    // The service answers 400 to everything; this is how it says that there is none.
-    if (error instanceof ApiError && error.message === "chat not found") return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -34,22 +32,16 @@ async function readMessages(id: string, signal: AbortSignal): Promise<Message[]>
   }
 }
 
-/** The service has no address for a single chat. It began when its first note was written, or after that. */
-async function findChat(id: string, messages: Message[], signal: AbortSignal): Promise<Chat | undefined> {
-  const [first, last] = [messages[0], messages.at(-1)];
-  if (!first || !last) return undefined;
-  const participantId = messages.find(({ fromOrganizer, system }) => !fromOrganizer && !system)?.authorId;
-  const period: ChatFilter = {
-    from: new Date(Date.parse(first.timeSent) - MARGIN_MS).toISOString(),
-    to: new Date(Date.parse(last.timeSent) + MARGIN_MS).toISOString(),
-    ...(participantId && { participantId }),
-  };
-  let cursor: string | undefined;
-  do {
-    const page = await messenger.chats({ ...period, limit: PAGE, ...(cursor && { cursor }) }, { signal });
-    const chat = page.items.find((chat) => chat.id === id);
-    if (chat) return chat;
-    cursor = page.next;
-  } while (cursor);
-  return undefined;
+async function findChat(id: string, signal: AbortSignal): Promise<Chat | undefined> {
+  try {
+    return await messenger.chat(id, { signal });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The service answers 400 to everything; this is how it says that there is no such chat. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof ApiError && error.message === "chat not found";
 }

@@ -17,7 +17,7 @@ export function EventForm({ event }: { event?: AgencyEvent }) {
   const back = event ? `/console/events/${event.id}` : "/console/events";
   const submit = async (values: Values) => {
     const fields = fieldsOf(values, event);
-    const saved = event ? await api.events.edit(event.id, fields) : await api.events.create(fields as NewEvent);
+    const saved = event ? await edit(event, fields) : await api.events.create(fields);
     tellChange("events");
     go(`/console/events/${saved.id}`, { replace: true });
   };
@@ -65,18 +65,22 @@ function hintOf(moment: ReturnType<typeof momentOf>): string {
   return moment ? t("events.time-means", { zone: zoneAt(moment), utc: utcOf(moment) }) : zoneAt();
 }
 
-/** What was typed, as the service wants it. Of an event that there is, only what has changed. */
-function fieldsOf(values: Values, event: AgencyEvent | undefined): Partial<NewEvent> {
+/** Sends only what has changed: others may have changed the rest. */
+async function edit(event: AgencyEvent, fields: NewEvent): Promise<AgencyEvent> {
+  const keys = (Object.keys(fields) as (keyof NewEvent)[]).filter((key) => fields[key] !== event[key]);
+  if (keys.length === 0) return event;
+  return await api.events.edit(event.id, Object.fromEntries(keys.map((key) => [key, fields[key]])));
+}
+
+/** What was typed, as the service wants it. */
+function fieldsOf(values: Values, event: AgencyEvent | undefined): NewEvent {
   const { name = "", description = "", address = "" } = values;
   const timeStart = timeIn(values, "timeStart", event?.timeStart);
   const timeEnd = timeIn(values, "timeEnd", event?.timeEnd);
   if (Date.parse(timeEnd) <= Date.parse(timeStart)) throw new FieldError("timeEnd", t("events.end-wrong"));
   const lat = placeIn(values, "lat", event?.lat);
   const lng = placeIn(values, "lng", event?.lng);
-  const fields: NewEvent = { name, description, address, lat, lng, timeStart, timeEnd };
-  if (!event) return fields;
-  const keys = Object.keys(fields) as (keyof NewEvent)[];
-  return Object.fromEntries(keys.filter((key) => fields[key] !== event[key]).map((key) => [key, fields[key]]));
+  return { name, description, address, lat, lng, timeStart, timeEnd };
 }
 
 /** A time that was not touched stays as it is, with its seconds, and on its side of a change of the clocks. */

@@ -3,8 +3,10 @@
 /** The service takes no larger one. */
 export const LARGEST_BYTES = 512 * 1024;
 /** Of the longer side, in pixels: a plan has small print. */
-const SIDES = [3000, 2400, 1800, 1400, 1000];
-const QUALITIES = [0.9, 0.75, 0.6];
+const LONGEST_SIDE = 3000;
+const GOOD = 0.85;
+/** Small print is lost with the pixels before it is lost with the quality. */
+const FAIR = 0.6;
 
 export interface PlanImage {
   /** A `data:` URL. */
@@ -14,20 +16,20 @@ export interface PlanImage {
   height: number;
 }
 
-/** The largest and best version that is small enough. Throws when the file is no image. */
+/** A version that is small enough, with as many pixels as there is room for. Throws when the file is no image. */
 export async function scaledImage(file: Blob): Promise<PlanImage> {
   const bitmap = await createImageBitmap(file);
   try {
-    for (const side of SIDES) {
-      const scale = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
-      const canvas = draw(bitmap, scale);
-      for (const quality of QUALITIES) {
-        const blob = await encode(canvas, quality);
-        if (blob.size > LARGEST_BYTES) continue;
-        return { url: await urlOf(blob), bytes: blob.size, width: canvas.width, height: canvas.height };
-      }
+    let canvas = draw(bitmap, Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height)));
+    let blob = await encode(canvas, GOOD);
+    if (blob.size > LARGEST_BYTES) blob = await encode(canvas, FAIR);
+    while (blob.size > LARGEST_BYTES) {
+      // The bytes grow with the pixels.
+      const smaller = 0.95 * Math.sqrt(LARGEST_BYTES / blob.size);
+      canvas = draw(bitmap, (smaller * canvas.width) / bitmap.width);
+      blob = await encode(canvas, FAIR);
     }
-    throw new Error("there is no version of this image that is small enough");
+    return { url: await urlOf(blob), bytes: blob.size, width: canvas.width, height: canvas.height };
   } finally {
     bitmap.close();
   }

@@ -59,7 +59,7 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
     if (!file) return;
     setBusy(true);
     setProblem(undefined);
-    setNote(undefined);
+    setNote(t("list.loading"));
     try {
       const { url, bytes, width, height } = await scaledImage(file);
       setImage(url);
@@ -67,6 +67,7 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
       if (!edges) await fit(url);
     } catch (error) {
       console.info("The image could not be used.", error);
+      setNote(undefined);
       setProblem(t("events.plan-no-image"));
     }
     setBusy(false);

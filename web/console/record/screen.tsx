@@ -1,6 +1,7 @@
 /** The record: every change of an agency, or of the administrators, who made it, and the proof that it is whole. */
 import type { Changelog, User } from "@mayday/client";
 import { useMemo, useState } from "preact/hooks";
+import { currentLanguage } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { isAdmin, isOwner, type ScreenProps } from "../areas.js";
 import { allOf, useLoad } from "../kit/load.js";
@@ -76,9 +77,24 @@ function List({ people, rows, userId }: { people: User[]; rows: Changelog[]; use
     return readHistory(rows, (id) => ofAgency.has(id));
   }, [people, rows]);
   const names = useMemo(() => namesOf(people, history), [people, history]);
-  const wanted = userId ? history.entries.filter(({ row }) => row.userId === userId) : history.entries;
+  const wanted = useMemo(
+    () => (userId ? history.entries.filter(({ row }) => row.userId === userId) : history.entries),
+    [history, userId],
+  );
+  // The console renders every second, but a row changes with its age at most.
+  const minute = Math.floor(Date.now() / 60_000);
+  const language = currentLanguage();
+  const shown = useMemo(
+    () =>
+      wanted
+        .slice(0, length)
+        .map((entry) => (
+          <Row key={entry.row.id} entry={entry} who={names.get(entry.row.userId) ?? ""} history={history} />
+        )),
+    [wanted, length, names, history, minute, language],
+  );
   const more = {
-    data: wanted.slice(0, length),
+    data: shown,
     readAt: 0,
     problem: undefined,
     hasMore: wanted.length > length,
@@ -102,11 +118,7 @@ function List({ people, rows, userId }: { people: User[]; rows: Changelog[]; use
         <p class="faint tabular">{t("record.count", { n: wanted.length })}</p>
       </div>
       {wanted.length === 0 && <Empty>{t(userId ? "record.none-of-person" : "record.none")}</Empty>}
-      <ol class="record">
-        {more.data.map((entry) => (
-          <Row key={entry.row.id} entry={entry} who={names.get(entry.row.userId) ?? ""} history={history} />
-        ))}
-      </ol>
+      <ol class="record">{shown}</ol>
       <More pages={more} />
     </>
   );

@@ -95,7 +95,7 @@ fn show_started(connection: &Connection, chat: &Chat, now: Millis, update: &mut 
         messages::description(connection, &chat.id)?
     };
     match message {
-        Some(message) => frames::message(update, chat, &message),
+        Some(message) => frames::message(update, chat.parties(), &message),
         None => Ok(()),
     }
 }

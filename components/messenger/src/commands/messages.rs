@@ -1,6 +1,6 @@
 //! Commands that send messages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use service::clock;
 use service::database::Connection;
@@ -9,8 +9,7 @@ use sidecar_api::{Command, Realm, Request};
 
 use crate::commands::outcome::Done;
 use crate::error::Error;
-use crate::store::chats::{self, Chat};
-use crate::store::messages::{self, Key, Message, Saved};
+use crate::store::messages::{self, Key, Known, Message, Saved};
 use crate::{frames, ids};
 
 /// A command that sends a message.
@@ -84,11 +83,16 @@ pub(super) fn log_invalid_positions(commands: &[Command]) {
         .filter_map(sending)
         .filter(|sending| Position::new(sending.lat, sending.lng).is_err());
     if let Some(first) = impossible.next() {
+        // Before the database has found the chat, its id is whatever the client has written.
+        let chat_id = match ids::is_id(first.chat_id) {
+            true => first.chat_id,
+            false => "without a valid id",
+        };
         eprintln!(
             "dropped the impossible positions of {} messages, the first by participant {} in chat {}",
             1 + impossible.count(),
             first.command.principal.user.id,
-            first.chat_id
+            chat_id
         );
     }
 }
@@ -99,44 +103,38 @@ pub(super) fn log_invalid_positions(commands: &[Command]) {
 pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) -> Result<(), Error> {
     let chat_ids: HashSet<&str> = run.iter().map(|sending| sending.chat_id).collect();
     let chat_ids: Vec<&str> = chat_ids.into_iter().collect();
-    let open = chats::open_by_ids(connection, &chat_ids)?;
-    let mut chats: HashMap<String, Chat> = open.into_iter().map(|chat| (chat.id.clone(), chat)).collect();
     let keys: Vec<Key> = run.iter().filter_map(Sending::key).collect();
-    let mut known: HashMap<Key, Saved> = if keys.is_empty() {
-        HashMap::new()
-    } else {
-        messages::saved(connection, &keys)?.into_iter().collect()
-    };
+    let Known { mut chats, mut saved } = messages::known(connection, &chat_ids, &keys)?;
     let mut ids = ids::several(clock::now(), run.len())?.into_iter();
     let mut new = Vec::with_capacity(run.len());
     for sending in run {
         let key = sending.key();
-        if let Some(saved) = key.as_ref().and_then(|key| known.get(key)) {
-            let reply = frames::message_saved(saved, sending.chat_id, sending.command)?;
+        if let Some(known) = key.as_ref().and_then(|key| saved.get(key)) {
+            let reply = frames::message_saved(known, sending.chat_id, sending.command)?;
             done.replies.push(reply);
             continue;
         }
         let chat = chats
             .get_mut(sending.chat_id)
-            .filter(|chat| chat.is_open_to(&sending.command.principal));
-        let (Some(chat), Some(id)) = (chat, ids.next()) else {
+            .filter(|(parties, _)| parties.may_write(&sending.command.principal));
+        let (Some((parties, last_seq)), Some(id)) = (chat, ids.next()) else {
             done.replies
                 .push(frames::no_access(sending.chat_id, sending.command)?);
             continue;
         };
-        chat.last_seq += 1;
-        let message = sending.message(id, chat.last_seq);
-        frames::message(&mut done.update, chat, &message)?;
+        *last_seq += 1;
+        let message = sending.message(id, *last_seq);
+        frames::message(&mut done.update, *parties, &message)?;
         let reply = match key {
             None => None,
             Some(key) => {
-                let saved = Saved {
+                let known = Saved {
                     id: message.id.clone(),
                     seq: message.seq,
                     time_sent: message.time_sent,
                 };
-                let reply = frames::message_saved(&saved, sending.chat_id, sending.command)?;
-                known.insert(key, saved);
+                let reply = frames::message_saved(&known, sending.chat_id, sending.command)?;
+                saved.insert(key, known);
                 reply
             }
         };

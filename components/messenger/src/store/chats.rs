@@ -49,7 +49,8 @@ pub(crate) struct Contact {
     pub is_guest: bool,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, serde::Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum State {
     /// Its organizer was gone for too long. It waits for another one, and its participant may still write.
     Waiting,
@@ -60,6 +61,29 @@ pub(crate) enum State {
 impl Chat {
     /// Whether the chat is open and the user is a party to it.
     pub(crate) fn is_open_to(&self, principal: &Principal) -> bool {
+        self.parties().may_write(principal)
+    }
+
+    pub(crate) fn parties(&self) -> Parties {
+        Parties {
+            state: self.state,
+            organizer_id: self.organizer_id,
+            participant_id: self.participant_id,
+        }
+    }
+}
+
+/// Whom a chat belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parties {
+    pub state: State,
+    pub organizer_id: i64,
+    pub participant_id: i64,
+}
+
+impl Parties {
+    /// Whether the chat is open and the user is a party to it.
+    pub(crate) fn may_write(&self, principal: &Principal) -> bool {
         match principal.user.realm {
             Realm::Organizer => self.state == State::Active && self.organizer_id == principal.user.id,
             Realm::Participant => self.state != State::Ended && self.participant_id == principal.user.id,

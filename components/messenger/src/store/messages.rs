@@ -1,11 +1,15 @@
 //! Messages of chats.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 use sidecar_api::Realm;
 
+use crate::store::chats::{Parties, State};
 use crate::store::json_list;
 
 /// A message. A message to store has the next number of its chat, and its author's right to send it was checked in the
@@ -91,31 +95,67 @@ pub(crate) struct Saved {
     pub time_sent: Millis,
 }
 
-/// The already stored messages with these keys.
-pub(crate) fn saved(connection: &Connection, keys: &[Key]) -> Result<Vec<(Key, Saved)>, DatabaseError> {
-    query(
+/// What has to be known to store messages.
+pub(crate) struct Known {
+    /// Of the open chats: whom they belong to, and the numbers of their last messages.
+    pub chats: HashMap<String, (Parties, i64)>,
+    /// The messages that are stored already.
+    pub saved: HashMap<Key, Saved>,
+}
+
+/// What is known of messages for these chats, with these keys. One row has all of it: each row of an answer costs a
+/// libSQL server almost as much as a statement.
+pub(crate) fn known(
+    connection: &Connection,
+    chat_ids: &[&str],
+    keys: &[Key],
+) -> Result<Known, DatabaseError> {
+    let known = query_one(
         connection,
-        "SELECT m.chat_id, m.author_id, m.from_organizer, lower(m.client_id), m.id, m.seq, m.time_sent
-         FROM json_each(?1) JOIN messages m
-              ON m.chat_id = value ->> 'chatId' AND m.author_id = value ->> 'authorId'
-             AND m.from_organizer = value ->> 'fromOrganizer' AND lower(m.client_id) = value ->> 'clientId'
-             AND m.client_id IS NOT NULL",
-        &[json_list(&keys)?],
+        "SELECT (SELECT json_group_array(json_array(
+                            id, state, organizer_id, participant_id,
+                            (SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = chats.id)))
+                 FROM chats
+                 WHERE id IN (SELECT value FROM json_each(?1)) AND state <> 'ended' AND time_start IS NOT NULL),
+                (SELECT json_group_array(json_array(
+                            m.chat_id, m.author_id, m.from_organizer, lower(m.client_id), m.id, m.seq, m.time_sent))
+                 FROM json_each(?2) JOIN messages m
+                      ON m.chat_id = value ->> 'chatId' AND m.author_id = value ->> 'authorId'
+                     AND m.from_organizer = value ->> 'fromOrganizer' AND lower(m.client_id) = value ->> 'clientId'
+                     AND m.client_id IS NOT NULL)",
+        &[json_list(&chat_ids)?, json_list(&keys)?],
         |row| {
-            let key = Key {
-                chat_id: row.get(0)?,
-                author_id: row.get(1)?,
-                from_organizer: row.get(2)?,
-                client_id: row.get(3)?,
+            let chats: Vec<(String, State, i64, i64, i64)> = rows(&row.get::<String>(0)?)?;
+            let saved: Vec<(String, i64, u8, String, String, i64, Millis)> = rows(&row.get::<String>(1)?)?;
+            let chat = |(id, state, organizer_id, participant_id, last_seq)| {
+                let parties = Parties {
+                    state,
+                    organizer_id,
+                    participant_id,
+                };
+                (id, (parties, last_seq))
             };
-            let saved = Saved {
-                id: row.get(4)?,
-                seq: row.get(5)?,
-                time_sent: row.get(6)?,
+            let message = |(chat_id, author_id, from_organizer, client_id, id, seq, time_sent)| {
+                let key = Key {
+                    chat_id,
+                    author_id,
+                    from_organizer: from_organizer != 0,
+                    client_id,
+                };
+                (key, Saved { id, seq, time_sent })
             };
-            Ok((key, saved))
+            Ok(Known {
+                chats: chats.into_iter().map(chat).collect(),
+                saved: saved.into_iter().map(message).collect(),
+            })
         },
-    )
+    )?;
+    known.ok_or_else(|| DatabaseError("a row is missing".to_owned()))
+}
+
+/// Parses rows that come as one text.
+fn rows<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, DatabaseError> {
+    serde_json::from_str(text).map_err(|error| DatabaseError(format!("rows in JSON: {error}")))
 }
 
 /// The description a chat began with, if its participant gave one.

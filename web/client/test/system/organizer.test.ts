@@ -117,6 +117,7 @@ test("the agency's archive can be read in pages", async () => {
   const archive = new MessengerApi({ baseUrl: system.ready.messenger, credentials: { token: () => token } });
   assert.deepEqual((await archive.chats()).items, []);
   assert.deepEqual(await archive.chats({ q: "gate & stage", participantId: 7 }), { items: [], next: undefined });
+  await assert.rejects(archive.chat("0a1b2c3d4e5f60718293a4b5"), { status: 400, messages: ["chat not found"] });
   await assert.rejects(archive.chats({ limit: 501 }), { status: 400, messages: ["invalid `limit` query parameter"] });
   await assert.rejects(archive.agencyMessages("0a1b2c3d4e5f60718293a4b5"), {
     status: 400,
