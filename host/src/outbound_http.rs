@@ -1,7 +1,7 @@
 //! Outbound HTTP: `wasi:http/outgoing-handler`, with the allow-list and service chaining.
 //!
-//! Parity: Spin's `crates/factor-outbound-http/src/wasi.rs` (`prepare_request`, `send_request`, `connect_tcp`). The HTTP
-//! trigger calls the other components.
+//! Parity: Spin's `crates/factor-outbound-http/src/wasi.rs` (`prepare_request`, `send_request`, `connect_tcp`). The
+//! HTTP trigger calls the other components.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
