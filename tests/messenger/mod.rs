@@ -588,9 +588,11 @@ async fn credentials_of_a_batch_are_authenticated_independently() {
         .await;
     let after = desk
         .database()
-        .query_row("SELECT id, made_at FROM updates ORDER BY id DESC LIMIT 1", (), |row| {
-            Ok(json!({"id": row.get::<_, i64>(0)?, "madeAt": row.get::<_, i64>(1)?}))
-        })
+        .query_row(
+            "SELECT id, made_at FROM updates ORDER BY id DESC LIMIT 1",
+            (),
+            |row| Ok(json!({"id": row.get::<_, i64>(0)?, "madeAt": row.get::<_, i64>(1)?})),
+        )
         .expect("an update");
     let profile = support.get("/organizer/profile").await.json(200);
     let name = format!(
