@@ -1,4 +1,5 @@
 /** Who uses the console: sign-in, sign-out, and what to do when the service takes a right away. */
+
 import {
   ApiError,
   type Credentials,
@@ -9,6 +10,7 @@ import {
   type User,
 } from "@mayday/client";
 import { isAdmin } from "./areas.js";
+import { forgetDrafts } from "./drafts.js";
 import { notice } from "./notice.js";
 import { type Problem, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
@@ -120,11 +122,7 @@ function leave(): void {
 
 /** What somebody has written and not sent is theirs, and so is the place where they were. */
 function forgetScreen(): void {
-  try {
-    for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft/")) sessionStorage.removeItem(key);
-  } catch {
-    // There is nothing to forget.
-  }
+  forgetDrafts();
   if (/^\/console\/(?!register)/.test(location.pathname)) history.replaceState(null, "", "/console");
   update({ selected: undefined, history: false });
 }

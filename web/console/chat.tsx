@@ -2,7 +2,7 @@
 import type { ChatView, MessageState, MessageView } from "@mayday/client";
 import { ageOf, currentLanguage, distance, timeOf, withoutBidi } from "../ui/i18n.js";
 import { Icon, type IconName } from "../ui/icon.js";
-import { PersonText } from "../ui/text.js";
+import { PersonText, phoneAddress } from "../ui/text.js";
 import { Composer } from "./composer.js";
 import { later } from "./later.js";
 import { closeSoon, dismiss, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
@@ -104,7 +104,7 @@ function Person({ chat, gone }: { chat: ChatView; gone: boolean }) {
 
 export function Phone({ number }: { number: string }) {
   return (
-    <a href={`tel:${number.replace(/[^+\d]/g, "")}`} dir="ltr">
+    <a href={phoneAddress(number)} dir="ltr">
       {withoutBidi(number)}
     </a>
   );

@@ -1,6 +1,8 @@
 /** Where answers are written. What is not sent yet survives a reload. */
+
 import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
+import { keepDraft, readDraft } from "./drafts.js";
 import { session } from "./live.js";
 import { isLive, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
@@ -79,25 +81,12 @@ function Canned({ chatId, canned }: { chatId: string; canned: NonNullable<typeof
 function restore(field: HTMLTextAreaElement | null, chatId: string): void {
   if (!field || field.dataset.chat === chatId) return;
   field.dataset.chat = chatId;
-  try {
-    field.value = sessionStorage.getItem(`draft/${chatId}`) ?? "";
-  } catch {
-    // Where storage is forbidden there are no drafts.
-  }
-}
-
-function keep(chatId: string, text: string): void {
-  try {
-    if (text) sessionStorage.setItem(`draft/${chatId}`, text);
-    else sessionStorage.removeItem(`draft/${chatId}`);
-  } catch {
-    // The draft is lost when the page is closed.
-  }
+  field.value = readDraft(chatId);
 }
 
 function typed(field: HTMLTextAreaElement, chatId: string): void {
   const { value } = field;
-  keep(chatId, value);
+  keepDraft(chatId, value);
   const wanted = /^\/(.*)$/.exec(value)?.[1]?.trim().toLocaleLowerCase();
   if (wanted === undefined) {
     if (value) session?.typing(chatId);
@@ -134,7 +123,7 @@ function typeKey(key: KeyboardEvent, chatId: string): void {
 function take(chatId: string, field: HTMLTextAreaElement | null, key: TextKey): void {
   if (!field) return;
   field.value = t(key);
-  keep(chatId, field.value);
+  keepDraft(chatId, field.value);
   session?.typing(chatId);
   update({ canned: undefined });
 }
@@ -144,6 +133,6 @@ function send(chatId: string, field: HTMLTextAreaElement | null): void {
   if (!field || !text || !session) return;
   void session.send(chatId, text);
   field.value = "";
-  keep(chatId, "");
+  keepDraft(chatId, "");
   update({ canned: undefined });
 }

@@ -1,9 +1,11 @@
 /** What goes on behind the screen: the live connection, and what a person asks of it. */
+
 import { type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
 import { isAdmin } from "./areas.js";
+import { keepDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
 import { isLiveShown } from "./router.js";
@@ -172,11 +174,7 @@ export function dismiss(chatId: string): void {
   const chats = myChats();
   const at = chats.findIndex(({ id }) => id === chatId);
   const next = chats[at + 1] ?? chats[at - 1];
-  try {
-    sessionStorage.removeItem(`draft/${chatId}`);
-  } catch {
-    // There is no draft.
-  }
+  keepDraft(chatId, "");
   session?.forget(chatId);
   update({ gone: changed(state.gone, chatId), ...(session && { live: session.snapshot }) });
   if (state.selected === chatId) open(next?.id, false);

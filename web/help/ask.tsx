@@ -1,7 +1,9 @@
 /** Before the press: the button, and what can be told beside it. */
+
 import type { Press } from "@mayday/client";
 import { t } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
+import { phoneAddress } from "../ui/text.js";
 import { DetailFields } from "./details.js";
 import { askForHelp } from "./device.js";
 import { device, helpNumber, state, update } from "./state.js";
@@ -62,7 +64,7 @@ export function CallTeam({ short = false }: { short?: boolean }) {
   const number = helpNumber();
   if (!number) return null;
   return (
-    <a class="button" href={`tel:${number.replace(/[^+\d]/g, "")}`}>
+    <a class="button" href={phoneAddress(number)}>
       <Icon name="phone" />
       <span>
         {t("call.team")}{" "}

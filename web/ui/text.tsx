@@ -6,3 +6,8 @@ export function PersonText({ children }: { children: string }) {
     </bdi>
   );
 }
+
+/** The address that calls a number. What people write between its digits does not belong there. */
+export function phoneAddress(number: string): string {
+  return `tel:${number.replace(/[^+\d]/g, "")}`;
+}

@@ -1,16 +1,15 @@
 /** One closed chat: all of it, to be read, printed, and saved. */
 import type { Chat, Message } from "@mayday/client";
-import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { currentLanguage, distance, withoutBidi } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
-import { PersonText } from "../../ui/text.js";
+import { PersonText, phoneAddress } from "../../ui/text.js";
 import { messenger } from "../account.js";
 import { saveFile } from "../kit/download.js";
 import { useKeys } from "../kit/keys.js";
 import { useLoad, usePages } from "../kit/load.js";
 import { EventName, type Names, useNames } from "../kit/names.js";
-import { Empty, More, Page, Shown } from "../kit/parts.js";
+import { Empty, Fact, More, Page, Shown } from "../kit/parts.js";
 import { KINDS, nameOf } from "../person.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
@@ -101,7 +100,7 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
       )}
       {participant?.phoneNumber && (
         <Fact label={t("person.phone")}>
-          <a href={`tel:${participant.phoneNumber.replace(/[^+\d]/g, "")}`} dir="ltr">
+          <a href={phoneAddress(participant.phoneNumber)} dir="ltr">
             {withoutBidi(participant.phoneNumber)}
           </a>
         </Fact>
@@ -134,15 +133,6 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
         </Fact>
       )}
     </dl>
-  );
-}
-
-function Fact({ label, children }: { label: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

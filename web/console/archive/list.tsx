@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { messenger } from "../account.js";
 import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
 import { usePages } from "../kit/load.js";
-import { type Names, useNames } from "../kit/names.js";
+import { EventOptions, type Names, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { nameOf } from "../person.js";
 import { go } from "../router.js";
@@ -115,11 +115,7 @@ function Filters({ query, names, person }: FiltersProps) {
           onChange={({ currentTarget }) => set("event", currentTarget.value)}
         >
           <option value="">{t("archive.all-events")}</option>
-          {names.events?.map(({ id, name }) => (
-            <option key={id} value={id} dir="auto">
-              {name}
-            </option>
-          ))}
+          <EventOptions names={names} />
         </select>
       </div>
       <div>

@@ -2,7 +2,7 @@
 import type { AgencyEvent, Contact } from "@mayday/client";
 import { useState } from "preact/hooks";
 import { Question } from "../../ui/dialog.js";
-import { PersonText } from "../../ui/text.js";
+import { PersonText, phoneAddress } from "../../ui/text.js";
 import { api } from "../account.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { problemOf, tellChange, useLoad, usePages } from "../kit/load.js";
@@ -73,7 +73,7 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
                     )}
                   </div>
                   <p class="contact-ways">
-                    <a class="tabular" dir="ltr" href={`tel:${contact.phoneNumber.replace(/[^+\d]/g, "")}`}>
+                    <a class="tabular" dir="ltr" href={phoneAddress(contact.phoneNumber)}>
                       {contact.phoneNumber}
                     </a>
                     <a dir="ltr" href={`mailto:${contact.email}`}>

@@ -1,6 +1,5 @@
 /** One incident: what has happened, how far it is, and what the team says about it. */
 import type { Issue, IssueEdits, IssuePriority, IssueStatus } from "@mayday/client";
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce.js";
 import { Question } from "../../ui/dialog.js";
@@ -12,7 +11,7 @@ import { Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { EventName, UserName, useNames } from "../kit/names.js";
-import { Page, ProblemLine, Shown, When } from "../kit/parts.js";
+import { Fact, Page, ProblemLine, Shown, When } from "../kit/parts.js";
 import { go } from "../router.js";
 import { Comments } from "./comments.js";
 import { IncidentFields } from "./fields.js";
@@ -111,15 +110,6 @@ function Incident({ issue }: { issue: Issue }) {
         <Comments issueId={id} names={names} />
       </div>
     </>
-  );
-}
-
-function Fact({ label, children }: { label: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

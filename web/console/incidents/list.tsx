@@ -6,7 +6,7 @@ import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { type Left, moveFocus, useKeys, useReturn } from "../kit/keys.js";
 import { allOf, type Pages, useLoad } from "../kit/load.js";
-import { EventName, type Names, UserName, useNames } from "../kit/names.js";
+import { EventName, EventOptions, type Names, UserName, useNames } from "../kit/names.js";
 import { Empty, More, Page, Shown, When } from "../kit/parts.js";
 import { go } from "../router.js";
 import { isOpen, PRIORITIES, Priority, Status, useRereading } from "./parts.js";
@@ -61,11 +61,7 @@ export function IncidentList({ query }: { query: URLSearchParams }) {
           onChange={({ currentTarget }) => filter(state, Number(currentTarget.value) || undefined)}
         >
           <option value="">{t("incidents.all-events")}</option>
-          {names.events?.map(({ id, name }) => (
-            <option key={id} value={id} dir="auto">
-              {name}
-            </option>
-          ))}
+          <EventOptions names={names} />
         </select>
       </div>
       <Shown of={issues}>

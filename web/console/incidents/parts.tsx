@@ -1,7 +1,9 @@
 /** What the screens of incidents share. */
+
 import type { Issue, IssuePriority, IssueStatus } from "@mayday/client";
 import { useEffect } from "preact/hooks";
 import { Icon, type IconName } from "../../ui/icon.js";
+import { phoneAddress } from "../../ui/text.js";
 import { type IncidentKey, t } from "./texts.js";
 
 export const STATUSES: Record<IssueStatus, { icon: IconName; text: IncidentKey }> = {
@@ -57,7 +59,7 @@ export function LinkedText({ children }: { children: string }) {
 }
 
 function addressOf(part: string): string {
-  return part.startsWith("+") ? `tel:${part.replace(/[^+\d]/g, "")}` : `geo:${part.replace(" ", "")}`;
+  return part.startsWith("+") ? phoneAddress(part) : `geo:${part.replace(" ", "")}`;
 }
 
 /** Nothing tells a page what colleagues do to incidents: while somebody sees them they are read again. */

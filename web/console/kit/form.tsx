@@ -1,8 +1,10 @@
 /** Forms: what the service refuses stands at the field it is about, and what is not sent survives a reload. */
+
 import { ApiError } from "@mayday/client";
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.js";
+import { keepDraft, readDraft } from "../drafts.js";
 import { t } from "../texts.js";
 import { problemOf, suspectSignIn } from "./load.js";
 import { ruleOf } from "./rules.js";
@@ -51,7 +53,7 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
     setState({ problems: new Map(), busy: true });
     try {
       await onSubmit(values);
-      forget(draft);
+      keepDraft(draft, "");
       setState({ problems: new Map(), busy: false });
     } catch (error) {
       suspectSignIn(error);
@@ -59,9 +61,9 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
       setState({ problems: problemsOf(error, fields, names), busy: false });
     }
   };
-  const keep = () => form.current && keepDraft(draft, valuesOf(form.current));
+  const keep = () => form.current && keepDraft(draft, draftOf(valuesOf(form.current)));
   const cancel = () => {
-    forget(draft);
+    keepDraft(draft, "");
     onCancel?.();
   };
   return (
@@ -183,30 +185,13 @@ function problemsOf(error: unknown, fields: string[], names: Record<string, stri
 }
 
 /** Passwords are not kept. */
-function keepDraft(draft: string, values: Values): void {
+function draftOf(values: Values): string {
   const kept = Object.entries(values).filter(([name]) => !/password/i.test(name));
-  try {
-    sessionStorage.setItem(`draft/${draft}`, JSON.stringify(Object.fromEntries(kept)));
-  } catch {
-    // Where storage is forbidden, what is typed is lost when the page closes. The bar says so.
-  }
-}
-
-function forget(draft: string): void {
-  try {
-    sessionStorage.removeItem(`draft/${draft}`);
-  } catch {
-    // There is none.
-  }
+  return JSON.stringify(Object.fromEntries(kept));
 }
 
 function restore(form: HTMLFormElement | null, draft: string): void {
-  let values: Values = {};
-  try {
-    values = JSON.parse(sessionStorage.getItem(`draft/${draft}`) ?? "{}");
-  } catch {
-    // There is none.
-  }
+  const values: Values = JSON.parse(readDraft(draft) || "{}");
   for (const [name, value] of Object.entries(values)) {
     const field = form?.elements.namedItem(name);
     if (

@@ -38,3 +38,16 @@ export function userName({ users }: Names, id: number): string | undefined {
   const user = users?.find((user) => user.id === id);
   return user && `${user.firstName} ${user.lastName}`;
 }
+
+/** The choices of a filter by event. */
+export function EventOptions({ names }: { names: Names }) {
+  return (
+    <>
+      {names.events?.map(({ id, name }) => (
+        <option key={id} value={id} dir="auto">
+          {name}
+        </option>
+      ))}
+    </>
+  );
+}

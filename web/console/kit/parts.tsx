@@ -86,6 +86,16 @@ export function More({ pages }: { pages: Pages<unknown> }) {
   );
 }
 
+/** A label and its value, in a list of facts. */
+export function Fact({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
 /** Says what to do where there is nothing yet. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="nothing faint">{children}</p>;
