@@ -5,15 +5,7 @@ import type en from "./locales/en.json";
 export type TextKey = SharedKey | keyof typeof en;
 export const t = textOf<TextKey>;
 
-addCatalogues({
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-});
+addCatalogues((language) => import(`./locales/${language}.json`));
 
 /** "21:14:07". */
 export function clockOf(milliseconds: number): string {

@@ -1,7 +1,9 @@
 /** The agency: what others know of it, its settings, and its end. */
+
 import type { Agency, AgencySettings, User } from "@mayday/client";
 import { useState } from "preact/hooks";
 import { Dialog } from "../../ui/dialog.js";
+import type { Catalogues } from "../../ui/i18n.js";
 import { number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api, refreshUser, signOut } from "../account.js";
@@ -17,15 +19,7 @@ import { go } from "../router.js";
 import { state } from "../state.js";
 import type en from "./locales/en.json";
 
-export const catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
+export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 const t = textsOf<keyof typeof en>();
 
 export function Screen() {

@@ -104,7 +104,7 @@ function languagesIn(query: URLSearchParams): Language[] {
 }
 
 async function wordsOf(language: Language): Promise<Words> {
-  const texts = (await catalogues[language]()).default;
+  const texts = (await catalogues(language)).default;
   return { language, help: texts["events.help-word"], scan: texts["events.scan-word"] };
 }
 

@@ -1,4 +1,5 @@
 /** The incidents of the agency's events, and what the team says about them. */
+import type { Catalogues } from "../../ui/i18n.js";
 import type { ScreenProps } from "../areas.js";
 import { Page } from "../kit/parts.js";
 import { IncidentScreen } from "./incident.js";
@@ -6,15 +7,7 @@ import { IncidentList } from "./list.js";
 import { NewIncident } from "./new.js";
 import { t } from "./texts.js";
 
-export const catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
+export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 
 export function Screen({ path, query }: ScreenProps) {
   const [id = "", part] = path;

@@ -3,15 +3,7 @@ import { addCatalogues } from "../../ui/i18n.js";
 import { textsOf } from "./catalogues.js";
 import type en from "./locales/en.json";
 
-addCatalogues({
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-});
+addCatalogues((language) => import(`./locales/${language}.json`));
 type RuleKey = keyof typeof en;
 const t = textsOf<RuleKey>();
 

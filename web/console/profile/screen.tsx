@@ -19,15 +19,7 @@ import type en from "./locales/en.json";
 
 addCatalogues(peopleCatalogues);
 
-export const catalogues: Catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
+export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 const t = textsOf<keyof typeof en>();
 
 export function Screen() {

@@ -6,14 +6,6 @@ import type en from "./locales/en.json";
 
 addCatalogues(peopleCatalogues);
 
-export const catalogues: Catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
+export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 export type RecordKey = keyof typeof en;
 export const t = textsOf<RecordKey>();

@@ -1,19 +1,13 @@
 /** Registering an agency with its owner. An administrator has to approve it. */
+
 import { useState } from "preact/hooks";
+import type { Catalogues } from "../../ui/i18n.js";
 import { api } from "../account.js";
 import { textsOf } from "../kit/catalogues.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import type en from "./locales/en.json";
 
-export const catalogues = {
-  en: () => import("./locales/en.json"),
-  de: () => import("./locales/de.json"),
-  pl: () => import("./locales/pl.json"),
-  es: () => import("./locales/es.json"),
-  fr: () => import("./locales/fr.json"),
-  uk: () => import("./locales/uk.json"),
-  ar: () => import("./locales/ar.json"),
-};
+export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 const t = textsOf<keyof typeof en>();
 
 /** The service's names of the fields. "Agency name is already taken", "Owner email is already taken". */
