@@ -25,6 +25,7 @@ mod statistics;
 mod status;
 mod store;
 mod tick;
+mod stored;
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
@@ -95,6 +96,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
         "POST" ["internal", "tick"] => tick::tick(request),
+        "POST" ["internal", "stored"] => stored::show_stored(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
     );

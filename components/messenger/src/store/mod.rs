@@ -37,6 +37,7 @@ pub(crate) mod messages;
 pub(crate) mod queue;
 pub(crate) mod sidecars;
 pub(crate) mod updates;
+pub(crate) mod stored;
 
 use serde::Serialize;
 use service::database::{self, Connection, DatabaseError};
