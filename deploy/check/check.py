@@ -284,6 +284,10 @@ class Overlay:
                 problem(where, "its trigger needs redis_url")
             for name in components:
                 component = manifest["component"][name]
+                # Who answers for the data sees at one place how long it is kept.
+                kept = {variable for variable in component.get("variables", {}) if variable.startswith("retention_")}
+                for variable in kept - variables.keys():
+                    problem(where, f"{variable} is not set")
                 for variable in re.findall(r"{{ (\w+_url) }}", " ".join(component.get("allowed_outbound_hosts", []))):
                     address = variables.get(variable, manifest["variables"][variable])
                     self.check_address(where, address.get("value") or address["default"], components)

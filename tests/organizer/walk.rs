@@ -132,6 +132,7 @@ const ROUTES: &str = r#"
     GET    /api/events/{event}                         | key               | 200 |
     GET    /api/colleagues?agencyId={agency}&ids=1    | key               | 200 |
     GET    /api/revocations                            | key               | 200 |
+    POST   /api/removals                               | key               | 200 | {removals}
 "#;
 
 /// The classes of the placeholders for ids.
@@ -176,7 +177,6 @@ const BODIES: [(&str, &str); 9] = [
         ),
     ),
     (
-    (
         "{new_password}",
         r#"{"password":"another horse battery","confirmPassword":"another horse battery"}"#,
     ),
@@ -187,6 +187,7 @@ const BODIES: [(&str, &str); 9] = [
             r#""messages":9}]}"#
         ),
     ),
+    (
         "{new_agency}",
         r#"{"agency":{"name":"New","address":"Rynek 3","website":"new.example.org"},"owner":{{person}}}"#,
     ),

@@ -478,3 +478,24 @@ async fn guests_who_do_not_come_back_are_deleted() {
     assert_eq!(left(), 2);
     back.get("/participant/profile").await.json(200);
 }
+
+#[tokio::test]
+async fn how_long_guests_are_kept_is_a_setting() {
+    for (days, age, is_kept) in [
+        ("1", 2, false),
+        ("60", 40, true),
+        ("0", 10_000, true),
+        ("", 10_000, true),
+    ] {
+        let components = Components::with(&["participant", "messenger"], &[("retention_guest_days", days)]);
+        guest(&components.door, json!({})).await;
+        change(
+            &components,
+            "participant",
+            &format!("UPDATE participants SET active_at = active_at - {age} * 86400000"),
+        );
+        tick(&components).await;
+        let left = count(&components, "participant", "SELECT count(*) FROM participants");
+        assert_eq!(left == 1, is_kept, "{days:?} days, after {age}");
+    }
+}

@@ -20,12 +20,13 @@ mod lock_releases;
 mod notes;
 mod query;
 mod requests;
+mod retention;
 mod search;
 mod statistics;
 mod status;
 mod store;
-mod tick;
 mod stored;
+mod tick;
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
@@ -95,8 +96,8 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "amendments"] => requests::amend(request),
         "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
-        "POST" ["internal", "tick"] => tick::tick(request),
         "POST" ["internal", "stored"] => stored::show_stored(request),
+        "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
     );

@@ -151,6 +151,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
+        "POST" ["api", "removals"] => services::record_removals(request),
     );
     routed.unwrap_or_else(|_| {
         Err(Error::UnknownRoute {

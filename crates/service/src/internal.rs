@@ -283,6 +283,24 @@ pub struct StoredMessage {
     pub client_id: Option<String>,
 }
 
+/// `POST /organizer/api/removals`: these chats were removed, so record it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Removals {
+    pub removals: Vec<Removal>,
+}
+
+/// Closed chats of an agency that were removed because they were older than they may become.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removal {
+    /// One id is recorded at most once.
+    pub id: String,
+    pub agency_id: i64,
+    pub ended_before: Millis,
+    pub chats: i64,
+    pub messages: i64,
+}
+
 /// `POST /participant/internal/releases`: these requests are closed, so release their locks.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ClosedRequests {
