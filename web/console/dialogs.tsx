@@ -1,17 +1,13 @@
-/** What opens over the screen: keys, settings, and to whom a chat is handed over. */
+/** What opens over the screen: keys, settings, and what is loaded for the chat on the screen. */
 import { useId } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { currentLanguage, loadTexts } from "../ui/i18n.js";
-import { Icon } from "../ui/icon.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
 import { isQuiet, setQuiet } from "../ui/quiet.js";
-import { PersonText } from "../ui/text.js";
-import { ROLES, signOut } from "./account.js";
+import { signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
 import { later } from "./later.js";
-import { handOver } from "./live.js";
-import { nameOf } from "./person.js";
-import { selectedChat, state, update } from "./state.js";
+import { state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const close = () => update({ dialog: undefined });
@@ -25,9 +21,15 @@ export function Dialogs() {
 }
 
 const incident = later(() => import("./desk/incident.js"));
+const handOver = later(() => import("./desk/hand-over.js"));
 
 function Incident() {
   const Dialog = incident()?.IncidentDialog;
+  return Dialog ? <Dialog /> : null;
+}
+
+function HandOver() {
+  const Dialog = handOver()?.HandOverDialog;
   return Dialog ? <Dialog /> : null;
 }
 
@@ -143,42 +145,4 @@ export function Preferences() {
 function beQuiet(wanted: boolean): void {
   setQuiet(wanted);
   update();
-}
-
-function HandOver() {
-  const chat = selectedChat();
-  const { users, problem, busy } = state.colleagues;
-  if (!chat) return null;
-  return (
-    <Dialog title={t("hand-over.title", { name: nameOf(chat) })} onClose={close}>
-      {problem && (
-        <p class="problem" role="alert">
-          <Icon name="warning" />
-          <span>{t(problem)}</span>
-        </p>
-      )}
-      {!users && !problem && <p class="faint">{t("hand-over.loading")}</p>}
-      {users?.length === 0 && <p>{t("hand-over.nobody")}</p>}
-      <ul class="colleagues" onKeyDown={moveFocus}>
-        {users?.map(({ id, firstName, lastName, role }) => (
-          <li key={id}>
-            <button type="button" disabled={busy} onClick={() => handOver(chat.id, id)}>
-              <PersonText>{`${firstName} ${lastName}`}</PersonText>
-              <span class="faint">{t(ROLES[role] ?? "role.support")}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
-    </Dialog>
-  );
-}
-
-/** The arrows go from one colleague to the next. */
-function moveFocus(key: KeyboardEvent): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[key.key];
-  if (!step) return;
-  const buttons = [...(key.currentTarget as Element).querySelectorAll("button")];
-  const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
-  buttons[(at + step + buttons.length) % buttons.length]?.focus();
-  key.preventDefault();
 }
