@@ -2,7 +2,7 @@
 import type { Statistics } from "@mayday/client";
 import uPlot from "uplot";
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
-import { currentLanguage, number } from "../../ui/i18n.js";
+import { currentLocale, number } from "../../ui/i18n.js";
 import { addStyle } from "../../ui/style.js";
 import { duration } from "../texts.js";
 
@@ -147,7 +147,7 @@ function spanOf({ series, stepSeconds }: Statistics): [number, number] {
 
 /** Times of day; the date stands below the first of each day. */
 function timesOf(splits: number[], step: number): string[] {
-  const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(currentLanguage(), options);
+  const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(currentLocale(), options);
   const [time, date] = [format({ timeStyle: "short" }), format({ day: "numeric", month: "short" })];
   let before = "";
   return splits.map((split) => {

@@ -2,7 +2,7 @@
 import type { AgencyEvent, Statistics } from "@mayday/client";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { currentLanguage, number } from "../../ui/i18n.js";
+import { currentLanguage, currentLocale, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { saveFile } from "../kit/download.js";
 import { duration } from "../texts.js";
@@ -193,7 +193,7 @@ function Key({ look, text }: { look: "pressed" | "taken" | "median" | "standard"
 function stepTime({ at }: Step, stepSeconds: number): string {
   const start = new Date(at);
   const end = new Date(start.getTime() + stepSeconds * 1000);
-  const format = new Intl.DateTimeFormat(currentLanguage(), {
+  const format = new Intl.DateTimeFormat(currentLocale(), {
     ...{ day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
   });
   return format.formatRange(start, end);
