@@ -1,12 +1,15 @@
 /** What opens over the screen: keys, settings, and what is loaded for the chat on the screen. */
 import { useId } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
-import { currentLanguage, loadTexts } from "../ui/i18n.js";
+import { currentLanguage, loadTexts, t as textOf } from "../ui/i18n.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
 import { isQuiet, setQuiet } from "../ui/quiet.js";
 import { signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
+import { keysOf } from "./area.js";
+import type { KeyLine } from "./areas.js";
 import { later } from "./later.js";
+import { currentPlace, isLiveShown } from "./router.js";
 import { state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
@@ -33,7 +36,8 @@ function HandOver() {
   return Dialog ? <Dialog /> : null;
 }
 
-const KEYS: [string[], TextKey][] = [
+/** On the live side. */
+const KEYS: KeyLine<TextKey>[] = [
   [["N"], "queue.take"],
   [["W"], "queue.wait"],
   [["J"], "keys.urgent"],
@@ -48,15 +52,16 @@ const KEYS: [string[], TextKey][] = [
   [["C"], "close.button"],
   [["Z"], "close.undo"],
   [["Esc"], "keys.leave"],
-  [["?"], "keys.title"],
 ];
+const ANYWHERE: KeyLine<TextKey> = [["?"], "keys.title"];
 
 function Keys() {
+  const lines: KeyLine[] = isLiveShown() ? KEYS : keysOf(currentPlace().area);
   return (
     <Dialog title={t("keys.title")} onClose={close}>
       <table class="keys">
         <tbody>
-          {KEYS.map(([keys, text]) => (
+          {[...lines, ANYWHERE].map(([keys, text]) => (
             <tr key={text}>
               <th scope="row">
                 {keys.map((key, index) => (
@@ -66,7 +71,7 @@ function Keys() {
                   </span>
                 ))}
               </th>
-              <td>{t(text)}</td>
+              <td>{textOf<string>(text)}</td>
             </tr>
           ))}
         </tbody>
