@@ -90,7 +90,7 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
   const { participant, kind, eventId, timeStart, timeEnd, latStart, lngStart, accuracyStart } = chat;
   const length = lengthOf(chat);
   // Who has no name is called by the address already, and that of a guest was made by the service.
-  const hasEmail = participant?.name && !participant.email.endsWith("@guest.invalid");
+  const hasEmail = participant?.name && !participant.guest;
   return (
     <dl class="archive-facts">
       {kind && (
