@@ -25,10 +25,12 @@ export class Desks {
 
   /** `script` runs in the page before its own. */
   async open(options, name, script) {
-    const context = await this.browser.newContext(options);
+    const isFromDist = Boolean(process.env.MAYDAY_DIST);
+    // The component's service worker would bring pages of its own.
+    const context = await this.browser.newContext({ ...options, ...(isFromDist && { serviceWorkers: "block" }) });
     if (script) await context.addInitScript(script);
     context.setDefaultTimeout(PATIENCE_MS);
-    if (process.env.MAYDAY_DIST) {
+    if (isFromDist) {
       // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
       await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);
       await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
