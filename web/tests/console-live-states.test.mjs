@@ -283,3 +283,18 @@ test("an incident that is not saved is kept through a reload, and says why", asy
   await page.waitForURL(/\/console\/incidents\/1$/);
   assert.equal(team.issues[0].name, "Crowd at the stage");
 });
+
+test("an incident can be saved after its chat has ended", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: Smoke at the stage"]);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+c");
+  await page.keyboard.press("Alt+i");
+  await page.getByLabel("Name", { exact: true }).fill("Smoke");
+  team.tell("closed_chat", { chatId: "c1" });
+  await page.locator(".chat-item").waitFor({ state: "detached" });
+  await page.getByLabel("Name", { exact: true }).press("Enter");
+  await page.locator(".toast a").waitFor();
+  assert.match(team.issues[0].description, /Smoke at the stage.*Kasia/s);
+});
