@@ -298,3 +298,36 @@ test("an incident can be saved after its chat has ended", async () => {
   await page.locator(".toast a").waitFor();
   assert.match(team.issues[0].description, /Smoke at the stage.*Kasia/s);
 });
+
+test("a reader of older messages is left there when new ones come, and comes back to see them", async () => {
+  const said = Array.from({ length: 120 }, (_, at) => `Message ${at} of somebody who waits near the stage`);
+  team.chat("c1", { name: "Kasia" }, said);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.locator(".message", { hasText: "Message 119 " }).waitFor();
+  const gap = () =>
+    page
+      .locator(".log")
+      .evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
+  const untilAtEnd = () =>
+    page.waitForFunction(() => {
+      const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".log");
+      return scrollHeight - scrollTop - clientHeight < 2;
+    });
+  await untilAtEnd();
+  await page.locator(".log").hover();
+  await page.mouse.wheel(0, -900);
+  await page.waitForFunction(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".log");
+    return scrollHeight - scrollTop - clientHeight > 800;
+  });
+  team.say("c1", "The newest");
+  await page.locator(".message", { hasText: "The newest" }).waitFor({ state: "attached" });
+  assert((await gap()) > 800);
+  await page.mouse.wheel(0, 2000);
+  await untilAtEnd();
+  team.say("c1", "Newer still");
+  await page.locator(".message", { hasText: "Newer still" }).waitFor({ state: "attached" });
+  await untilAtEnd();
+});
