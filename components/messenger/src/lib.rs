@@ -10,6 +10,7 @@ mod answer;
 mod archive;
 mod authentication;
 mod body;
+mod colleagues;
 mod commands;
 mod description;
 mod error;
@@ -83,6 +84,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
+        "GET" ["agency", "organizers"] => colleagues::list_colleagues(request),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
         "GET" ["statistics"] => statistics::show_statistics(request),

@@ -1,6 +1,6 @@
 /** Fields and their values, in words. */
 import type { Role } from "@mayday/client";
-import { currentLanguage, number } from "../../ui/i18n.js";
+import { currentLocale, number } from "../../ui/i18n.js";
 import { roleName } from "../people/role.js";
 import type { History } from "./history.js";
 import { type RecordKey, t } from "./texts.js";
@@ -76,5 +76,5 @@ export function textOf(field: string, value: unknown, history: History): string 
 function timeOf(value: string): string {
   const time = new Date(value);
   if (Number.isNaN(time.getTime())) return value;
-  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "medium" }).format(time);
+  return new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "medium" }).format(time);
 }
