@@ -331,3 +331,34 @@ test("a reader of older messages is left there when new ones come, and comes bac
   await page.locator(".message", { hasText: "Newer still" }).waitFor({ state: "attached" });
   await untilAtEnd();
 });
+
+/** Runs in the page: the keys of what is kept of a person in this browser. */
+function kept() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("mayday-console");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const [store] = opening.result.objectStoreNames;
+      const asking = opening.result.transaction(store).objectStore(store).getAllKeys();
+      asking.onsuccess = () => {
+        opening.result.close();
+        resolve(asking.result.filter((key) => /^(account|outbox)/.test(key)));
+      };
+    };
+  });
+}
+
+test("a sign-out leaves no unsent message", async () => {
+  addPeople();
+  await page.addInitScript(`window.kept = ${kept}`);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.getByLabel("Your answer").fill("Somebody is on the way");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(async () => (await window.kept()).length === 2);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Password").waitFor();
+  await page.waitForFunction(async () => (await window.kept()).length === 0);
+});

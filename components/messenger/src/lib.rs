@@ -21,10 +21,12 @@ mod lock_releases;
 mod notes;
 mod query;
 mod requests;
+mod retention;
 mod search;
 mod statistics;
 mod status;
 mod store;
+mod stored;
 mod tick;
 
 mod bindings {
@@ -96,6 +98,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "amendments"] => requests::amend(request),
         "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
+        "POST" ["internal", "stored"] => stored::show_stored(request),
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),

@@ -93,6 +93,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["agency", "users", id] => users::show_user(request, id),
         "POST" ["agency", "users"] => users::create_user(request),
         "PATCH" ["agency", "users", id] => users::edit_user(request, id),
+        "PATCH" ["agency", "users", id, "password"] => users::reset_password(request, id),
         "DELETE" ["agency", "users", id] => users::delete_user(request, id),
 
         "GET" ["agency", "events"] => events::list_events(request),
@@ -137,6 +138,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["admin", "users", id] => admin::show_user(request, id),
         "POST" ["admin", "users"] => admin::create_user(request),
         "PATCH" ["admin", "users", id] => admin::edit_user(request, id),
+        "PATCH" ["admin", "users", id, "password"] => admin::reset_password(request, id),
         "DELETE" ["admin", "users", id] => admin::delete_user(request, id),
 
         "GET" ["admin", "changelogs"] => changelogs::list_admin_changelogs(request),
@@ -149,6 +151,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
+        "POST" ["api", "removals"] => services::record_removals(request),
     );
     routed.unwrap_or_else(|_| {
         Err(Error::UnknownRoute {

@@ -24,6 +24,22 @@ async fn a_request_that_is_not_an_upgrade_is_a_bad_request() {
     assert!(sidecar.get("/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
+#[tokio::test]
+async fn no_answer_of_the_door_is_a_page_or_stored_by_a_browser() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for path in ["/connect", "/healthz", "/readyz", "/metrics", "/nowhere"] {
+        let answer = sidecar.get(path).await;
+        for header in [
+            "cache-control: no-store\r\n",
+            "content-security-policy: default-src 'none'; ",
+            "x-content-type-options: nosniff\r\n",
+        ] {
+            assert!(answer.contains(header), "{path}: {answer}");
+        }
+    }
+}
+
 /// The head of the answer to a handshake with these headers.
 async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
     let mut stream = TcpStream::connect(sidecar.address).await.unwrap();

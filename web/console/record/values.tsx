@@ -12,6 +12,9 @@ const LABELS: Record<string, RecordKey> = {
   website: "record.website",
   approved: "record.approved",
   maxOpenChats: "record.most-chats",
+  removedChats: "record.removed-chats",
+  removedMessages: "record.removed-messages",
+  endedBefore: "record.ended-before",
   helpPhoneNumber: "record.help-phone",
   lat: "record.latitude",
   lng: "record.longitude",
@@ -65,7 +68,7 @@ export function textOf(field: string, value: unknown, history: History): string 
     const key = WORDS[String(value)];
     if (key) return t(key);
   }
-  if (field.startsWith("time")) return timeOf(String(value));
+  if (field.startsWith("time") || field === "endedBefore") return timeOf(String(value));
   if (typeof value === "number") return number(value, { maximumFractionDigits: 6 });
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
