@@ -324,7 +324,7 @@ class Overlay:
                 problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
         for name, value in values.items():
             if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
-                problem(self.name, f"{name} has fewer than 32 bytes, so the service refuses to start")
+                problem(self.name, f"{name} has fewer than 32 bytes, so it can be guessed")
 
 
 def middlewares(ingress):

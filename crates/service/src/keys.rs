@@ -12,7 +12,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 
 /// Whether a presented key is the one in a variable, or the one before it.
 pub fn is_of_service(presented: &str, variable: &str) -> Result<bool, SettingError> {
-    let keys = settings::with_previous(variable, settings::secret)?;
+    let keys = settings::with_previous(variable, settings::text)?;
     Ok(keys.iter().any(|key| matches(presented, key)))
 }
 
