@@ -1,5 +1,5 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test |
-//! bench | chaos | conformance | check`.
+//! bench | chaos | conformance | check | sbom`.
 //!
 //! - [`build`] makes the components and the native programs, and [`pages`] the pages that one of them embeds, after
 //!   [`tools`] has added what the machine lacks.
@@ -8,7 +8,8 @@
 //!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
 //!   everything is.
 //! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything;
-//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion.
+//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion,
+//!   and [`dependencies`] looks at what others have written, of which [`sbom`] makes a list.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,12 +28,14 @@ mod check;
 mod command;
 mod conformance;
 mod demo;
+mod dependencies;
 mod output;
 mod pages;
 mod ports;
 mod probe;
 mod ready;
 mod redis;
+mod sbom;
 mod screen;
 mod secrets;
 mod state;
@@ -83,8 +86,10 @@ enum Chore {
     },
     /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
     Conformance(conformance::Options),
-    /// Check formatting, lints, documentation, the pages, deployment and, where cargo-deny is installed, dependencies
+    /// Check formatting, lints, documentation, the pages, deployment and dependencies
     Check,
+    /// Write the bills of materials of what is shipped (CycloneDX 1.5), into target/sbom/
+    Sbom,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +113,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Chaos { args } => chaos::run_chaos(&args),
         Chore::Conformance(options) => conformance::run_suite(&options),
         Chore::Check => check::run_all(),
+        Chore::Sbom => sbom::write().map(drop),
     }
 }
 
