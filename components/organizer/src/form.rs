@@ -3,9 +3,9 @@
 //! A handler reads all fields from a [`Form`] and then calls [`Form::finish`], which refuses the request if any field
 //! was invalid.
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
-use service::clock::Millis;
+use service::clock::{self, Millis};
 use service::door::Request;
 use service::email::{self, Options};
 use service::position::{is_latitude, is_longitude};
@@ -460,7 +460,8 @@ pub(crate) fn parse_date(text: &str) -> Option<Millis> {
             local.and_utc() - offset_of(offset)?
         }
     };
-    (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
+    let time = time.timestamp_millis();
+    clock::can_be_shown(time).then_some(time)
 }
 
 /// The shapes of days and times of day, `d` for a digit, and chrono's formats for them.
@@ -661,6 +662,7 @@ mod tests {
                 "2026-05-01T24:00:00.001",
                 "2026-05-01T25:00",
                 "9999-12-31T24:00",
+                "9999-12-31T23:59:60",
                 "2026-05",
                 "2026-366",
                 "2026-W18-5",
