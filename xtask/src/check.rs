@@ -56,3 +56,33 @@ fn check_deployment() -> Result<()> {
         .arg("deploy/check/check.py")
         .current_dir(root()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use crate::command::root;
+
+    /// A fuzzed component is built by a manifest of its own, which nothing else builds.
+    #[test]
+    fn fuzzed_components_have_the_dependencies_of_their_manifests() {
+        let dependencies = |path: &str| -> BTreeSet<String> {
+            let manifest: toml::Table =
+                toml::from_str(&fs::read_to_string(root().join(path)).unwrap()).unwrap();
+            manifest["dependencies"]
+                .as_table()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect()
+        };
+        for component in ["organizer", "participant", "messenger"] {
+            assert_eq!(
+                dependencies(&format!("fuzz/{component}/Cargo.toml")),
+                dependencies(&format!("components/{component}/Cargo.toml")),
+                "{component}"
+            );
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! Validation of bodies (contract 3.2): reports every failure of every field, in the contract's words.
 //!
-//! A handler reads all fields from a [`Form`] and then calls [`Form::finish`], which refuses the request if any field
-//! was invalid.
+//! A handler gives [`Form::parse`] a function that reads all fields. The request is refused if any of them is invalid.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
@@ -47,8 +46,16 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Reads a body with `read`, and refuses the request if any field broke a rule or is unknown.
+    pub(crate) fn parse<T>(request: &Request, read: impl FnOnce(&mut Form) -> T) -> Result<T, Error> {
+        let mut form = Form::read(request)?;
+        let parsed = read(&mut form);
+        form.finish()?;
+        Ok(parsed)
+    }
+
     /// Reads a body: JSON, or a URL-encoded form. An empty one has no fields.
-    pub(crate) fn read(request: &Request) -> Result<Form, Error> {
+    fn read(request: &Request) -> Result<Form, Error> {
         if request.has_media_type("application/x-www-form-urlencoded") {
             return Ok(Form::of(form_fields(&request.body)));
         }
@@ -185,7 +192,7 @@ impl Form {
             .map(lenient_integer)
     }
 
-    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::finish`] refuses it.
+    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::parse`] refuses it.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
@@ -230,8 +237,7 @@ impl Form {
         }
     }
 
-    /// Refuses the request if any field broke a rule or is unknown.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    fn finish(self) -> Result<(), Error> {
         let lines = self.into_lines();
         if lines.is_empty() {
             Ok(())

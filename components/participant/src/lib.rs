@@ -9,6 +9,9 @@ mod body;
 mod contacts;
 mod error;
 mod events;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hand_overs;
 mod help;
 mod outbox;
