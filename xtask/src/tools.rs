@@ -173,9 +173,9 @@ pub(crate) fn ensure_chromium() -> Result<PathBuf> {
     })
 }
 
-/// A Python that has the packages of a requirements file, in an environment of its own below `target/`.
-pub(crate) fn ensure_python_packages(requirements: &Path) -> Result<PathBuf> {
-    let environment = root().join("target/python");
+/// A Python that has the packages of a requirements file, in an environment of this name below `target/`.
+pub(crate) fn ensure_python_packages(environment: &str, requirements: &Path) -> Result<PathBuf> {
+    let environment = root().join("target/python").join(environment);
     let python = environment.join("bin/python");
     // What is installed, in the words of the file that asked for it.
     let installed = environment.join("requirements.txt");

@@ -16,6 +16,9 @@ mod description;
 mod error;
 mod exchange;
 mod frames;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod ids;
 mod lock_releases;
 mod notes;

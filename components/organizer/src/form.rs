@@ -1,11 +1,10 @@
 //! Validation of bodies (contract 3.2): reports every failure of every field, in the contract's words.
 //!
-//! A handler reads all fields from a [`Form`] and then calls [`Form::finish`], which refuses the request if any field
-//! was invalid.
+//! A handler gives [`Form::parse`] a function that reads all fields. The request is refused if any of them is invalid.
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
-use service::clock::Millis;
+use service::clock::{self, Millis};
 use service::door::Request;
 use service::email::{self, Options};
 use service::position::{is_latitude, is_longitude};
@@ -49,8 +48,16 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Reads a body with `read`, and refuses the request if any field broke a rule or is unknown.
+    pub(crate) fn parse<T>(request: &Request, read: impl FnOnce(&mut Form) -> T) -> Result<T, Error> {
+        let mut form = Form::read(request)?;
+        let parsed = read(&mut form);
+        form.finish()?;
+        Ok(parsed)
+    }
+
     /// Reads a body: JSON, or a URL-encoded form. An empty one has no fields.
-    pub(crate) fn read(request: &Request) -> Result<Form, Error> {
+    fn read(request: &Request) -> Result<Form, Error> {
         if request.has_media_type("application/x-www-form-urlencoded") {
             return Ok(Form::of(form_fields(&request.body)));
         }
@@ -187,7 +194,7 @@ impl Form {
             .map(lenient_integer)
     }
 
-    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::finish`] refuses it.
+    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::parse`] refuses it.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
@@ -232,8 +239,7 @@ impl Form {
         }
     }
 
-    /// Refuses the request if any field broke a rule or is unknown.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    fn finish(self) -> Result<(), Error> {
         let lines = self.into_lines();
         if lines.is_empty() {
             Ok(())
@@ -473,7 +479,8 @@ pub(crate) fn parse_date(text: &str) -> Option<Millis> {
             local.and_utc() - offset_of(offset)?
         }
     };
-    (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
+    let time = time.timestamp_millis();
+    clock::can_be_shown(time).then_some(time)
 }
 
 /// The shapes of days and times of day, `d` for a digit, and chrono's formats for them.
@@ -679,6 +686,7 @@ mod tests {
                 "2026-05-01T24:00:00.001",
                 "2026-05-01T25:00",
                 "9999-12-31T24:00",
+                "9999-12-31T23:59:60",
                 "2026-05",
                 "2026-366",
                 "2026-W18-5",

@@ -14,6 +14,9 @@ mod contacts;
 mod error;
 mod events;
 mod form;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod image;
 mod issues;
 mod lists;

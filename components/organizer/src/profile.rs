@@ -25,9 +25,7 @@ pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
 pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Any)?;
-    let mut form = Form::read(request)?;
-    let edits = read_edits(&mut form);
-    form.finish()?;
+    let edits = Form::parse(request, read_edits)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let user = users::update(connection, caller.user.id, &edits)?.ok_or(Error::Forbidden)?;
@@ -36,17 +34,21 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
-/// `PATCH /profile/change-password`. All sessions end.
-pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
-    let mut form = Form::read(request)?;
+/// The old password and the new one.
+pub(crate) fn read_passwords(form: &mut Form) -> (String, String) {
     let old_password = form.text("oldPassword", PASSWORD_RULES);
     let new_password = form.text("newPassword", NEW_PASSWORD_RULES);
     form.must_differ("newPassword", "oldPassword");
     form.text("confirmNewPassword", PASSWORD_RULES);
     form.must_equal("confirmNewPassword", "newPassword");
-    form.finish()?;
+    (old_password, new_password)
+}
+
+/// `PATCH /profile/change-password`. All sessions end.
+pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Any)?;
+    let (old_password, new_password) = Form::parse(request, read_passwords)?;
 
     let email = &caller.user.email;
     let old_hash = users::password_hash(&connection, caller.user.id)?;
@@ -63,13 +65,15 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
+pub(crate) fn read_agency_id(form: &mut Form) -> Option<i64> {
+    form.optional_strict_id("agencyId")
+}
+
 /// `PATCH /profile/set-agency`: an administrator previews an agency, another one, or none (contract 3.6).
 pub(crate) fn set_agency(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
-    let mut form = Form::read(request)?;
-    let agency_id = form.optional_strict_id("agencyId");
-    form.finish()?;
+    let agency_id = Form::parse(request, read_agency_id)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let agency = match agency_id {

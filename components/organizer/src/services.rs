@@ -26,7 +26,7 @@ pub(crate) fn find_events(request: &Request) -> Result<Answer, Error> {
     query.answer(|page| events::find_approved(&connection, &filter, page))
 }
 
-fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
+pub(crate) fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
     let mut filter = Filter::default();
     const FILTERS: [&str; 4] = ["query", "from", "to", "ids"];
     let mut lines = lists::unknown(request, &FILTERS);

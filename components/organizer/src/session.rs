@@ -36,13 +36,18 @@ struct SignedIn {
     token: String,
 }
 
+/// E-mail and password.
+pub(crate) fn read_credentials(form: &mut Form) -> (String, String) {
+    (
+        form.text("email", EMAIL_RULES),
+        form.text("password", PASSWORD_RULES),
+    )
+}
+
 /// `POST /auth/sign-in`. Checks the password before the agency's approval, so that only those who know the password
 /// learn about the approval.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
-    let mut form = Form::read(request)?;
-    let email = form.text("email", EMAIL_RULES);
-    let password = form.text("password", PASSWORD_RULES);
-    form.finish()?;
+    let (email, password) = Form::parse(request, read_credentials)?;
 
     let connection = store::open()?;
     // A password change during the check revokes the token that is issued here.

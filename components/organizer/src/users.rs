@@ -68,6 +68,14 @@ pub(crate) fn read_edits(form: &mut Form) -> UserEdits {
     }
 }
 
+/// The same with a role.
+pub(crate) fn read_edits_with_role(form: &mut Form) -> UserEdits {
+    UserEdits {
+        role: form.optional_role("role"),
+        ..read_edits(form)
+    }
+}
+
 /// A role, as an option in a form.
 #[derive(Serialize)]
 pub(crate) struct RoleOption {
@@ -145,6 +153,10 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     })
 }
 
+pub(crate) fn read_new_user(form: &mut Form) -> (Person, Role) {
+    (Person::read(form), form.role("role"))
+}
+
 /// Creates a user whom the caller may manage, in the agency that `agency_of` returns in the transaction.
 pub(crate) fn create(
     request: &Request,
@@ -152,10 +164,7 @@ pub(crate) fn create(
     caller: &Caller,
     agency_of: fn(&Caller) -> Result<Option<i64>, Error>,
 ) -> Result<Answer, Error> {
-    let mut form = Form::read(request)?;
-    let person = Person::read(&mut form);
-    let role = form.role("role");
-    form.finish()?;
+    let (person, role) = Form::parse(request, read_new_user)?;
 
     const NOT_ALLOWED: Error = Error::NotAllowed("Not allowed to create user with same role or senior");
     if !caller.user.role.may_manage(role) {
@@ -179,12 +188,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = UserEdits {
-        role: form.optional_role("role"),
-        ..read_edits(&mut form)
-    };
-    form.finish()?;
+    let edits = Form::parse(request, read_edits_with_role)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let agency = caller.agency()?;

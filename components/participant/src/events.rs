@@ -37,17 +37,21 @@ struct EventBody {
 pub(crate) fn list_events(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request)?;
-    let filter = Filter {
+    let filter = read_filter(request)?;
+    let events = directory::find_events(&filter).map_err(failure)?;
+    let bodies: Vec<_> = events.into_iter().map(|event| body(event, None)).collect();
+    Ok(json(StatusCode::OK, &bodies))
+}
+
+pub(crate) fn read_filter(request: &Request) -> Result<Filter, Error> {
+    Ok(Filter {
         text: request
             .query("query")
             .filter(|text| !text.is_empty())
             .map(str::to_owned),
         earliest: time(request, "from")?,
         latest: time(request, "to")?,
-    };
-    let events = directory::find_events(&filter).map_err(failure)?;
-    let bodies: Vec<_> = events.into_iter().map(|event| body(event, None)).collect();
-    Ok(json(StatusCode::OK, &bodies))
+    })
 }
 
 /// A full RFC 3339 time, whose fractional seconds are lost.

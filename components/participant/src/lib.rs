@@ -10,6 +10,9 @@ mod contacts;
 mod error;
 mod events;
 mod export;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hand_overs;
 mod help;
 mod outbox;

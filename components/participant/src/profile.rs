@@ -38,11 +38,8 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
-/// `PATCH /profile/change-password`. All sessions end.
-pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request)?;
-    let body = Body::read(&request.body)?;
+/// The old password and the new one.
+pub(crate) fn read_passwords(body: &Body) -> Result<(&str, &str), Error> {
     let (old_password, new_password) = (body.text("oldPassword")?, body.text("newPassword")?);
     long_enough("oldPassword", old_password)?;
     long_enough("newPassword", new_password)?;
@@ -56,6 +53,15 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
             "newPassword must be different from oldPassword".to_owned(),
         ));
     }
+    Ok((old_password, new_password))
+}
+
+/// `PATCH /profile/change-password`. All sessions end.
+pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let body = Body::read(&request.body)?;
+    let (old_password, new_password) = read_passwords(&body)?;
     verify(&connection, request, &caller, old_password)?;
 
     let hash = Hashing::from_settings::<Error>(&connection)?.hash(new_password)?;
@@ -71,14 +77,19 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
+pub(crate) fn read_password(body: &Body) -> Result<&str, Error> {
+    let password = body.text("password")?;
+    long_enough("password", password)?;
+    Ok(password)
+}
+
 /// `DELETE /profile`. The account goes with its locks and what waits to be delivered, and the messenger forgets the
 /// person.
 pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
-    let password = body.text("password")?;
-    long_enough("password", password)?;
+    let password = read_password(&body)?;
     verify(&connection, request, &caller, password)?;
 
     let participant = caller.change(&connection, |connection, participant| {

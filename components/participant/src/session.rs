@@ -79,13 +79,7 @@ fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Re
 /// sockets stay open: it is the same person at the same device.
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
-    let (email, password) = credentials(&body)?;
-    if body.text("confirmPassword")? != password {
-        return Err(Error::BadRequest(
-            "confirmPassword must match password".to_owned(),
-        ));
-    }
-    let phone_number = phone_number(&body)?;
+    let (email, password, phone_number) = read_sign_up(&body)?;
 
     let connection = store::open()?;
     admit(&connection, request, Newcomers::SignUps)?;
@@ -116,7 +110,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
 /// token all that the guest has open becomes the account's, and the guest is signed out.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
-    let (email, password) = credentials(&body)?;
+    let (email, password) = read_credentials(&body)?;
 
     let connection = store::open()?;
     // A password change during the check revokes the token that is issued here.
@@ -170,8 +164,19 @@ pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 
+/// E-mail, password and phone number.
+pub(crate) fn read_sign_up(body: &Body) -> Result<(&str, &str, &str), Error> {
+    let (email, password) = read_credentials(body)?;
+    if body.text("confirmPassword")? != password {
+        return Err(Error::BadRequest(
+            "confirmPassword must match password".to_owned(),
+        ));
+    }
+    Ok((email, password, phone_number(body)?))
+}
+
 /// E-mail and password, in the order in which the contract checks them.
-fn credentials(body: &Body) -> Result<(&str, &str), Error> {
+pub(crate) fn read_credentials(body: &Body) -> Result<(&str, &str), Error> {
     let (email, password) = (body.text("email")?, body.text("password")?);
     if !is_email(email) {
         return Err(Error::BadRequest("invalid email address".to_owned()));
@@ -210,7 +215,7 @@ pub(crate) fn phone_number(body: &Body) -> Result<&str, Error> {
 }
 
 /// What to call a guest.
-fn name(body: &Body) -> Result<&str, Error> {
+pub(crate) fn name(body: &Body) -> Result<&str, Error> {
     let name = body.text("name")?.trim();
     if name.chars().count() > 100 {
         return Err(Error::BadRequest(

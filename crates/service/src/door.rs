@@ -67,6 +67,17 @@ impl Request {
         })
     }
 
+    /// A request with no more than a query string and a body, for tests and fuzzing of what reads them.
+    pub fn of(query: &[u8], content_type: &str, body: &[u8]) -> Request {
+        Request {
+            method: Method::POST,
+            path: Vec::new(),
+            query: read_query(query),
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: body.to_vec(),
+        }
+    }
+
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -120,13 +131,17 @@ fn split_target(target: &str, mount: &str) -> (Vec<String>, Vec<(String, String)
         path.remove(0);
     }
     path.retain(|segment| !segment.is_empty());
+    (path, read_query(query.as_bytes()))
+}
+
+fn read_query(query: &[u8]) -> Vec<(String, String)> {
     let mut parameters: Vec<(String, String)> = Vec::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(query) {
         if parameters.iter().all(|(present, _)| *present != name) {
             parameters.push((name.into_owned(), value.into_owned()));
         }
     }
-    (path, parameters)
+    parameters
 }
 
 fn is_media_type(header: &str, media_type: &str) -> bool {
@@ -317,6 +332,14 @@ impl Answer {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The same with one more header.
