@@ -43,6 +43,11 @@ fn read_as_every_form(request: &Request) {
         profile::read_passwords,
         |(old, new)| json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": new}),
     );
+    check(
+        request,
+        users::read_new_password,
+        |password| json!({"password": password, "confirmPassword": password}),
+    );
     check(request, profile::read_agency_id, |id| json!({"agencyId": id}));
     check(request, admin::read_approval, |approved| {
         present([("approved", approved.map(Value::from))])

@@ -242,11 +242,7 @@ pub(crate) fn reset(
     caller: &Caller,
     find: impl Fn(&Connection, &Caller) -> Result<User, Error>,
 ) -> Result<Answer, Error> {
-    let mut form = Form::read(request)?;
-    let password = form.text("password", NEW_PASSWORD_RULES);
-    form.text("confirmPassword", PASSWORD_RULES);
-    form.must_equal("confirmPassword", "password");
-    form.finish()?;
+    let password = Form::parse(request, read_new_password)?;
 
     let find = |connection: &Connection, caller: &Caller| {
         let user = find(connection, caller)?;
@@ -305,4 +301,11 @@ pub(crate) fn not_found(id: i64) -> Error {
 
 fn not_found_in(id: i64, agency_id: i64) -> Error {
     Error::NotFound(format!("User with id {id} not found in agency {agency_id}"))
+}
+
+pub(crate) fn read_new_password(form: &mut Form) -> String {
+    let password = form.text("password", NEW_PASSWORD_RULES);
+    form.text("confirmPassword", PASSWORD_RULES);
+    form.must_equal("confirmPassword", "password");
+    password
 }
