@@ -13,6 +13,7 @@ mod database;
 mod edges;
 mod faults;
 mod load;
+mod logs;
 mod messenger;
 mod organizer;
 mod outages;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use log_writer::LogWriter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trace_context::TraceContext;
 use wasmtime::{Engine, Store, component::Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
@@ -29,7 +29,7 @@ use crate::{
     problems::Problems,
     routes::Router,
     runtime_config::RuntimeConfig,
-    stdio::Log,
+    stdio::{Echo, Log},
     subscriptions::{self, Subscription},
     template::Template,
     variables,
@@ -92,7 +92,10 @@ impl App {
         }
         // Without a log file there is no other place for it.
         let is_shown = !options.quiet || runtime.log_dir.is_none();
-        let echo = is_shown.then(log_writer::stderr);
+        let echo = is_shown.then(|| match options.log {
+            telemetry::Format::Text => Echo::AsItIs(log_writer::stderr()),
+            telemetry::Format::Json => Echo::Events,
+        });
         Loader {
             echo,
             options,
@@ -135,14 +138,16 @@ impl Inner {
         self.components.get(id)
     }
 
-    /// Makes the store of a new instance.
+    /// Makes the store of a new instance, whose calls belong to a trace.
     pub(crate) fn store(
         &self,
         component: &Component,
         chaining: Option<Arc<dyn ServiceChaining>>,
         permit: OwnedSemaphorePermit,
+        trace: TraceContext,
     ) -> Store<State> {
         let outbound_http = OutboundHttp {
+            trace,
             allowed_hosts: component.permissions.allowed_hosts.clone(),
             address: self.address.get().copied(),
             chaining,
@@ -158,7 +163,7 @@ struct Loader<'a> {
     manifest: Manifest,
     runtime: RuntimeConfig,
     /// Where the output of components is shown besides their log files.
-    echo: Option<LogWriter>,
+    echo: Option<Echo>,
 }
 
 impl Loader<'_> {

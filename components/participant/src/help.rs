@@ -37,11 +37,13 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let participant_id = caller.participant.id;
     // Nobody who needs help is refused for what could have been left out.
     let position = position.unwrap_or_else(|error| {
-        eprintln!("request {request_id} of participant {participant_id} is stored without position: {error}");
+        service::warn!(
+            "request {request_id} of participant {participant_id} is stored without position: {error}"
+        );
         None
     });
     let details = read_details(&body, |dropped| {
-        eprintln!(
+        service::warn!(
             "request {request_id} of participant {participant_id} is stored without {dropped}: not valid"
         );
     });
@@ -70,10 +72,11 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
             None => Err(Error::BadRequest("chat request already exists".to_owned())),
         };
     };
+    service::info!("request {request_id} for event {event_id} is stored");
     // The press is stored, so the next tick repeats what fails now.
     if let Some(press) = to_deliver {
         outbox::deliver(&connection, press)
-            .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
+            .unwrap_or_else(|error| service::warn!("a press waits in the outbox: {error}"));
     }
     if details.client_id.is_none() {
         return Ok(empty());
@@ -319,7 +322,7 @@ pub(crate) fn amend(request: &Request, event_id: &str) -> Result<Answer, Error> 
     let description = description(&body)?;
     let position = Position::new(body.number("lat")?, body.number("lng")?).unwrap_or_else(|error| {
         let participant_id = caller.participant.id;
-        eprintln!("participant {participant_id} adds to a request without position: {error}");
+        service::warn!("participant {participant_id} adds to a request without position: {error}");
         None
     });
     let amendment = Amendment {

@@ -14,6 +14,7 @@ mod directory;
 mod identity;
 mod owner;
 mod roster;
+mod trace;
 
 /// Implements every interface; see the modules.
 struct Peers;

@@ -91,6 +91,44 @@ async fn the_clients_own_spin_headers_are_kept() {
     );
 }
 
+/// Spin does this only where it exports traces (`crates/telemetry/src/propagation.rs`).
+#[tokio::test]
+async fn every_request_has_one_valid_trace_context() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c";
+    let host = Setup::new().start();
+    for (brought, continues) in [
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"][..],
+            true,
+        ),
+        (&["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02"], true),
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"],
+            false,
+        ),
+        (&["what?"], false),
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"; 2],
+            false,
+        ),
+        (&[], false),
+    ] {
+        let request = Request::get("/headers").header("tracestate", "vendor=1");
+        let request = brought
+            .iter()
+            .fold(request, |request, value| request.header("traceparent", *value));
+        let seen = text(host.send(request.body(Full::default()).unwrap()).await).await;
+        let traces: Vec<_> = seen
+            .lines()
+            .filter_map(|line| line.strip_prefix("traceparent: "))
+            .collect();
+        assert_eq!(traces.len(), 1, "{seen}");
+        assert_eq!(traces[0].len(), 55, "{seen}");
+        assert_eq!(traces[0].starts_with(TRACE), continues, "{seen}");
+        assert_eq!(seen.contains("tracestate: vendor=1"), continues, "{seen}");
+    }
+}
+
 /// Spin fails such a request (`crates/trigger-http/src/headers.rs`, `prepare_request_headers`). Here the component gets
 /// the header as it is, and need not read it.
 #[tokio::test]

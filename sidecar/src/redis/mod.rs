@@ -130,7 +130,7 @@ impl Redis {
         loop {
             let Err(lost) = self.subscribe_until_lost(player, metrics, &mut outage).await;
             self.is_subscribed.store(false, Ordering::Relaxed);
-            sleep(outage.failed(&lost)).await;
+            sleep(outage.failed(&lost, None)).await;
         }
     }
 

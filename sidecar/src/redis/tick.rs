@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use bytes::Bytes;
+use telemetry::Span;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -64,14 +65,18 @@ impl Services {
         loop {
             self.is_due.notified().await;
             let deadline = Instant::now() + CALL_TIMEOUT;
+            let span = Span::of_work();
+            let trace = span.context();
             let (participant, messenger) = tokio::join!(
-                self.participant.post("tick", Bytes::new(), deadline),
-                self.messenger.tick(deadline)
+                self.participant.post("tick", Bytes::new(), deadline, trace),
+                self.messenger.tick(deadline, trace)
             );
+            let are_done = participant.is_ok() && messenger.is_ok();
+            span.end(|| "tick", are_done.then_some(200));
             for (outage, answer) in outages.iter_mut().zip([participant.map(drop), messenger]) {
                 match answer {
                     Ok(()) => outage.ended(),
-                    Err(error) => drop(outage.failed(&error)),
+                    Err(error) => drop(outage.failed(&error, Some(trace))),
                 }
             }
         }
