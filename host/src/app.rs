@@ -24,6 +24,7 @@ use crate::{
     instance::{Permissions, State},
     linker,
     manifest::Manifest,
+    metrics::Metrics,
     options::Options,
     outbound_http::{OutboundHttp, ServiceChaining},
     problems::Problems,
@@ -38,7 +39,7 @@ use crate::{
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
-const WAITING_PER_PLACE: usize = 4;
+pub(crate) const WAITING_PER_PLACE: usize = 4;
 
 /// An application that is ready to serve.
 #[derive(Clone)]
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) chained: Arc<Semaphore>,
     /// Where the application listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) metrics: Metrics,
     pub(crate) has_http_trigger: bool,
     pub(crate) log_dir: Option<PathBuf>,
     components: HashMap<String, Component>,
@@ -201,6 +203,10 @@ impl Loader<'_> {
         }
         problems.into_result()?;
 
+        let metrics = Metrics::new();
+        for (label, database) in &self.runtime.databases {
+            database.count_in(metrics.statements(label));
+        }
         let max_requests = self.options.max_requests;
         Ok(App(Arc::new(Inner {
             name: self.manifest.application.name,
@@ -215,6 +221,7 @@ impl Loader<'_> {
             waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),
             chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
             address: OnceLock::new(),
+            metrics,
             has_http_trigger: !self.manifest.trigger.http.is_empty(),
             log_dir: self.runtime.log_dir,
             components,

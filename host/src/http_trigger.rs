@@ -8,7 +8,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
@@ -28,7 +28,7 @@ use listener::{Exchange, Limits, open_file_limit};
 use telemetry::Span;
 use tokio::{
     net::TcpListener,
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 use trace_context::TraceContext;
@@ -40,12 +40,14 @@ use wasmtime_wasi_http::{
 
 use crate::{
     allowed_hosts::service_chaining_host,
-    app::{App, Inner},
+    app::{App, Inner, WAITING_PER_PLACE},
     body::{BODY_TIME, Body, Unreadable, full},
+    engine,
     instance::State,
+    metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
     refusal::{unavailable, unreadable},
-    routes::{RouteMatch, WELL_KNOWN_PREFIX},
+    routes::{METRICS_PATH, RouteMatch, WELL_KNOWN_PREFIX},
 };
 
 /// How long requests in flight may take to finish when the host is asked to stop.
@@ -184,6 +186,9 @@ impl Inner {
                 _ => status(StatusCode::NOT_FOUND),
             };
         }
+        if path == METRICS_PATH {
+            return self.show_metrics();
+        }
         let Some(route) = self.router.route(path) else {
             return status(StatusCode::NOT_FOUND);
         };
@@ -198,6 +203,7 @@ impl Inner {
                     Unreadable::Broken(_) => tracing::debug!("refused {method} {path} of {client}: {reason}"),
                     _ => tracing::warn!("refused {method} {path} of {client}: {reason}"),
                 }
+                self.metrics.refused((&reason).into());
                 return unreadable(&reason, head.version, trace.trace());
             }
         };
@@ -213,6 +219,7 @@ impl Inner {
             }
             None => {
                 tracing::warn!("refused a request of {client}: all places are taken");
+                self.metrics.refused(RefusedBecause::no_room);
                 unavailable(trace.trace())
             }
         }
@@ -241,6 +248,7 @@ impl Inner {
             tracing::warn!("refused a request: {error}");
             return status(StatusCode::BAD_REQUEST);
         }
+        let began = Instant::now();
         let response = async {
             set_trace(request.headers_mut(), trace);
             add_headers(&mut request, route, client)?;
@@ -250,6 +258,8 @@ impl Inner {
             tracing::error!("Error processing request: {error:?}");
             status(StatusCode::INTERNAL_SERVER_ERROR)
         });
+        self.metrics
+            .answered(route.component(), response.status(), began.elapsed());
         tracing::debug!(
             component = route.component(),
             status = response.status().as_u16(),
@@ -307,6 +317,21 @@ impl Inner {
         }
     }
 
+    fn show_metrics(&self) -> Response<Body> {
+        let running = |room: &Semaphore, most: usize| most.saturating_sub(room.available_permits());
+        let most = self.max_requests;
+        let text = self.metrics.render(&Now {
+            instances: running(&self.admitted, most),
+            chained_instances: running(&self.chained, most * engine::CHAINED_PER_REQUEST),
+            waiting: running(&self.waiting, most * WAITING_PER_PLACE),
+        });
+        let mut response = Response::new(full(text));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+        response
+    }
+
     fn info(&self) -> Response<Body> {
         let mut info = serde_json::json!({ "name": self.name });
         if let Some(version) = &self.version {
@@ -342,7 +367,10 @@ impl ServiceChaining for Inner {
                         .instrument(request_span(trace))
                         .await
                 }
-                Err(_) => unavailable(trace.trace()),
+                Err(_) => {
+                    self.metrics.refused(RefusedBecause::no_room_for_chained);
+                    unavailable(trace.trace())
+                }
             };
             let status = response.status().as_u16();
             span.end(|| format!("chained {component}"), Some(status));

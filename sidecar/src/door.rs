@@ -217,7 +217,8 @@ fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
 /// The metrics, for Prometheus.
 async fn show_metrics(State(app): State<App>) -> Response {
     if let Some(status) = app.messenger.status().await {
-        app.connections.metrics.set_messenger_status(&status);
+        let cursor = app.connections.player.cursor();
+        app.connections.metrics.set_messenger_status(&status, cursor);
     }
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (

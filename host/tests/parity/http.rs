@@ -44,6 +44,38 @@ async fn a_path_without_a_route_is_not_found() {
     }
 }
 
+/// Not a rule of Spin's.
+#[tokio::test]
+async fn the_metrics_are_at_a_path_of_their_own() {
+    let host = Setup::new().start();
+    host.get("/echo").await;
+    host.get("/panic").await;
+    let metrics = host.send(get("/.well-known/mayday/metrics")).await;
+    let content_type = metrics.headers()["content-type"].to_str().unwrap();
+    assert!(
+        content_type.starts_with("application/openmetrics-text"),
+        "{content_type}"
+    );
+    let metrics = text(metrics).await;
+    for line in [
+        "mayday_host_request_seconds_count{component=\"probe\",status=\"2xx\"} 1",
+        "mayday_host_request_seconds_count{component=\"probe\",status=\"5xx\"} 1",
+        // An instance may last a moment longer than its answer.
+        "mayday_host_instances{from=\"outside\"} ",
+        "mayday_host_waiting 0",
+    ] {
+        assert!(
+            metrics.lines().any(|shown| shown.starts_with(line)),
+            "{line} is not in:\n{metrics}"
+        );
+    }
+    // The probe's route covers what is beside it.
+    assert_eq!(
+        host.send(get("/.well-known/mayday/other")).await.status(),
+        StatusCode::OK
+    );
+}
+
 /// `crates/routes/src/lib.rs`, `RouteMatch`; `crates/trigger-http/src/headers.rs`, `compute_default_headers`.
 #[tokio::test]
 async fn headers_tell_the_component_how_it_was_reached() {

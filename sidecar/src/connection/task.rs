@@ -24,7 +24,7 @@ use crate::connection::send_queue::{Budget, End, Work};
 use crate::connection::session::{Session, Step, Timeouts};
 use crate::messenger::authentication::{Authenticator, Identified};
 use crate::messenger::commands::{Commands, Pending};
-use crate::metrics::{Metrics, RefusedBecause};
+use crate::metrics::{self, Metrics, OpenSocket, RefusedBecause};
 use crate::player::{Player, Ticket};
 use crate::seldom::Seldom;
 
@@ -265,6 +265,7 @@ struct Membership {
     user: User,
     /// The first frame's `Authorization`, for re-authentication.
     authorization: String,
+    _counted: OpenSocket,
 }
 
 impl Drop for Membership {
@@ -472,6 +473,7 @@ impl Connection {
                 handle: Arc::clone(&self.handle),
                 user: principal.user,
                 authorization,
+                _counted: self.shared.metrics.socket_opened(protocol),
             },
         };
         if !is_current {
@@ -501,16 +503,22 @@ impl Connection {
     /// Goes on if the client is the same user with the same rights. Otherwise ends the connection at once and discards
     /// its queued frames. A client with other rights has to connect again.
     fn confirm(&mut self, membership: Membership, found: Option<Principal>) -> Option<Ending> {
+        let metrics = &self.shared.metrics;
+        let end = |reason: CloseReason| {
+            metrics.reauthenticated(reason.name());
+            Some(Ending::AtOnce(reason))
+        };
         let Some(found) = found else {
-            return Some(Ending::AtOnce(CloseReason::SignedOut));
+            return end(CloseReason::SignedOut);
         };
         let is_same = self
             .session
             .principal()
             .is_some_and(|known| found.has_rights_of(known));
         if !is_same {
-            return Some(Ending::AtOnce(CloseReason::Changed));
+            return end(CloseReason::Changed);
         }
+        metrics.reauthenticated(metrics::CONFIRMED);
         self.shared.player.confirm(&found, &self.handle);
         self.session.confirmed(found);
         self.phase = Phase::Open { membership };

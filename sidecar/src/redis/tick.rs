@@ -83,12 +83,13 @@ impl Services {
     }
 }
 
-/// Gives a tick if this sidecar holds the lease: to `services`, or to the dispatcher if there are none.
+/// Gives a tick if this sidecar holds the lease: to `services`, or to the dispatcher if there are none. Returns whether
+/// it does.
 pub(crate) async fn tick(
     connection: &mut MultiplexedConnection,
     id: &str,
     services: Option<&Services>,
-) -> ::redis::RedisResult<()> {
+) -> ::redis::RedisResult<bool> {
     let is_ours: bool = ::redis::cmd("EVAL")
         .arg(TAKE_LEASE)
         .arg(1)
@@ -98,16 +99,18 @@ pub(crate) async fn tick(
         .query_async(connection)
         .await?;
     match services {
-        _ if !is_ours => Ok(()),
-        Some(services) => {
-            services.is_due.notify_one();
-            Ok(())
-        }
+        _ if !is_ours => {}
+        Some(services) => services.is_due.notify_one(),
         None => {
             let mut publish = ::redis::cmd("PUBLISH");
-            publish.arg(CHANNEL).arg(PAYLOAD).query_async(connection).await
+            publish
+                .arg(CHANNEL)
+                .arg(PAYLOAD)
+                .query_async::<()>(connection)
+                .await?;
         }
     }
+    Ok(is_ours)
 }
 
 /// Lets another sidecar take over at once.
