@@ -5,7 +5,8 @@
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
 //!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `privacy` is about an export and a
 //!   deletion, `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that
-//!   slow clients do not delay others, `load` is the contract's load test, and `spin` is for `cargo xtask up --host spin`.
+//!   slow clients do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans,
+//!   `observability` checks dashboard and alarms, and `spin` is for `cargo xtask up --host spin`.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
@@ -13,7 +14,9 @@ mod database;
 mod edges;
 mod faults;
 mod load;
+mod logs;
 mod messenger;
+mod observability;
 mod organizer;
 mod outages;
 mod participant;

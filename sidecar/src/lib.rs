@@ -20,6 +20,7 @@ mod service;
 mod backoff;
 mod metrics;
 mod outage;
+mod seldom;
 
 pub mod echo;
 
@@ -52,6 +53,7 @@ use crate::metrics::Metrics;
 use crate::player::Player;
 use crate::redis::Redis;
 use crate::redis::tick::Services;
+use crate::seldom::Seldom;
 use crate::service::Service;
 
 /// The settings of a sidecar.
@@ -161,6 +163,7 @@ pub async fn run(
         commands,
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
+        refusals: Seldom::default(),
         budget: Arc::default(),
         timeouts: Timeouts {
             authorization: timings.authorization,

@@ -1,6 +1,5 @@
 //! The sidecar's process: arguments, signals, and nothing else.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +9,6 @@ use clap::Parser;
 use mayday_sidecar::{Config, Participant, Timings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// The WebSocket relay of Mayday.
 ///
@@ -55,6 +53,9 @@ struct Args {
         value_name = "ORIGIN"
     )]
     allowed_origin: Vec<String>,
+    /// What the log on stderr looks like.
+    #[arg(long, value_enum, env = "MAYDAY_LOG", default_value_t, value_name = "FORMAT")]
+    log: telemetry::Format,
 }
 
 /// Time limit for writing the last log lines.
@@ -69,17 +70,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
+    telemetry::export_last_spans().await;
     log_writer::stderr().flush_within(LAST_LINES);
     code
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log_writer::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    telemetry::log_to_stderr(args.log, "info");
+    telemetry::export_spans("mayday-sidecar")?;
     listener::raise_open_file_limit();
     let messenger_key = key("MAYDAY_MESSENGER_KEY")?;
     let participant = match args.tick_participant {

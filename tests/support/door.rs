@@ -9,6 +9,8 @@ use hyper_util::rt::TokioExecutor;
 use mayday_host::App;
 use serde_json::Value;
 
+use crate::support::secrecy;
+
 /// The target of requests. Paths begin with the service: `/organizer/profile`.
 #[derive(Clone)]
 pub(crate) enum Door {
@@ -115,11 +117,13 @@ impl Door {
             Door::Network { origin, .. } => format!("{origin}{path}"),
             Door::Host(_) => path.to_owned(),
         };
+        let body = body.into();
+        note_secrets(headers, &body);
         let request = headers.iter().fold(
             Request::builder().method(method).uri(uri),
             |request, (name, value)| request.header(*name, *value),
         );
-        let request = request.body(Full::new(body.into()))?;
+        let request = request.body(Full::new(body))?;
         match self {
             Door::Network { client, .. } => {
                 let (head, body) = client.request(request).await?.into_parts();
@@ -134,6 +138,16 @@ impl Door {
                 Reply::new(head, body.to_bytes())
             }
         }
+    }
+}
+
+/// What the logs must not hold.
+fn note_secrets(headers: &[(&str, &str)], body: &[u8]) {
+    for (_, value) in headers.iter().filter(|(name, _)| *name == "authorization") {
+        secrecy::note_credentials(value);
+    }
+    if let Ok(body) = serde_json::from_slice(body) {
+        secrecy::note_members(&body);
     }
 }
 
@@ -172,10 +186,13 @@ impl Reply {
         assert_eq!((self.status, self.text().as_str()), (status, ""));
     }
 
-    /// Asserts the error body of contract 2.5, with a reason phrase.
+    /// Asserts the error body of contract 2.5, with a reason phrase, and in a 5xx the id of the request's trace.
     #[track_caller]
     pub(crate) fn error(&self, status: u16, message: impl Into<Value>) {
-        let body = self.json(status);
+        let mut body = self.json(status);
+        if status >= 500 {
+            take_trace_id(&mut body);
+        }
         let reason = http::StatusCode::from_u16(status)
             .ok()
             .and_then(|status| status.canonical_reason());
@@ -192,4 +209,16 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+/// Removes the id of the trace that every body of a 5xx has.
+#[track_caller]
+pub(crate) fn take_trace_id(body: &mut Value) -> String {
+    let id = body.as_object_mut().and_then(|body| body.remove("traceId"));
+    let id = id.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    assert!(
+        id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        "{body}"
+    );
+    id
 }

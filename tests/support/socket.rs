@@ -9,6 +9,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::DEADLINE;
 use crate::support::people::Person;
+use crate::support::secrecy;
 
 pub(crate) struct Socket {
     name: &'static str,
@@ -66,6 +67,9 @@ impl Socket {
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
+        if let Ok(frame) = serde_json::from_str(text) {
+            secrecy::note_members(&frame);
+        }
         self.stream
             .send(Message::text(text))
             .await

@@ -37,8 +37,10 @@ mod bindings {
 }
 
 use service::door::{self, Answer, Request};
+use service::log;
 use spin_sdk::http::{IncomingRequest, Response};
 
+use crate::bindings::mayday::platform::trace;
 use crate::error::Error;
 
 /// Where the service is mounted in `spin.toml`.
@@ -62,7 +64,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(store::open),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()
@@ -83,6 +93,10 @@ fn body_limit(path: &[String]) -> usize {
 
 /// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own services.
 fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
     let routed = service::routes!(request,
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),

@@ -25,6 +25,11 @@ pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     let HelpRequests { requests } = body::parse(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     queue::enqueue(&store::open()?, &arrivals)?;
+    let ids: Vec<&str> = arrivals
+        .iter()
+        .map(|arrival| arrival.request.id.as_str())
+        .collect();
+    service::info!("requests are queued: {}", ids.join(", "));
     Ok(Answer::empty(StatusCode::OK))
 }
 

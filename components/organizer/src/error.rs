@@ -110,7 +110,7 @@ impl Error {
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
         if status.is_server_error() {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
         }
         if let Some(trouble) = self.trouble() {
             return json(status, &ErrorBody::new(status, trouble.to_string()))

@@ -52,7 +52,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(store::open),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()

@@ -52,7 +52,8 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
 
     let email = &caller.user.email;
     let old_hash = users::password_hash(&connection, caller.user.id)?;
-    if !session::check_password(&connection, request, email, &old_password, old_hash.as_deref())? {
+    let account = old_hash.as_deref().map(|hash| (caller.user.id, hash));
+    if !session::check_password(&connection, request, email, &old_password, account)? {
         return Err(Error::BadRequest("invalid old password".to_owned()));
     }
     let new_hash = Hashing::from_settings::<Error>(&connection)?.hash(&new_password)?;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use service::credentials::{self, Claim};
 use service::database::{self, Connection};
 use service::door::{Answer, Request};
-use service::settings;
 use service::throttle::Crowds;
+use service::{log, settings};
 
 use crate::access::{self, Need};
 use crate::answer::json;
@@ -56,34 +56,38 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         store::ensure_superadmin(&connection)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
-    let hash = found.as_ref().map(|(_, hash, _)| hash.as_str());
-    let right = check_password(&connection, request, &email, &password, hash)?;
+    let account = found.as_ref().map(|(user, hash, _)| (user.id, hash.as_str()));
+    let right = check_password(&connection, request, &email, &password, account)?;
     let Some((user, _, approved)) = found.filter(|_| right) else {
         return Err(Error::BadRequest("invalid email or password".to_owned()));
     };
+    log::set_user("organizer", user.id);
     if !user.role.is_admin() && !approved {
+        service::warn!("not signed in: the agency is not approved");
         return Err(Error::BadRequest(
             "your agency is not approved by administrators".to_owned(),
         ));
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    service::info!("signed in");
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is right for the account with this e-mail. `hash` is absent if there is no account. Replaces a
-/// hash that was made with too little work.
+/// Whether a password is right for the account with this e-mail. `account` is its id and hash, absent if there is none.
+/// Replaces a hash that was made with too little work.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
     email: &str,
     password: &str,
-    hash: Option<&str>,
+    account: Option<(i64, &str)>,
 ) -> Result<bool, Error> {
     let claim = Claim {
         secret: "organizer_jwt_secret",
         account: email,
+        user: account.map(|(id, _)| format!("organizer/{id}")),
         password,
-        hash,
+        hash: account.map(|(_, hash)| hash),
         crowds: Crowds::Unexpected,
     };
     credentials::check(connection, request, &claim, |old, new| {

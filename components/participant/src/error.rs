@@ -140,7 +140,7 @@ impl Error {
         let status = self.status();
         let trouble = self.trouble();
         if status == StatusCode::INTERNAL_SERVER_ERROR || trouble.is_some() {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
         }
         let body = ErrorBody::new(status, self.message());
         if let Some(trouble) = trouble {
@@ -167,6 +167,6 @@ fn log_unavailable(reason: &str) {
     let printed = store::open()
         .and_then(|connection| notices::print(&connection, "unavailable", notices::MINUTE, text));
     if let Err(error) = printed {
-        eprintln!("{}; {error}", text());
+        service::warn!("{}; {error}", text());
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         position,
         details,
     } = read_press(&body, |dropped| {
-        eprintln!(
+        service::warn!(
             "request {request_id} of participant {participant_id} is stored without {dropped}: not valid"
         );
     })?;
@@ -67,10 +67,11 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
             None => Err(Error::BadRequest("chat request already exists".to_owned())),
         };
     };
+    service::info!("request {request_id} for event {event_id} is stored");
     // The press is stored, so the next tick repeats what fails now.
     if let Some(press) = to_deliver {
         outbox::deliver(&connection, press)
-            .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
+            .unwrap_or_else(|error| service::warn!("a press waits in the outbox: {error}"));
     }
     if details.client_id.is_none() {
         return Ok(empty());
@@ -333,7 +334,7 @@ pub(crate) fn amend(request: &Request, event_id: &str) -> Result<Answer, Error> 
     let event_id = parse_event_id(event_id)?;
     let amendment = read_amendment(&Body::read(&request.body)?, |dropped| {
         let participant_id = caller.participant.id;
-        eprintln!("participant {participant_id} adds to a request without {dropped}: not valid");
+        service::warn!("participant {participant_id} adds to a request without {dropped}: not valid");
     })?;
     let locks = locks_for(&connection, &caller, event_id)?;
     let mut amended = Vec::new();

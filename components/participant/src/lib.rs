@@ -27,8 +27,10 @@ mod bindings {
 }
 
 use service::door::{self, Answer, Request};
+use service::log;
 use spin_sdk::http::{IncomingRequest, Response};
 
+use crate::bindings::mayday::platform::trace;
 use crate::error::Error;
 
 /// Where the service is mounted in `spin.toml`.
@@ -52,7 +54,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(|| Ok(store::open()?)),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()
@@ -74,6 +84,10 @@ fn body_limit(path: &[String]) -> usize {
 /// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also list
 /// users and release a lock of `chat-requests`.
 fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
     let routed = service::routes!(request,
         "POST" ["auth", "guest"] => session::make_guest(request),
         "POST" ["auth", "sign-up"] => session::sign_up(request),

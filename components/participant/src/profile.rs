@@ -103,13 +103,14 @@ pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
 /// The change is stored and noted for the messenger, so the next tick repeats what fails now.
 fn tell_messenger(connection: &Connection) {
     contacts::tell_due(connection)
-        .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
+        .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
 }
 
 fn verify(connection: &Connection, request: &Request, caller: &Caller, password: &str) -> Result<(), Error> {
     let hash = participants::password_hash(connection, caller.participant.id)?;
     let email = &caller.participant.email;
-    if check_password(connection, request, email, password, hash.as_deref())? {
+    let account = hash.as_deref().map(|hash| (caller.participant.id, hash));
+    if check_password(connection, request, email, password, account)? {
         Ok(())
     } else {
         Err(Error::Unauthorized("invalid password"))

@@ -8,8 +8,8 @@ use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::email::{self, Options};
 use service::password::{self, Hashing};
-use service::settings;
 use service::throttle::{self, Crowds, Newcomers};
+use service::{log, settings};
 use uuid::Uuid;
 
 use crate::answer::json;
@@ -57,6 +57,8 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let user = participants::insert(&connection, &guest)?
         .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
     let token = tokens::issue(user.id, user.time_created)?;
+    log::set_user("participant", user.id);
+    service::info!("signed up as a guest, from {address}");
     let signed_in = SignedIn { user, token };
     Ok(json(StatusCode::CREATED, &NewGuest { signed_in, password }))
 }
@@ -92,17 +94,21 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     };
     let taken = || Error::BadRequest("email already exists".to_owned());
     if let Some(guest) = access::guest(&connection, request)? {
+        log::set_user("participant", guest.participant.id);
         let (user, now) = guest.change(&connection, |connection, guest| {
             let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
             Ok((user, database::now(connection)?))
         })?;
         contacts::tell_due(&connection)
-            .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
+            .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
         let token = tokens::issue(user.id, now)?;
+        service::info!("signed up, a guest until now");
         return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
     }
     let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
     let token = tokens::issue(user.id, user.time_created)?;
+    log::set_user("participant", user.id);
+    service::info!("signed up");
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
 }
 
@@ -116,8 +122,8 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     // A password change during the check revokes the token that is issued here.
     let started = database::now(&connection)?;
     let found = participants::find_for_sign_in(&connection, email)?;
-    let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let right = check_password(&connection, request, email, password, hash)?;
+    let account = found.as_ref().map(|(user, hash)| (user.id, hash.as_str()));
+    let right = check_password(&connection, request, email, password, account)?;
     let (user, _) = found
         .filter(|_| right)
         .ok_or(Error::Unauthorized("invalid email or password"))?;
@@ -129,23 +135,26 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         hand_overs::begin(&connection, &guest, user.id)?;
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    log::set_user("participant", user.id);
+    service::info!("signed in");
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has
-/// become too cheap is replaced.
+/// Whether a password is that of the account with this e-mail, whose id and hash are given if there is one. A hash that
+/// has become too cheap is replaced.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
     email: &str,
     password: &str,
-    hash: Option<&str>,
+    account: Option<(i64, &str)>,
 ) -> Result<bool, Error> {
     let claim = Claim {
         secret: "participant_jwt_secret",
         account: email,
+        user: account.map(|(id, _)| format!("participant/{id}")),
         password,
-        hash,
+        hash: account.map(|(_, hash)| hash),
         crowds: Crowds::Expected,
     };
     credentials::check(connection, request, &claim, |old, new| {
@@ -161,6 +170,7 @@ pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
         let time = caller.time_of_sign_out(database::now(connection)?);
         Ok(participants::sign_out(connection, participant.id, time)?)
     })?;
+    service::info!("signed out");
     Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 

@@ -15,6 +15,7 @@ mod identity;
 mod ledger;
 mod owner;
 mod roster;
+mod trace;
 
 /// Implements every interface; see the modules.
 struct Peers;

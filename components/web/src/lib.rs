@@ -33,7 +33,7 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse)
+    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None)
         .await
         .into_response()
 }
@@ -84,7 +84,7 @@ fn refuse(error: Error) -> Answer {
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large", ""),
         Error::Broken => (StatusCode::BAD_REQUEST, "The request broke off", ""),
         Error::Setting(error) => {
-            eprintln!("request failed: {error}");
+            service::error!("request failed: {error}");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something is wrong on our side",
@@ -92,10 +92,14 @@ fn refuse(error: Error) -> Answer {
             )
         }
     };
+    let trace = match service::log::trace_id().filter(|_| status.is_server_error()) {
+        Some(trace) => format!("<p><small>{trace}</small></p>\n"),
+        None => String::new(),
+    };
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Mayday: {title}</title>\n\
-         <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
+         <h1>{title}</h1>\n<p>{text}</p>\n{trace}</html>\n"
     );
     let answer = Answer::written(status, "text/html; charset=utf-8", html.into_bytes())
         .with("cache-control", "no-store")

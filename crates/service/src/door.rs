@@ -4,8 +4,10 @@ use futures_util::StreamExt;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use spin_sdk::http::{IncomingRequest, Response};
+use trace_context::TraceContext;
 
-use crate::keys;
+use crate::database::Connection;
+use crate::{keys, log, refusals};
 
 /// A request as handlers see it.
 pub struct Request {
@@ -28,20 +30,35 @@ pub enum ReadError {
     Broken,
 }
 
+/// Opens a service's database.
+pub type Open<Error> = fn() -> Result<Connection, Error>;
+
 /// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` returns the most bytes of body
-/// for a path.
+/// for a path. Refused callers are logged, at most as often as the database of a service allows.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
-    mount: &str,
+    mount: &'static str,
     limit: fn(&[String]) -> usize,
     route: fn(&Request) -> Result<Answer, Error>,
     refuse: fn(Error) -> Answer,
+    database: Option<Open<Error>>,
 ) -> Answer {
-    let outcome = match Request::read(incoming, mount, limit).await {
-        Ok(request) => route(&request),
-        Err(error) => Err(error.into()),
+    let traces = incoming.headers().get(trace_context::HEADER);
+    log::begin(mount, TraceContext::read(traces.iter().map(Vec::as_slice)));
+    let request = match Request::read(incoming, mount, limit).await {
+        Ok(request) => request,
+        Err(error) => return refuse(error.into()),
     };
-    outcome.unwrap_or_else(refuse)
+    let answer = route(&request).unwrap_or_else(refuse);
+    if let Some(open) = database
+        && matches!(
+            answer.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        )
+    {
+        refusals::log_answer(&request, answer.status, open);
+    }
+    answer
 }
 
 impl Request {
@@ -263,6 +280,9 @@ pub struct ErrorBody<Message: Serialize> {
     /// The reason phrase, where the contract has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
+    /// Where the service has failed: the id that the lines of its log have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 impl<Message: Serialize> ErrorBody<Message> {
@@ -272,6 +292,7 @@ impl<Message: Serialize> ErrorBody<Message> {
             status_code: status.as_u16(),
             message,
             error: status.canonical_reason(),
+            trace_id: failed_trace(status),
         }
     }
 
@@ -281,8 +302,14 @@ impl<Message: Serialize> ErrorBody<Message> {
             status_code: status.as_u16(),
             message,
             error: None,
+            trace_id: failed_trace(status),
         }
     }
+}
+
+fn failed_trace(status: StatusCode) -> Option<String> {
+    let trace = log::trace_id().filter(|_| status.is_server_error())?;
+    Some(trace.to_string())
 }
 
 /// What a browser may do with an answer of an API: hand it to the page that has asked, and nothing else. Answers are

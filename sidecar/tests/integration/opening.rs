@@ -338,3 +338,30 @@ async fn browsers_are_limited_to_the_allowed_origins() {
     assert_eq!(status(Some("https://help.example.org")).await, 101);
     assert_eq!(status(Some("https://evil.example.org")).await, 403);
 }
+
+#[tokio::test]
+async fn the_trace_of_a_socket_goes_to_the_messenger() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-";
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for (brought, continues) in [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true),
+        ("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false),
+        ("what?", false),
+    ] {
+        let url = format!("ws://{}/connect", sidecar.address);
+        let mut request = url.into_client_request().unwrap();
+        request
+            .headers_mut()
+            .insert("traceparent", brought.parse().unwrap());
+        let (socket, _) = soon(tokio_tungstenite::connect_async(request)).await.unwrap();
+        let mut client = Client { socket };
+        client.authorize(BOB).await;
+        client.ask("get_chats", json!("")).await;
+        client.next().await;
+        let traces = messenger.authentication_traces();
+        let trace = traces.last().unwrap();
+        assert_eq!(trace.len(), 55, "{trace}");
+        assert_eq!(trace.starts_with(TRACE), continues, "{trace}");
+    }
+}
