@@ -7,9 +7,13 @@
 //!   databases, `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the
 //!   contract's load test, and `spin` is for `cargo xtask up --host spin`.
 //!
+//! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
+//! these are served.
+//!
 //! Run them with `cargo xtask test`, which builds what they start.
 
 mod database;
+mod documents;
 mod edges;
 mod faults;
 mod load;
