@@ -39,6 +39,14 @@ impl Door {
         }
     }
 
+    /// The origin of a listening host.
+    pub(crate) fn origin(&self) -> &str {
+        match self {
+            Door::Network { origin, .. } => origin,
+            Door::Host(_) => panic!("the host does not listen"),
+        }
+    }
+
     /// Sends a request whose body, if any, is JSON.
     pub(crate) async fn send(
         &self,

@@ -43,7 +43,7 @@ pub(crate) fn run_all() -> Result<()> {
 /// What `deploy/` has for clusters, by a script that needs a few packages of Python. CI insists on them. Elsewhere a
 /// machine without Python or without a network is told what was not checked.
 fn check_deployment() -> Result<()> {
-    let python = match ensure_python_packages(&root().join("deploy/check/requirements.txt")) {
+    let python = match ensure_python_packages("deploy", &root().join("deploy/check/requirements.txt")) {
         Ok(python) => python,
         Err(error) if env::var_os("CI").is_none() => {
             println!("deploy/ is not checked: {error:#}");
