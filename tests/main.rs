@@ -5,8 +5,8 @@
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
 //!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `restore_drill` restores a copy of the
 //!   databases, `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the
-//!   contract's load test, `clients` runs the programs of docs/clients.md, and `spin` is for `cargo xtask up --host
-//!   spin`.
+//!   contract's load test, `clients` runs the programs of docs/clients.md, `explore` lets schemathesis ask the services
+//!   whatever their documents permit, and `spin` is for `cargo xtask up --host spin`.
 //!
 //! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
 //! these are served.
@@ -17,6 +17,7 @@ mod clients;
 mod database;
 mod documents;
 mod edges;
+mod explore;
 mod faults;
 mod load;
 mod messenger;

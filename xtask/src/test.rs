@@ -33,7 +33,10 @@ pub(crate) fn run_tests(database: Database, host: Runtime, args: &[OsString]) ->
     for program in ["sqlite3", "jq"] {
         ensure_program(program)?;
     }
-    ensure_python_packages("clients", &root().join("tests/clients/requirements.txt"))?;
+    for environment in ["clients", "explore"] {
+        let requirements = root().join("tests").join(environment).join("requirements.txt");
+        ensure_python_packages(environment, &requirements)?;
+    }
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;
