@@ -26,6 +26,8 @@ async fn explore(service: &str, requests: u32) {
     let setting = setting(&system, service).await;
     let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new(python.with_file_name("schemathesis"))
+        .arg("--config-file")
+        .arg(workspace().join("tests/explore/schemathesis.toml"))
         .arg("run")
         .arg(format!("{}/{service}/openapi.json", system.door.origin()))
         .args([

@@ -71,11 +71,7 @@ def who(operation):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     token, password = who(case.operation)
-    kwargs["headers"] = {
-        **(kwargs.get("headers") or {}),
-        "Authorization": f"Bearer {token}",
-        "X-Forwarded-For": address(),
-    }
+    case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}", "X-Forwarded-For": address()}
     number = next(numbers)
     if password and isinstance(case.body, dict) and number % 2:
         for name in ("password", "oldPassword"):
