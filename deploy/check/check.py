@@ -284,6 +284,10 @@ class Overlay:
                 problem(where, "its trigger needs redis_url")
             for name in components:
                 component = manifest["component"][name]
+                # Who answers for the data sees at one place how long it is kept.
+                kept = {variable for variable in component.get("variables", {}) if variable.startswith("retention_")}
+                for variable in kept - variables.keys():
+                    problem(where, f"{variable} is not set")
                 for variable in re.findall(r"{{ (\w+_url) }}", " ".join(component.get("allowed_outbound_hosts", []))):
                     address = variables.get(variable, manifest["variables"][variable])
                     self.check_address(where, address.get("value") or address["default"], components)
@@ -319,8 +323,8 @@ class Overlay:
             if url.port not in self.service_ports(url.hostname):
                 problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
         for name, value in values.items():
-            if name.endswith("_jwt_secret") and 0 < len(value) < 32:
-                problem(self.name, f"{name} has fewer than 32 bytes, so the service refuses to start")
+            if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
+                problem(self.name, f"{name} has fewer than 32 bytes, so it can be guessed")
 
 
 def middlewares(ingress):

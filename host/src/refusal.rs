@@ -65,5 +65,6 @@ fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    listener::restrict_browsers(headers);
     response
 }

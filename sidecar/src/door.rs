@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{FromRequestParts, RawQuery, Request, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -73,7 +74,16 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/asyncapi.json", get(show_document))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
+        .layer(map_response(restrict_browsers))
         .with_state(app)
+}
+
+/// No answer is a page or to be stored. An upgrade has no content.
+async fn restrict_browsers(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        listener::restrict_browsers(response.headers_mut());
+    }
+    response
 }
 
 /// How many HTTP connections may be open.

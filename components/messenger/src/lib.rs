@@ -10,6 +10,7 @@ mod answer;
 mod archive;
 mod authentication;
 mod body;
+mod colleagues;
 mod commands;
 mod description;
 mod error;
@@ -20,10 +21,12 @@ mod lock_releases;
 mod notes;
 mod query;
 mod requests;
+mod retention;
 mod search;
 mod statistics;
 mod status;
 mod store;
+mod stored;
 mod tick;
 
 mod bindings {
@@ -87,6 +90,7 @@ service::routes! {
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
+        "GET" ["agency", "organizers"] => colleagues::list_colleagues(request),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
         "GET" ["statistics"] => statistics::show_statistics(request),
@@ -100,6 +104,7 @@ service::routes! {
         "POST" ["internal", "amendments"] => requests::amend(request),
         "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
+        "POST" ["internal", "stored"] => stored::show_stored(request),
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),

@@ -10,7 +10,7 @@ use crate::form::Form;
 use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
 use crate::store::{self, agencies, users};
-use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits};
+use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits, reset};
 
 /// `GET /admin/agencies`
 pub(crate) fn list_agencies(request: &Request) -> Result<Answer, Error> {
@@ -89,6 +89,16 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
         edit(connection, caller, &user, &edits)
     })?;
     Ok(json(StatusCode::OK, &user))
+}
+
+/// `PATCH /admin/users/:id/password`: the same as in an agency, for any user whom the caller may manage.
+pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    reset(request, &connection, &caller, |connection, _| {
+        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+    })
 }
 
 /// `DELETE /admin/users/:id`: any user whom the caller may manage.

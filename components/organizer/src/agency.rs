@@ -1,8 +1,10 @@
 //! Agencies, for their own users (contract 3.4, "Agency").
 
 use http::StatusCode;
-use service::database::{self, transaction};
+use service::database::{self, Connection, transaction};
 use service::door::{Answer, Request};
+use service::settings;
+use service::throttle::{self, Newcomers};
 
 use crate::access::{self, Need};
 use crate::answer::json;
@@ -35,6 +37,7 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
     form.finish()?;
 
     let connection = store::open()?;
+    admit(&connection, request)?;
     let owner = owner.into_user(&connection, Role::AgencyOwner)?;
     let agency = transaction(&connection, |connection| {
         let agency = agencies::insert(connection, &name, &address, &website)?.ok_or_else(name_taken)?;
@@ -45,6 +48,18 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
         Ok::<_, Error>(agency)
     })?;
     Ok(json(StatusCode::CREATED, &agency))
+}
+
+/// Counts an agency, unless too many come from the same address.
+fn admit(connection: &Connection, request: &Request) -> Result<(), Error> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret("organizer_jwt_secret")?;
+    let now = database::now(connection)?;
+    throttle::admit(connection, Newcomers::Agencies, &secret, &address, now).map_err(|throttled| {
+        Error::TooManyAgencies {
+            retry_after: throttled.retry_after,
+        }
+    })
 }
 
 /// `GET /agency`. An administrator without preview gets an empty body.

@@ -23,6 +23,8 @@ pub(crate) enum Rule {
     NotEmpty,
     MaxLength(usize),
     MinLength(usize),
+    /// Not one of the most common passwords.
+    Uncommon,
     Email,
     Phone,
     Website,
@@ -292,6 +294,7 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
         Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
         Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
         Rule::MinLength(least) => text.is_some_and(|text| text.chars().count() >= least),
+        Rule::Uncommon => !text.is_some_and(is_common),
         Rule::Email => text.is_some_and(is_email),
         Rule::Phone => text.is_some_and(is_phone),
         Rule::Website => text.is_some_and(is_website),
@@ -320,6 +323,7 @@ fn line(rule: Rule, field: &str) -> String {
         Rule::NotEmpty => format!("{field} should not be empty"),
         Rule::MaxLength(most) => format!("{field} must be shorter than or equal to {most} characters"),
         Rule::MinLength(least) => format!("{field} must be longer than or equal to {least} characters"),
+        Rule::Uncommon => format!("{field} must not be a common password"),
         Rule::Email => format!("{field} must be an email"),
         Rule::Phone => format!("{field} must be a valid phone number"),
         Rule::Website => format!("{field} must be a URL address"),
@@ -391,6 +395,15 @@ fn is_email(text: &str) -> bool {
     // The parser accepts an address in angle brackets without a display name.
     !text.contains(['<', '>']) && email::is_address(text, options)
 }
+
+/// Whether a password is one of the most common ones, in any case.
+fn is_common(password: &str) -> bool {
+    let password = password.to_lowercase();
+    COMMON_PASSWORDS.lines().any(|common| common == password)
+}
+
+/// Those of Django's 20,000 most common passwords (5.2, BSD licence) that are long enough for an organizer.
+const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
 
 /// A number that is valid for its country, whose code follows the only `+`. The parser alone would skip any other
 /// characters between digits.
@@ -537,6 +550,11 @@ mod tests {
         check(Rule::NotEmpty, &texts(&["a", " "]), &[Value::Null, "".into()]);
         check(Rule::MaxLength(2), &texts(&["", "ab", "żó"]), &texts(&["abc"]));
         check(Rule::MinLength(2), &texts(&["ab", "żó"]), &texts(&["", "a"]));
+        check(
+            Rule::Uncommon,
+            &texts(&["", "correct horse battery", "manchesterunited2"]),
+            &texts(&["manchesterunited", "ManchesterUnited", "12345678901234567890"]),
+        );
         check(
             Rule::Email,
             &texts(&[

@@ -96,6 +96,7 @@ service::routes! {
         "GET" ["agency", "users", id] => users::show_user(request, id),
         "POST" ["agency", "users"] => users::create_user(request),
         "PATCH" ["agency", "users", id] => users::edit_user(request, id),
+        "PATCH" ["agency", "users", id, "password"] => users::reset_password(request, id),
         "DELETE" ["agency", "users", id] => users::delete_user(request, id),
 
         "GET" ["agency", "events"] => events::list_events(request),
@@ -140,6 +141,7 @@ service::routes! {
         "GET" ["admin", "users", id] => admin::show_user(request, id),
         "POST" ["admin", "users"] => admin::create_user(request),
         "PATCH" ["admin", "users", id] => admin::edit_user(request, id),
+        "PATCH" ["admin", "users", id, "password"] => admin::reset_password(request, id),
         "DELETE" ["admin", "users", id] => admin::delete_user(request, id),
 
         "GET" ["admin", "changelogs"] => changelogs::list_admin_changelogs(request),
@@ -152,6 +154,7 @@ service::routes! {
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
+        "POST" ["api", "removals"] => services::record_removals(request),
     }
 }
 

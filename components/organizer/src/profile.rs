@@ -10,7 +10,7 @@ use crate::admin;
 use crate::answer::json;
 use crate::error::Error;
 use crate::form::Form;
-use crate::session::{self, PASSWORD_RULES};
+use crate::session::{self, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::{self, agencies, changelogs, users};
 use crate::users::read_edits;
 
@@ -42,7 +42,7 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let caller = access::admit(&connection, request, Need::Any)?;
     let mut form = Form::read(request)?;
     let old_password = form.text("oldPassword", PASSWORD_RULES);
-    let new_password = form.text("newPassword", PASSWORD_RULES);
+    let new_password = form.text("newPassword", NEW_PASSWORD_RULES);
     form.must_differ("newPassword", "oldPassword");
     form.text("confirmNewPassword", PASSWORD_RULES);
     form.must_equal("confirmNewPassword", "newPassword");

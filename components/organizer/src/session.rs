@@ -19,6 +19,14 @@ use crate::{store, tokens};
 /// Contract 2.4.
 pub(crate) const PASSWORD_RULES: &[Rule] = &[Rule::Text, Rule::MinLength(16), Rule::MaxLength(128)];
 
+/// A password that somebody chooses now. Older ones are still accepted at sign-in.
+pub(crate) const NEW_PASSWORD_RULES: &[Rule] = &[
+    Rule::Text,
+    Rule::MinLength(16),
+    Rule::MaxLength(128),
+    Rule::Uncommon,
+];
+
 /// Contract 1.3.
 pub(crate) const EMAIL_RULES: &[Rule] = &[Rule::Email, Rule::MaxLength(320)];
 

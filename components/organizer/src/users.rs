@@ -12,7 +12,7 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::lists::ListQuery;
-use crate::session::{EMAIL_RULES, PASSWORD_RULES};
+use crate::session::{EMAIL_RULES, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, NewUser, Role, User, UserEdits};
 use crate::store::{self, agencies, removal};
@@ -31,7 +31,7 @@ impl Person {
     pub(crate) fn read(form: &mut Form) -> Person {
         let person = Person {
             email: form.text("email", EMAIL_RULES),
-            password: form.text("password", PASSWORD_RULES),
+            password: form.text("password", NEW_PASSWORD_RULES),
             first_name: form.text("firstName", NAME_RULES),
             last_name: form.text("lastName", NAME_RULES),
             phone_number: form.text("phoneNumber", PHONE_RULES),
@@ -217,6 +217,57 @@ pub(crate) fn edit(
         None => None,
     };
     changelogs::record_user_update(connection, &caller.user, edited, agency)
+}
+
+/// `PATCH /agency/users/:id/password`: a new password for a user who has lost theirs. All sessions of the user end.
+pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    reset(request, &connection, &caller, |connection, caller| {
+        let agency = caller.agency()?;
+        users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))
+    })
+}
+
+/// Sets the password of a user whom the caller may manage and `find` returns, before the hash is made and in the
+/// transaction.
+pub(crate) fn reset(
+    request: &Request,
+    connection: &Connection,
+    caller: &Caller,
+    find: impl Fn(&Connection, &Caller) -> Result<User, Error>,
+) -> Result<Answer, Error> {
+    let mut form = Form::read(request)?;
+    let password = form.text("password", NEW_PASSWORD_RULES);
+    form.text("confirmPassword", PASSWORD_RULES);
+    form.must_equal("confirmPassword", "password");
+    form.finish()?;
+
+    let find = |connection: &Connection, caller: &Caller| {
+        let user = find(connection, caller)?;
+        if !caller.user.role.may_manage(user.role) {
+            return Err(Error::NotAllowed(
+                "Not allowed to update user with same role or senior",
+            ));
+        }
+        Ok(user)
+    };
+    find(connection, caller)?;
+    let hash = Hashing::from_settings::<Error>(connection)?.hash(&password)?;
+    let user = caller.change(connection, |connection, caller| {
+        let user = find(connection, caller)?;
+        // Tokens of this very millisecond end as well.
+        let time = database::now(connection)? + 1;
+        let user =
+            users::set_password(connection, user.id, &hash, time)?.ok_or_else(|| not_found(user.id))?;
+        let agency = match user.agency_id {
+            Some(id) => agencies::find(connection, id)?,
+            None => None,
+        };
+        changelogs::record_user_update(connection, &caller.user, user, agency)
+    })?;
+    Ok(json(StatusCode::OK, &user))
 }
 
 /// `DELETE /agency/users/:id`

@@ -9,6 +9,7 @@ mod body;
 mod contacts;
 mod error;
 mod events;
+mod export;
 mod hand_overs;
 mod help;
 mod outbox;
@@ -83,6 +84,7 @@ service::routes! {
         "GET" ["profile"] => profile::show_profile(request),
         "PATCH" ["profile"] => profile::edit_profile(request),
         "DELETE" ["profile"] => profile::delete_profile(request),
+        "GET" ["profile", "export"] => export::export(request),
         "PATCH" ["profile", "change-password"] => profile::change_password(request),
         "GET" ["users"] => services::list_users(request),
 

@@ -9,7 +9,7 @@ use service::door::{Answer, Request};
 use service::email::{self, Options};
 use service::password::{self, Hashing};
 use service::settings;
-use service::throttle::{self, Crowds};
+use service::throttle::{self, Crowds, Newcomers};
 use uuid::Uuid;
 
 use crate::answer::json;
@@ -45,13 +45,7 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let (phone_number, name) = (phone_number(&body)?, name(&body)?);
 
     let connection = store::open()?;
-    let address = throttle::address(request, &settings::text("client_address_header")?);
-    let secret = settings::secret("participant_jwt_secret")?;
-    throttle::admit_guest(&connection, &secret, &address, database::now(&connection)?).map_err(
-        |throttled| Error::TooManyGuests {
-            retry_after: throttled.retry_after,
-        },
-    )?;
+    admit(&connection, request, Newcomers::Guests)?;
     let (password, password_hash) = password::random()?;
     let guest = NewParticipant {
         email: format!("guest-{}@{GUEST_DOMAIN}", Uuid::now_v7()),
@@ -65,6 +59,19 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let token = tokens::issue(user.id, user.time_created)?;
     let signed_in = SignedIn { user, token };
     Ok(json(StatusCode::CREATED, &NewGuest { signed_in, password }))
+}
+
+/// Counts a newcomer, unless too many come from the same address.
+fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Result<(), Error> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret("participant_jwt_secret")?;
+    let now = database::now(connection)?;
+    throttle::admit(connection, newcomers, &secret, &address, now).map_err(|throttled| {
+        Error::TooManyNewcomers {
+            newcomers: newcomers.name(),
+            retry_after: throttled.retry_after,
+        }
+    })
 }
 
 /// `POST /auth/sign-up`. The token is as of the account's creation, which is also its last sign-out, so it works at
@@ -81,6 +88,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let phone_number = phone_number(&body)?;
 
     let connection = store::open()?;
+    admit(&connection, request, Newcomers::SignUps)?;
     let participant = NewParticipant {
         email: email.to_owned(),
         password_hash: Hashing::from_settings::<Error>(&connection)?.hash(password)?,

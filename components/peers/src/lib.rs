@@ -12,6 +12,7 @@ mod bindings {
 mod desk;
 mod directory;
 mod identity;
+mod ledger;
 mod owner;
 mod roster;
 

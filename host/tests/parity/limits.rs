@@ -85,6 +85,10 @@ async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retr
         assert_eq!(refused.headers()["retry-after"], "1");
         assert_eq!(refused.headers()["access-control-allow-origin"], "*");
         assert_eq!(refused.headers()["access-control-expose-headers"], "Retry-After");
+        assert_eq!(refused.headers()["cache-control"], "no-store");
+        assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
+        let policy = refused.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         assert_eq!(
             text(refused).await,
             r#"{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable"}"#

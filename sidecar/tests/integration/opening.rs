@@ -41,6 +41,22 @@ async fn the_document_for_client_authors_is_served_to_pages_of_any_origin() {
     assert!(answer.ends_with(&format!("\r\n\r\n{document}")));
 }
 
+#[tokio::test]
+async fn no_answer_of_the_door_is_a_page_or_stored_by_a_browser() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for path in ["/connect", "/healthz", "/readyz", "/metrics", "/nowhere"] {
+        let answer = sidecar.get(path).await;
+        for header in [
+            "cache-control: no-store\r\n",
+            "content-security-policy: default-src 'none'; ",
+            "x-content-type-options: nosniff\r\n",
+        ] {
+            assert!(answer.contains(header), "{path}: {answer}");
+        }
+    }
+}
+
 /// The head of the answer to a handshake with these headers.
 async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
     let mut stream = TcpStream::connect(sidecar.address).await.unwrap();

@@ -35,7 +35,9 @@ pub(crate) mod hand_overs;
 pub(crate) mod lock_releases;
 pub(crate) mod messages;
 pub(crate) mod queue;
+pub(crate) mod removals;
 pub(crate) mod sidecars;
+pub(crate) mod stored;
 pub(crate) mod updates;
 
 use serde::Serialize;
@@ -51,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_guests.sql"),
     include_str!("../../../../migrations/messenger/0003_figures.sql"),
+    include_str!("../../../../migrations/messenger/0004_retention.sql"),
 ];
 
 /// Opens the database.

@@ -1,6 +1,7 @@
 //! The participant database: one function per question, each with its SQL and its row decoding.
 
 pub(crate) mod contact_changes;
+pub(crate) mod export;
 pub(crate) mod hand_overs;
 pub(crate) mod known_events;
 pub(crate) mod participants;

@@ -114,6 +114,14 @@ export interface NumberedChat {
   positionAtStart?: Time;
 }
 
+export interface Colleague {
+  organizerId: Id;
+  /** Open chats. */
+  activeChats: number;
+  /** Whether the organizer waits for the next request. */
+  waiting: boolean;
+}
+
 export interface Statistics {
   /** Null for all of the agency. */
   eventId: number | null;
