@@ -6,12 +6,19 @@
 //!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `privacy` is about an export and a
 //!   deletion, `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that
 //!   slow clients do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans,
-//!   `observability` checks dashboard and alarms, and `spin` is for `cargo xtask up --host spin`.
+//!   `observability` checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `explore` lets
+//!   schemathesis ask the services whatever their documents permit, and `spin` is for `cargo xtask up --host spin`.
+//!
+//! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
+//! these are served.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
+mod clients;
 mod database;
+mod documents;
 mod edges;
+mod explore;
 mod faults;
 mod load;
 mod logs;

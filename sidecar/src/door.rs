@@ -78,6 +78,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
+        .route("/asyncapi.json", get(show_document))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
         .layer(map_response(restrict_browsers))
         .with_state(app)
@@ -222,6 +223,16 @@ fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
         || allowed
             .iter()
             .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}
+
+/// The socket for client authors, in AsyncAPI. Pages of any origin may read it.
+async fn show_document() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (headers, include_str!("../asyncapi.json")).into_response()
 }
 
 /// The metrics, for Prometheus.

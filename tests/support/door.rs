@@ -1,5 +1,6 @@
 //! Sending requests: over the network, or straight into the host.
 
+use api_documents::check_answer;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -37,6 +38,14 @@ impl Door {
         Door::Network {
             origin: origin.to_owned(),
             client,
+        }
+    }
+
+    /// The origin of a listening host.
+    pub(crate) fn origin(&self) -> &str {
+        match self {
+            Door::Network { origin, .. } => origin,
+            Door::Host(_) => panic!("the host does not listen"),
         }
     }
 
@@ -106,6 +115,7 @@ impl Door {
             .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
     }
 
+    /// Fails the test if the answer is not as the service's document says.
     async fn try_send_with(
         &self,
         method: &str,
@@ -124,20 +134,28 @@ impl Door {
             |request, (name, value)| request.header(*name, *value),
         );
         let request = request.body(Full::new(body))?;
-        match self {
+        let (head, body) = match self {
             Door::Network { client, .. } => {
                 let (head, body) = client.request(request).await?.into_parts();
-                Reply::new(head, body.collect().await?.to_bytes())
+                (head, body.collect().await?.to_bytes())
             }
             Door::Host(app) => {
                 let (head, body) = app.handle(request).await.into_parts();
-                let body = body
-                    .collect()
-                    .await
-                    .map_err(|error| anyhow::anyhow!("{error:?}"))?;
-                Reply::new(head, body.to_bytes())
+                let body = body.collect().await;
+                (
+                    head,
+                    body.map_err(|error| anyhow::anyhow!("{error:?}"))?.to_bytes(),
+                )
             }
-        }
+        };
+        let reply = Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        };
+        check_answer(method, path, reply.status, &reply.headers, &reply.body)
+            .unwrap_or_else(|violation| panic!("{violation}"));
+        Ok(reply)
     }
 }
 
@@ -152,18 +170,6 @@ fn note_secrets(headers: &[(&str, &str)], body: &[u8]) {
 }
 
 impl Reply {
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "the last step of both ways through a door"
-    )]
-    fn new(head: http::response::Parts, body: Bytes) -> anyhow::Result<Reply> {
-        Ok(Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        })
-    }
-
     /// The body, which must be JSON, of an answer that must have this status.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {

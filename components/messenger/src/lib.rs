@@ -46,6 +46,9 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "messenger";
 
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
+
 /// Clients send no bodies here; batches from our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -91,13 +94,12 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own services.
-fn route(request: &Request) -> Result<Answer, Error> {
-    if let Some(trace) = log::trace() {
-        // The dependency that calls other services has a log of its own.
-        trace::begin(MOUNT, &trace.to_string());
-    }
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own
+    /// services.
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
@@ -119,6 +121,23 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
-    );
-    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
+    routed(request).unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
+    }
 }

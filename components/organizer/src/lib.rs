@@ -37,6 +37,9 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "organizer";
 
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
+
 /// Contract 3.2. Routes for services have a larger limit: our own services send lists, and bound them.
 const BODY_LIMIT: usize = 100 * 1024;
 const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -78,12 +81,12 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 3.4 and docs/organizer-api.md).
-fn route(request: &Request) -> Result<Answer, Error> {
-    if request.method == Method::OPTIONS {
-        return Ok(preflight(request));
-    }
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 3.4 and docs/organizer-api.md).
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+        "GET" ["docs"] => Ok(redirect_to_docs()),
+
         "POST" ["auth", "sign-in"] => session::sign_in(request),
         "POST" ["auth", "sign-out"] => session::sign_out(request),
         "GET" ["profile"] => profile::show_profile(request),
@@ -163,13 +166,24 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
         "POST" ["api", "removals"] => services::record_removals(request),
-    );
-    routed.unwrap_or_else(|_| {
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if request.method == Method::OPTIONS {
+        return Ok(preflight(request));
+    }
+    routed(request).unwrap_or_else(|_| {
         Err(Error::UnknownRoute {
             method: request.method.to_string(),
             path: format!("/{}", request.path.join("/")),
         })
     })
+}
+
+/// Contract 3.4: the readable form of the document is one of the pages beside the services.
+fn redirect_to_docs() -> Answer {
+    Answer::empty(StatusCode::FOUND).with("location", "../docs/organizer")
 }
 
 /// Contract 2.9: 204, allowing all headers that the browser asks for.
@@ -182,5 +196,15 @@ fn preflight(request: &Request) -> Answer {
             .with("access-control-allow-headers", headers)
             .with("vary", "Access-Control-Request-Headers"),
         None => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
     }
 }

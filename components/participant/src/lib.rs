@@ -36,6 +36,9 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "participant";
 
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
+
 /// No body a client sends comes near it; lists made by our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -81,14 +84,12 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also list
-/// users and release a lock of `chat-requests`.
-fn route(request: &Request) -> Result<Answer, Error> {
-    if let Some(trace) = log::trace() {
-        // The dependency that calls other services has a log of its own.
-        trace::begin(MOUNT, &trace.to_string());
-    }
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also
+    /// list users and release a lock of `chat-requests`.
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+
         "POST" ["auth", "guest"] => session::make_guest(request),
         "POST" ["auth", "sign-up"] => session::sign_up(request),
         "POST" ["auth", "sign-in"] => session::sign_in(request),
@@ -114,6 +115,23 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["internal", "revocations"] => services::list_revocations(request),
         "POST" ["internal", "releases"] => services::release_locks(request),
         "POST" ["internal", "tick"] => services::tick(request),
-    );
-    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
+    routed(request).unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
+    }
 }

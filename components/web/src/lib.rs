@@ -38,17 +38,24 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .into_response()
 }
 
-/// Every address that the other components leave over. Which event a help page is for, the page reads from its own
-/// address.
-fn route(request: &Request) -> Result<Answer, Error> {
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every address that the other components leave over. Which event a help page is for, the page reads from its own
+    /// address.
+    fn routed(request: &Request) -> Result<Answer, Error> {
         "GET" [] => page(request, "index.html"),
         "GET" ["help"] | ["help", _] => page(request, "help.html"),
         "GET" ["console", ..] => page(request, "console.html"),
+        "GET" ["docs"] => page(request, "docs.html"),
+        "GET" ["docs", name] => page(request, &format!("docs/{name}.html")),
+        // The socket for client authors. Pages of any origin may read it, as from the sidecar.
+        "GET" ["asyncapi.json"] => file(request).map(|answer| answer.with("access-control-allow-origin", "*")),
         "GET" ["config.json"] => config::show(request),
         "GET" [..] => file(request),
-    );
-    routed.unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    routed(request).unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
 }
 
 fn page(request: &Request, name: &str) -> Result<Answer, Error> {

@@ -14,9 +14,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// Tells browsers that an answer is neither to be stored nor to be shown as a page.
+/// Tells browsers that an answer is neither to be stored nor to be shown as a page, unless it says otherwise itself.
 pub fn restrict_browsers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

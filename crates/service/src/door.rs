@@ -166,32 +166,49 @@ fn is_media_type(header: &str, media_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(media_type)
 }
 
-/// Answers a request by the first route that matches its method and path, whose patterns hold the ids:
+/// Makes a function that answers a request by the first route that matches its method and path, whose patterns hold the
+/// ids:
 ///
 /// ```ignore
-/// let routed = service::routes!(request,
-///     "GET" ["profile"] => profile::show_profile(request),
-///     "GET" ["events", id] => events::show_event(request, id),
-/// );
+/// service::routes! {
+///     /// Every route.
+///     fn routed(request: &Request) -> Result<Answer, Error> {
+///         "GET" ["profile"] => profile::show_profile(request),
+///         "GET" ["events", id] => events::show_event(request, id),
+///     }
+/// }
 /// ```
 ///
-/// If no route matches, the `Err` lists the methods of the path, for [`unrouted`]. An unknown path has none.
+/// If no route matches, the `Err` lists the methods of the path, for [`unrouted`]. An unknown path has none. Tests find
+/// the methods and patterns in `ROUTES`.
 #[macro_export]
 macro_rules! routes {
-    ($request:expr, $($method:literal $path:pat => $answer:expr,)*) => {{
-        let request: &$crate::door::Request = $request;
-        match (request.method.as_str(), request.segments().as_slice()) {
-            $(($method, $path) => Ok($answer),)*
-            #[expect(unused_variables, reason = "only whether a path matches is asked here, not its ids")]
-            (_, path) => {
-                let mut methods: Vec<&'static str> = Vec::new();
-                $(if matches!(path, $path) && !methods.contains(&$method) {
-                    methods.push($method);
-                })*
-                Err(methods)
+    (
+        $(#[$about:meta])*
+        fn $name:ident($request:ident: &Request) -> $answered:ty {
+            $($method:literal $path:pat => $answer:expr,)*
+        }
+    ) => {
+        $(#[$about])*
+        fn $name($request: &$crate::door::Request) -> Result<$answered, Vec<&'static str>> {
+            match ($request.method.as_str(), $request.segments().as_slice()) {
+                $(($method, $path) => Ok($answer),)*
+                #[expect(unused_variables, reason = "only whether a path matches is asked here, not its ids")]
+                (_, path) => {
+                    let mut methods: Vec<&'static str> = Vec::new();
+                    $(if matches!(path, $path) && !methods.contains(&$method) {
+                        methods.push($method);
+                    })*
+                    Err(methods)
+                }
             }
         }
-    }};
+
+        /// The methods and the patterns of the routes.
+        #[cfg(test)]
+        #[allow(dead_code, reason = "only services with a document compare them")]
+        const ROUTES: &[(&str, &str)] = &[$(($method, stringify!($path))),*];
+    };
 }
 
 /// Why a request has no route.
@@ -347,6 +364,12 @@ impl Answer {
         }
     }
 
+    /// A document for client authors. It changes only with the service.
+    pub fn document(json: &'static str) -> Answer {
+        Answer::written(StatusCode::OK, "application/json", json.as_bytes().to_vec())
+            .with("cache-control", "public, max-age=300")
+    }
+
     /// Plain text.
     pub fn text(status: StatusCode, body: &str) -> Answer {
         Answer::written(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
@@ -384,11 +407,11 @@ impl Answer {
         }
     }
 
-    /// The same with the headers that every answer of an API has.
+    /// The same with the headers that every answer of an API has, unless it has its own.
     pub fn for_api(self) -> Answer {
         API_HEADERS
             .into_iter()
-            .fold(self, |answer, (name, value)| answer.with(name, value))
+            .fold(self, |answer, (name, value)| answer.with_default(name, value))
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
@@ -469,6 +492,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_document_may_be_stored() {
+        let answer = Answer::document("{}").for_api();
+        let caching: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "cache-control")
+            .collect();
+        assert_eq!(caching, [&("cache-control", "public, max-age=300".to_owned())]);
+    }
+
     fn request(method: Method, path: &str) -> Request {
         let (path, query) = split_target(path, "");
         Request {
@@ -480,17 +514,29 @@ mod tests {
         }
     }
 
-    fn route(request: &Request) -> Result<String, Vec<&'static str>> {
-        routes!(request,
+    routes! {
+        fn routed(request: &Request) -> String {
             "GET" ["events", "next"] => "the next one".to_owned(),
             "GET" ["events", id] => format!("event {id}"),
             "DELETE" ["events", id] => format!("no event {id}"),
-        )
+        }
+    }
+
+    #[test]
+    fn the_routes_are_listed() {
+        assert_eq!(
+            ROUTES,
+            [
+                ("GET", r#"["events", "next"]"#),
+                ("GET", r#"["events", id]"#),
+                ("DELETE", r#"["events", id]"#)
+            ]
+        );
     }
 
     #[test]
     fn the_first_route_that_matches_answers_with_its_ids() {
-        let route = |method, path| route(&request(method, path));
+        let route = |method, path| routed(&request(method, path));
         assert_eq!(route(Method::GET, "/events/7"), Ok("event 7".to_owned()));
         assert_eq!(route(Method::DELETE, "/events/7"), Ok("no event 7".to_owned()));
         assert_eq!(route(Method::GET, "/events/next"), Ok("the next one".to_owned()));

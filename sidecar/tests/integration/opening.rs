@@ -25,6 +25,23 @@ async fn a_request_that_is_not_an_upgrade_is_a_bad_request() {
 }
 
 #[tokio::test]
+async fn the_document_for_client_authors_is_served_to_pages_of_any_origin() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let answer = sidecar.get("/asyncapi.json").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for header in [
+        "content-type: application/json",
+        "cache-control: public, max-age=300",
+        "access-control-allow-origin: *",
+    ] {
+        assert!(answer.contains(&format!("\r\n{header}\r\n")), "{header}");
+    }
+    let document = include_str!("../../asyncapi.json");
+    assert!(answer.ends_with(&format!("\r\n\r\n{document}")));
+}
+
+#[tokio::test]
 async fn no_answer_of_the_door_is_a_page_or_stored_by_a_browser() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
