@@ -45,7 +45,7 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let (phone_number, name) = (phone_number(&body)?, name(&body)?);
 
     let connection = store::open()?;
-    admit(&connection, request, Newcomers::Guests)?;
+    let address = admit(&connection, request, Newcomers::Guests)?;
     let (password, password_hash) = password::random()?;
     let guest = NewParticipant {
         email: format!("guest-{}@{GUEST_DOMAIN}", Uuid::now_v7()),
@@ -63,8 +63,8 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::CREATED, &NewGuest { signed_in, password }))
 }
 
-/// Counts a newcomer, unless too many come from the same address.
-fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Result<(), Error> {
+/// Counts a newcomer, unless too many come from the same address. Returns that address.
+fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Result<String, Error> {
     let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret("participant_jwt_secret")?;
     let now = database::now(connection)?;
@@ -73,7 +73,8 @@ fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Re
             newcomers: newcomers.name(),
             retry_after: throttled.retry_after,
         }
-    })
+    })?;
+    Ok(address)
 }
 
 /// `POST /auth/sign-up`. The token is as of the account's creation, which is also its last sign-out, so it works at
@@ -84,7 +85,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let (email, password, phone_number) = read_sign_up(&body)?;
 
     let connection = store::open()?;
-    admit(&connection, request, Newcomers::SignUps)?;
+    let address = admit(&connection, request, Newcomers::SignUps)?;
     let participant = NewParticipant {
         email: email.to_owned(),
         password_hash: Hashing::from_settings::<Error>(&connection)?.hash(password)?,
@@ -102,13 +103,13 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
         contacts::tell_due(&connection)
             .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
         let token = tokens::issue(user.id, now)?;
-        service::info!("signed up, a guest until now");
+        service::info!("signed up, a guest until now, from {address}");
         return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
     }
     let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
     let token = tokens::issue(user.id, user.time_created)?;
     log::set_user("participant", user.id);
-    service::info!("signed up");
+    service::info!("signed up, from {address}");
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
 }
 
