@@ -12,6 +12,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sidecar_api::Status;
 
+use crate::canary::metrics::LatestRun;
+
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -37,6 +39,7 @@ pub(crate) struct Metrics {
     messenger_database_bytes: Gauge,
     messenger_wal_bytes: Gauge,
     messenger_log_rows: Gauge,
+    canary: LatestRun,
 }
 
 /// How a connection ended: which side ended it, or the close code.
@@ -141,6 +144,7 @@ impl Metrics {
             messenger_database_bytes: Gauge::default(),
             messenger_wal_bytes: Gauge::default(),
             messenger_log_rows: Gauge::default(),
+            canary: LatestRun::default(),
         };
         metrics.registered()
     }
@@ -235,6 +239,7 @@ impl Metrics {
             "How many updates the messenger's log has",
             self.messenger_log_rows.clone(),
         );
+        self.registry.register_collector(Box::new(self.canary.clone()));
         self
     }
 
@@ -265,12 +270,13 @@ impl Metrics {
         self.ended.get_or_create(&Ended { how }).inc();
     }
 
-    /// Takes the size of the messenger's database.
+    /// Takes the size of the messenger's database, and the canary's latest run.
     pub(crate) fn set_messenger_status(&self, status: &Status) {
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
         self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
         self.messenger_log_rows.set(status.log_rows);
+        self.canary.set(status.canary.as_ref());
     }
 
     /// Renders all metrics as text. `send_queue_bytes` is a gauge that its caller reads now.
@@ -289,6 +295,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use sidecar_api::{Canary, CanaryReport, CanaryStep};
+
     use super::*;
 
     #[test]
@@ -305,6 +313,16 @@ mod tests {
             database_bytes: Some(8192),
             wal_bytes: None,
             log_rows: 17,
+            canary: Some(Canary {
+                age: 12_000,
+                report: CanaryReport {
+                    failed_step: Some("take".to_owned()),
+                    steps: vec![CanaryStep {
+                        name: "press".to_owned(),
+                        milliseconds: 40,
+                    }],
+                },
+            }),
         });
         let text = metrics.render(5);
         for line in [
@@ -321,6 +339,9 @@ mod tests {
             "mayday_sidecar_messenger_database_bytes 8192",
             "mayday_sidecar_messenger_wal_bytes 0",
             "mayday_sidecar_messenger_log_rows 17",
+            "mayday_canary_ok 0",
+            "mayday_canary_step_seconds{step=\"press\"} 0.04",
+            "mayday_canary_failed{step=\"take\"} 1",
             "# EOF",
         ] {
             assert!(

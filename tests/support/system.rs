@@ -74,6 +74,11 @@ impl System {
         }
     }
 
+    /// The origin of the services.
+    pub(crate) fn origin(&self) -> &str {
+        self.up.origin()
+    }
+
     /// The door of a host; `door` is that of the first.
     pub(crate) fn host(&self, number: usize) -> Door {
         Door::network(&self.up.ready.hosts[number])

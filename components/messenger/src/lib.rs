@@ -10,6 +10,7 @@ mod answer;
 mod archive;
 mod authentication;
 mod body;
+mod canary;
 mod commands;
 mod description;
 mod error;
@@ -84,6 +85,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
         "GET" ["statistics"] => statistics::show_statistics(request),
+        "GET" ["canary"] => canary::show(request),
 
         "POST" ["internal", "authenticate"] => authentication::authenticate(request),
         "POST" ["internal", "revocations"] => authentication::list_revocations(request),
@@ -97,6 +99,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
+        "POST" ["internal", "canary"] => canary::record(request),
     );
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
 }

@@ -3,11 +3,11 @@
 use http::StatusCode;
 use service::door::{Answer, Request};
 use service::maintenance;
-use sidecar_api::Status;
+use sidecar_api::{Canary, Status};
 
 use crate::answer::json;
 use crate::error::Error;
-use crate::store::updates;
+use crate::store::{canary, updates};
 use crate::{access, store};
 
 /// `GET /internal/ready`: whether the database answers and has the schema.
@@ -17,7 +17,7 @@ pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// `GET /internal/status`: the size of the database, for the sidecars' metrics.
+/// `GET /internal/status`: the size of the database and the latest run of the canary, for the sidecars' metrics.
 pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
@@ -26,6 +26,10 @@ pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
         database_bytes: sizes.map(|sizes| sizes.database),
         wal_bytes: sizes.map(|sizes| sizes.log),
         log_rows: updates::count(&connection)?,
+        canary: canary::latest(&connection)?.map(|run| Canary {
+            age: run.age,
+            report: run.report,
+        }),
     };
     Ok(json(StatusCode::OK, &status))
 }

@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod agency;
 mod answer;
+mod canary;
 mod chain;
 mod changelogs;
 mod comments;
@@ -149,6 +150,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
+        "POST" ["api", "canary"] => canary::set_up_agency(request),
     );
     routed.unwrap_or_else(|_| {
         Err(Error::UnknownRoute {

@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod body;
+mod canary;
 mod contacts;
 mod error;
 mod events;
@@ -95,6 +96,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["internal", "revocations"] => services::list_revocations(request),
         "POST" ["internal", "releases"] => services::release_locks(request),
         "POST" ["internal", "tick"] => services::tick(request),
+        "POST" ["internal", "canary"] => canary::set_up_participant(request),
     );
     routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
 }

@@ -236,8 +236,8 @@ pub struct Attendance {
     pub silent_for: i64,
 }
 
-/// The size of the messenger's database.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// The size of the messenger's database, and what the canary has found.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Absent where the database is a server, which does not report it.
@@ -248,6 +248,38 @@ pub struct Status {
     pub wal_bytes: Option<i64>,
     /// How many updates the log has.
     pub log_rows: i64,
+    /// The canary's latest run; absent where none runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub canary: Option<Canary>,
+}
+
+/// The canary's latest run.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// Milliseconds since the run.
+    pub age: i64,
+    #[serde(flatten)]
+    pub report: CanaryReport,
+}
+
+/// A run of the canary: `POST /internal/canary`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryReport {
+    /// The step at which the run failed; absent if it walked the whole path.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed_step: Option<String>,
+    /// All steps up to that one, in order.
+    pub steps: Vec<CanaryStep>,
+}
+
+/// How long the canary took for a step.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryStep {
+    pub name: String,
+    pub milliseconds: u64,
 }
 
 /// An agency's queue.

@@ -28,6 +28,7 @@ macro_rules! can_be_given_a_request {
 }
 
 pub(crate) mod attendance;
+pub(crate) mod canary;
 pub(crate) mod chats;
 pub(crate) mod contacts;
 pub(crate) mod figures;
@@ -51,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_guests.sql"),
     include_str!("../../../../migrations/messenger/0003_figures.sql"),
+    include_str!("../../../../migrations/messenger/0004_canary.sql"),
 ];
 
 /// Opens the database.

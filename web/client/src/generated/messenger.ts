@@ -114,6 +114,31 @@ export interface NumberedChat {
   positionAtStart?: Time;
 }
 
+/** A step of the canary's path, in this order. */
+export type CanaryStep =
+  | "prepare_organizer"
+  | "sign_in_organizer"
+  | "prepare_participant"
+  | "sign_in_participant"
+  | "connect"
+  | "press"
+  | "take"
+  | "talk_to_participant"
+  | "talk_to_organizer"
+  | "close";
+
+export interface CanaryRun {
+  checkedAt: Time;
+  /** Time since `checkedAt`, by the service's clock. */
+  ageSeconds: number;
+  /** Whether it walked the whole path. */
+  ok: boolean;
+  /** Null if it walked the whole path. */
+  failedStep: CanaryStep | null;
+  /** When the first of the failed runs ended, while runs fail. */
+  failingSince: Time | null;
+}
+
 export interface Statistics {
   /** Null for all of the agency. */
   eventId: number | null;
