@@ -71,7 +71,8 @@ async fn is_green_again(system: &System) {
         .expect("the path is whole again");
 }
 
-async fn is_green(system: &System) {
+/// A run finds the path whole.
+pub(crate) async fn is_green(system: &System) {
     let found = walk(system).await;
     assert!(found.is_green, "{found:?}");
     assert_eq!(found.steps, STEPS);

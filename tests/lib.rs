@@ -1,9 +1,10 @@
 //! Code that the test binary, `main.rs`, shares with programs: `chaos`, which `mayday-chaos` runs for longer, and the
-//! fixtures of tests, benches and chaos: `accounts`, `databases`, `settings`, `programs` and `up`.
+//! fixtures of tests, benches and chaos: `accounts`, `databases`, `processes`, `programs`, `settings` and `up`.
 
 pub mod accounts;
 pub mod chaos;
 pub mod databases;
+pub mod processes;
 pub mod programs;
 pub mod settings;
 pub mod up;

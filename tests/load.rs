@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use api_documents::{Protocol, Side, check_frame};
 use chrono::DateTime;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -147,7 +148,7 @@ async fn chat(sidecar: String, token: String) {
         loop {
             let message = source.next().await.expect("no close").expect("no read error");
             if let Message::Text(text) = message {
-                let frame: Value = serde_json::from_str(&text).expect("JSON");
+                let frame = read(&text);
                 if frame["payload"]["content"] == *last {
                     return;
                 }
@@ -163,9 +164,15 @@ async fn next(stream: &mut Stream) -> Value {
     loop {
         let message = timeout(DEADLINE, stream.next()).await.expect("a frame in time");
         match message.expect("no close").expect("no read error") {
-            Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+            Message::Text(text) => return read(&text),
             Message::Ping(_) | Message::Pong(_) => {}
             other => panic!("{other:?} was not expected"),
         }
     }
+}
+
+fn read(text: &str) -> Value {
+    let frame = serde_json::from_str(text).expect("JSON");
+    check_frame(Side::Server, Protocol::Contract, &frame).expect("a frame of the contract");
+    frame
 }

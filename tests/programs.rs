@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The root of the workspace, where `spin.toml` is.
 pub fn workspace() -> &'static Path {
@@ -19,4 +19,11 @@ pub fn beside_this_program(name: &str) -> Result<PathBuf> {
     places
         .find(|place| place.exists())
         .with_context(|| format!("{name} is missing; build it first: cargo xtask build"))
+}
+
+/// The Python that has the packages of `tests/{name}/requirements.txt`. `cargo xtask test` installs it.
+pub fn python(name: &str) -> Result<PathBuf> {
+    let python = workspace().join("target/python").join(name).join("bin/python");
+    ensure!(python.exists(), "{} is missing", python.display());
+    Ok(python)
 }

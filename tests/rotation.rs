@@ -22,9 +22,21 @@ const ROTATED: [(&str, &str, &str); 5] = [
         PARTICIPANT_JWT_SECRET,
         "a new participant secret of 32 bytes at least",
     ),
-    ("organizer_key", ORGANIZER_KEY, "new-organizer-key"),
-    ("participant_key", PARTICIPANT_KEY, "new-participant-key"),
-    ("messenger_key", MESSENGER_KEY, "new-messenger-key"),
+    (
+        "organizer_key",
+        ORGANIZER_KEY,
+        "new-organizer-key-of-32-bytes-at-least",
+    ),
+    (
+        "participant_key",
+        PARTICIPANT_KEY,
+        "new-participant-key-of-32-bytes-at-least",
+    ),
+    (
+        "messenger_key",
+        MESSENGER_KEY,
+        "new-messenger-key-of-32-bytes-at-least",
+    ),
 ];
 
 /// A host at each stage: before, after the first rollout, the second and the third.

@@ -8,9 +8,9 @@ pub const SUPERADMIN_EMAIL: &str = "super@example.org";
 pub const SUPERADMIN_PASSWORD: &str = "superadmin password";
 pub const ORGANIZER_JWT_SECRET: &str = "organizer secret of 32 bytes at least";
 pub const PARTICIPANT_JWT_SECRET: &str = "participant secret of 32 bytes at least";
-pub const ORGANIZER_KEY: &str = "organizer-key";
-pub const PARTICIPANT_KEY: &str = "participant-key";
-pub const MESSENGER_KEY: &str = "messenger-key";
+pub const ORGANIZER_KEY: &str = "organizer-key-of-32-bytes-at-least";
+pub const PARTICIPANT_KEY: &str = "participant-key-of-32-bytes-at-least";
+pub const MESSENGER_KEY: &str = "messenger-key-of-32-bytes-at-least";
 
 /// The variables of `spin.toml` that have no default.
 pub const VARIABLES: [(&str, &str); 7] = [

@@ -93,33 +93,30 @@ pub struct Account {
 }
 
 impl Up {
-    /// Starts what a checkout has built and waits until it is ready. `variables` are `NAME=VALUE`.
+    /// Starts what a checkout has built and waits until it is ready. `options` are further ones of `up`.
     pub async fn start(
         xtask: &Path,
         checkout: &Path,
         layout: Layout,
         sidecars: usize,
-        variables: &[&str],
+        options: &[&str],
     ) -> Result<Up> {
         let state = Arc::new(tempfile::tempdir()?);
-        Up::start_on(state, xtask, checkout, layout, sidecars, variables).await
+        Up::start_on(state, xtask, checkout, layout, sidecars, options, &[]).await
     }
 
-    /// The same on the data of another system, which has been stopped.
+    /// The same on the data of another system, which has been stopped, and with more variables of the environment.
     pub async fn start_on(
         state: Arc<TempDir>,
         xtask: &Path,
         checkout: &Path,
         layout: Layout,
         sidecars: usize,
-        variables: &[&str],
+        options: &[&str],
+        env: &[(&str, &str)],
     ) -> Result<Up> {
         let log = File::create(state.path().join("up.log"))?;
         let hashing = CHEAP_HASHING.map(|(name, value)| format!("{name}={value}"));
-        let variables = hashing
-            .iter()
-            .map(String::as_str)
-            .chain(variables.iter().copied());
         let mut command = Command::new(xtask);
         if layout != Layout::default() {
             let hosts = layout.hosts.to_string();
@@ -137,7 +134,9 @@ impl Up {
             .env("MAYDAY_UP_CANARY", "false")
             .args(["--no-build", "--free-ports", "--no-demo"])
             .args(["--sidecars", &sidecars.to_string()])
-            .args(variables.flat_map(|variable| ["--variable", variable]))
+            .args(hashing.iter().flat_map(|variable| ["--variable", variable]))
+            .args(options)
+            .envs(env.iter().copied())
             .arg("--state-dir")
             .arg(state.path().join("mayday"))
             .arg("--ready-file")
@@ -192,7 +191,7 @@ impl Up {
     }
 
     /// What all processes have printed so far.
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.state.path().join("up.log")).unwrap_or_default()
     }
 

@@ -32,7 +32,12 @@ KUBERNETES = ("1.30", "1.37")
 # Kustomize 5 came with this kubectl.
 OLDEST_KUBECTL = (1, 27)
 
-OUR_SCHEMAS = {"SpinApp": "spinapp.json", "SpinAppExecutor": "spinappexecutor.json", "Middleware": "middleware.json"}
+OUR_SCHEMAS = {
+    "SpinApp": "spinapp.json",
+    "SpinAppExecutor": "spinappexecutor.json",
+    "Middleware": "middleware.json",
+    "TLSOption": "tlsoption.json",
+}
 
 # What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand.
 PREREQUISITES = {("RuntimeClass", "wasmtime-spin-v2"), ("IngressClass", "traefik"), ("Secret", "mayday-tls")}
@@ -193,6 +198,8 @@ class Overlay:
                     self.must_exist(where, "ConfigMap", part["configMap"]["name"])
             for name in middlewares(each):
                 self.must_exist(where, "Middleware", name)
+            for name in of_traefik(each, "tls.options"):
+                self.must_exist(where, "TLSOption", name)
 
     def check_pods(self):
         for each, template in self.pods:
@@ -243,6 +250,8 @@ class Overlay:
         routes = {"/": (None, [])}
         for each in self.each("Ingress"):
             where = f"Ingress {each['metadata']['name']}"
+            if "tls" in each["spec"] and not of_traefik(each, "tls.options"):
+                problem(f"{self.name}: {where}", "nothing says which versions and ciphers of TLS it takes")
             for rule in each["spec"]["rules"]:
                 for path in rule["http"]["paths"]:
                     service = path["backend"]["service"]
@@ -284,6 +293,10 @@ class Overlay:
                 problem(where, "its trigger needs redis_url")
             for name in components:
                 component = manifest["component"][name]
+                # Who answers for the data sees at one place how long it is kept.
+                kept = {variable for variable in component.get("variables", {}) if variable.startswith("retention_")}
+                for variable in kept - variables.keys():
+                    problem(where, f"{variable} is not set")
                 for variable in re.findall(r"{{ (\w+_url) }}", " ".join(component.get("allowed_outbound_hosts", []))):
                     address = variables.get(variable, manifest["variables"][variable])
                     self.check_address(where, address.get("value") or address["default"], components)
@@ -319,14 +332,18 @@ class Overlay:
             if url.port not in self.service_ports(url.hostname):
                 problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
         for name, value in values.items():
-            if name.endswith("_jwt_secret") and 0 < len(value) < 32:
-                problem(self.name, f"{name} has fewer than 32 bytes, so the service refuses to start")
+            if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
+                problem(self.name, f"{name} has fewer than 32 bytes, so it can be guessed")
 
 
 def middlewares(ingress):
     """The names in an ingress's annotation, such as `mayday-buffer@kubernetescrd`."""
+    return of_traefik(ingress, "middlewares")
+
+
+def of_traefik(ingress, what):
     annotations = ingress["metadata"].get("annotations") or {}
-    names = annotations.get("traefik.ingress.kubernetes.io/router.middlewares", "")
+    names = annotations.get(f"traefik.ingress.kubernetes.io/router.{what}", "")
     return [re.sub(r"^mayday-(.*)@kubernetescrd$", r"\1", name) for name in names.split(",") if name]
 
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use log_writer::LogWriter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trace_context::TraceContext;
 use wasmtime::{Engine, Store, component::Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
@@ -24,12 +24,13 @@ use crate::{
     instance::{Permissions, State},
     linker,
     manifest::Manifest,
+    metrics::Metrics,
     options::Options,
     outbound_http::{OutboundHttp, ServiceChaining},
     problems::Problems,
     routes::Router,
     runtime_config::RuntimeConfig,
-    stdio::Log,
+    stdio::{Echo, Log},
     subscriptions::{self, Subscription},
     template::Template,
     variables,
@@ -38,7 +39,7 @@ use crate::{
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
-const WAITING_PER_PLACE: usize = 4;
+pub(crate) const WAITING_PER_PLACE: usize = 4;
 
 /// An application that is ready to serve.
 #[derive(Clone)]
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) chained: Arc<Semaphore>,
     /// Where the application listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) metrics: Metrics,
     pub(crate) has_http_trigger: bool,
     pub(crate) log_dir: Option<PathBuf>,
     components: HashMap<String, Component>,
@@ -92,7 +94,10 @@ impl App {
         }
         // Without a log file there is no other place for it.
         let is_shown = !options.quiet || runtime.log_dir.is_none();
-        let echo = is_shown.then(log_writer::stderr);
+        let echo = is_shown.then(|| match options.log {
+            telemetry::Format::Text => Echo::AsItIs(log_writer::stderr()),
+            telemetry::Format::Json => Echo::Events,
+        });
         Loader {
             echo,
             options,
@@ -135,14 +140,16 @@ impl Inner {
         self.components.get(id)
     }
 
-    /// Makes the store of a new instance.
+    /// Makes the store of a new instance, whose calls belong to a trace.
     pub(crate) fn store(
         &self,
         component: &Component,
         chaining: Option<Arc<dyn ServiceChaining>>,
         permit: OwnedSemaphorePermit,
+        trace: TraceContext,
     ) -> Store<State> {
         let outbound_http = OutboundHttp {
+            trace,
             allowed_hosts: component.permissions.allowed_hosts.clone(),
             address: self.address.get().copied(),
             chaining,
@@ -158,7 +165,7 @@ struct Loader<'a> {
     manifest: Manifest,
     runtime: RuntimeConfig,
     /// Where the output of components is shown besides their log files.
-    echo: Option<LogWriter>,
+    echo: Option<Echo>,
 }
 
 impl Loader<'_> {
@@ -196,6 +203,10 @@ impl Loader<'_> {
         }
         problems.into_result()?;
 
+        let metrics = Metrics::new();
+        for (label, database) in &self.runtime.databases {
+            database.count_in(metrics.statements(label));
+        }
         let max_requests = self.options.max_requests;
         Ok(App(Arc::new(Inner {
             name: self.manifest.application.name,
@@ -210,6 +221,7 @@ impl Loader<'_> {
             waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),
             chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
             address: OnceLock::new(),
+            metrics,
             has_http_trigger: !self.manifest.trigger.http.is_empty(),
             log_dir: self.runtime.log_dir,
             components,

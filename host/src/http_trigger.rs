@@ -1,14 +1,14 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Two differences are intended. Spin
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Three differences are intended. Spin
 //! bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
-//! front. And Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no
-//! component reads.
+//! front. Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component
+//! reads. And Spin gives a request a `traceparent` only where it exports traces, the host always.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
@@ -25,11 +25,14 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use listener::{Exchange, Limits, open_file_limit};
+use telemetry::Span;
 use tokio::{
     net::TcpListener,
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
+use trace_context::TraceContext;
+use tracing::Instrument as _;
 use wasmtime_wasi_http::{
     Error, WasiHttpView as _,
     p2::bindings::{ProxyPre, http::types::Scheme as WasiScheme},
@@ -37,12 +40,14 @@ use wasmtime_wasi_http::{
 
 use crate::{
     allowed_hosts::service_chaining_host,
-    app::{App, Inner},
+    app::{App, Inner, WAITING_PER_PLACE},
     body::{BODY_TIME, Body, Unreadable, full},
+    engine,
     instance::State,
+    metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
     refusal::{unavailable, unreadable},
-    routes::{RouteMatch, WELL_KNOWN_PREFIX},
+    routes::{METRICS_PATH, RouteMatch, WELL_KNOWN_PREFIX},
 };
 
 /// How long requests in flight may take to finish when the host is asked to stop.
@@ -141,9 +146,36 @@ impl Inner {
     /// Answers a request from outside.
     async fn handle(
         self: &Arc<Self>,
+        request: Request<Body>,
+        client: SocketAddr,
+        exchange: Option<Exchange>,
+    ) -> Response<Body> {
+        let span = Span::of_request(trace_of(request.headers()));
+        let trace = span.context();
+        let name = self.span_name(&request);
+        let response = self
+            .handle_traced(request, client, exchange, trace)
+            .instrument(request_span(trace))
+            .await;
+        span.end(name, Some(response.status().as_u16()));
+        response
+    }
+
+    /// Names a request by its method and the route that it matches.
+    fn span_name<B>(self: &Arc<Self>, request: &Request<B>) -> impl FnOnce() -> String + use<B> {
+        let (this, method, path) = (self.clone(), request.method().clone(), request.uri().clone());
+        move || match this.router.route(path.path()) {
+            Some(route) => format!("{method} {}", route.based_route()),
+            None => method.to_string(),
+        }
+    }
+
+    async fn handle_traced(
+        self: &Arc<Self>,
         mut request: Request<Body>,
         client: SocketAddr,
         exchange: Option<Exchange>,
+        trace: TraceContext,
     ) -> Response<Body> {
         drop_chaining_host(request.headers_mut());
         let path = request.uri().path();
@@ -153,6 +185,9 @@ impl Inner {
                 "info" => self.info(),
                 _ => status(StatusCode::NOT_FOUND),
             };
+        }
+        if path == METRICS_PATH {
+            return self.show_metrics();
         }
         let Some(route) = self.router.route(path) else {
             return status(StatusCode::NOT_FOUND);
@@ -168,7 +203,8 @@ impl Inner {
                     Unreadable::Broken(_) => tracing::debug!("refused {method} {path} of {client}: {reason}"),
                     _ => tracing::warn!("refused {method} {path} of {client}: {reason}"),
                 }
-                return unreadable(&reason, head.version);
+                self.metrics.refused((&reason).into());
+                return unreadable(&reason, head.version, trace.trace());
             }
         };
         if let Some(exchange) = exchange {
@@ -178,10 +214,14 @@ impl Inner {
         let request = Request::from_parts(head, body);
         match self.admit().await {
             Some(permit) => {
-                let response = self.respond(&route, request, client, permit).await;
+                let response = self.respond(&route, request, client, permit, trace).await;
                 if is_head { without_body(response) } else { response }
             }
-            None => unavailable(),
+            None => {
+                tracing::warn!("refused a request of {client}: all places are taken");
+                self.metrics.refused(RefusedBecause::no_room);
+                unavailable(trace.trace())
+            }
         }
     }
 
@@ -202,19 +242,31 @@ impl Inner {
         mut request: Request<Body>,
         client: SocketAddr,
         permit: OwnedSemaphorePermit,
+        trace: TraceContext,
     ) -> Response<Body> {
         if let Err(error) = make_absolute(&mut request) {
             tracing::warn!("refused a request: {error}");
             return status(StatusCode::BAD_REQUEST);
         }
+        let began = Instant::now();
         let response = async {
+            set_trace(request.headers_mut(), trace);
             add_headers(&mut request, route, client)?;
-            self.run(route.component(), request, permit).await
+            self.run(route.component(), request, permit, trace).await
         };
-        response.await.unwrap_or_else(|error| {
+        let response = response.await.unwrap_or_else(|error| {
             tracing::error!("Error processing request: {error:?}");
             status(StatusCode::INTERNAL_SERVER_ERROR)
-        })
+        });
+        self.metrics
+            .answered(route.component(), response.status(), began.elapsed());
+        tracing::debug!(
+            component = route.component(),
+            status = response.status().as_u16(),
+            "answered {}",
+            response.status()
+        );
+        response
     }
 
     /// Runs a new instance. It goes on after its response has begun, and when the client has gone, until its time is
@@ -224,6 +276,7 @@ impl Inner {
         id: &str,
         request: Request<Body>,
         permit: OwnedSemaphorePermit,
+        trace: TraceContext,
     ) -> anyhow::Result<Response<Body>> {
         let component = self
             .component(id)
@@ -232,27 +285,29 @@ impl Inner {
             .http
             .clone()
             .with_context(|| format!("{id:?} has no HTTP trigger"))?;
-        let store = self.store(component, Some(self.clone()), permit);
+        let store = self.store(component, Some(self.clone()), permit, trace);
         let (sender, receiver) = oneshot::channel();
         let guest = run_guest(pre, store, request, sender);
         let limit = self.request_timeout;
         let id = id.to_owned();
-        let task = tokio::spawn(async move {
+        let ending = async move {
             match timeout(limit, guest).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(anyhow!("{id}: {error:?}")),
                 Err(_) => Err(anyhow!("{id}: took longer than {limit:?}")),
             }
-        });
+        };
+        let task = tokio::spawn(ending.in_current_span());
         match receiver.await {
             Ok(response) => {
-                tokio::spawn(async move {
+                let ending = async move {
                     if let Ok(Err(error)) = task.await {
                         tracing::error!(
                             "Component error after response started. The response may not be fully sent: {error:?}"
                         );
                     }
-                });
+                };
+                tokio::spawn(ending.in_current_span());
                 response.context("guest failed to produce a response")
             }
             Err(_) => {
@@ -260,6 +315,21 @@ impl Inner {
                 Err(anyhow!("guest failed to produce a response prior to returning"))
             }
         }
+    }
+
+    fn show_metrics(&self) -> Response<Body> {
+        let running = |room: &Semaphore, most: usize| most.saturating_sub(room.available_permits());
+        let most = self.max_requests;
+        let text = self.metrics.render(&Now {
+            instances: running(&self.admitted, most),
+            chained_instances: running(&self.chained, most * engine::CHAINED_PER_REQUEST),
+            waiting: running(&self.waiting, most * WAITING_PER_PLACE),
+        });
+        let mut response = Response::new(full(text));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+        response
     }
 
     fn info(&self) -> Response<Body> {
@@ -289,10 +359,22 @@ impl ServiceChaining for Inner {
     ) -> BoxFuture<'static, Response<Body>> {
         Box::pin(async move {
             let route = RouteMatch::chained(&component, request.uri().path());
-            match self.chained.clone().try_acquire_owned() {
-                Ok(permit) => self.respond(&route, request, CHAINED_CLIENT, permit).await,
-                Err(_) => unavailable(),
-            }
+            let span = Span::of_request(trace_of(request.headers()));
+            let trace = span.context();
+            let response = match self.chained.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    self.respond(&route, request, CHAINED_CLIENT, permit, trace)
+                        .instrument(request_span(trace))
+                        .await
+                }
+                Err(_) => {
+                    self.metrics.refused(RefusedBecause::no_room_for_chained);
+                    unavailable(trace.trace())
+                }
+            };
+            let status = response.status().as_u16();
+            span.end(|| format!("chained {component}"), Some(status));
+            response
         })
     }
 }
@@ -316,6 +398,27 @@ async fn run_guest(
         .wasi_http_incoming_handler()
         .call_handle(&mut store, request, response)
         .await
+}
+
+/// The trace context that a request brings.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let values = headers.get_all(trace_context::HEADER).iter();
+    TraceContext::read(values.map(HeaderValue::as_bytes))
+}
+
+/// Tells the component the trace. What vendors have added belongs to the trace that the request brought.
+fn set_trace(headers: &mut HeaderMap, trace: TraceContext) {
+    if trace_of(headers).is_none() {
+        headers.remove(trace_context::STATE_HEADER);
+    }
+    if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
+        headers.insert(trace_context::HEADER, value);
+    }
+}
+
+/// What surrounds everything that is done and logged for a request.
+pub(crate) fn request_span(trace: TraceContext) -> tracing::Span {
+    tracing::error_span!("request", traceId = %trace.trace())
 }
 
 /// The answer to a `HEAD`. Its body is read all the same: to a component that is writing it, a dropped body is an

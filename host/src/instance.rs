@@ -87,8 +87,8 @@ fn wasi(permissions: &Permissions) -> WasiCtx {
     let allowed_hosts = permissions.allowed_hosts.clone();
     let mut builder = WasiCtx::builder();
     builder
-        .stdout(permissions.stdout.clone())
-        .stderr(permissions.stderr.clone())
+        .stdout(permissions.stdout.of_instance())
+        .stderr(permissions.stderr.of_instance())
         .envs(&permissions.environment)
         .wall_clock(ShiftedClock(permissions.clock_offset_ms))
         .allow_tcp(true)

@@ -34,6 +34,7 @@ mod linker;
 
 mod body;
 mod http_trigger;
+mod metrics;
 mod redis_trigger;
 mod refusal;
 mod routes;

@@ -1,14 +1,8 @@
 //! `mayday-host`: the embedded host as a program. See the library.
 
-use std::{
-    io::{self, IsTerminal as _},
-    net::SocketAddr,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 /// Runs a Spin application without Spin.
 #[derive(Parser)]
@@ -27,19 +21,17 @@ struct Cli {
     listen: SocketAddr,
 }
 
+/// What is logged unless `RUST_LOG` says otherwise. Whatever components print counts.
+const LOGGED: &str = "warn,component=info";
+
 /// Time limit for writing what was logged before the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_writer(log_writer::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_env_filter(filter)
-        .init();
-    let code = match mayday_host::run(&cli.options, cli.listen).await {
+    telemetry::log_to_stderr(cli.options.log, LOGGED);
+    let code = match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not by returning it from here, which would add a backtrace where RUST_BACKTRACE is set.
@@ -47,7 +39,13 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
+    telemetry::export_last_spans().await;
     log_writer::stdout().flush_within(LAST_LINES);
     log_writer::stderr().flush_within(LAST_LINES);
     code
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    telemetry::export_spans("mayday-host")?;
+    mayday_host::run(&cli.options, cli.listen).await
 }

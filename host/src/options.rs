@@ -35,6 +35,10 @@ pub struct Options {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// What the log on stderr looks like, of the host and, unless it is quiet, of components.
+    #[arg(long, value_enum, env = "MAYDAY_LOG", default_value_t, value_name = "FORMAT")]
+    pub log: telemetry::Format,
+
     /// Compile every component again.
     #[arg(long, env = "DISABLE_WASMTIME_CACHE")]
     pub disable_cache: bool,
@@ -76,6 +80,7 @@ impl Options {
             variables: Vec::new(),
             env: Vec::new(),
             quiet: false,
+            log: telemetry::Format::Text,
             disable_cache: false,
             max_instance_memory: None,
             request_timeout: Duration::from_secs(30),

@@ -7,11 +7,12 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use http::{
-    HeaderValue, Request, Response, Uri,
+    HeaderMap, HeaderValue, Request, Response, Uri,
     header::HOST,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::BodyExt as _;
+use trace_context::TraceContext;
 use wasmtime::{
     bail,
     component::{Resource, ResourceTable},
@@ -34,6 +35,8 @@ pub(crate) struct OutboundHttp {
     pub(crate) allowed_hosts: Arc<AllowedHosts>,
     /// Where the application listens, if it does.
     pub(crate) address: Option<SocketAddr>,
+    /// The trace that the instance's requests belong to.
+    pub(crate) trace: TraceContext,
     /// Absent if the instance cannot use service chaining.
     pub(crate) chaining: Option<Arc<dyn ServiceChaining>>,
 }
@@ -55,6 +58,7 @@ impl OutboundHttp {
         self.check(&mut request)?;
         // Set again from the address when a request leaves the process; a chained one has none, as in Spin.
         request.headers_mut().remove(HOST);
+        self.add_trace(request.headers_mut());
         match self.chained(request.uri()) {
             Some((chaining, component)) => {
                 let response = chaining.clone().call(component, request).await;
@@ -80,6 +84,13 @@ impl OutboundHttp {
         let authority = Authority::try_from(address.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         *request.uri_mut() = uri(Scheme::HTTP, authority, request.uri().path_and_query().cloned())?;
         Ok(())
+    }
+
+    /// Lets a request that says nothing else belong to the trace of the instance.
+    fn add_trace(&self, headers: &mut HeaderMap) {
+        if let Ok(trace) = HeaderValue::try_from(self.trace.to_string()) {
+            headers.entry(trace_context::HEADER).or_insert(trace);
+        }
     }
 
     /// The component that a URL means, if it means one, and what calls it.

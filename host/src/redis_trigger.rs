@@ -11,10 +11,14 @@ use futures_util::{
     future::{join_all, select_all},
 };
 use redis::Msg;
+use telemetry::Span;
 use tokio::time::timeout;
+use trace_context::TraceContext;
+use tracing::Instrument as _;
 
 use crate::{
     app::{App, Inner},
+    http_trigger::request_span,
     subscriptions::Subscription,
 };
 
@@ -65,20 +69,28 @@ async fn handle(app: &Arc<Inner>, subscription: &Subscription, message: &Msg) {
         .get(message.get_channel_name())
         .map_or(&[][..], Vec::as_slice);
     join_all(components.iter().map(async |id| {
-        if let Err(error) = run(app, id, message.get_payload_bytes()).await {
-            tracing::error!("Component {id} handler failed: {error:?}");
-        }
+        let span = Span::of_work();
+        let trace = span.context();
+        let handled = async {
+            let outcome = run(app, id, message.get_payload_bytes(), trace).await;
+            if let Err(error) = &outcome {
+                tracing::error!("Component {id} handler failed: {error:?}");
+            }
+            outcome.ok()
+        };
+        let outcome = handled.instrument(request_span(trace)).await;
+        span.end(|| format!("message to {id}"), outcome.map(|()| 200));
     }))
     .await;
 }
 
-async fn run(app: &Arc<Inner>, id: &str, payload: &[u8]) -> anyhow::Result<()> {
+async fn run(app: &Arc<Inner>, id: &str, payload: &[u8], trace: TraceContext) -> anyhow::Result<()> {
     let component = app.component(id).context("unknown component")?;
     let pre = component.redis.as_ref().context("not a Redis handler")?;
     // A message waits for room: it holds none that another waits for.
     let permit = app.admitted.clone().acquire_owned().await?;
     // As in Spin, an instance that a Redis message started cannot use service chaining.
-    let mut store = app.store(component, None, permit);
+    let mut store = app.store(component, None, permit, trace);
     let call = async {
         let handler = pre.instantiate_async(&mut store).await?;
         let exports = handler.fermyon_spin_inbound_redis();

@@ -12,13 +12,18 @@ use http::{
     },
 };
 use serde::Serialize;
+use trace_context::TraceId;
 
 use crate::body::{Body, Unreadable, full};
 
 /// There is no room: the client should try again soon. Spin has no such limit but that of its pool, where it answers
 /// 500.
-pub(crate) fn unavailable() -> Response<Body> {
-    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
+pub(crate) fn unavailable(trace: TraceId) -> Response<Body> {
+    let mut response = refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many requests at once",
+        trace,
+    );
     let headers = response.headers_mut();
     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     headers.insert(
@@ -29,12 +34,16 @@ pub(crate) fn unavailable() -> Response<Body> {
 }
 
 /// The body could not be read. What is left of it may still come, so the connection cannot be used again.
-pub(crate) fn unreadable(reason: &Unreadable, version: Version) -> Response<Body> {
+pub(crate) fn unreadable(reason: &Unreadable, version: Version, trace: TraceId) -> Response<Body> {
     let mut response = match reason {
-        Unreadable::TooLarge => refusal(StatusCode::PAYLOAD_TOO_LARGE, "request entity too large"),
-        Unreadable::TooSlow => refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
-        Unreadable::NoMemory => unavailable(),
-        Unreadable::Broken(_) => refusal(StatusCode::BAD_REQUEST, "the request broke off"),
+        Unreadable::TooLarge => refusal(StatusCode::PAYLOAD_TOO_LARGE, "request entity too large", trace),
+        Unreadable::TooSlow => refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request took too long to arrive",
+            trace,
+        ),
+        Unreadable::NoMemory => unavailable(trace),
+        Unreadable::Broken(_) => refusal(StatusCode::BAD_REQUEST, "the request broke off", trace),
     };
     // HTTP/2 resets the stream instead, and allows no such header.
     if version < Version::HTTP_2 {
@@ -51,13 +60,16 @@ struct ErrorBody<'a> {
     status_code: u16,
     message: &'a str,
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response<Body> {
+fn refusal(status: StatusCode, message: &str, trace: TraceId) -> Response<Body> {
     let body = ErrorBody {
         status_code: status.as_u16(),
         message,
         error: status.canonical_reason(),
+        trace_id: status.is_server_error().then(|| trace.to_string()),
     };
     // Two texts and a number always have a JSON form.
     let mut response = Response::new(full(serde_json::to_vec(&body).unwrap_or_default()));
@@ -65,5 +77,6 @@ fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    listener::restrict_browsers(headers);
     response
 }

@@ -7,8 +7,11 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use anyhow::anyhow;
 use serde::Deserialize;
 
-/// Paths that the host itself answers.
+/// Paths that the host itself answers, as Spin does.
 pub(crate) const WELL_KNOWN_PREFIX: &str = "/.well-known/spin/";
+
+/// The path of the host's metrics, which Spin does not have.
+pub(crate) const METRICS_PATH: &str = "/.well-known/mayday/metrics";
 
 /// The `route` of an HTTP trigger.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,7 +69,7 @@ impl Router {
         let mut router = routefinder::Router::new();
         for (raw, component) in by_route {
             let based = based(raw);
-            if based.starts_with(WELL_KNOWN_PREFIX) {
+            if based.starts_with(WELL_KNOWN_PREFIX) || based == METRICS_PATH {
                 tracing::error!("{based} is handled by the host and will never be reached");
             }
             let pattern = match based.strip_suffix("/...") {

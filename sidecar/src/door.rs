@@ -1,25 +1,32 @@
 //! The HTTP side: upgrades, health, and accepting connections.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{FromRequestParts, RawQuery, Request, State};
+use axum::extract::{Extension, FromRequestParts, RawQuery, Request, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use listener::{Exchange, Limits, open_file_limit};
+use telemetry::Span;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use trace_context::TraceContext;
+use tracing::warn;
 
-use crate::connection::task::{self, Shared};
+use crate::connection::task::{self, Origin, Shared};
 use crate::messenger::client::Messenger;
 use crate::metrics;
 use crate::redis::Redis;
@@ -71,8 +78,18 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
+        .route("/asyncapi.json", get(show_document))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
+        .layer(map_response(restrict_browsers))
         .with_state(app)
+}
+
+/// No answer is a page or to be stored. An upgrade has no content.
+async fn restrict_browsers(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        listener::restrict_browsers(response.headers_mut());
+    }
+    response
 }
 
 /// How many HTTP connections may be open.
@@ -95,9 +112,10 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: impl
         exchange: EXCHANGE_TIME,
     };
     let service = TowerToHyperService::new(router);
-    let answer = move |request, _, exchange: Exchange| {
+    let answer = move |mut request: http::Request<Incoming>, client: SocketAddr, exchange: Exchange| {
         // No route here reads a body.
         exchange.received();
+        request.extensions_mut().insert(client);
         let response = service.call(request);
         async move { response.await.unwrap_or_else(|never| match never {}) }
     };
@@ -106,8 +124,24 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: impl
 }
 
 /// Contract 5.2: `GET /connect`.
-async fn connect(State(app): State<App>, request: Request) -> Response {
-    let (mut head, _) = request.into_parts();
+async fn connect(
+    State(app): State<App>,
+    Extension(address): Extension<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    let traces = head.headers.get_all(trace_context::HEADER).iter();
+    let span = Span::of_request(TraceContext::read(traces.map(HeaderValue::as_bytes)));
+    let origin = Origin {
+        address,
+        trace: span.context(),
+    };
+    let response = upgrade(app, head, origin).await;
+    span.end(|| "GET /connect", Some(response.status().as_u16()));
+    response
+}
+
+async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
     join_handshake_headers(&mut head.headers);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
         Ok(upgrade) => upgrade,
@@ -119,13 +153,19 @@ async fn connect(State(app): State<App>, request: Request) -> Response {
         Err(_) => return (StatusCode::BAD_REQUEST, "Bad Request").into_response(),
     };
     if !may_come_from(head.headers.get(header::ORIGIN), &app.allowed_origins) {
+        if let Some(left_out) = app.connections.refusals.is_due() {
+            let trace = origin.trace.trace();
+            let address = origin.address;
+            warn!(traceId = %trace, left_out, "refused a page of another origin at {address}");
+        }
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
     let Ok(permit) = Arc::clone(&app.permits).try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
+        let text = format!("too many connections\n{}\n", origin.trace.trace());
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     bounded(upgrade, MAX_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        task::serve(socket, app.connections).await;
+        task::serve(socket, app.connections, origin).await;
         drop(permit);
     })
 }
@@ -185,10 +225,21 @@ fn may_come_from(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
             .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
 }
 
+/// The socket for client authors, in AsyncAPI. Pages of any origin may read it.
+async fn show_document() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    (headers, include_str!("../asyncapi.json")).into_response()
+}
+
 /// The metrics, for Prometheus.
 async fn show_metrics(State(app): State<App>) -> Response {
     if let Some(status) = app.messenger.status().await {
-        app.connections.metrics.set_messenger_status(&status);
+        let cursor = app.connections.player.cursor();
+        app.connections.metrics.set_messenger_status(&status, cursor);
     }
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (

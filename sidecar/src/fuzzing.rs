@@ -300,16 +300,15 @@ fn principal(realm: Realm) -> Principal {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::{Path, PathBuf};
+    use fuzz_corpus::Corpus;
 
     use super::*;
 
-    /// How many mutations of each input are tried, always the same ones.
+    /// How many mutations of each input are tried.
     const CHANGES: u64 = 300;
 
     /// Fragments that matter to the parser.
-    const PARTS: [&[u8]; 16] = [
+    const PARTS: &[&[u8]] = &[
         b"\n",
         b"\0",
         b"\xff",
@@ -328,74 +327,13 @@ mod tests {
         b",\"payload\":{}",
     ];
 
-    fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/frame");
-        let mut inputs: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .map(|path| (path.clone(), fs::read(path).unwrap()))
-            .collect();
-        inputs.sort();
-        inputs
-    }
-
-    /// Pseudo-random numbers: xorshift, with a seed that is not 0.
-    struct Numbers(u64);
-
-    impl Numbers {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 % limit.max(1) as u64).unwrap()
-        }
-
-        fn change(&mut self, input: &mut Vec<u8>, other: &[u8]) {
-            let (from, to) = (self.below(input.len() + 1), self.below(input.len() + 1));
-            let (from, to) = (from.min(to), from.max(to));
-            match self.below(5) {
-                0 if from < input.len() => input[from] ^= 1 << self.below(8),
-                1 => drop(input.drain(from..to)),
-                2 => input.extend_from_within(from..to),
-                3 => {
-                    let from_other = self.below(other.len() + 1);
-                    input.truncate(from);
-                    input.extend_from_slice(&other[from_other..]);
-                }
-                _ => drop(input.splice(from..from, PARTS[self.below(PARTS.len())].iter().copied())),
-            }
-        }
-    }
-
     #[test]
     fn every_input_of_the_corpus_keeps_the_invariants() {
-        let corpus = corpus();
-        assert!(corpus.len() > 20, "the corpus is there");
-        for (path, input) in &corpus {
-            // A failed assertion does not name its input.
-            println!("{}", path.display());
-            converse(input);
-        }
+        Corpus::read("frame", PARTS).run(converse);
     }
 
     #[test]
     fn every_mutation_of_the_corpus_keeps_the_invariants() {
-        let corpus = corpus();
-        for (number, (path, input)) in corpus.iter().enumerate() {
-            for change in 1..=CHANGES {
-                let mut numbers = Numbers(number as u64 * CHANGES + change);
-                let mut changed = input.clone();
-                for _ in 0..=numbers.below(4) {
-                    let (_, other) = &corpus[numbers.below(corpus.len())];
-                    numbers.change(&mut changed, other);
-                }
-                println!(
-                    "{}, change {change}: {:?}",
-                    path.display(),
-                    changed.escape_ascii().to_string()
-                );
-                converse(&changed);
-            }
-        }
+        Corpus::read("frame", PARTS).run_mutations(CHANGES, converse);
     }
 }

@@ -22,6 +22,7 @@ mod service;
 mod backoff;
 mod metrics;
 mod outage;
+mod seldom;
 
 pub mod canary;
 pub mod echo;
@@ -55,6 +56,7 @@ use crate::metrics::Metrics;
 use crate::player::Player;
 use crate::redis::Redis;
 use crate::redis::tick::Services;
+use crate::seldom::Seldom;
 use crate::service::Service;
 
 /// The settings of a sidecar.
@@ -164,6 +166,7 @@ pub async fn run(
         commands,
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
+        refusals: Seldom::default(),
         budget: Arc::default(),
         timeouts: Timeouts {
             authorization: timings.authorization,

@@ -1,6 +1,5 @@
 //! The sidecar's process: arguments, signals, and nothing else.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +10,6 @@ use mayday_sidecar::canary::{self, Canary};
 use mayday_sidecar::{Config, Participant, Timings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// The WebSocket relay of Mayday.
 ///
@@ -58,6 +56,16 @@ struct Args {
         value_name = "ORIGIN"
     )]
     allowed_origin: Vec<String>,
+    /// What the log on stderr looks like.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        env = "MAYDAY_LOG",
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    log: telemetry::Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,7 +109,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 async fn main() -> ExitCode {
     let mut args = Args::parse();
     let outcome = match args.command.take() {
-        Some(Command::Canary(args)) => run_canary(args).await,
+        Some(Command::Canary(canary)) => run_canary(canary, args.log).await,
         None => run(args).await,
     };
     let code = match outcome {
@@ -111,12 +119,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
+    telemetry::export_last_spans().await;
     log_writer::stderr().flush_within(LAST_LINES);
     code
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    log_to_stderr();
+    telemetry::log_to_stderr(args.log, "info");
+    telemetry::export_spans("mayday-sidecar")?;
     listener::raise_open_file_limit();
     let messenger_key = key("MAYDAY_MESSENGER_KEY")?;
     let participant = match args.tick_participant {
@@ -143,8 +153,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     mayday_sidecar::run(listener, config, shutdown).await
 }
 
-async fn run_canary(args: CanaryArgs) -> anyhow::Result<()> {
-    log_to_stderr();
+async fn run_canary(args: CanaryArgs, log: telemetry::Format) -> anyhow::Result<()> {
+    telemetry::log_to_stderr(log, "info");
     let canary = Canary::new(canary::Config {
         app: args.app,
         sockets: args.socket,
@@ -171,15 +181,6 @@ async fn run_canary(args: CanaryArgs) -> anyhow::Result<()> {
         (Some(step), Some(error)) => Err(error.context(format!("{step} failed"))),
         _ => Ok(()),
     }
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log_writer::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }
 
 /// A signal to stop.

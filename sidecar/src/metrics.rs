@@ -1,7 +1,8 @@
 //! The sidecar's metrics, for Prometheus (`GET /metrics`).
 
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -10,9 +11,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use sidecar_api::Status;
+use sidecar_api::{Cursor, Protocol, Status};
 
 use crate::canary::metrics::LatestRun;
+use crate::connection::frames::CloseReason;
 
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,12 +28,20 @@ pub(crate) struct Metrics {
     pub(crate) frames_received: Counter,
     pub(crate) frames_sent: Counter,
     pub(crate) frames_dropped: FramesDropped,
+    sockets: Family<Speaks, Gauge>,
+    reauthentications: Family<Reauthenticated, Counter>,
     send_queue_bytes: Gauge,
     frames_refused: Family<FrameRefused, Counter>,
     commands_refused: Family<Refused, Counter>,
     command_seconds: Histogram,
     exchange_commands: Histogram,
     exchange_seconds: Histogram,
+    exchange_age_seconds: Gauge,
+    /// When the last exchange was answered, or the sidecar started.
+    exchanged: Mutex<Instant>,
+    updates_behind: Gauge,
+    /// 1 while this sidecar gives the tick.
+    pub(crate) tick_lease: Gauge,
     pub(crate) publications_sent: Counter,
     pub(crate) publications_received: Counter,
     pub(crate) publications_dropped: Counter,
@@ -39,8 +49,38 @@ pub(crate) struct Metrics {
     messenger_database_bytes: Gauge,
     messenger_wal_bytes: Gauge,
     messenger_log_rows: Gauge,
+    messenger_waiting: Gauge,
+    messenger_oldest_wait_seconds: Gauge,
+    messenger_active_chats: Gauge,
+    messenger_lock_releases: Gauge,
+    messenger_oldest_lock_release_seconds: Gauge,
     canary: LatestRun,
 }
+
+/// The protocol that a connection speaks.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Speaks {
+    protocol: &'static str,
+}
+
+/// Counts an authenticated connection until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenSocket(Gauge);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The outcome of a re-authentication: why the connection ended, or that it goes on.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Reauthenticated {
+    outcome: &'static str,
+}
+
+/// The outcome of a re-authentication after which a connection goes on.
+pub(crate) const CONFIRMED: &str = "confirmed";
 
 /// How a connection ended: which side ended it, or the close code.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -131,12 +171,18 @@ impl Metrics {
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
             frames_dropped: FramesDropped::default(),
+            sockets: Family::default(),
+            reauthentications: Family::default(),
             send_queue_bytes: Gauge::default(),
             frames_refused: Family::default(),
             commands_refused: Family::default(),
             command_seconds: seconds(),
             exchange_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             exchange_seconds: seconds(),
+            exchange_age_seconds: Gauge::default(),
+            exchanged: Mutex::new(Instant::now()),
+            updates_behind: Gauge::default(),
+            tick_lease: Gauge::default(),
             publications_sent: Counter::default(),
             publications_received: Counter::default(),
             publications_dropped: Counter::default(),
@@ -144,8 +190,32 @@ impl Metrics {
             messenger_database_bytes: Gauge::default(),
             messenger_wal_bytes: Gauge::default(),
             messenger_log_rows: Gauge::default(),
+            messenger_waiting: Gauge::default(),
+            messenger_oldest_wait_seconds: Gauge::default(),
+            messenger_active_chats: Gauge::default(),
+            messenger_lock_releases: Gauge::default(),
+            messenger_oldest_lock_release_seconds: Gauge::default(),
             canary: LatestRun::default(),
         };
+        // Present from the start, so that an alarm notices the first.
+        for protocol in [Protocol::Contract, Protocol::Two] {
+            drop(metrics.socket_opened(protocol));
+        }
+        for reason in [
+            RefusedBecause::messenger_unavailable,
+            RefusedBecause::overloaded,
+            RefusedBecause::queue_full,
+        ] {
+            drop(metrics.commands_refused.get_or_create(&Refused { reason }));
+        }
+        for outcome in [
+            CONFIRMED,
+            CloseReason::SignedOut.name(),
+            CloseReason::Changed.name(),
+        ] {
+            let outcomes = &metrics.reauthentications;
+            drop(outcomes.get_or_create(&Reauthenticated { outcome }));
+        }
         metrics.registered()
     }
 
@@ -171,6 +241,16 @@ impl Metrics {
             "frames_dropped",
             "Frames for clients that were dropped, by reason",
             self.frames_dropped.0.clone(),
+        );
+        registry.register(
+            "sockets",
+            "Authenticated WebSockets, by protocol",
+            self.sockets.clone(),
+        );
+        registry.register(
+            "reauthentications",
+            "Re-authentications after a revocation, by outcome",
+            self.reauthentications.clone(),
         );
         registry.register(
             "send_queue_bytes",
@@ -203,6 +283,21 @@ impl Metrics {
             "How long the messenger took for an exchange, retries included",
             Unit::Seconds,
             self.exchange_seconds.clone(),
+        );
+        registry.register(
+            "exchange_age_seconds",
+            "Since the last answered exchange, or since the start",
+            self.exchange_age_seconds.clone(),
+        );
+        registry.register(
+            "updates_behind",
+            "How many updates of the messenger's log this sidecar has not played, at this moment",
+            self.updates_behind.clone(),
+        );
+        registry.register(
+            "tick_lease",
+            "1 while this sidecar gives the tick",
+            self.tick_lease.clone(),
         );
         registry.register(
             "publications_sent",
@@ -239,7 +334,32 @@ impl Metrics {
             "How many updates the messenger's log has",
             self.messenger_log_rows.clone(),
         );
-        self.registry.register_collector(Box::new(self.canary.clone()));
+        registry.register(
+            "messenger_waiting",
+            "How many requests for help wait, in all agencies",
+            self.messenger_waiting.clone(),
+        );
+        registry.register(
+            "messenger_oldest_wait_seconds",
+            "How long the oldest of them has waited; 0 for none",
+            self.messenger_oldest_wait_seconds.clone(),
+        );
+        registry.register(
+            "messenger_active_chats",
+            "How many chats are led",
+            self.messenger_active_chats.clone(),
+        );
+        registry.register(
+            "messenger_lock_releases",
+            "How many locks of closed requests wait because the participant service did not release them",
+            self.messenger_lock_releases.clone(),
+        );
+        registry.register(
+            "messenger_oldest_lock_release_seconds",
+            "Since the end of the chat whose lock has waited longest; 0 for none",
+            self.messenger_oldest_lock_release_seconds.clone(),
+        );
+        registry.register_collector(Box::new(self.canary.clone()));
         self
     }
 
@@ -248,6 +368,25 @@ impl Metrics {
         self.exchange_commands
             .observe(u32::try_from(commands).map_or(f64::MAX, f64::from));
         self.exchange_seconds.observe(took.as_secs_f64());
+        *self.exchanged.lock().expect("no panic while locked") = Instant::now();
+    }
+
+    /// Counts an authenticated connection.
+    pub(crate) fn socket_opened(&self, protocol: Protocol) -> OpenSocket {
+        let protocol = match protocol {
+            Protocol::Contract => "contract",
+            Protocol::Two => "two",
+        };
+        let open = self.sockets.get_or_create(&Speaks { protocol }).clone();
+        open.inc();
+        OpenSocket(open)
+    }
+
+    /// Counts a re-authentication.
+    pub(crate) fn reauthenticated(&self, outcome: &'static str) {
+        self.reauthentications
+            .get_or_create(&Reauthenticated { outcome })
+            .inc();
     }
 
     /// Counts an answered command.
@@ -270,12 +409,20 @@ impl Metrics {
         self.ended.get_or_create(&Ended { how }).inc();
     }
 
-    /// Takes the size of the messenger's database, and the canary's latest run.
-    pub(crate) fn set_messenger_status(&self, status: &Status) {
+    /// Takes the messenger's numbers, and the canary's latest run. `cursor` is what this sidecar has played by now.
+    pub(crate) fn set_messenger_status(&self, status: &Status, cursor: Option<Cursor>) {
+        let played = cursor.map_or(0, |cursor| cursor.id);
+        self.updates_behind.set((status.log_end - played).max(0));
         self.messenger_database_bytes
             .set(status.database_bytes.unwrap_or_default());
         self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
         self.messenger_log_rows.set(status.log_rows);
+        self.messenger_waiting.set(status.waiting);
+        self.messenger_oldest_wait_seconds.set(status.oldest_wait_seconds);
+        self.messenger_active_chats.set(status.active_chats);
+        self.messenger_lock_releases.set(status.lock_releases);
+        self.messenger_oldest_lock_release_seconds
+            .set(status.oldest_lock_release_seconds);
         self.canary.set(status.canary.as_ref());
     }
 
@@ -283,6 +430,9 @@ impl Metrics {
     pub(crate) fn render(&self, send_queue_bytes: usize) -> String {
         self.send_queue_bytes
             .set(i64::try_from(send_queue_bytes).unwrap_or(i64::MAX));
+        let age = self.exchanged.lock().expect("no panic while locked").elapsed();
+        self.exchange_age_seconds
+            .set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         // The log counts for the whole process, before there are any metrics.
         self.log_lines_dropped
             .inner()
@@ -309,9 +459,11 @@ mod tests {
         metrics.ended("bad_token");
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
-        metrics.set_messenger_status(&Status {
+        let _open = metrics.socket_opened(Protocol::Two);
+        metrics.reauthenticated("changed");
+        metrics.tick_lease.set(1);
+        let status = Status {
             database_bytes: Some(8192),
-            wal_bytes: None,
             log_rows: 17,
             canary: Some(Canary {
                 age: 12_000,
@@ -323,7 +475,15 @@ mod tests {
                     }],
                 },
             }),
-        });
+            log_end: 30,
+            waiting: 2,
+            oldest_wait_seconds: 61,
+            active_chats: 4,
+            lock_releases: 1,
+            oldest_lock_release_seconds: 9,
+            ..Status::default()
+        };
+        metrics.set_messenger_status(&status, Some(Cursor { id: 28, made_at: 1 }));
         let text = metrics.render(5);
         for line in [
             "mayday_sidecar_connections 3",
@@ -342,6 +502,18 @@ mod tests {
             "mayday_canary_ok 0",
             "mayday_canary_step_seconds{step=\"press\"} 0.04",
             "mayday_canary_failed{step=\"take\"} 1",
+            "mayday_sidecar_updates_behind 2",
+            "mayday_sidecar_exchange_age_seconds 0",
+            "mayday_sidecar_sockets{protocol=\"contract\"} 0",
+            "mayday_sidecar_sockets{protocol=\"two\"} 1",
+            "mayday_sidecar_reauthentications_total{outcome=\"changed\"} 1",
+            "mayday_sidecar_reauthentications_total{outcome=\"confirmed\"} 0",
+            "mayday_sidecar_tick_lease 1",
+            "mayday_sidecar_messenger_waiting 2",
+            "mayday_sidecar_messenger_oldest_wait_seconds 61",
+            "mayday_sidecar_messenger_active_chats 4",
+            "mayday_sidecar_messenger_lock_releases 1",
+            "mayday_sidecar_messenger_oldest_lock_release_seconds 9",
             "# EOF",
         ] {
             assert!(

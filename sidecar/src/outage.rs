@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use trace_context::TraceContext;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
@@ -22,11 +23,12 @@ impl Outage {
         Outage { what, since: None }
     }
 
-    /// Notes a failed try. Returns how long to wait before the next one.
-    pub(crate) fn failed(&mut self, error: &impl Display) -> Duration {
+    /// Notes a failed try that belongs to a trace. Returns how long to wait before the next one.
+    pub(crate) fn failed(&mut self, error: &impl Display, trace: Option<TraceContext>) -> Duration {
         let what = self.what;
         let (_, backoff) = self.since.get_or_insert_with(|| {
-            warn!("{what}: {error}; retrying");
+            let trace = trace.map(|trace| tracing::field::display(trace.trace()));
+            warn!(traceId = trace, "{what}: {error}; retrying");
             (Instant::now(), Backoff::new())
         });
         backoff.next_delay()

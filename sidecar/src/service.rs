@@ -10,7 +10,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use telemetry::Span;
 use tokio::time::{Instant, timeout_at};
+use trace_context::TraceContext;
 
 /// Time limit for connecting to a service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,6 +53,15 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
+    /// The status of the answer, if there was one.
+    fn status(&self) -> Option<StatusCode> {
+        match self {
+            CallError::Failed(status) | CallError::Refused(status) => Some(*status),
+            CallError::NotUnderstood(_) => Some(StatusCode::OK),
+            CallError::Unreachable(_) | CallError::TimedOut => None,
+        }
+    }
+
     /// Whether the same call may succeed later. A refusal repeats until an operator corrects a setting.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -79,12 +90,23 @@ impl Service {
         })
     }
 
-    pub(crate) async fn post(&self, route: &str, body: Bytes, deadline: Instant) -> Result<Bytes, CallError> {
-        self.call(Method::POST, route, body, deadline).await
+    pub(crate) async fn post(
+        &self,
+        route: &str,
+        body: Bytes,
+        deadline: Instant,
+        trace: TraceContext,
+    ) -> Result<Bytes, CallError> {
+        self.call(Method::POST, route, body, deadline, trace).await
     }
 
-    pub(crate) async fn get(&self, route: &str, deadline: Instant) -> Result<Bytes, CallError> {
-        self.call(Method::GET, route, Bytes::new(), deadline).await
+    pub(crate) async fn get(
+        &self,
+        route: &str,
+        deadline: Instant,
+        trace: TraceContext,
+    ) -> Result<Bytes, CallError> {
+        self.call(Method::GET, route, Bytes::new(), deadline, trace).await
     }
 
     async fn call(
@@ -93,12 +115,19 @@ impl Service {
         route: &str,
         body: Bytes,
         deadline: Instant,
+        trace: TraceContext,
     ) -> Result<Bytes, CallError> {
         let changes = self.changes.load(Ordering::Relaxed);
         let base = &self.bases[changes % self.bases.len()];
-        let outcome = timeout_at(deadline, self.send(method, format!("{base}/{route}"), body))
+        let span = Span::of_call(trace);
+        let sent = self.send(method, format!("{base}/{route}"), body, span.context());
+        let outcome = timeout_at(deadline, sent)
             .await
             .unwrap_or(Err(CallError::TimedOut));
+        let status = outcome
+            .as_ref()
+            .map_or_else(CallError::status, |_| Some(StatusCode::OK));
+        span.end(|| format!("call {route}"), status.map(|status| status.as_u16()));
         if outcome.as_ref().is_err_and(CallError::is_passing) {
             // Of several calls that fail at the same host, one changes it.
             let (current, next) = (changes, changes.wrapping_add(1));
@@ -109,12 +138,19 @@ impl Service {
         outcome
     }
 
-    async fn send(&self, method: Method, url: String, body: Bytes) -> Result<Bytes, CallError> {
+    async fn send(
+        &self,
+        method: Method,
+        url: String,
+        body: Bytes,
+        trace: TraceContext,
+    ) -> Result<Bytes, CallError> {
         let request = Request::builder()
             .method(method)
             .uri(url)
             .header(header::AUTHORIZATION, self.credentials.clone())
             .header(header::CONTENT_TYPE, "application/json")
+            .header(trace_context::HEADER, trace.to_string())
             .body(Full::new(body))
             .map_err(|error| CallError::Unreachable(error.to_string()))?;
         let response = self

@@ -9,17 +9,17 @@
 //!   system without clients, and [`contract`] runs the contract's load test. All but the last can compare two
 //!   [`builds`].
 //! - [`server`] starts one server, [`system`] a whole system, [`seed`] fills them, [`load`] sends requests, [`socket`]
-//!   frames; [`processes`] reads processor time and memory, [`figures`] sums up.
+//!   frames; [`figures`] sums up.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use mayday_tests::processes::raise_descriptor_limit;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::effort::Effort;
-use crate::processes::raise_descriptor_limit;
 
 mod baseline;
 mod builds;
@@ -33,7 +33,6 @@ mod lists;
 mod load;
 mod organizer;
 mod press;
-mod processes;
 mod seed;
 mod server;
 mod socket;

@@ -7,13 +7,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mayday_tests::processes;
 use mayday_tests::programs::{beside_this_program, workspace};
 use mayday_tests::settings::{self, VARIABLES, environment_variable};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
-
-use crate::processes;
 
 /// Time limit for starting a server. It covers compiling a component on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -6,11 +6,11 @@ use std::process;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mayday_tests::processes::{processor_time, processor_time_of_all, resident_bytes};
 use mayday_tests::up::{Account, Layout, Up};
 use rusqlite::{Connection as Database, OpenFlags};
 
 use crate::builds::Build;
-use crate::processes::{processor_time, processor_time_of_all, resident_bytes};
 use crate::seed::{self, Agency};
 
 /// A system of its own, which is stopped when it is dropped.

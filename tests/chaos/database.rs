@@ -1,10 +1,10 @@
 //! The contents of the databases, read from their files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
 use super::history::{Message, Millis, Side, User};
 
@@ -64,15 +64,36 @@ pub(crate) struct Undelivered {
     pub(crate) description: String,
 }
 
+/// The last ids before a round of clients began. What is up to them belongs to others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) agency: i64,
+    pub(crate) participant: i64,
+}
+
+impl Before {
+    pub(crate) fn now(organizer: &Path, participant: &Path) -> Result<Before> {
+        let last = |path: &Path, table: &str| -> Result<i64> {
+            let sql = format!("SELECT coalesce(max(id), 0) FROM {table}");
+            Ok(open(path)?.query_row(&sql, (), |row| row.get(0))?)
+        };
+        Ok(Before {
+            agency: last(organizer, "agencies")?,
+            participant: last(participant, "participants")?,
+        })
+    }
+}
+
 impl Record {
-    /// Reads the files. Services may write to them meanwhile.
-    pub(crate) fn read(messenger: &Path, participant: &Path) -> Result<Record> {
+    /// Reads from the files what came after `before`. Services may write to them meanwhile.
+    pub(crate) fn read(messenger: &Path, participant: &Path, before: Before) -> Result<Record> {
         let messenger = open(messenger)?;
         let participant = open(participant)?;
         // In this order, a press on its way from one database to the other is seen twice rather than not at all.
         let undelivered = rows(
             &participant,
-            "SELECT request_id, description FROM outbox",
+            "SELECT request_id, description FROM outbox WHERE participant_id > ?1",
+            [before.participant],
             |row| {
                 Ok(Undelivered {
                     request_id: row.get(0)?,
@@ -85,20 +106,31 @@ impl Record {
             &messenger,
             "SELECT id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id,
                     time_start, time_end, arrival
-             FROM chats ORDER BY id",
+             FROM chats WHERE agency_id > ?1 ORDER BY id",
+            [before.agency],
             chat,
         )?;
         let stored = rows(
             &messenger,
             "SELECT chat_id, seq, id, from_organizer, author_id, content, is_system FROM messages
+             WHERE chat_id IN (SELECT id FROM chats WHERE agency_id > ?1)
              ORDER BY chat_id, seq",
+            [before.agency],
             stored,
         )?;
         drop(snapshot);
-        let known_phone_numbers =
-            phone_numbers(&messenger, "SELECT participant_id, phone_number FROM contacts")?;
+        let known_phone_numbers = phone_numbers(
+            &messenger,
+            "SELECT participant_id, phone_number FROM contacts
+             WHERE participant_id > ?1",
+            before,
+        )?;
         let untold = participant.query_row("SELECT count(*) FROM contact_changes", (), |row| row.get(0))?;
-        let phone_numbers = phone_numbers(&participant, "SELECT id, phone_number FROM participants")?;
+        let phone_numbers = phone_numbers(
+            &participant,
+            "SELECT id, phone_number FROM participants WHERE id > ?1",
+            before,
+        )?;
         let mut messages: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
         for stored in stored {
             messages
@@ -109,7 +141,8 @@ impl Record {
         let unreleased = messenger.query_row("SELECT count(*) FROM lock_releases", (), |row| row.get(0))?;
         let locks = rows(
             &participant,
-            "SELECT participant_id, event_id, request_id FROM locks",
+            "SELECT participant_id, event_id, request_id FROM locks WHERE participant_id > ?1",
+            [before.participant],
             |row| {
                 Ok(Lock {
                     participant_id: row.get(0)?,
@@ -132,11 +165,12 @@ impl Record {
     }
 
     /// Runs SQLite's checks of the files.
-    pub(crate) fn examine(&mut self, files: &[&Path]) -> Result<()> {
+    pub(crate) fn examine(&mut self, files: &[PathBuf]) -> Result<()> {
         for file in files {
             let connection = open(file)?;
             for pragma in ["integrity_check", "foreign_key_check"] {
-                let found: Vec<String> = rows(&connection, &format!("PRAGMA {pragma}"), |row| row.get(0))?;
+                let found: Vec<String> =
+                    rows(&connection, &format!("PRAGMA {pragma}"), [], |row| row.get(0))?;
                 let wrong = found.into_iter().filter(|line| line != "ok");
                 self.damage
                     .extend(wrong.map(|line| format!("{}: {line}", file.display())));
@@ -175,25 +209,28 @@ impl Record {
     }
 }
 
-fn open(path: &Path) -> Result<Connection> {
+pub(crate) fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .with_context(|| format!("could not open {}", path.display()))?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
 
-fn rows<T>(
+fn rows<T, const N: usize>(
     connection: &Connection,
     sql: &str,
+    parameters: [i64; N],
     decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map((), decode)?;
+    let rows = statement.query_map(params_from_iter(parameters), decode)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn phone_numbers(connection: &Connection, sql: &str) -> Result<BTreeMap<i64, String>> {
-    let found = rows(connection, sql, |row| Ok((row.get(0)?, row.get(1)?)))?;
+fn phone_numbers(connection: &Connection, sql: &str, before: Before) -> Result<BTreeMap<i64, String>> {
+    let found = rows(connection, sql, [before.participant], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     Ok(found.into_iter().collect())
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use mayday_tests::chaos::{Events, Plan, run};
+use mayday_tests::chaos::{Events, Plan, run, soak};
 use mayday_tests::databases::Database;
 
 /// Checks that Mayday's promises hold while hosts and sidecars are killed, Redis goes away, processes hang and links
@@ -80,15 +80,23 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&plan)) {
-        Ok(verdict) => {
-            println!("{verdict}");
-            if verdict.holds() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
+    let holds = runtime.block_on(async {
+        anyhow::Ok(match plan.events {
+            Events::Soak => {
+                let report = soak(&plan).await?;
+                println!("{report}");
+                report.holds()
             }
-        }
+            Events::Storms | Events::RollingUpdate => {
+                let verdict = run(&plan).await?;
+                println!("{verdict}");
+                verdict.holds()
+            }
+        })
+    });
+    match holds {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

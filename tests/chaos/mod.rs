@@ -11,6 +11,9 @@
 //! each must be up to date without having asked. This repeats, storm after storm. At the end all clients read all of
 //! their chats, and the checks judge the whole history.
 //!
+//! A soak is the same for hours, in rounds of new clients, and watches memory and files: `soak`. The databases are then
+//! on a `disk` that can fill up.
+//!
 //! On demand it also restores the messenger's database from an older copy, while clients are busy and nothing else is
 //! broken. Only what was acknowledged between the copy and the restore may be lost. Or it only replaces processes, as a
 //! rolling update does.
@@ -19,12 +22,14 @@ mod checks;
 mod client;
 mod conformance;
 mod database;
+mod disk;
 mod history;
 mod link;
 mod plan;
 mod pressing;
 mod rest;
 mod schedule;
+mod soak;
 mod socket;
 mod system;
 mod verdict;
@@ -40,13 +45,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::checks::Violation;
 use self::client::{Client, Habit, Phase, Setting};
-use self::database::Record;
+use self::database::{Before, Record};
 use self::history::{Disturbance, History, Log, Millis, Press, Protocol, Restore, Side, User, now};
 pub use self::plan::Plan;
 use self::pressing::Presser;
 use self::rest::{Agency, Rest};
 pub use self::schedule::Events;
 use self::schedule::{Planned, Storm};
+pub use self::soak::{Report, soak};
 use self::system::System;
 pub use self::verdict::Verdict;
 use crate::accounts::Person;
@@ -78,24 +84,68 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
             println!("{:7.1} s  {text}", started.elapsed().as_secs_f64());
         }
     };
-    let mut system = System::start(plan.hosts, plan.sidecars, plan.database).await?;
+    let mut system = System::start(plan.hosts, plan.sidecars, plan.database, None).await?;
     narrate("everything is up");
+    let targets = system.targets();
+    let storms = match plan.events {
+        Events::Storms => schedule::storms(plan.seed, plan.duration, plan.restores, &targets),
+        Events::RollingUpdate => schedule::rolling_update(&targets),
+        Events::Soak => schedule::soak(plan.seed, plan.duration, &targets),
+    };
+    let round = live_through(storms, plan, 0, &system, &narrate).await?;
+    system.end().await;
+
+    let mut record = round.people.record(&system)?;
+    record.examine(&system.databases())?;
+    let (history, violations) = round.judge(&record);
+    let mut verdict = Verdict::new(plan, &history, &record, violations, system.trouble());
+    if !verdict.holds() {
+        verdict.leave_behind(system.leave_behind()?, &history)?;
+    }
+    Ok(verdict)
+}
+
+/// What clients saw and did, and what broke meanwhile.
+struct Round {
+    people: People,
+    faults: Vec<Disturbance>,
+    /// What was wrong before the end.
+    violations: Vec<Violation>,
+}
+
+impl Round {
+    /// Applies the rules.
+    fn judge(self, record: &Record) -> (History, Vec<Violation>) {
+        let Round {
+            people,
+            faults,
+            mut violations,
+        } = self;
+        let history = people.history(faults);
+        violations.extend(checks::all(&history, record));
+        (history, violations)
+    }
+}
+
+/// New clients arrive, are busy through the storms, read all of their chats, and go home.
+async fn live_through(
+    storms: Vec<Storm>,
+    plan: &Plan,
+    number: usize,
+    system: &System,
+    narrate: &impl Fn(&str),
+) -> Result<Round> {
     let phase = watch::Sender::new(Phase::Busy);
-    let mut people = People::arrive(plan, &system, &phase).await?;
+    let mut people = People::arrive(plan, number, system, &phase).await?;
     narrate(&format!("{} clients are busy", people.logs.len()));
 
     let mut faults = Vec::new();
     let mut violations = Vec::new();
     let mut copied_at = None;
-    let targets = system.targets();
-    let storms = match plan.events {
-        Events::Storms => schedule::storms(plan.seed, plan.duration, plan.restores, &targets),
-        Events::RollingUpdate => schedule::rolling_update(&targets),
-    };
     for storm in storms {
         phase.send_replace(Phase::Busy);
         if let Some(copied_at) = copied_at.filter(|_| storm.restores) {
-            let restore = restore(copied_at, &system, &narrate).await?;
+            let restore = restore(copied_at, system, narrate).await?;
             faults.push(restore.disturbance());
             people.restores.push(restore);
         }
@@ -104,33 +154,22 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
             narrate("copy the messenger's database");
             copied_at = Some(system.copy()?);
         }
-        faults.extend(suffer(storm, &system, &narrate).await?);
+        faults.extend(suffer(storm, system, narrate).await?);
         system.is_up().await?;
         phase.send_replace(Phase::Settling);
         narrate("everything is repaired");
-        violations.extend(people.settle(&system).await?);
+        violations.extend(people.settle(system).await?);
         narrate("all clients have settled");
     }
     phase.send_replace(Phase::Reading);
     people.read_everything().await;
     phase.send_replace(Phase::Over);
     people.go_home().await;
-    system.end().await;
-
-    let mut record = people.record(&system)?;
-    let files = ["organizer", "participant", "messenger"].map(|service| system.database(service));
-    record.examine(&files.each_ref().map(std::path::PathBuf::as_path))?;
-    let history = people.history(faults);
-    violations.extend(checks::all(&history, &record));
-    violations.extend(system.trouble().into_iter().map(|case| Violation {
-        rule: "processes do what they are asked to",
-        case,
-    }));
-    let mut verdict = Verdict::new(plan, &history, &record, violations);
-    if !verdict.holds() {
-        verdict.leave_behind(system.leave_behind(), &history)?;
-    }
-    Ok(verdict)
+    Ok(Round {
+        people,
+        faults,
+        violations,
+    })
 }
 
 /// Restores the messenger's database, and waits until sidecars must have told their clients.
@@ -166,6 +205,8 @@ async fn suffer(storm: Storm, system: &System, narrate: &impl Fn(&str)) -> Resul
 
 /// All clients and participants, with their logs.
 struct People {
+    /// Who was there before them.
+    before: Before,
     logs: Vec<Arc<Mutex<Log>>>,
     presses: Vec<Arc<Mutex<Vec<Press>>>>,
     restores: Vec<Restore>,
@@ -173,17 +214,28 @@ struct People {
 }
 
 impl People {
-    /// Creates all agencies and accounts, and starts all clients.
-    async fn arrive(plan: &Plan, system: &System, phase: &watch::Sender<Phase>) -> Result<People> {
+    /// Creates all agencies and accounts of a round, and starts all clients.
+    async fn arrive(
+        plan: &Plan,
+        round: usize,
+        system: &System,
+        phase: &watch::Sender<Phase>,
+    ) -> Result<People> {
+        let rest = Rest(system.rest()?);
+        let before = match round {
+            // There are no tables yet.
+            0 => Before::default(),
+            _ => Before::now(&system.database("organizer"), &system.database("participant"))?,
+        };
         let mut people = People {
+            before,
             logs: Vec::new(),
             presses: Vec::new(),
             restores: Vec::new(),
             tasks: JoinSet::new(),
         };
-        let rest = Rest(system.rest()?);
         let mut agencies = Vec::new();
-        for number in 1..=plan.agencies {
+        for number in (1..=plan.agencies).map(|number| round * plan.agencies + number) {
             let agency = rest::found_agency(rest, &format!("fest{number}"), EVENTS, ORGANIZERS).await?;
             let mut participants = Vec::new();
             for place in 1..=plan.participants {
@@ -196,7 +248,7 @@ impl People {
             rest,
             system,
             phase,
-            rng: Rng::with_seed(plan.seed ^ 0x5eed),
+            rng: Rng::with_seed(plan.seed.wrapping_add(round as u64) ^ 0x5eed),
         };
         for (number, agency, participants) in &agencies {
             arrivals.organizers(&mut people, *number, agency);
@@ -220,7 +272,11 @@ impl People {
     }
 
     fn record(&self, system: &System) -> Result<Record> {
-        Record::read(&system.database("messenger"), &system.database("participant"))
+        Record::read(
+            &system.database("messenger"),
+            &system.database("participant"),
+            self.before,
+        )
     }
 
     /// Waits until nothing is pending, and then until every client is up to date without asking. Returns what does not

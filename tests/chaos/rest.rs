@@ -78,6 +78,14 @@ impl Rest {
         timeout(PATIENCE, exchange).await.context("no answer in time")?
     }
 
+    /// Signs somebody up who does nothing else, to find out whether the participant service can write.
+    pub(crate) async fn try_to_sign_up(self) -> Result<Answer> {
+        let email = format!("{:016x}@example.org", fastrand::u64(..));
+        let body = json!({"email": email, "password": PASSWORD, "confirmPassword": PASSWORD});
+        self.send("POST", "/participant/auth/sign-up", "", Some(&body))
+            .await
+    }
+
     async fn expect(self, status: u16, method: &str, path: &str, token: &str, body: &Value) -> Result<Value> {
         let answer = self.send(method, path, token, Some(body)).await?;
         ensure!(

@@ -24,6 +24,12 @@ const DELAY: Duration = Duration::from_secs(2);
 /// The value for Redis' setting `timeout`: it then closes connections that are idle for this long.
 pub(crate) const REDIS_IDLE_SECONDS: u8 = 5;
 
+/// In a soak: how long readers pin the databases, and how long their disk is full. Each comes once in a round, in a calm
+/// time of its own, which begins with people at work.
+const PINNED: Duration = Duration::from_secs(20);
+const FULL: Duration = Duration::from_secs(10);
+const AT_WORK: Duration = Duration::from_secs(3);
+
 /// A copy is at most this many storms old when it is restored.
 const AGE_IN_STORMS: usize = 4;
 
@@ -38,6 +44,8 @@ pub enum Events {
     Storms,
     /// Nothing breaks: sidecars and hosts are replaced, one after the other
     RollingUpdate,
+    /// Everything breaks but sidecars and hosts, whose memory is watched; readers pin the databases, their disk fills up
+    Soak,
 }
 
 /// The names of all processes and links that can break.
@@ -95,6 +103,10 @@ pub(crate) enum Fault {
     DropClients,
     /// Redis drops idle connections for a while: `CONFIG SET timeout`.
     DropIdle { time: Duration },
+    /// A reader in each database keeps it from reusing its write-ahead log for a while.
+    Pin { time: Duration },
+    /// The disk of the databases is full for a while.
+    Fill { time: Duration },
 }
 
 impl Fault {
@@ -109,6 +121,25 @@ impl Fault {
             Fault::Delay { .. } => "delay",
             Fault::DropClients => "drop of Redis clients",
             Fault::DropIdle { .. } => "drop of idle Redis clients",
+            Fault::Pin { .. } => "pinned databases",
+            Fault::Fill { .. } => "full disk",
+        }
+    }
+
+    /// Whether it ends one of these processes.
+    fn ends_one_of(&self, processes: &[String]) -> bool {
+        match self {
+            Fault::Kill { process, .. } | Fault::Stop { process, .. } | Fault::Hang { process, .. } => {
+                processes.contains(process)
+            }
+            Fault::Pause { .. }
+            | Fault::Cut { .. }
+            | Fault::Stall { .. }
+            | Fault::Delay { .. }
+            | Fault::DropClients
+            | Fault::DropIdle { .. }
+            | Fault::Pin { .. }
+            | Fault::Fill { .. } => false,
         }
     }
 }
@@ -122,7 +153,7 @@ impl fmt::Display for Fault {
                 (link, time)
             }
             Fault::DropClients => return text.write_str(self.kind()),
-            Fault::DropIdle { time } => {
+            Fault::DropIdle { time } | Fault::Pin { time } | Fault::Fill { time } => {
                 return write!(text, "{} for {:.1} s", self.kind(), time.as_secs_f64());
             }
         };
@@ -133,16 +164,47 @@ impl fmt::Display for Fault {
 /// Storms that take `duration` altogether, and additional calm times with a restore each.
 pub(crate) fn storms(seed: u64, duration: Duration, restores: usize, targets: &Targets) -> Vec<Storm> {
     let mut rng = Rng::with_seed(seed);
+    let mut storms = storms_of(&mut rng, duration, |rng| fault(rng, targets));
+    if !storms.is_empty() {
+        (0..restores).for_each(|_| insert_restore(&mut rng, &mut storms));
+    }
+    storms
+}
+
+/// A round of a soak: storms that take `duration` altogether and end neither hosts nor sidecars, then the two faults of
+/// the databases.
+pub(crate) fn soak(seed: u64, duration: Duration, targets: &Targets) -> Vec<Storm> {
+    let mut rng = Rng::with_seed(seed);
+    let mut storms = storms_of(&mut rng, duration, |rng| {
+        loop {
+            let fault = fault(rng, targets);
+            if !fault.ends_one_of(&targets.hosts) && !fault.ends_one_of(&targets.sidecars) {
+                return fault;
+            }
+        }
+    });
+    let alone = |fault, time| Storm {
+        copies: false,
+        restores: false,
+        faults: vec![Planned { at: AT_WORK, fault }],
+        ends_at: AT_WORK + time,
+    };
+    storms.push(alone(Fault::Pin { time: PINNED }, PINNED));
+    storms.push(alone(Fault::Fill { time: FULL }, FULL));
+    storms
+}
+
+fn storms_of(rng: &mut Rng, duration: Duration, mut fault: impl FnMut(&mut Rng) -> Fault) -> Vec<Storm> {
     let mut storms = Vec::new();
     let mut left = duration;
     while !left.is_zero() {
-        let mut at = seconds(&mut rng, CALM_SECONDS);
-        let ends_at = left.min(at + seconds(&mut rng, STORM_SECONDS));
+        let mut at = seconds(rng, CALM_SECONDS);
+        let ends_at = left.min(at + seconds(rng, STORM_SECONDS));
         let mut faults = Vec::new();
         while at < ends_at {
-            let fault = fault(&mut rng, targets);
+            let fault = fault(rng);
             faults.push(Planned { at, fault });
-            at += seconds(&mut rng, PAUSE_SECONDS);
+            at += seconds(rng, PAUSE_SECONDS);
         }
         storms.push(Storm {
             copies: false,
@@ -151,9 +213,6 @@ pub(crate) fn storms(seed: u64, duration: Duration, restores: usize, targets: &T
             ends_at,
         });
         left -= ends_at;
-    }
-    if !storms.is_empty() {
-        (0..restores).for_each(|_| insert_restore(&mut rng, &mut storms));
     }
     storms
 }
@@ -313,6 +372,26 @@ mod tests {
         for storm in &storms {
             assert!(storm.faults.is_sorted_by_key(|planned| planned.at));
             assert!(storm.faults.iter().all(|planned| planned.at < storm.ends_at));
+        }
+    }
+
+    #[test]
+    fn a_soak_breaks_everything_but_ends_no_host_and_no_sidecar() {
+        let minutes = Duration::from_secs(20 * 60);
+        let storms = soak(1, minutes, &targets());
+
+        let faults: Vec<_> = storms.iter().flat_map(|storm| &storm.faults).collect();
+        let kinds: BTreeSet<_> = faults.iter().map(|planned| planned.fault.kind()).collect();
+        for kind in ["kill", "pause", "cut", "pinned databases", "full disk"] {
+            assert!(kinds.contains(kind), "{kinds:?}");
+        }
+        for Planned { fault, .. } in faults {
+            if matches!(
+                fault,
+                Fault::Kill { .. } | Fault::Stop { .. } | Fault::Hang { .. }
+            ) {
+                assert!(fault.to_string().contains("redis"), "{fault}");
+            }
         }
     }
 

@@ -22,10 +22,13 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::database;
+use super::disk::Disk;
 use super::history::{Millis, Restore, now};
 use super::link::{Link, Listens, Place, State};
+use super::rest::Rest;
 use super::schedule::{Fault, REDIS_IDLE_SECONDS, Targets};
 use crate::databases::Database;
 use crate::programs::{beside_this_program, workspace};
@@ -46,6 +49,12 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long all hosts are down before the database is replaced. Their last answers have arrived by then.
 const RESTORING: Duration = Duration::from_secs(1);
 
+/// What a database says of a full disk: the errors differ by what SQLite wanted to write.
+const FULL: [&str; 2] = ["the database is full", "the database cannot be read or written"];
+
+/// Time limit for writing again after a disk has room again.
+const FREED: Duration = Duration::from_secs(15);
+
 /// Time limit for a command to Redis, which may be paused.
 const REDIS_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -54,9 +63,11 @@ const REDIS_PATIENCE: Duration = Duration::from_secs(15);
 const ORPHAN_REQUEUE_SECONDS: &str = "4";
 
 pub(crate) struct System {
-    directory: TempDir,
     processes: Vec<Process>,
     links: Vec<Link>,
+    /// The disk of the databases, if it can fill up.
+    disk: Option<Disk>,
+    directory: TempDir,
     trouble: Trouble,
     /// How often the messenger's database was restored so far.
     restores: watch::Sender<usize>,
@@ -68,6 +79,7 @@ type Trouble = Arc<Mutex<Vec<String>>>;
 
 struct Process {
     name: String,
+    id: watch::Receiver<Option<u32>>,
     orders: mpsc::UnboundedSender<(Order, oneshot::Sender<()>)>,
     place: watch::Receiver<Place>,
     keeper: tokio::task::JoinHandle<()>,
@@ -96,14 +108,20 @@ enum Order {
 }
 
 impl System {
-    /// Starts everything and waits until it is ready.
-    pub(crate) async fn start(hosts: usize, sidecars: usize, database: Database) -> Result<System> {
+    /// Starts everything and waits until it is ready. The databases are on `disk`, if there is one of their own.
+    pub(crate) async fn start(
+        hosts: usize,
+        sidecars: usize,
+        database: Database,
+        disk: Option<Disk>,
+    ) -> Result<System> {
         let directory = tempfile::tempdir()?;
         fs::create_dir(directory.path().join("logs"))?;
         let mut system = System {
-            directory,
             processes: Vec::new(),
             links: Vec::new(),
+            disk,
+            directory,
             trouble: Trouble::default(),
             restores: watch::Sender::new(0),
             database,
@@ -139,7 +157,7 @@ impl System {
     /// in servers, the key-value store is in Redis.
     async fn data(&mut self, redis: &[watch::Receiver<Place>]) -> Result<String> {
         if self.database == Database::Files {
-            return Ok(runtime_config(self.path(), &SERVICES));
+            return Ok(runtime_config(self.data_directory(), &SERVICES));
         }
         let mut config = String::new();
         for service in SERVICES {
@@ -159,15 +177,18 @@ impl System {
     fn keep(&mut self, recipe: Recipe) {
         let (orders, received) = mpsc::unbounded_channel();
         let (is_at, place) = watch::channel(None);
+        let (is_process, id) = watch::channel(None);
         let name = recipe.name.clone();
         let keeper = Keeper {
             recipe,
             is_at,
+            is_process,
             trouble: Arc::clone(&self.trouble),
             log: self.directory.path().join(format!("logs/{name}.log")),
         };
         self.processes.push(Process {
             name,
+            id,
             orders,
             place,
             keeper: tokio::spawn(keeper.keep(received)),
@@ -254,7 +275,91 @@ impl System {
                 sleep(*time).await;
                 self.tell_redis("CONFIG SET timeout 0").await
             }
+            Fault::Pin { time } => self.pin(*time).await,
+            Fault::Fill { time } => self.fill(*time).await,
         }
+    }
+
+    /// Reads from every database in a transaction that stays open for a while. Everybody can work meanwhile.
+    async fn pin(&self, time: Duration) -> Result<()> {
+        let readers = SERVICES
+            .iter()
+            .map(|service| {
+                let reader = database::open(&self.database(service))?;
+                reader.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+                Ok(reader)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        sleep(time).await;
+        match Rest(self.rest()?).try_to_sign_up().await {
+            Ok(answer) if answer.status == 201 => {}
+            Ok(answer) => self.complain(format!(
+                "beside readers a sign-up is answered {} {}",
+                answer.status,
+                answer.message()
+            )),
+            Err(error) => self.complain(format!("beside readers a sign-up is not answered: {error:#}")),
+        }
+        drop(readers);
+        Ok(())
+    }
+
+    /// Fills the disk of the databases for a while. Who writes is refused with the reason, and can write soon after there
+    /// is room again.
+    async fn fill(&self, time: Duration) -> Result<()> {
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        let rest = Rest(self.rest()?);
+        // Otherwise the write-ahead log would have room.
+        for service in SERVICES {
+            Connection::open(self.database(service))?.query_row(
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+                (),
+                |_| Ok(()),
+            )?;
+        }
+        disk.fill().await?;
+        let full = Instant::now();
+        let mut refusals = 0;
+        while full.elapsed() < time {
+            match rest.try_to_sign_up().await {
+                Ok(answer) if answer.status == 201 => {}
+                Ok(answer) if answer.status == 503 && FULL.contains(&answer.message().as_str()) => {
+                    refusals += 1
+                }
+                Ok(answer) => self.complain(format!(
+                    "with a full disk a sign-up is answered {} {}",
+                    answer.status,
+                    answer.message()
+                )),
+                Err(error) => self.complain(format!("with a full disk a sign-up is not answered: {error:#}")),
+            }
+            sleep(RETRY).await;
+        }
+        disk.free().await?;
+        if refusals == 0 {
+            self.complain("with a full disk no sign-up is refused".to_owned());
+        }
+        let freed = Instant::now();
+        while !rest
+            .try_to_sign_up()
+            .await
+            .is_ok_and(|answer| answer.status == 201)
+        {
+            if freed.elapsed() > FREED {
+                self.complain(format!(
+                    "{FREED:?} after the disk was freed a sign-up still fails"
+                ));
+                break;
+            }
+            sleep(RETRY).await;
+        }
+        Ok(())
+    }
+
+    fn complain(&self, what: String) {
+        self.trouble.lock().expect("no panic while locked").push(what);
     }
 
     /// Sends Redis a command. It is no error if Redis is down: the command is about connections and settings, which end
@@ -402,9 +507,29 @@ impl System {
         self.directory.path()
     }
 
+    /// Where databases in files are.
+    fn data_directory(&self) -> &Path {
+        self.disk.as_ref().map_or(self.directory.path(), Disk::path)
+    }
+
     /// The file of a service's database.
     pub(crate) fn database(&self, service: &str) -> PathBuf {
-        self.database.file(self.path(), service)
+        self.database.file(self.data_directory(), service)
+    }
+
+    /// The files of all databases.
+    pub(crate) fn databases(&self) -> [PathBuf; 3] {
+        SERVICES.map(|service| self.database(service))
+    }
+
+    /// The hosts and sidecars that run now, by name, with the numbers of their processes.
+    pub(crate) fn running(&self) -> Vec<(String, u32)> {
+        let Targets { hosts, sidecars, .. } = self.targets();
+        let watched = |name: &String| hosts.contains(name) || sidecars.contains(name);
+        let running = self.processes.iter().filter(|process| watched(&process.name));
+        running
+            .filter_map(|process| Some((process.name.clone(), (*process.id.borrow())?)))
+            .collect()
     }
 
     pub(crate) fn trouble(&self) -> Vec<String> {
@@ -412,9 +537,12 @@ impl System {
     }
 
     /// Keeps the directory with databases and logs.
-    pub(crate) fn leave_behind(mut self) -> PathBuf {
+    pub(crate) fn leave_behind(mut self) -> Result<PathBuf> {
         self.directory.disable_cleanup(true);
-        self.directory.path().to_owned()
+        if let Some(disk) = self.disk.take() {
+            disk.leave_behind(self.directory.path())?;
+        }
+        Ok(self.directory.path().to_owned())
     }
 }
 
@@ -572,6 +700,7 @@ impl Recipe {
 struct Keeper {
     recipe: Recipe,
     is_at: watch::Sender<Place>,
+    is_process: watch::Sender<Option<u32>>,
     trouble: Trouble,
     log: PathBuf,
 }
@@ -588,6 +717,7 @@ impl Keeper {
                 }
             };
             self.is_at.send_replace(Some(place));
+            self.is_process.send_replace(child.id());
             let is_done = loop {
                 tokio::select! {
                     ended = child.wait() => {
@@ -604,6 +734,7 @@ impl Keeper {
                     }
                 }
             };
+            self.is_process.send_replace(None);
             // The caller then waits until the process is up again, and must not see that it was up before.
             if let Some(done) = is_done {
                 let _ = done.send(());

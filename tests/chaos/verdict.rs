@@ -31,8 +31,13 @@ impl Verdict {
         plan: &Plan,
         history: &History,
         record: &Record,
-        violations: Vec<Violation>,
+        mut violations: Vec<Violation>,
+        trouble: Vec<String>,
     ) -> Verdict {
+        violations.extend(trouble.into_iter().map(|case| Violation {
+            rule: "processes do what they are asked to",
+            case,
+        }));
         let mut faults = BTreeMap::new();
         for fault in &history.faults {
             *faults.entry(fault.kind).or_default() += 1;
@@ -50,6 +55,11 @@ impl Verdict {
     /// Whether there are no violations.
     pub fn holds(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// All counts, by their names.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.counts.iter().copied()
     }
 
     /// A count by its name.

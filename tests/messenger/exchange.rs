@@ -369,6 +369,47 @@ async fn the_write_ahead_log_shrinks_after_a_long_read() {
         "{status}"
     );
     assert_eq!(status["logRows"], desk.count("SELECT count(*) FROM updates"));
+    assert_eq!(status["logEnd"], desk.count("SELECT max(id) FROM updates"));
+}
+
+#[tokio::test]
+async fn the_status_counts_what_waits() {
+    let mut desk = Desk::open().await;
+    let status = async |desk: &Desk| {
+        let path = "/messenger/internal/status";
+        let door = &desk.components.door;
+        door.send("GET", path, Some(MESSENGER_KEY), None).await.json(200)
+    };
+    let numbers = |status: &Value| {
+        [
+            "waiting",
+            "oldestWaitSeconds",
+            "activeChats",
+            "lockReleases",
+            "oldestLockReleaseSeconds",
+        ]
+        .map(|name| status[name].as_i64().expect("a number"))
+    };
+    assert_eq!(numbers(&status(&desk).await), [0; 5]);
+    for name in ["p", "q", "r"] {
+        desk.presses(name, "").await;
+    }
+    let chat_id = desk.start().await;
+    let earlier = "UPDATE chats SET pressed_at = pressed_at - 90500 WHERE state = 'waiting'";
+    desk.database().execute(earlier, ()).expect("chats");
+    let [waiting, oldest, active, locks, _] = numbers(&status(&desk).await);
+    assert_eq!((waiting, active, locks), (2, 1, 0));
+    assert!((90..120).contains(&oldest), "{oldest}");
+
+    let support = desk.support();
+    let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat_id}));
+    let alone = desk.components.host_with(&["organizer", "messenger"]);
+    desk.sidecar.exchange(&alone, &[close], None).await;
+    let earlier = "UPDATE chats SET time_end = time_end - 60500 WHERE state = 'ended'";
+    desk.database().execute(earlier, ()).expect("a chat");
+    let [_, _, active, locks, oldest] = numbers(&status(&desk).await);
+    assert_eq!((active, locks), (0, 1));
+    assert!((60..90).contains(&oldest), "{oldest}");
 }
 
 #[tokio::test]

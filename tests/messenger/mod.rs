@@ -3,6 +3,7 @@
 mod archive;
 mod exchange;
 mod protocol_2;
+mod retention;
 mod statements;
 mod statistics;
 

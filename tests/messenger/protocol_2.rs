@@ -34,6 +34,12 @@ impl Desk {
         json!([{"organizerId": organizer_id, "agencyId": self.agency.id, "silentFor": millis}])
     }
 
+    /// The organizers who are present, by id.
+    async fn colleagues(&self) -> Value {
+        let answer = self.agency.support.get("/messenger/agency/organizers").await;
+        answer.json(200)
+    }
+
     pub(super) async fn tick(&self) {
         let door = &self.components.door;
         let tick = door.send("POST", "/messenger/internal/tick", Some(MESSENGER_KEY), None);
@@ -168,6 +174,37 @@ async fn a_history_can_be_read_in_parts() {
         let seqs: Vec<_> = messages.iter().map(|message| message["seq"].clone()).collect();
         assert_eq!(seqs, expected, "{payload}");
     }
+}
+
+#[tokio::test]
+async fn the_colleagues_who_are_present_are_listed_with_their_open_chats() {
+    let mut desk = Desk::open().await;
+    let (support, owner) = (desk.agency.support.id, desk.agency.owner.id);
+    assert_eq!(desk.colleagues().await, json!([]));
+
+    let mut first = Sidecar::new("first");
+    desk.beat(&mut first, Some(desk.here(support))).await;
+    desk.presses("p", "Lost").await;
+    desk.start().await;
+    desk.asks(&desk.owner(), wait()).await;
+    for sidecar in ["second", "third"] {
+        desk.beat(&mut Sidecar::new(sidecar), Some(desk.here(owner)))
+            .await;
+    }
+    let both = json!([
+        {"organizerId": owner, "activeChats": 0, "waiting": true},
+        {"organizerId": support, "activeChats": 1, "waiting": false},
+    ]);
+    assert_eq!(desk.colleagues().await, both);
+    let other = desk.components.agency("Other").await;
+    let elsewhere = other.support.get("/messenger/agency/organizers").await;
+    assert_eq!(elsewhere.json(200), json!([]));
+
+    // The first sidecar does not hear its organizer any more, and the others have died.
+    desk.beat(&mut first, Some(json!([]))).await;
+    assert_eq!(desk.colleagues().await, json!([both[0]]));
+    desk.later(6);
+    assert_eq!(desk.colleagues().await, json!([]));
 }
 
 #[tokio::test]

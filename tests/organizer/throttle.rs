@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::components::Components;
 use crate::support::door::Reply;
-use crate::support::people::ORGANIZER_PASSWORD;
+use crate::support::people::{ORGANIZER_PASSWORD, registration};
 
 const WRONG: &str = "wrong horse battery";
 
@@ -222,4 +222,26 @@ impl Counts {
                 .expect("an update");
         }
     }
+}
+
+#[tokio::test]
+async fn a_thousand_agencies_register_from_an_address_in_a_quarter_of_an_hour() {
+    let components = start();
+    let register = async |name: &str, address: &str| {
+        let body = registration(name).to_string();
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", address)];
+        components
+            .door
+            .send_with("POST", "/organizer/agency", &headers, body)
+            .await
+    };
+    register("First", "192.0.2.1").await.json(201);
+    let since = chrono::Utc::now().timestamp_millis() - 1000;
+    let count = json!({"since": since, "failures": 999}).to_string();
+    assert_eq!(components.set_throttle("sign-in.agencies.", &count), 1);
+    register("Second", "192.0.2.1").await.json(201);
+    let refused = register("Third", "192.0.2.1").await;
+    refused.error(429, "too many agencies from this address, try again later");
+    assert!(refused.header("retry-after").is_some());
+    register("Third", "192.0.2.2").await.json(201);
 }

@@ -313,3 +313,107 @@ async fn a_deleted_users_issues_and_comments_are_deleted_and_the_record_stays() 
     );
     hire(owner, &support.email, 4).await;
 }
+
+/// Who has lost a password gets a new one from a senior; the record has no word of it but the time.
+#[tokio::test]
+async fn a_senior_sets_a_new_password_and_all_sessions_of_the_user_end() {
+    const NEW: &str = "yet another horse battery";
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let superadmin = components.superadmin().await;
+    let body = json!({"password": NEW, "confirmPassword": NEW});
+    let (support, owner) = (&agency.support, &agency.owner);
+    for (senior, user, path) in [
+        (
+            owner,
+            support,
+            format!("/organizer/agency/users/{}/password", support.id),
+        ),
+        (
+            &superadmin,
+            owner,
+            format!("/organizer/admin/users/{}/password", owner.id),
+        ),
+    ] {
+        let shown = senior.patch(&path, &body).await.json(200);
+        assert_eq!((&shown["id"], shown.get("password")), (&json!(user.id), None));
+        user.get("/organizer/profile")
+            .await
+            .error(403, "Forbidden resource");
+        let old = json!({"email": user.email, "password": ORGANIZER_PASSWORD});
+        let path = "/organizer/auth/sign-in";
+        let refused = components.door.send("POST", path, None, Some(&old)).await;
+        refused.error(400, "invalid email or password");
+        let again = people::sign_in(&components.door, &user.email, NEW).await;
+        assert_eq!(again.get("/organizer/profile").await.json(200), shown);
+    }
+    let owner = people::sign_in(&components.door, &owner.email, NEW).await;
+    let rows = record(&owner).await;
+    let changed = rows
+        .iter()
+        .rfind(|row| row["entityId"] == support.id && row["type"] == "update");
+    assert_eq!(changed.expect("a row")["userId"], owner.id);
+    assert!(
+        !json!(rows).to_string().to_lowercase().contains("password"),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bad_new_password_is_refused_and_ends_no_session() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let path = format!("/organizer/agency/users/{}/password", agency.support.id);
+    let reset = async |password: &str, confirmed: &str| {
+        let body = json!({"password": password, "confirmPassword": confirmed});
+        agency.owner.patch(&path, &body).await
+    };
+    let short = "password must be longer than or equal to 16 characters";
+    reset("too short", "too short").await.error(
+        400,
+        json!([
+            short,
+            "confirmPassword must be longer than or equal to 16 characters"
+        ]),
+    );
+    reset("correct horse battery", "another horse battery")
+        .await
+        .error(400, json!(["confirmPassword must be equal to password"]));
+    reset("12345678901234567890", "12345678901234567890")
+        .await
+        .error(400, json!(["password must not be a common password"]));
+    agency.support.get("/organizer/profile").await.json(200);
+}
+
+/// Somebody whose password is common from before still signs in.
+#[tokio::test]
+async fn common_passwords_are_refused_wherever_one_is_chosen() {
+    const COMMON: &str = "ManchesterUnited";
+    let components = Components::with(&["organizer"], &[("superadmin_password", COMMON)]);
+    let email = crate::support::components::SUPERADMIN_EMAIL;
+    let superadmin = people::sign_in(&components.door, email, COMMON).await;
+    let mut user = new_user_with_role("admin@example.org", 1);
+    user["password"] = COMMON.into();
+    user["confirmPassword"] = COMMON.into();
+    let refused = json!(["password must not be a common password"]);
+    superadmin
+        .post("/organizer/admin/users", &user)
+        .await
+        .error(400, refused);
+    let mut agency = people::registration("Fest");
+    agency["owner"]["password"] = COMMON.into();
+    agency["owner"]["confirmPassword"] = COMMON.into();
+    let path = "/organizer/agency";
+    let refused = json!(["owner.password must not be a common password"]);
+    components
+        .door
+        .send("POST", path, None, Some(&agency))
+        .await
+        .error(400, refused);
+    let change = json!({
+        "oldPassword": COMMON, "newPassword": "1234567890qwertyuiop", "confirmNewPassword": "1234567890qwertyuiop",
+    });
+    let refused = json!(["newPassword must not be a common password"]);
+    let path = "/organizer/profile/change-password";
+    superadmin.patch(path, &change).await.error(400, refused);
+}

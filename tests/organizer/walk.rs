@@ -52,6 +52,9 @@ const ROUTES: &str = r#"
     PATCH  /agency/users/{support}                     | manager+          | 200 | {"role":2}
     PATCH  /agency/users/{manager}                     | manager+          | 200 | {"lastName":"Lis"}
     PATCH  /agency/users/{owner}                       | manager+          | 200 | {"lastName":"Lis"}
+    PATCH  /agency/users/{support}/password            | manager+          | 200 | {new_password}
+    PATCH  /agency/users/{manager}/password            | manager+          | 200 | {new_password}
+    PATCH  /agency/users/{owner}/password              | manager+          | 200 | {new_password}
     DELETE /agency/users/{support}                     | manager+          | 200 |
     DELETE /agency/users/{manager}                     | manager+          | 200 |
     DELETE /agency/users/{owner}                       | manager+          | 200 |
@@ -109,6 +112,9 @@ const ROUTES: &str = r#"
     PATCH  /admin/users/{owner}                        | admin             | 200 | {"lastName":"Lis"}
     PATCH  /admin/users/{admin}                        | admin             | 200 | {"lastName":"Lis"}
     PATCH  /admin/users/{superadmin}                   | admin             | 200 | {"lastName":"Lis"}
+    PATCH  /admin/users/{owner}/password               | admin             | 200 | {new_password}
+    PATCH  /admin/users/{admin}/password               | admin             | 200 | {new_password}
+    PATCH  /admin/users/{superadmin}/password          | admin             | 200 | {new_password}
     DELETE /admin/users/{owner}                        | admin             | 200 |
     DELETE /admin/users/{admin}                        | admin             | 200 |
     DELETE /admin/users/{superadmin}                   | admin             | 200 |
@@ -126,6 +132,7 @@ const ROUTES: &str = r#"
     GET    /api/events/{event}                         | key               | 200 |
     GET    /api/colleagues?agencyId={agency}&ids=1    | key               | 200 |
     GET    /api/revocations                            | key               | 200 |
+    POST   /api/removals                               | key               | 200 | {removals}
 "#;
 
 /// The classes of the placeholders for ids.
@@ -157,7 +164,7 @@ const PERSON: &str = concat!(
 );
 
 /// Bodies that are too long for the table.
-const BODIES: [(&str, &str); 7] = [
+const BODIES: [(&str, &str); 9] = [
     (
         "{sign_in}",
         r#"{"email":"support@fest.example.org","password":"{member_password}"}"#,
@@ -167,6 +174,17 @@ const BODIES: [(&str, &str); 7] = [
         concat!(
             r#"{"oldPassword":"{password}","newPassword":"another horse battery","#,
             r#""confirmNewPassword":"another horse battery"}"#
+        ),
+    ),
+    (
+        "{new_password}",
+        r#"{"password":"another horse battery","confirmPassword":"another horse battery"}"#,
+    ),
+    (
+        "{removals}",
+        concat!(
+            r#"{"removals":[{"id":"7f","agencyId":{agency},"endedBefore":1777593600000,"chats":2,"#,
+            r#""messages":9}]}"#
         ),
     ),
     (

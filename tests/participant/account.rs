@@ -6,6 +6,7 @@ use super::{change, count, tick, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
+use crate::support::scan::mentions;
 use crate::support::sidecar::{self, Sidecar, organizer};
 
 const OTHER_PASSWORD: &str = "giant horse!";
@@ -216,28 +217,6 @@ async fn a_deletion_needs_the_password() {
     participant.get("/participant/profile").await.json(200);
 }
 
-/// The columns of a service's database in which a text is found.
-fn mentions(components: &Components, service: &str, text: &str) -> Vec<String> {
-    let database = rusqlite::Connection::open(components.database(service)).expect("a database");
-    let columns = "SELECT t.name, c.name FROM pragma_table_list t, pragma_table_info(t.name) c
-                   WHERE t.type = 'table' AND t.schema = 'main'";
-    let mut statement = database.prepare(columns).expect(columns);
-    let columns = statement
-        .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .expect("columns");
-    assert!(columns.len() > 20, "{columns:?}");
-    let is_found = |(table, column): &(String, String)| {
-        let question = format!("SELECT count(*) FROM {table} WHERE instr({column}, ?1)");
-        let found: i64 = database
-            .query_row(&question, [text], |row| row.get(0))
-            .expect("a number");
-        found > 0
-    };
-    let found = columns.into_iter().filter(is_found);
-    found.map(|(table, column)| format!("{table}.{column}")).collect()
-}
-
 /// Profile, locks and contact details go, also those the messenger has; what was said stays.
 #[tokio::test]
 async fn a_deleted_account_is_removed_from_every_service() {
@@ -302,11 +281,13 @@ async fn a_deleted_account_is_removed_from_every_service() {
         assert_eq!(rows, 0, "{table}");
     }
     for service in ["participant", "messenger"] {
-        assert_eq!(mentions(&components, service, "zuzanna"), Vec::<String>::new());
+        assert_eq!(
+            mentions(&components.database(service), "zuzanna"),
+            Vec::<String>::new()
+        );
         assert_eq!(
             mentions(
-                &components,
-                service,
+                &components.database(service),
                 profile["phoneNumber"].as_str().expect("a text")
             ),
             Vec::<String>::new()

@@ -172,7 +172,31 @@ async fn ten_thousand_guests_come_from_an_address_in_a_quarter_of_an_hour() {
     from("192.0.2.2").await.json(201);
 }
 
-/// A window that began now, with so many guests.
+/// The contract's load test signs up from one address for as long as it likes (6.3).
+#[tokio::test]
+async fn fifty_thousand_sign_ups_come_from_an_address_in_a_quarter_of_an_hour() {
+    let components = Components::with(&["participant"], &[("client_address_header", "x-forwarded-for")]);
+    let from = async |email: &str, address: &str| {
+        let body = json!({"email": email, "password": PARTICIPANT_PASSWORD, "confirmPassword": PARTICIPANT_PASSWORD});
+        let headers = [("x-forwarded-for", address)];
+        components
+            .door
+            .send_with("POST", "/participant/auth/sign-up", &headers, body.to_string())
+            .await
+    };
+    from("p1@example.org", "192.0.2.1").await.json(201);
+    assert_eq!(
+        components.set_throttle("sign-in.sign-ups.", &closed_window(49_999)),
+        1
+    );
+    from("p2@example.org", "192.0.2.1").await.json(201);
+    let refused = from("p3@example.org", "192.0.2.1").await;
+    refused.error(429, "too many sign-ups from this address, try again later");
+    assert!(refused.header("retry-after").is_some());
+    from("p3@example.org", "192.0.2.2").await.json(201);
+}
+
+/// A window that began now, with so many newcomers.
 fn closed_window(guests: u32) -> String {
     json!({"since": chrono::Utc::now().timestamp_millis() - 1000, "failures": guests}).to_string()
 }
@@ -453,4 +477,25 @@ async fn guests_who_do_not_come_back_are_deleted() {
     tick(&components).await;
     assert_eq!(left(), 2);
     back.get("/participant/profile").await.json(200);
+}
+
+#[tokio::test]
+async fn how_long_guests_are_kept_is_a_setting() {
+    for (days, age, is_kept) in [
+        ("1", 2, false),
+        ("60", 40, true),
+        ("0", 10_000, true),
+        ("", 10_000, true),
+    ] {
+        let components = Components::with(&["participant", "messenger"], &[("retention_guest_days", days)]);
+        guest(&components.door, json!({})).await;
+        change(
+            &components,
+            "participant",
+            &format!("UPDATE participants SET active_at = active_at - {age} * 86400000"),
+        );
+        tick(&components).await;
+        let left = count(&components, "participant", "SELECT count(*) FROM participants");
+        assert_eq!(left == 1, is_kept, "{days:?} days, after {age}");
+    }
 }

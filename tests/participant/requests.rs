@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{change, count, tick, waiting};
-use crate::support::components::{Components, MESSENGER_KEY};
+use crate::support::components::{Components, MESSENGER_KEY, SERVICES};
 use crate::support::door::Door;
 use crate::support::people::{self, Agency, Person, new_event};
 use crate::support::sidecar::{self, Sidecar, organizer};
@@ -455,4 +455,34 @@ async fn a_press_with_an_invalid_position_is_stored_without_it() {
         .filter(|line| line.contains("is stored without position"));
     assert_eq!(dropped.count(), 5, "{log}");
     assert!(!log.contains("secret words") && !log.contains("91.25"), "{log}");
+}
+
+#[tokio::test]
+async fn how_long_events_are_known_is_a_setting() {
+    for (days, age, is_known) in [("1", 25, false), ("3", 48, true), ("0", 100_000, true)] {
+        let components = Components::with(&SERVICES, &[("retention_known_event_days", days)]);
+        let agency = components.agency("Fest").await;
+        let person = people::sign_up(&components.door, "p@example.org").await;
+        let event = format!("/participant/events/{}", agency.event_id);
+        person.get(&event).await.json(200);
+        change(
+            &components,
+            "participant",
+            &format!("UPDATE known_events SET verified_at = verified_at - {age} * 3600000"),
+        );
+        tick(&components).await;
+        let known = count(&components, "participant", "SELECT count(*) FROM known_events");
+        assert_eq!(known == 1, is_known, "{days} days, after {age} hours");
+        let variables = [
+            ("organizer_url", "http://127.0.0.1:1"),
+            ("retention_known_event_days", days),
+        ];
+        let without_organizer = components.another_host(&["participant", "messenger"], &variables);
+        let body = json!({"eventId": agency.event_id});
+        let path = "/participant/chat-requests";
+        let pressed = without_organizer
+            .send("POST", path, Some(&person.token), Some(&body))
+            .await;
+        assert_eq!(pressed.status, if is_known { 200 } else { 503 }, "{days} days");
+    }
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::support::components::{self, MESSENGER_KEY, SERVICES, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::support::door::Door;
 use crate::support::people;
+use crate::support::secrecy;
 
 pub(crate) struct Apart {
     services: Vec<Service>,
@@ -22,7 +23,7 @@ pub(crate) struct Apart {
     /// The sidecar's address.
     pub(crate) ws: String,
     databases: Databases,
-    _state: TempDir,
+    state: TempDir,
 }
 
 struct Service {
@@ -86,7 +87,7 @@ impl Apart {
             sidecar,
             ws,
             databases,
-            _state: state,
+            state,
         }
     }
 
@@ -166,5 +167,6 @@ impl Service {
 impl Drop for Apart {
     fn drop(&mut self) {
         self.sidecar.abort();
+        secrecy::check_directory(&self.state.path().join("logs"));
     }
 }

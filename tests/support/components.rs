@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
+use crate::support::secrecy;
 
 /// An origin that refuses every connection: only root could listen at this port.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -99,6 +100,12 @@ impl Components {
 
     pub(crate) async fn agency(&self, name: &str) -> people::Agency {
         people::found_agency(&self.door, &self.superadmin().await, name).await
+    }
+}
+
+impl Drop for Components {
+    fn drop(&mut self) {
+        secrecy::check_directory(&self.state.path().join("logs"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sending requests: over the network, or straight into the host.
 
+use api_documents::check_answer;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -8,6 +9,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mayday_host::App;
 use serde_json::Value;
+
+use crate::support::secrecy;
 
 /// The target of requests. Paths begin with the service: `/organizer/profile`.
 #[derive(Clone)]
@@ -35,6 +38,14 @@ impl Door {
         Door::Network {
             origin: origin.to_owned(),
             client,
+        }
+    }
+
+    /// The origin of a listening host.
+    pub(crate) fn origin(&self) -> &str {
+        match self {
+            Door::Network { origin, .. } => origin,
+            Door::Host(_) => panic!("the host does not listen"),
         }
     }
 
@@ -104,6 +115,7 @@ impl Door {
             .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
     }
 
+    /// Fails the test if the answer is not as the service's document says.
     async fn try_send_with(
         &self,
         method: &str,
@@ -115,41 +127,49 @@ impl Door {
             Door::Network { origin, .. } => format!("{origin}{path}"),
             Door::Host(_) => path.to_owned(),
         };
+        let body = body.into();
+        note_secrets(headers, &body);
         let request = headers.iter().fold(
             Request::builder().method(method).uri(uri),
             |request, (name, value)| request.header(*name, *value),
         );
-        let request = request.body(Full::new(body.into()))?;
-        match self {
+        let request = request.body(Full::new(body))?;
+        let (head, body) = match self {
             Door::Network { client, .. } => {
                 let (head, body) = client.request(request).await?.into_parts();
-                Reply::new(head, body.collect().await?.to_bytes())
+                (head, body.collect().await?.to_bytes())
             }
             Door::Host(app) => {
                 let (head, body) = app.handle(request).await.into_parts();
-                let body = body
-                    .collect()
-                    .await
-                    .map_err(|error| anyhow::anyhow!("{error:?}"))?;
-                Reply::new(head, body.to_bytes())
+                let body = body.collect().await;
+                (
+                    head,
+                    body.map_err(|error| anyhow::anyhow!("{error:?}"))?.to_bytes(),
+                )
             }
-        }
+        };
+        let reply = Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        };
+        check_answer(method, path, reply.status, &reply.headers, &reply.body)
+            .unwrap_or_else(|violation| panic!("{violation}"));
+        Ok(reply)
+    }
+}
+
+/// What the logs must not hold.
+fn note_secrets(headers: &[(&str, &str)], body: &[u8]) {
+    for (_, value) in headers.iter().filter(|(name, _)| *name == "authorization") {
+        secrecy::note_credentials(value);
+    }
+    if let Ok(body) = serde_json::from_slice(body) {
+        secrecy::note_members(&body);
     }
 }
 
 impl Reply {
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "the last step of both ways through a door"
-    )]
-    fn new(head: http::response::Parts, body: Bytes) -> anyhow::Result<Reply> {
-        Ok(Reply {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        })
-    }
-
     /// The body, which must be JSON, of an answer that must have this status.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
@@ -172,10 +192,13 @@ impl Reply {
         assert_eq!((self.status, self.text().as_str()), (status, ""));
     }
 
-    /// Asserts the error body of contract 2.5, with a reason phrase.
+    /// Asserts the error body of contract 2.5, with a reason phrase, and in a 5xx the id of the request's trace.
     #[track_caller]
     pub(crate) fn error(&self, status: u16, message: impl Into<Value>) {
-        let body = self.json(status);
+        let mut body = self.json(status);
+        if status >= 500 {
+            take_trace_id(&mut body);
+        }
         let reason = http::StatusCode::from_u16(status)
             .ok()
             .and_then(|status| status.canonical_reason());
@@ -192,4 +215,16 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+/// Removes the id of the trace that every body of a 5xx has.
+#[track_caller]
+pub(crate) fn take_trace_id(body: &mut Value) -> String {
+    let id = body.as_object_mut().and_then(|body| body.remove("traceId"));
+    let id = id.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    assert!(
+        id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        "{body}"
+    );
+    id
 }

@@ -4,6 +4,8 @@ pub(crate) mod apart;
 pub(crate) mod components;
 pub(crate) mod door;
 pub(crate) mod people;
+pub(crate) mod scan;
+pub(crate) mod secrecy;
 pub(crate) mod sidecar;
 pub(crate) mod socket;
 pub(crate) mod system;

@@ -1,5 +1,6 @@
 //! A sidecar as the messenger sees it: it sends commands and reads the log of updates.
 
+use api_documents::{Side, check_frame};
 use serde_json::{Value, json};
 use sidecar_api::update::{self, Entry};
 use sidecar_api::{Cursor, Outcome, Protocol};
@@ -119,7 +120,11 @@ impl Heard {
         let text = reply.text();
         let (outcome, updates) = Outcome::read(&text).expect("an outcome");
         let value = |reply: &Option<Box<serde_json::value::RawValue>>| match reply {
-            Some(reply) => serde_json::from_str(reply.get()).expect("JSON"),
+            Some(reply) => {
+                let reply = serde_json::from_str(reply.get()).expect("JSON");
+                check_reply(&reply);
+                reply
+            }
             None => Value::Null,
         };
         Heard {
@@ -166,7 +171,10 @@ impl Update {
                 Entry::Delivery { to, frame } => {
                     let seen = |protocol| {
                         let line = frame.line_for(protocol)?;
-                        Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+                        let shown =
+                            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                        check(protocol, &shown).unwrap_or_else(|violation| panic!("{violation}"));
+                        Some(shown)
                     };
                     read.deliveries.push(Delivery {
                         to: json!(to.iter().collect::<Vec<_>>()),
@@ -198,6 +206,21 @@ impl Delivery {
         };
         (self.frame()["type"].as_str().expect("text").to_owned(), audience)
     }
+}
+
+/// Checks a frame that clients of a protocol are shown against the document of the socket.
+fn check(protocol: Protocol, frame: &Value) -> Result<(), String> {
+    let protocol = match protocol {
+        Protocol::Contract => api_documents::Protocol::Contract,
+        Protocol::Two => api_documents::Protocol::Two,
+    };
+    check_frame(Side::Server, protocol, frame)
+}
+
+/// Checks a reply, which is for the protocol of its command.
+fn check_reply(reply: &Value) {
+    let checked = check(Protocol::Contract, reply).or_else(|_| check(Protocol::Two, reply));
+    checked.unwrap_or_else(|violation| panic!("{violation}"));
 }
 
 /// A command. `number` sets the time at which its frame was read.

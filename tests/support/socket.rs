@@ -1,5 +1,6 @@
 //! A client's socket.
 
+use api_documents::{Protocol, Side, check_frame};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -9,10 +10,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::DEADLINE;
 use crate::support::people::Person;
+use crate::support::secrecy;
 
 pub(crate) struct Socket {
     name: &'static str,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    protocol: Protocol,
     /// Types of unasked frames that are skipped.
     passes_over: &'static [&'static str],
 }
@@ -25,14 +28,14 @@ impl Socket {
 
     /// The same with any `Authorization`.
     pub(crate) async fn open_with(name: &'static str, sidecar: &str, authorization: &str) -> Socket {
-        let mut socket = Socket::connect(name, sidecar).await;
+        let mut socket = Socket::connect(name, sidecar, Protocol::Contract).await;
         socket
             .send_text(&json!({"Authorization": authorization}).to_string())
             .await;
         socket
     }
 
-    async fn connect(name: &'static str, sidecar: &str) -> Socket {
+    async fn connect(name: &'static str, sidecar: &str, protocol: Protocol) -> Socket {
         let connecting = tokio_tungstenite::connect_async(format!("{sidecar}/connect"));
         let (stream, _) = timeout(DEADLINE, connecting)
             .await
@@ -41,13 +44,14 @@ impl Socket {
         Socket {
             name,
             stream,
+            protocol,
             passes_over: &[],
         }
     }
 
     /// The same for a client that speaks protocol 2, and waits until it is ready.
     pub(crate) async fn open_two(name: &'static str, sidecar: &str, person: &Person) -> Socket {
-        let mut socket = Socket::connect(name, sidecar).await;
+        let mut socket = Socket::connect(name, sidecar, Protocol::Two).await;
         let first = json!({"Authorization": format!("Bearer {}", person.token), "protocol": 2});
         socket.send_text(&first.to_string()).await;
         socket.expect("ready").await;
@@ -66,6 +70,9 @@ impl Socket {
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
+        if let Ok(frame) = serde_json::from_str(text) {
+            secrecy::note_members(&frame);
+        }
         self.stream
             .send(Message::text(text))
             .await
@@ -77,7 +84,7 @@ impl Socket {
             .await;
     }
 
-    /// The next frame; `None` when the connection has ended.
+    /// The next frame, which must be as the document of the socket says; `None` when the connection has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         // Pings do not put it off.
         let deadline = Instant::now() + DEADLINE;
@@ -91,6 +98,8 @@ impl Socket {
                         self.name
                     );
                     let frame: Value = serde_json::from_str(&text).expect("JSON");
+                    check_frame(Side::Server, self.protocol, &frame)
+                        .unwrap_or_else(|violation| panic!("{}: {violation}", self.name));
                     if !self.passes_over.iter().any(|kind| frame["type"] == *kind) {
                         return Some(frame);
                     }

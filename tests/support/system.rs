@@ -1,6 +1,7 @@
 //! The whole system, started as a person starts it: `cargo xtask up`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mayday_tests::programs::{beside_this_program, workspace};
 use mayday_tests::up::{Layout, Up};
@@ -10,6 +11,7 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::support::DEADLINE;
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
+use crate::support::secrecy;
 
 fn xtask() -> PathBuf {
     beside_this_program("xtask").expect("run the tests with `cargo xtask test`")
@@ -30,7 +32,32 @@ impl System {
 
     /// The same with other values of variables, as `NAME=VALUE`.
     pub(crate) async fn start_with(sidecars: usize, variables: &[&str]) -> System {
-        System::lay_out(Layout::of_tests(), sidecars, variables).await
+        let options: Vec<&str> = variables
+            .iter()
+            .flat_map(|variable| ["--variable", variable])
+            .collect();
+        System::lay_out(Layout::of_tests(), sidecars, &options).await
+    }
+
+    /// The same with more variables of the environment of all processes.
+    pub(crate) async fn in_environment(sidecars: usize, env: &[(&str, &str)]) -> System {
+        let state = Arc::new(tempfile::tempdir().expect("a folder"));
+        let layout = Layout::of_tests();
+        System::of(Up::start_on(
+            state,
+            &xtask(),
+            workspace(),
+            layout,
+            sidecars,
+            &[],
+            env,
+        ))
+        .await
+    }
+
+    /// The same with a log for programs.
+    pub(crate) async fn with_structured_log(sidecars: usize) -> System {
+        System::lay_out(Layout::of_tests(), sidecars, &["--log", "json"]).await
     }
 
     /// Two hosts with three libSQL servers, two sidecars and one Redis.
@@ -43,8 +70,8 @@ impl System {
         System::lay_out(Layout::default(), sidecars, &[]).await
     }
 
-    async fn lay_out(layout: Layout, sidecars: usize, variables: &[&str]) -> System {
-        System::of(Up::start(&xtask(), workspace(), layout, sidecars, variables)).await
+    async fn lay_out(layout: Layout, sidecars: usize, options: &[&str]) -> System {
+        System::of(Up::start(&xtask(), workspace(), layout, sidecars, options)).await
     }
 
     /// Stops the system, changes its state directory, and starts it again there with one host and one sidecar.
@@ -58,6 +85,7 @@ impl System {
             workspace(),
             Layout::default(),
             1,
+            &[],
             &[],
         ))
         .await
@@ -77,6 +105,11 @@ impl System {
     /// The origin of the services.
     pub(crate) fn origin(&self) -> &str {
         self.up.origin()
+    }
+
+    /// What all processes have printed so far.
+    pub(crate) fn log(&self) -> String {
+        self.up.log()
     }
 
     /// The door of a host; `door` is that of the first.
@@ -166,5 +199,17 @@ impl System {
         started
             .expect("it is started in time")
             .expect("it is started again");
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        // The screen shows passwords. It is not part of the log, and its lines name no process.
+        let log = self.up.log();
+        let logged = log
+            .lines()
+            .filter(|line| line.contains(" | ") || line.starts_with('{'));
+        secrecy::check("up.log", logged);
+        secrecy::check_directory(&self.state_directory().join("logs"));
     }
 }

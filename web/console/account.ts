@@ -72,6 +72,7 @@ export async function signIn(email: string, password: string): Promise<boolean> 
   try {
     const account = await api.signIn({ email, password });
     await storage.set("account", account);
+    await forgetUnsent(account.user.id);
     enter(account);
     tabs?.postMessage("in");
     return true;
@@ -112,6 +113,14 @@ export async function signOut(): Promise<void> {
   await forgetToken();
   leave();
   tabs?.postMessage("out");
+  await forgetUnsent();
+}
+
+/** Messages that were not sent belong to who wrote them: only that person's stay, for the live connection to send. */
+async function forgetUnsent(owner?: number): Promise<void> {
+  for (const { key } of await storage.list("outbox/")) {
+    if (!key.startsWith(`outbox/organizer:${owner}/`)) await storage.delete(key);
+  }
 }
 
 function leave(): void {

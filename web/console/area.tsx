@@ -1,7 +1,7 @@
 /** An area that is loaded when it is opened. */
 import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
-import type { AreaModule } from "./areas.js";
+import type { Area, AreaModule, KeyLine } from "./areas.js";
 import type { Place } from "./router.js";
 import { state, update } from "./state.js";
 import { t } from "./texts.js";
@@ -50,6 +50,12 @@ async function load(name: string, importModule: () => Promise<AreaModule>): Prom
     modules.set(name, "failed");
   }
   update();
+}
+
+/** What the keys do in an area that is shown. */
+export function keysOf(area: Area | undefined): KeyLine[] {
+  const module = modules.get(area?.name ?? "");
+  return (typeof module === "object" && module.keys?.()) || [];
 }
 
 function forget(name: string): void {

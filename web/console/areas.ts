@@ -8,7 +8,12 @@ import type { TextKey } from "./texts.js";
 export interface AreaModule {
   Screen: ComponentType<ScreenProps>;
   catalogues: Catalogues;
+  /** What the keys of its screens do, for who asks. */
+  keys?(): KeyLine[];
 }
+
+/** A key, or the first and the last of several, and the text that says what it does. */
+export type KeyLine<Key extends string = string> = [keys: string[], text: Key];
 
 /** What an address says beside the area: `/console/events/7/poster?x=1` has `path` `["7", "poster"]`. */
 export interface ScreenProps {

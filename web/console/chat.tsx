@@ -254,7 +254,7 @@ function Closing({ chat }: { chat: ChatView }) {
 function holdEnd(log: HTMLElement | null): void {
   if (!log) return;
   let isHeld = true;
-  let before = 0;
+  let before = { scrollTop: 0, scrollHeight: 0 };
   const hold = () => {
     if (isHeld) log.scrollTop = log.scrollHeight;
   };
@@ -263,8 +263,10 @@ function holdEnd(log: HTMLElement | null): void {
   log.addEventListener("scroll", () => {
     const { scrollTop, scrollHeight, clientHeight } = log;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 60;
-    // Only the reader goes up. That the end has moved away is no reason to let it go.
-    if (isAtEnd || scrollTop < before) isHeld = isAtEnd;
-    before = scrollTop;
+    // Only the reader goes up, or the log where older messages are shown no more. That the end has moved away is no
+    // reason to let it go.
+    const isReader = scrollTop < before.scrollTop && scrollHeight >= before.scrollHeight;
+    if (isAtEnd || isReader) isHeld = isAtEnd;
+    before = { scrollTop, scrollHeight };
   });
 }

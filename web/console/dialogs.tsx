@@ -1,17 +1,16 @@
-/** What opens over the screen: keys, settings, and to whom a chat is handed over. */
+/** What opens over the screen: keys, settings, and what is loaded for the chat on the screen. */
 import { useId } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
-import { currentLanguage, loadTexts } from "../ui/i18n.js";
-import { Icon } from "../ui/icon.js";
+import { currentLanguage, loadTexts, t as textOf } from "../ui/i18n.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
 import { isQuiet, setQuiet } from "../ui/quiet.js";
-import { PersonText } from "../ui/text.js";
-import { ROLES, signOut } from "./account.js";
+import { signOut } from "./account.js";
 import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotifications, wantsSound } from "./alerts.js";
+import { keysOf } from "./area.js";
+import type { KeyLine } from "./areas.js";
 import { later } from "./later.js";
-import { handOver } from "./live.js";
-import { nameOf } from "./person.js";
-import { selectedChat, state, update } from "./state.js";
+import { currentPlace, isLiveShown } from "./router.js";
+import { state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const close = () => update({ dialog: undefined });
@@ -25,13 +24,20 @@ export function Dialogs() {
 }
 
 const incident = later(() => import("./desk/incident.js"));
+const handOver = later(() => import("./desk/hand-over.js"));
 
 function Incident() {
   const Dialog = incident()?.IncidentDialog;
   return Dialog ? <Dialog /> : null;
 }
 
-const KEYS: [string[], TextKey][] = [
+function HandOver() {
+  const Dialog = handOver()?.HandOverDialog;
+  return Dialog ? <Dialog /> : null;
+}
+
+/** On the live side. */
+const KEYS: KeyLine<TextKey>[] = [
   [["N"], "queue.take"],
   [["W"], "queue.wait"],
   [["J"], "keys.urgent"],
@@ -46,15 +52,16 @@ const KEYS: [string[], TextKey][] = [
   [["C"], "close.button"],
   [["Z"], "close.undo"],
   [["Esc"], "keys.leave"],
-  [["?"], "keys.title"],
 ];
+const ANYWHERE: KeyLine<TextKey> = [["?"], "keys.title"];
 
 function Keys() {
+  const lines: KeyLine[] = isLiveShown() ? KEYS : keysOf(currentPlace().area);
   return (
     <Dialog title={t("keys.title")} onClose={close}>
       <table class="keys">
         <tbody>
-          {KEYS.map(([keys, text]) => (
+          {[...lines, ANYWHERE].map(([keys, text]) => (
             <tr key={text}>
               <th scope="row">
                 {keys.map((key, index) => (
@@ -64,7 +71,7 @@ function Keys() {
                   </span>
                 ))}
               </th>
-              <td>{t(text)}</td>
+              <td>{textOf<string>(text)}</td>
             </tr>
           ))}
         </tbody>
@@ -143,42 +150,4 @@ export function Preferences() {
 function beQuiet(wanted: boolean): void {
   setQuiet(wanted);
   update();
-}
-
-function HandOver() {
-  const chat = selectedChat();
-  const { users, problem, busy } = state.colleagues;
-  if (!chat) return null;
-  return (
-    <Dialog title={t("hand-over.title", { name: nameOf(chat) })} onClose={close}>
-      {problem && (
-        <p class="problem" role="alert">
-          <Icon name="warning" />
-          <span>{t(problem)}</span>
-        </p>
-      )}
-      {!users && !problem && <p class="faint">{t("hand-over.loading")}</p>}
-      {users?.length === 0 && <p>{t("hand-over.nobody")}</p>}
-      <ul class="colleagues" onKeyDown={moveFocus}>
-        {users?.map(({ id, firstName, lastName, role }) => (
-          <li key={id}>
-            <button type="button" disabled={busy} onClick={() => handOver(chat.id, id)}>
-              <PersonText>{`${firstName} ${lastName}`}</PersonText>
-              <span class="faint">{t(ROLES[role] ?? "role.support")}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
-    </Dialog>
-  );
-}
-
-/** The arrows go from one colleague to the next. */
-function moveFocus(key: KeyboardEvent): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[key.key];
-  if (!step) return;
-  const buttons = [...(key.currentTarget as Element).querySelectorAll("button")];
-  const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
-  buttons[(at + step + buttons.length) % buttons.length]?.focus();
-  key.preventDefault();
 }

@@ -19,10 +19,14 @@ import { myChats, state, update } from "./state.js";
 
 export function watchKeys(): void {
   addEventListener("keydown", (key) => {
-    if (!isLiveShown() || state.dialog || key.ctrlKey || key.metaKey || key.isComposing) return;
+    if (state.screen !== "in" || key.ctrlKey || key.metaKey || key.isComposing) return;
+    if (state.dialog || document.querySelector("dialog[open]")) return;
     const isWriting = (key.target as Element).matches?.("input, textarea, select");
     if (isWriting && !key.altKey) return;
-    if (act(nameOf(key))) key.preventDefault();
+    const name = nameOf(key);
+    if (name === "?") update({ dialog: "keys" });
+    else if (!isLiveShown() || !act(name)) return;
+    key.preventDefault();
   });
 }
 
@@ -54,7 +58,6 @@ function act(key: string): boolean {
     arrowdown: () => move(1),
     arrowup: () => move(-1),
     "/": beginCanned,
-    "?": () => update({ dialog: "keys" }),
     escape: leave,
   };
   if (!Object.hasOwn(actions, key)) return false;

@@ -16,8 +16,6 @@ const RETRY_MS = 5000;
 /** How long a close can be taken back. */
 export const UNDO_MS = 5000;
 const SHARES_MS = 15_000;
-/** The list of the agency's people that a page of the service may have. */
-const PAGE = 500;
 
 export { notice } from "./notice.js";
 
@@ -296,34 +294,20 @@ async function close(chatId: string): Promise<void> {
   update({ closing: changed(state.closing, chatId) });
 }
 
-/** Asks who could take the chat over. */
-export async function openHandOver(): Promise<void> {
+/** Asks to whom the chat on the screen is to be handed over. */
+export function openHandOver(): void {
   const chat = selectedChat();
-  if (!chat || state.gone.has(chat.id)) return;
-  update({ dialog: "hand-over", colleagues: {} });
-  try {
-    const { items } = await api.users.list({ limit: PAGE });
-    update({ colleagues: { users: items.filter(({ id, role }) => id !== state.user?.id && role >= 2) } });
-    requestAnimationFrame(() => document.querySelector<HTMLButtonElement>(".colleagues button")?.focus());
-  } catch (error) {
-    console.info("The agency's people could not be read.", error);
-    update({ colleagues: { problem: "error.unavailable" } });
-  }
+  if (chat && !state.gone.has(chat.id)) update({ dialog: "hand-over" });
 }
 
+/** Rejects when the chat stays: the service refuses, or cannot be asked. */
 export async function handOver(chatId: string, organizerId: number): Promise<void> {
-  const { users = [] } = state.colleagues;
-  update({ colleagues: { users, busy: true } });
   askedFor.add(chatId);
   try {
     await session?.transferChat(chatId, organizerId);
-    update({ dialog: undefined, colleagues: {} });
   } catch (error) {
     askedFor.delete(chatId);
-    // Who has left the agency meanwhile is not offered again.
-    const isGone = error instanceof SessionError && error.code === "unknown_colleague";
-    const still = isGone ? users.filter(({ id }) => id !== organizerId) : users;
-    update({ colleagues: { users: still, problem: problemOf(error) } });
+    throw error;
   }
 }
 

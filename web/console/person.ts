@@ -13,7 +13,7 @@ export function nameOf({ chat }: Pick<ChatView, "chat">): string {
   const { participant, participantId } = chat;
   if (participant?.name) return participant.name;
   // The address of a guest was made by the service and tells nothing.
-  if (participant && !participant.email.endsWith("@guest.invalid")) return participant.email;
+  if (participant && !participant.guest) return participant.email;
   return t("person.guest", { id: String(participantId) });
 }
 

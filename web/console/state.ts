@@ -48,7 +48,6 @@ export interface State {
   dialog: "keys" | "settings" | "hand-over" | "incident" | undefined;
   /** The earlier chats of the person are beside the chat. */
   history: boolean;
-  colleagues: { users?: User[]; problem?: TextKey; busy?: boolean };
   /** The canned answers that fit what is typed, and the one that Enter takes. */
   canned: { found: TextKey[]; at: number } | undefined;
   /** The last thing that has happened without being asked for, or has failed. */
@@ -74,7 +73,6 @@ export const state: State = {
   gone: new Map(),
   dialog: undefined,
   history: false,
-  colleagues: {},
   canned: undefined,
   notice: undefined,
 };

@@ -1,5 +1,5 @@
 /** The texts of the console: its own, and those that all pages share. */
-import { addCatalogues, currentLanguage, type TextKey as SharedKey, t as textOf } from "../ui/i18n.js";
+import { addCatalogues, currentLocale, type TextKey as SharedKey, t as textOf } from "../ui/i18n.js";
 import type en from "./locales/en.json";
 
 export type TextKey = SharedKey | keyof typeof en;
@@ -9,7 +9,7 @@ addCatalogues((language) => import(`./locales/${language}.json`));
 
 /** "21:14:07". */
 export function clockOf(milliseconds: number): string {
-  return new Intl.DateTimeFormat(currentLanguage(), { timeStyle: "medium" }).format(milliseconds);
+  return new Intl.DateTimeFormat(currentLocale(), { timeStyle: "medium" }).format(milliseconds);
 }
 
 /** "0:42", "1:02:07": how long something has lasted. */

@@ -80,8 +80,8 @@ function service({ document, served }) {
     return `<h2 id="${id("tag", name)}">${text(name)}</h2>\n<p>${inline(description)}</p>
 ${own.map((operation) => operationOf(document, operation)).join("\n")}`;
   });
-  const others = ["UnknownPath", "WrongMethod", "Preflight"].filter((name) => document.components.responses[name]);
-  const rest = others.map((name) => answer(document, name, { $ref: `#/components/responses/${name}` }));
+  const others = Object.values(document.components.responses).filter((response) => response["x-status"]);
+  const rest = others.map((response) => answer(document, `${response["x-status"]}`, response));
   return `${paragraphs(document.info.description)}
 <p class="faint">For programs: <a href="${served}">${served}</a></p>
 ${tags.join("\n")}

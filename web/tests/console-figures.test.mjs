@@ -113,6 +113,9 @@ test("who cannot see the charts reads the same in a table, and spreadsheets get 
   await page.getByText("Both charts as a table").click();
   const { series } = team.statistics;
   assert.equal(await page.locator("details tbody tr").count(), series.filter(({ presses }) => presses > 0).length);
+  await page.locator("[aria-hidden] > .of-organizers canvas").waitFor();
+  const counts = await page.locator(".organizers tbody tr td:first-of-type").allTextContents();
+  assert.deepEqual(counts, ["41", "30", "22"]);
   const first = await page.locator("details tbody tr").first().locator("td").allTextContents();
   assert.deepEqual(first, ["4", "3", "0:07"]);
   const saved = page.waitForEvent("download");

@@ -44,6 +44,11 @@ testScreens("incidents", {
     await page.locator(".entry").first().getByRole("link").and(page.locator(":focus")).waitFor();
     await page.getByText(/[3٣]/).first().waitFor();
   },
+  keys: async (page, team) => {
+    await list(page, team);
+    await page.keyboard.press("?");
+    await page.locator(".keys tr").nth(6).waitFor();
+  },
   all: async (page, team) => {
     await list(page, team);
     await page.locator(".incident-states button").last().click();

@@ -130,6 +130,93 @@ test("a colleague who goes at the moment of the hand-over is not offered again, 
   await page.getByLabel("Your answer").waitFor();
 });
 
+const colleagues = () => page.locator(".colleagues li").allInnerTexts();
+const inLine = (texts) => texts.map((text) => text.replace(/\s+/g, " "));
+const untilColleagues = (pattern) =>
+  page.waitForFunction(
+    (source) => new RegExp(source, "s").test(document.querySelector(".colleagues").textContent),
+    pattern.source,
+  );
+
+test("only colleagues who are here are offered: first who waits, then who has the fewest chats", async () => {
+  team.users.push({ ...team.user, id: 15, firstName: "Amir", role: 4 }, { ...team.user, id: 16, firstName: "Absent" });
+  team.present.push({ organizerId: 15, activeChats: 1, waiting: false });
+  addPeople();
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+h");
+  await page.locator(".colleagues button:focus", { hasText: "Mariam" }).waitFor();
+  assert.deepEqual(inLine(await colleagues()), [
+    "Mariam Manager Manager waits for the next 2 chats",
+    "Olga Owner Owner 0 chats",
+    "Amir Support Support 1 chat",
+  ]);
+
+  // The list follows, and the focus stays with the colleague.
+  await page.keyboard.press("ArrowDown");
+  const olga = page.locator(".colleagues button:focus", { hasText: "Olga" });
+  await olga.waitFor();
+  Object.assign(team.present[1], { activeChats: 4 });
+  Object.assign(team.present[2], { waiting: false });
+  await page.clock.runFor(3000);
+  await untilColleagues(/Amir.*Mariam.*Olga.*4 chats/);
+  await olga.waitFor();
+
+  // Who is chosen has gone meanwhile: the key chooses nobody else.
+  team.replies.transfer_chat = () => assert.fail("nobody was chosen");
+  team.present.splice(1, 1);
+  await page.clock.runFor(3000);
+  await olga.waitFor({ state: "detached" });
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  await page.locator(".colleagues button:focus", { hasText: "Amir" }).waitFor();
+
+  team.present.splice(1);
+  await page.clock.runFor(3000);
+  await page.getByRole("dialog").getByText("No colleague is here").waitFor();
+  assert.equal(await page.locator(".colleagues button").count(), 0);
+});
+
+test("while the service cannot tell who is here, everybody is listed, and nobody as here", async () => {
+  const { present } = team;
+  team.present = undefined;
+  addPeople();
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+h");
+  await page.getByRole("dialog").getByText("everybody is listed").waitFor();
+  assert.deepEqual(inLine(await colleagues()), [
+    "Olga Owner Owner not known whether here",
+    "Mariam Manager Manager not known whether here",
+  ]);
+  team.present = present.slice(0, 2);
+  await page.clock.runFor(3000);
+  await page.locator(".colleagues button", { hasText: "Mariam" }).waitFor({ state: "detached" });
+  const asked = new Promise((resolve) => {
+    team.replies.transfer_chat = (payload) => resolve(payload);
+  });
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await asked, { chatId: "c1", organizerId: 13 });
+});
+
+test("a chat that goes takes the list of colleagues with it, and no other chat comes into its place", async () => {
+  addPeople();
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+h");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: /Olga/ }).waitFor();
+  team.tell("chat_requeued", { chatId: "c1", organizerId: 12 });
+  await dialog.waitFor({ state: "detached" });
+  await page.keyboard.press("2");
+  await page.getByRole("heading", { name: "Omar" }).waitFor();
+});
+
 test("who is refused in any area signs in again and comes back there", async () => {
   await signIn(page, { address: "/console/events?phase=past" });
   await page.getByRole("heading", { level: 1 }).waitFor();
@@ -195,4 +282,83 @@ test("an incident that is not saved is kept through a reload, and says why", asy
   await page.locator(".toast a").click();
   await page.waitForURL(/\/console\/incidents\/1$/);
   assert.equal(team.issues[0].name, "Crowd at the stage");
+});
+
+test("an incident can be saved after its chat has ended", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: Smoke at the stage"]);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+c");
+  await page.keyboard.press("Alt+i");
+  await page.getByLabel("Name", { exact: true }).fill("Smoke");
+  team.tell("closed_chat", { chatId: "c1" });
+  await page.locator(".chat-item").waitFor({ state: "detached" });
+  await page.getByLabel("Name", { exact: true }).press("Enter");
+  await page.locator(".toast a").waitFor();
+  assert.match(team.issues[0].description, /Smoke at the stage.*Kasia/s);
+});
+
+test("a reader of older messages is left there when new ones come, and comes back to see them", async () => {
+  const said = Array.from({ length: 120 }, (_, at) => `Message ${at} of somebody who waits near the stage`);
+  team.chat("c1", { name: "Kasia" }, said);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.locator(".message", { hasText: "Message 119 " }).waitFor();
+  const gap = () =>
+    page
+      .locator(".log")
+      .evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight);
+  const untilAtEnd = () =>
+    page.waitForFunction(() => {
+      const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".log");
+      return scrollHeight - scrollTop - clientHeight < 2;
+    });
+  await untilAtEnd();
+  await page.locator(".log").hover();
+  await page.mouse.wheel(0, -900);
+  await page.waitForFunction(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".log");
+    return scrollHeight - scrollTop - clientHeight > 800;
+  });
+  team.say("c1", "The newest");
+  await page.locator(".message", { hasText: "The newest" }).waitFor({ state: "attached" });
+  assert((await gap()) > 800);
+  await page.mouse.wheel(0, 2000);
+  await untilAtEnd();
+  team.say("c1", "Newer still");
+  await page.locator(".message", { hasText: "Newer still" }).waitFor({ state: "attached" });
+  await untilAtEnd();
+});
+
+/** Runs in the page: the keys of what is kept of a person in this browser. */
+function kept() {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("mayday-console");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const [store] = opening.result.objectStoreNames;
+      const asking = opening.result.transaction(store).objectStore(store).getAllKeys();
+      asking.onsuccess = () => {
+        opening.result.close();
+        resolve(asking.result.filter((key) => /^(account|outbox)/.test(key)));
+      };
+    };
+  });
+}
+
+test("a sign-out leaves no unsent message", async () => {
+  addPeople();
+  await page.addInitScript(`window.kept = ${kept}`);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.getByLabel("Your answer").fill("Somebody is on the way");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(async () => (await window.kept()).length === 2);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Password").waitFor();
+  await page.waitForFunction(async () => (await window.kept()).length === 0);
 });

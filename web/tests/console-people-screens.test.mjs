@@ -199,7 +199,15 @@ testOffice("record", {
       brokenAt: { id: 1204, reason: "the value is not what was sealed" },
     };
     await openAs(page, team, 2, "/console/record");
-    await page.locator(".proof .problem").waitFor();
+    await page.locator(".proof .problem + p:not(:has([lang]))").waitFor();
+    await page.locator(".record li").first().waitFor();
+  },
+  "broken-otherwise": async (page, team) => {
+    record(team.office);
+    const brokenAt = { id: 1204, reason: "a reason that the console does not know" };
+    team.office.verdict = { holds: false, rows: 1203, head: "ab".repeat(32), brokenAt };
+    await openAs(page, team, 2, "/console/record");
+    await page.locator(".proof .problem + p [lang=en]").waitFor();
     await page.locator(".record li").first().waitFor();
   },
   administrators: async (page, team) => {

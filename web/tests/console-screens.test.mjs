@@ -117,7 +117,30 @@ const SCREENS = {
   "hand-over": async (page, team) => {
     await SCREENS.chat(page, team);
     await page.keyboard.press("Alt+h");
-    await page.locator(".colleagues button").first().waitFor();
+    await page.locator(".colleagues button:focus").waitFor();
+  },
+  "hand-over-nobody": async (page, team) => {
+    team.present = team.present.slice(0, 1);
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+h");
+    await page.locator("dialog [role=status] p:not(.faint)").waitFor();
+  },
+  "hand-over-unknown": async (page, team) => {
+    team.present = undefined;
+    await SCREENS.chat(page, team);
+    await page.keyboard.press("Alt+h");
+    await page.locator("dialog .icon-warning").waitFor();
+  },
+  "hand-over-refused": async (page, team) => {
+    team.replies.transfer_chat = (_, send) => send("error", { code: "too_many_chats", message: "too many" });
+    await SCREENS["hand-over"](page, team);
+    await page.keyboard.press("Enter");
+    await page.locator("dialog .problem").waitFor();
+  },
+  "hostile-hand-over": async (page, team) => {
+    await SCREENS.hostile(page, team);
+    await page.keyboard.press("Alt+h");
+    await page.locator(".colleagues button:focus").waitFor();
   },
   keys: async (page, team) => {
     await SCREENS.chat(page, team);

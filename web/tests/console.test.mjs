@@ -1,72 +1,21 @@
-// The support team's work, in a real browser and with real services: one browser context per person. With MAYDAY_DIST
-// the pages come from dist/, and not from the component that was built last.
+// The support team's work, in a real browser and with real services.
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
-import { serveFile } from "./fake.mjs";
-import { System } from "./system.mjs";
+import { PHONE, words } from "./browser.mjs";
+import { DESK, Desks, isLive, signIn } from "./desks.mjs";
 
 const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
-const PATIENCE_MS = 30_000;
-const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce" };
 
+let desks;
 let system;
-let browser;
 before(async () => {
-  [system, browser] = await Promise.all([System.up(), launchBrowser()]);
+  desks = await Desks.up();
+  system = desks.system;
 });
-after(async () => {
-  await Promise.all([browser?.close(), system?.down()]);
-});
-
-const address = (name) => new URL(name, system.ready.organizer).href;
-
-async function open(options, name, script) {
-  const context = await browser.newContext(options);
-  if (script) await context.addInitScript(script);
-  context.setDefaultTimeout(PATIENCE_MS);
-  if (process.env.MAYDAY_DIST) {
-    // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
-    await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);
-    await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
-      serveFile(route, new URL(route.request().url()).pathname),
-    );
-  }
-  const page = await context.newPage();
-  const errors = watchErrors(page);
-  await page.goto(address(name));
-  return { context, page, errors };
-}
-
-const openDesk = () => open(DESK, "/console");
-
-async function signIn(page, { email, password }) {
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-}
-
-async function agent(account) {
-  const desk = await openDesk();
-  await signIn(desk.page, account);
-  await isLive(desk.page);
-  return desk;
-}
-
-const isLive = (page) => page.locator(".trust", { hasText: /^Live$/ }).waitFor();
-
-/** Somebody who has pressed help. */
-async function person() {
-  const phone = await open(PHONE, `/help/${system.event}`);
-  await phone.page.locator("h1 bdi").waitFor();
-  await phone.page.getByLabel("Injury or illness").check();
-  await phone.page.locator("button.press").click();
-  await phone.page.getByText("You are next").first().waitFor();
-  return phone;
-}
+after(() => desks?.down());
 
 const messageOf = (page, text) => page.locator(".message", { hasText: text });
 const answer = (page) => page.getByLabel("Your answer");
@@ -92,7 +41,7 @@ async function picture(page, name) {
 }
 
 test("a person presses, is answered by the keyboard alone, and the chat is closed", async () => {
-  const desk = await openDesk();
+  const desk = await desks.open(DESK, "/console");
   const { page } = desk;
   await signIn(page, { ...system.ready.demo.support, password: "not the password" });
   const password = page.getByLabel("Password");
@@ -103,7 +52,7 @@ test("a person presses, is answered by the keyboard alone, and the chat is close
   await isLive(page);
   await waits(page, 0);
 
-  const phone = await person();
+  const phone = await desks.person();
   await takeNext(page);
   await phone.page.locator(".there").waitFor();
   await page.locator(".facts").getByText("Injury or illness").waitFor();
@@ -146,12 +95,12 @@ test("a person presses, is answered by the keyboard alone, and the chat is close
   await Promise.all([desk.context.close(), phone.context.close()]);
 });
 
-test("a chat is handed over to a colleague, who is there", async () => {
-  const [sam, olga] = await Promise.all([agent(system.ready.demo.support), agent(system.ready.demo.owner)]);
+test("a chat is handed over to a colleague, once there is one", async () => {
+  const sam = await desks.agent(system.ready.demo.support);
   // Who waits for the next gets it without another press of a key.
   await sam.page.keyboard.press("w");
   await sam.page.getByText("opens here by itself").waitFor();
-  const phone = await open(PHONE, `/help/${system.event}`);
+  const phone = await desks.open(PHONE, `/help/${system.event}`);
   await phone.page.locator("h1 bdi").waitFor();
   await phone.page.locator("button.press").click();
   await answer(sam.page).waitFor();
@@ -159,7 +108,12 @@ test("a chat is handed over to a colleague, who is there", async () => {
   await messageOf(phone.page, "Sam is here.").waitFor();
   await sam.page.keyboard.press("Escape");
   await sam.page.keyboard.press("h");
-  await sam.page.getByRole("dialog").getByRole("button", { name: /Olga/ }).click();
+  const colleagues = sam.page.getByRole("dialog");
+  await colleagues.getByText("No colleague is here").waitFor();
+  assert.equal(await colleagues.getByRole("button", { name: /Olga/ }).count(), 0);
+  const olga = await desks.agent(system.ready.demo.owner);
+  await olga.page.keyboard.press("w");
+  await colleagues.getByRole("button", { name: /Olga.*waits for the next.*0 chats/s }).click();
   await answer(olga.page).waitFor();
   await sam.page.getByText("No open chats").waitFor();
   await messageOf(olga.page, "Sam is here.").waitFor();
@@ -172,8 +126,8 @@ test("a chat is handed over to a colleague, who is there", async () => {
 });
 
 test("the strip tells the truth while a sidecar is away, and what was written meanwhile arrives", async () => {
-  const desk = await agent(system.ready.demo.support);
-  const phone = await person();
+  const desk = await desks.agent(system.ready.demo.support);
+  const phone = await desks.person();
   await takeNext(desk.page);
   await phone.page.locator(".there").waitFor();
   await desk.page.clock.install();
@@ -210,10 +164,10 @@ function watchStrip() {
 }
 
 test("Redis and a sidecar go away in the middle: the strip never says Live where nothing is", async () => {
-  const desk = await open(DESK, "/console", watchStrip);
+  const desk = await desks.open(DESK, "/console", watchStrip);
   await signIn(desk.page, system.ready.demo.support);
   await isLive(desk.page);
-  const phone = await person();
+  const phone = await desks.person();
   await takeNext(desk.page);
   // Without Redis everything goes on, a little later.
   system.kill("redis");
@@ -236,9 +190,9 @@ test("Redis and a sidecar go away in the middle: the strip never says Live where
 });
 
 test("an incident of a chat takes two keys, and the person's earlier chats are beside it", async () => {
-  const desk = await agent(system.ready.demo.support);
+  const desk = await desks.agent(system.ready.demo.support);
   const { page } = desk;
-  const phone = await open(PHONE, `/help/${system.event}`);
+  const phone = await desks.open(PHONE, `/help/${system.event}`);
   const press = async (button) => {
     await phone.page.getByRole("button", { name: button }).click();
     await takeNext(page);
@@ -282,7 +236,7 @@ test("an incident of a chat takes two keys, and the person's earlier chats are b
 
 test("a role that changes is told; who may not work any more sees whom they can still call", async () => {
   const { support, owner } = system.ready.demo;
-  const desk = await agent(support);
+  const desk = await desks.agent(support);
   const { page } = desk;
   const [ownerIn, adminIn] = await Promise.all([
     system.organizerApi().signIn(owner),
@@ -297,7 +251,7 @@ test("a role that changes is told; who may not work any more sees whom they can 
   await page.locator(".toast", { hasText: words("Your role has changed: you are Support now") }).waitFor();
   await isLive(page);
 
-  const phone = await person();
+  const phone = await desks.person();
   await takeNext(page);
   await answer(page).fill("Half a sentence");
   const { admin } = system.organizerApi(adminIn.token);
@@ -320,9 +274,9 @@ test("a role that changes is told; who may not work any more sees whom they can 
 });
 
 test("two tabs of one person sign out and in together, and share their settings", async () => {
-  const desk = await agent(system.ready.demo.support);
+  const desk = await desks.agent(system.ready.demo.support);
   const second = await desk.context.newPage();
-  await second.goto(address("/console/events"));
+  await second.goto(desks.address("/console/events"));
   await second.getByRole("link", { name: "Live", exact: true }).waitFor();
   await desk.page.getByRole("button", { name: "Settings" }).click();
   await desk.page.getByLabel("Language").selectOption("de");
@@ -341,8 +295,8 @@ test("two tabs of one person sign out and in together, and share their settings"
 
 test("a token that has ended leads to the sign-in and back to the chat; administrators have no live side", async () => {
   const account = system.ready.demo.support;
-  const desk = await agent(account);
-  const phone = await person();
+  const desk = await desks.agent(account);
+  const phone = await desks.person();
   await takeNext(desk.page);
   await answer(desk.page).fill("Half a sentence");
   const kept = await desk.page.evaluate(

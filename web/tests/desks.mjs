@@ -23,10 +23,14 @@ export class Desks {
     await Promise.all([this.browser.close(), this.system.down()]);
   }
 
-  async open(options, name) {
-    const context = await this.browser.newContext(options);
+  /** `script` runs in the page before its own. */
+  async open(options, name, script) {
+    const isFromDist = Boolean(process.env.MAYDAY_DIST);
+    // The component's service worker would bring pages of its own.
+    const context = await this.browser.newContext({ ...options, ...(isFromDist && { serviceWorkers: "block" }) });
+    if (script) await context.addInitScript(script);
     context.setDefaultTimeout(PATIENCE_MS);
-    if (process.env.MAYDAY_DIST) {
+    if (isFromDist) {
       // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
       await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);
       await context.route(/:\d+\/(console|help|assets)(\/|$)/, (route) =>
@@ -44,13 +48,10 @@ export class Desks {
   }
 
   /** Somebody of the team, at an address of the console. */
-  async agent({ email, password }, name = "/console") {
+  async agent(account, name = "/console") {
     const desk = await this.open(DESK, name);
-    const { page } = desk;
-    await page.getByLabel("E-mail address").fill(email);
-    await page.getByLabel("Password").fill(password);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+    await signIn(desk.page, account);
+    await isLive(desk.page);
     return desk;
   }
 
@@ -64,3 +65,11 @@ export class Desks {
     return phone;
   }
 }
+
+export async function signIn(page, { email, password }) {
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+export const isLive = (page) => page.locator(".trust", { hasText: /^Live$/ }).waitFor();

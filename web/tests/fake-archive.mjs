@@ -30,7 +30,7 @@ export class FakeArchive {
     const id = (this.chats.length + 1).toString(16).padStart(24, "0");
     const begin = Date.now() - minutes * 60_000;
     const at = (index) => new Date(begin + index * 37_000).toISOString();
-    const participant = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", ...person };
+    const participant = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", guest: true, ...person };
     const messages = said.map((text, index) => ({
       id: `${id}m${index}`,
       chatId: id,

@@ -13,6 +13,12 @@ export class FakeTeam {
     { ...USER, id: 13, firstName: "Olga", lastName: "Owner", role: 2 },
     { ...USER, id: 14, firstName: "Mariam", lastName: "Manager", role: 3 },
   ];
+  /** Who is here. Undefined: the service cannot tell. */
+  present = [
+    { organizerId: 12, activeChats: 3, waiting: false },
+    { organizerId: 13, activeChats: 0, waiting: false },
+    { organizerId: 14, activeChats: 2, waiting: true },
+  ];
   events = [EVENT];
   queue = { waiting: 3, oldestWaitSeconds: 42 };
   chats = [];

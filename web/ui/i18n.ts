@@ -21,6 +21,7 @@ const SHARED = {
 };
 
 let language: Language = "en";
+let locale = "en";
 let texts: Record<string, string | Plural> = {};
 const own: Catalogues[] = [];
 
@@ -33,11 +34,23 @@ export function currentLanguage(): Language {
   return language;
 }
 
+/** How dates and numbers are written: "en-GB". */
+export function currentLocale(): string {
+  return locale;
+}
+
+/** As where the person lives, if the browser says so. All digits of a page are of one kind, those of phone numbers. */
+function localeOf(language: Language): string {
+  const tag = navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
+  return new Intl.Locale(tag, { numberingSystem: "latn" }).toString();
+}
+
 /** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
 export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
   const loaded = await Promise.all([SHARED[wanted](), ...own.map((catalogues) => catalogues(wanted))]);
   texts = Object.assign({}, ...loaded.map((catalogue) => catalogue.default));
   language = wanted;
+  locale = localeOf(wanted);
   document.documentElement.lang = wanted;
   document.documentElement.dir = directionOf(wanted);
 }
@@ -65,11 +78,11 @@ export function withoutBidi(text: string): string {
 const formatters = new Map<string, unknown>();
 
 function formatter<Format>(
-  Format: new (language: string, options: never) => Format,
+  Format: new (locale: string, options: never) => Format,
   options: Record<string, unknown> = {},
 ): Format {
-  const key = `${Format.name} ${language} ${JSON.stringify(options)}`;
-  const known = formatters.get(key) ?? new Format(language, options as never);
+  const key = `${Format.name} ${locale} ${JSON.stringify(options)}`;
+  const known = formatters.get(key) ?? new Format(locale, options as never);
   formatters.set(key, known);
   return known as Format;
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask check`: formatting, lints, documentation and deployment, with every warning an error.
+//! `cargo xtask check`: formatting, lints, documentation, deployment and dependencies, with every warning of ours an
+//! error.
 
 use std::env;
 use std::process::Command;
@@ -6,9 +7,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build::{COMPONENTS, PROBE};
-use crate::command::{cargo, root, run, succeeds};
-use crate::pages;
+use crate::command::{cargo, root, run};
 use crate::tools::{WASM_TARGET, ensure_python_packages, ensure_wasm_target};
+use crate::{dependencies, pages};
 
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run_all() -> Result<()> {
@@ -37,13 +38,13 @@ pub(crate) fn run_all() -> Result<()> {
         .env("RUSTDOCFLAGS", "--deny warnings"))?;
     pages::check()?;
     check_deployment()?;
-    check_dependencies()
+    dependencies::check()
 }
 
 /// What `deploy/` has for clusters, by a script that needs a few packages of Python. CI insists on them. Elsewhere a
 /// machine without Python or without a network is told what was not checked.
 fn check_deployment() -> Result<()> {
-    let python = match ensure_python_packages(&root().join("deploy/check/requirements.txt")) {
+    let python = match ensure_python_packages("deploy", &root().join("deploy/check/requirements.txt")) {
         Ok(python) => python,
         Err(error) if env::var_os("CI").is_none() => {
             println!("deploy/ is not checked: {error:#}");
@@ -56,13 +57,32 @@ fn check_deployment() -> Result<()> {
         .current_dir(root()))
 }
 
-/// Licences, sources and advisories, where cargo-deny is installed: it is no part of a toolchain.
-fn check_dependencies() -> Result<()> {
-    if !succeeds(cargo().args(["deny", "--version"])) {
-        println!(
-            "cargo-deny is not installed, so dependencies are not checked (cargo install --locked cargo-deny)"
-        );
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use crate::command::root;
+
+    /// A fuzzed component is built by a manifest of its own, which nothing else builds.
+    #[test]
+    fn fuzzed_components_have_the_dependencies_of_their_manifests() {
+        let dependencies = |path: &str| -> BTreeSet<String> {
+            let manifest: toml::Table =
+                toml::from_str(&fs::read_to_string(root().join(path)).unwrap()).unwrap();
+            manifest["dependencies"]
+                .as_table()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect()
+        };
+        for component in ["organizer", "participant", "messenger"] {
+            assert_eq!(
+                dependencies(&format!("fuzz/{component}/Cargo.toml")),
+                dependencies(&format!("components/{component}/Cargo.toml")),
+                "{component}"
+            );
+        }
     }
-    run(cargo().args(["deny", "check"]))
 }

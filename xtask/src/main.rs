@@ -1,5 +1,5 @@
 //! The chores of Mayday, each a command that a person types and that CI calls too: `cargo xtask up | build | test |
-//! bench | chaos | conformance | check`.
+//! bench | chaos | soak | conformance | check | sbom`.
 //!
 //! - [`build`] makes the components and the native programs, and [`pages`] the pages that one of them embeds, after
 //!   [`tools`] has added what the machine lacks.
@@ -7,8 +7,9 @@
 //!   [`addresses`] say where its parts are, [`supervise`] keeps its processes alive, [`probe`] asks whether they are
 //!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
 //!   everything is.
-//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything;
-//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion.
+//! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything, once or for hours;
+//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion,
+//!   and [`dependencies`] looks at what others have written, of which [`sbom`] makes a list.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -27,12 +28,14 @@ mod check;
 mod command;
 mod conformance;
 mod demo;
+mod dependencies;
 mod output;
 mod pages;
 mod ports;
 mod probe;
 mod ready;
 mod redis;
+mod sbom;
 mod screen;
 mod secrets;
 mod state;
@@ -81,10 +84,15 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Break everything but hosts and sidecars for hours, and watch that neither memory nor files grow; what follows is
+    /// passed on, such as --seed S
+    Soak(chaos::SoakOptions),
     /// Run Autobahn's test suite against the sidecar's sockets (RFC 6455)
     Conformance(conformance::Options),
-    /// Check formatting, lints, documentation, the pages, deployment and, where cargo-deny is installed, dependencies
+    /// Check formatting, lints, documentation, the pages, deployment and dependencies
     Check,
+    /// Write the bills of materials of what is shipped (CycloneDX 1.5), into target/sbom/
+    Sbom,
 }
 
 fn main() -> ExitCode {
@@ -106,8 +114,10 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test { database, host, args } => test::run_tests(database, host, &args),
         Chore::Bench { args } => bench::run_bench(&args),
         Chore::Chaos { args } => chaos::run_chaos(&args),
+        Chore::Soak(options) => chaos::run_soak(&options),
         Chore::Conformance(options) => conformance::run_suite(&options),
         Chore::Check => check::run_all(),
+        Chore::Sbom => sbom::write().map(drop),
     }
 }
 
@@ -146,6 +156,16 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn a_soak_takes_hours_or_minutes() {
+        let parse = |args: &[&str]| Cli::try_parse_from(["cargo xtask", "soak"].iter().chain(args));
+
+        assert!(parse(&["--hours", "2", "--seed", "7"]).is_ok());
+        assert!(parse(&["--minutes", "6"]).is_ok());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--hours", "1", "--minutes", "6"]).is_err());
     }
 
     #[test]

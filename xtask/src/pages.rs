@@ -16,6 +16,14 @@ use crate::tools::{ensure_chromium, ensure_node};
 /// What is no source, wherever it is in `web/`.
 const NO_SOURCES: [&str; 4] = ["build", "dist", "node_modules", "test-results"];
 
+/// The documents for client authors, of which pages are made.
+const DOCUMENTS: [&str; 4] = [
+    "components/organizer/openapi.json",
+    "components/participant/openapi.json",
+    "components/messenger/openapi.json",
+    "sidecar/asyncapi.json",
+];
+
 /// The page that every build has.
 const FIRST_PAGE: &str = "index.html";
 
@@ -109,12 +117,15 @@ fn npm(args: &[&str]) -> Command {
     command
 }
 
-/// Whether the first page is newer than every source.
+/// Whether the first page is newer than every source: the files of `web`, and the documents beside it.
 fn is_fresh(web: &Path) -> Result<bool> {
     let Some(built) = modified(&web.join("dist").join(FIRST_PAGE)) else {
         return Ok(false);
     };
-    Ok(newest_source(web)? <= built)
+    let documents = DOCUMENTS
+        .iter()
+        .filter_map(|document| modified(&web.join("..").join(document)));
+    Ok(newest_source(web)? <= built && documents.max() <= Some(built))
 }
 
 fn newest_source(folder: &Path) -> Result<SystemTime> {

@@ -323,10 +323,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::output::Log;
 
     /// Nothing in these tests takes long; whatever does hangs.
     const PATIENCE: Duration = Duration::from_secs(20);
-    const QUIET: Output = Output { colour: false };
+    const QUIET: Output = Output {
+        log: Log::Text,
+        colour: false,
+    };
 
     fn shell(name: &str, script: &str) -> Service {
         Service {

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::build::{self, PROBE};
-use crate::command::{cargo, run, succeeds};
+use crate::command::{cargo, root, run, succeeds};
 use crate::pages;
-use crate::tools::{ensure_redis_server, ensure_sqld, ensure_sqlite3};
+use crate::tools::{ensure_program, ensure_python_packages, ensure_redis_server, ensure_sqld};
 use crate::up::{Database, Runtime, find_spin};
 
 /// The tests of whole systems that also hold on Spin. Those that kill a host do not: Spin's process has a child, which
@@ -29,7 +29,14 @@ pub(crate) fn run_tests(database: Database, host: Runtime, args: &[OsString]) ->
     }
     ensure_redis_server()?;
     ensure_sqld()?;
-    ensure_sqlite3()?;
+    // Copies databases, and reads JSON in the shell.
+    for program in ["sqlite3", "jq"] {
+        ensure_program(program)?;
+    }
+    for environment in ["clients", "explore"] {
+        let requirements = root().join("tests").join(environment).join("requirements.txt");
+        ensure_python_packages(environment, &requirements)?;
+    }
     build::everything()?;
     // By itself, so that what it asks of shared dependencies does not get into the components that people run.
     build::components(&[PROBE])?;

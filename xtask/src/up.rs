@@ -19,7 +19,7 @@ use crate::addresses::{Addresses, Pages};
 use crate::build::{self, COMPONENTS, HOST, SIDECAR};
 use crate::command::{find, native, root};
 use crate::demo::{self, Demo, HelpPress};
-use crate::output::Output;
+use crate::output::{Log, Output};
 use crate::pages;
 use crate::ports::{Counts, Ports};
 use crate::probe::Probe;
@@ -102,6 +102,10 @@ pub(crate) struct Options {
     /// Run what has been built before
     #[arg(long)]
     no_build: bool,
+
+    /// What the lines of all processes look like
+    #[arg(long, value_enum, default_value_t = Log::Text)]
+    log: Log,
 
     /// Set a variable of spin.toml
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = parse_variable)]
@@ -221,7 +225,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn serve(system: &Arc<System>, ready_file: Option<&Path>) -> Result<()> {
     let mut signals = signals()?;
-    let output = Output::of_terminal();
+    let output = Output::of_terminal(system.log);
     let mut supervisor = Supervisor::new(output);
     let outcome = tokio::select! {
         outcome = bring_up(system, &mut supervisor, output, ready_file) => outcome,
@@ -288,7 +292,11 @@ async fn bring_up(
         state: system.state.directory(),
         took: system.started.elapsed(),
     };
-    output.print(&screen.text(output.colour));
+    match system.log {
+        Log::Text => output.print(&screen.text(output.colour)),
+        // The screen shows passwords, which have no place in a log.
+        Log::Json => output.line("mayday", &format!("ready at {}", system.origin(0))),
+    }
 
     let demo = demo.as_ref().map(|(demo, _)| demo);
     let mut pids = supervisor.pids();
@@ -317,6 +325,7 @@ struct System {
     sidecar: PathBuf,
     runtime_config: PathBuf,
     variables: Vec<(String, String)>,
+    log: Log,
     wants_demo: bool,
     wants_canary: bool,
 }
@@ -344,6 +353,7 @@ impl System {
             sidecar: native(SIDECAR)?,
             runtime_config: state.write_runtime_config(&ports.databases, shared)?,
             variables: options.variables.clone(),
+            log: options.log,
             wants_demo: options.wants_demo(),
             wants_canary: options.canary,
             state,
@@ -449,8 +459,16 @@ impl System {
             name: name.to_owned(),
             program: program.clone(),
             args,
-            env: self.component_variables(),
+            env: [self.log_variable()]
+                .into_iter()
+                .chain(self.component_variables())
+                .collect(),
         }
+    }
+
+    /// Tells the embedded host and the sidecar what their lines look like.
+    fn log_variable(&self) -> (String, String) {
+        ("MAYDAY_LOG".to_owned(), self.log.name().to_owned())
     }
 
     fn component_variables(&self) -> Vec<(String, String)> {
@@ -487,6 +505,7 @@ impl System {
             program: self.sidecar.clone(),
             args: arguments(&["--listen", &listen, "--messenger", &origins.join(",")]),
             env: vec![
+                self.log_variable(),
                 (
                     "MAYDAY_MESSENGER_KEY".to_owned(),
                     self.secrets.messenger_key.clone(),
@@ -519,6 +538,7 @@ impl System {
                 "30",
             ]),
             env: vec![
+                self.log_variable(),
                 key("ORGANIZER", &secrets.organizer_key),
                 key("PARTICIPANT", &secrets.participant_key),
                 key("MESSENGER", &secrets.messenger_key),
@@ -595,6 +615,7 @@ mod tests {
             sidecar: SIDECAR.into(),
             runtime_config: state.write_runtime_config(&[], None).unwrap(),
             variables: vec![("argon2_memory_kib".to_owned(), "64".to_owned())],
+            log: Log::Text,
             wants_demo: true,
             wants_canary: true,
             state,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use service::clock::{self, Millis};
 use service::outbound::{Ask, ask};
-use service::settings;
+use service::{log, settings};
 
 /// Ticks are handled one after the other, so a service that hangs delays the next tick of all by this much.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,9 +29,10 @@ mod entry {
 
 /// A failed tick of one service does not prevent the ticks of the others.
 fn tick_all() {
+    log::begin("dispatcher", None);
     for (origin, key, path) in TICKS {
         match tick(origin, key, path) {
-            Err(error) if may_log(clock::now()) => eprintln!("tick: {error:#}"),
+            Err(error) if may_log(clock::now()) => service::warn!("tick: {error:#}"),
             Ok(()) | Err(_) => {}
         }
     }

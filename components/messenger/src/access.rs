@@ -1,7 +1,7 @@
 //! Who may call (contract 2.6, 2.7), and who may hold a socket (contract 5.2).
 
 use service::door::Request;
-use service::keys;
+use service::{keys, log};
 use sidecar_api::{Principal, Realm, RevocationCursor, Revocations, User, Verdict};
 
 use crate::bindings::mayday::platform::identity;
@@ -22,6 +22,7 @@ pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error>
     }
     match identity::authenticate(&[header.to_owned()]).pop() {
         Some(identity::Verdict::Accepted(found)) => {
+            log::set_user(realm.as_str(), found.id);
             principal(&found).ok_or(Error::Unauthorized("invalid role"))
         }
         Some(identity::Verdict::Rejected) | None => Err(Error::Unauthorized("unknown user")),

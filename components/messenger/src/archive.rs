@@ -47,15 +47,7 @@ pub(crate) fn list_agency_chats(request: &Request) -> Result<Answer, Error> {
 
 /// A page, newest first, with a link to the next one if more chats follow. Its chats have what protocol 2 adds.
 fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
-    let filter = Filter {
-        event_id: query::number(request, "eventId", 1..)?,
-        organizer_id: query::number(request, "organizerId", 1..)?,
-        participant_id: query::number(request, "participantId", 1..)?,
-        from: query::time(request, "from")?,
-        to: query::time(request, "to")?,
-        text: search_text(request)?,
-    };
-    let limit = query::number(request, "limit", 1..=MAX_LIMIT)?.unwrap_or(MAX_LIMIT);
+    let (filter, limit) = read_filter(request)?;
     let connection = store::open()?;
     let cursor = cursor(&connection, request, agency_id)?;
     // One more chat shows whether there is a next page.
@@ -71,6 +63,20 @@ fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
         Some(last) if more => answer.with("link", next(request, &last.id)),
         _ => answer,
     })
+}
+
+/// What chats to show, and how many.
+pub(crate) fn read_filter(request: &Request) -> Result<(Filter, i64), Error> {
+    let filter = Filter {
+        event_id: query::number(request, "eventId", 1..)?,
+        organizer_id: query::number(request, "organizerId", 1..)?,
+        participant_id: query::number(request, "participantId", 1..)?,
+        from: query::time(request, "from")?,
+        to: query::time(request, "to")?,
+        text: search_text(request)?,
+    };
+    let limit = query::number(request, "limit", 1..=MAX_LIMIT)?.unwrap_or(MAX_LIMIT);
+    Ok((filter, limit))
 }
 
 /// `GET /agency/chats/:chatId`: a closed chat, as in a page.
@@ -105,7 +111,7 @@ fn cursor(connection: &Connection, request: &Request, agency_id: i64) -> Result<
 }
 
 /// The link is relative to the request's URL, since only the client knows the prefix of our paths.
-fn next(request: &Request, cursor: &str) -> String {
+pub(crate) fn next(request: &Request, cursor: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     for name in PAGE_PARAMETERS.into_iter().filter(|name| *name != "cursor") {
         if let Some(value) = request.query(name) {
@@ -141,10 +147,7 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
     if !ids::is_id(id) {
         return Err(Error::ChatNotFound);
     }
-    let (after_seq, limit) = (
-        query::number(request, "afterSeq", 0..)?,
-        query::number(request, "limit", 1..)?,
-    );
+    let (after_seq, limit) = read_part(request)?;
     let connection = store::open()?;
     let chat = find(&connection, id, may_see)?;
     let first = after_seq.unwrap_or_default();
@@ -164,6 +167,14 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
         .map(|message| MessageBody::new(message, form))
         .collect();
     Ok(json(StatusCode::OK, &bodies))
+}
+
+/// After which message a part begins, and how many it has at most.
+pub(crate) fn read_part(request: &Request) -> Result<(Option<i64>, Option<i64>), Error> {
+    Ok((
+        query::number(request, "afterSeq", 0..)?,
+        query::number(request, "limit", 1..)?,
+    ))
 }
 
 fn find(connection: &Connection, id: &str, may_see: impl Fn(&Chat) -> bool) -> Result<Chat, Error> {

@@ -88,12 +88,12 @@ impl Error {
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
         if let Some(trouble) = self.trouble() {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
             return json(status, &ErrorBody::new(status, trouble.to_string()))
                 .with("retry-after", trouble.retry_after().to_string());
         }
         let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
             "internal server error".to_owned()
         } else {
             self.to_string()

@@ -27,7 +27,7 @@ pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     // The chats are closed even if this fails. The tick retries.
     match lock_releases::release_closed(&connection, &carried_out.closed) {
         Ok(announced) => carried_out.committed.extend(announced),
-        Err(error) => eprintln!("could not announce closed chats, retrying at the tick: {error}"),
+        Err(error) => service::warn!("could not announce closed chats, retrying at the tick: {error}"),
     }
     answer(&connection, &exchange, carried_out)
 }

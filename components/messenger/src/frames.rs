@@ -480,6 +480,12 @@ pub(crate) fn contact_mark(participant_id: i64) -> String {
     format!("\"participant\":{{\"id\":{participant_id},")
 }
 
+/// A text as it stands between the quotes of JSON.
+pub(crate) fn escaped(text: &str) -> Result<String, Error> {
+    let quoted = serde_json::to_string(text).map_err(Error::Frame)?;
+    Ok(quoted[1..quoted.len() - 1].to_owned())
+}
+
 /// Blanks a participant's contact details. The text keeps its length, because updates contain the lengths of their
 /// parts.
 pub(crate) fn without_contact(text: &str, participant_id: i64) -> Result<String, Error> {

@@ -11,20 +11,26 @@ mod archive;
 mod authentication;
 mod body;
 mod canary;
+mod colleagues;
 mod commands;
 mod description;
 mod error;
 mod exchange;
 mod frames;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod ids;
 mod lock_releases;
 mod notes;
 mod query;
 mod requests;
+mod retention;
 mod search;
 mod statistics;
 mod status;
 mod store;
+mod stored;
 mod tick;
 
 mod bindings {
@@ -32,12 +38,17 @@ mod bindings {
 }
 
 use service::door::{self, Answer, Request};
+use service::log;
 use spin_sdk::http::{IncomingRequest, Response};
 
+use crate::bindings::mayday::platform::trace;
 use crate::error::Error;
 
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "messenger";
+
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// Clients send no bodies here; batches from our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -57,7 +68,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(store::open),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()
@@ -76,12 +95,16 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own services.
-fn route(request: &Request) -> Result<Answer, Error> {
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 5.1 and docs/organizer-api.md), and below the line those for our own
+    /// services.
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
+        "GET" ["agency", "organizers"] => colleagues::list_colleagues(request),
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
         "GET" ["statistics"] => statistics::show_statistics(request),
@@ -96,10 +119,28 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "amendments"] => requests::amend(request),
         "POST" ["internal", "hand-overs"] => requests::hand_over(request),
         "POST" ["internal", "contacts"] => requests::update_contacts(request),
+        "POST" ["internal", "stored"] => stored::show_stored(request),
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
         "POST" ["internal", "canary"] => canary::record(request),
-    );
-    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
+    routed(request).unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
+    }
 }

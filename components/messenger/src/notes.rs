@@ -8,6 +8,14 @@ use crate::ids;
 use crate::store::chats::Chat;
 use crate::store::messages::{self, Message};
 
+/// That a guest has signed in; as whom, it says in the longer form until the account is deleted.
+pub(crate) const GUEST_SIGNED_IN: &str = "Mayday: the guest has signed in";
+
+/// The note that a guest has signed in to the account with this e-mail.
+pub(crate) fn guest_signed_in(email: &str) -> String {
+    format!("{GUEST_SIGNED_IN} as {email}.")
+}
+
 /// Adds a system message to a chat, in the name of its organizer. The text names its author, "Mayday", because clients
 /// of the contract show it as the organizer's.
 pub(crate) fn write(

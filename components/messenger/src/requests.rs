@@ -13,9 +13,10 @@ use sidecar_api::{Realm, User};
 
 use crate::answer::json;
 use crate::error::Error;
+use crate::notes::GUEST_SIGNED_IN;
 use crate::store::contacts::Kept;
 use crate::store::queue::{self, Arrival, Place};
-use crate::store::{chats, contacts, hand_overs, updates};
+use crate::store::{chats, contacts, hand_overs, stored, updates};
 use crate::{access, body, description, frames, ids, notes, store};
 
 /// `POST /internal/requests`: stores presses. After the answer they are in their queues.
@@ -24,6 +25,11 @@ pub(crate) fn enqueue(request: &Request) -> Result<Answer, Error> {
     let HelpRequests { requests } = body::parse(request)?;
     let arrivals = requests.into_iter().map(arrival).collect::<Result<Vec<_>, _>>()?;
     queue::enqueue(&store::open()?, &arrivals)?;
+    let ids: Vec<&str> = arrivals
+        .iter()
+        .map(|arrival| arrival.request.id.as_str())
+        .collect();
+    service::info!("requests are queued: {}", ids.join(", "));
     Ok(Answer::empty(StatusCode::OK))
 }
 
@@ -168,7 +174,7 @@ fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), 
         }
         frames::handed_over(&mut update, &chat)?;
         if let Some(contact) = contact {
-            let text = format!("Mayday: the guest has signed in as {}.", contact.email);
+            let text = notes::guest_signed_in(&contact.email);
             let note = notes::write(connection, &chat, text, clock::now())?;
             frames::message(&mut update, chat.parties(), &note)?;
         }
@@ -193,16 +199,37 @@ pub(crate) fn update_contacts(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Removes a participant's contact details from frames that are kept for a while.
+/// Removes a participant's contact details, also those as a guest, from frames that are kept for a while.
 fn forget_kept_texts(connection: &Connection, participant_id: i64) -> Result<(), Error> {
     if !contacts::was_shown_lately(connection, participant_id)? {
         return Ok(());
     }
-    let mark = frames::contact_mark(participant_id);
+    let guest_ids = stored::guest_ids(connection, participant_id)?;
+    for id in guest_ids.into_iter().chain([participant_id]) {
+        rewrite_kept_texts(connection, &frames::contact_mark(id), |text| {
+            frames::without_contact(text, id)
+        })?;
+    }
+    if let Some(contact) = stored::contact(connection, participant_id)? {
+        let note = frames::escaped(&notes::guest_signed_in(&contact.email))?;
+        rewrite_kept_texts(connection, &note, |text| {
+            // Updates contain the lengths of their parts.
+            let short = format!("{GUEST_SIGNED_IN}.");
+            Ok(text.replace(&note, &format!("{short:width$}", width = note.len())))
+        })?;
+    }
+    Ok(())
+}
+
+/// Rewrites the kept texts that contain `part`.
+fn rewrite_kept_texts(
+    connection: &Connection,
+    part: &str,
+    rewrite: impl Fn(&str) -> Result<String, Error>,
+) -> Result<(), Error> {
     for kept in [Kept::Updates, Kept::Replies] {
-        for (row, text) in contacts::kept_texts(connection, kept, &mark)? {
-            let text = frames::without_contact(&text, participant_id)?;
-            contacts::replace_kept_text(connection, kept, row, text)?;
+        for (row, text) in contacts::kept_texts(connection, kept, part)? {
+            contacts::replace_kept_text(connection, kept, row, rewrite(&text)?)?;
         }
     }
     Ok(())

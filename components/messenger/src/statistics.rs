@@ -16,10 +16,10 @@ use crate::{access, query, store};
 
 /// The period, if the query does not say it, and the longest one.
 const DAY: Millis = 24 * 60 * 60 * 1000;
-const LONGEST: Millis = 31 * DAY;
+pub(crate) const LONGEST: Millis = 31 * DAY;
 
 /// A series has at most so many steps, each of one of these lengths in seconds.
-const MOST_STEPS: i64 = 120;
+pub(crate) const MOST_STEPS: i64 = 120;
 const STEP_SECONDS: [i64; 8] = [60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600];
 
 #[derive(Debug, Serialize)]
@@ -77,7 +77,7 @@ struct Organizer {
 pub(crate) fn show_statistics(request: &Request) -> Result<Answer, Error> {
     let agency_id = access::admit_organizer(request)?;
     let event_id = query::number(request, "eventId", 1..)?;
-    let (from, to) = (query::time(request, "from")?, query::time(request, "to")?);
+    let (from, to) = read_times(request)?;
     let statistics = snapshot(&store::open()?, |connection| {
         let (from, to) = period(from, to, database::now(connection)?)?;
         let scope = Scope {
@@ -94,8 +94,17 @@ pub(crate) fn show_statistics(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &statistics))
 }
 
+/// The times of a query.
+pub(crate) fn read_times(request: &Request) -> Result<(Option<Millis>, Option<Millis>), Error> {
+    Ok((query::time(request, "from")?, query::time(request, "to")?))
+}
+
 /// The period that a query asks for: by default the last day.
-fn period(from: Option<Millis>, to: Option<Millis>, now: Millis) -> Result<(Millis, Millis), Error> {
+pub(crate) fn period(
+    from: Option<Millis>,
+    to: Option<Millis>,
+    now: Millis,
+) -> Result<(Millis, Millis), Error> {
     let to = to.unwrap_or(now);
     let from = from.unwrap_or(to - DAY);
     if from >= to {
@@ -109,7 +118,7 @@ fn period(from: Option<Millis>, to: Option<Millis>, now: Millis) -> Result<(Mill
 }
 
 /// The shortest step with which a series of the period is not too long.
-fn step_seconds(from: Millis, to: Millis) -> i64 {
+pub(crate) fn step_seconds(from: Millis, to: Millis) -> i64 {
     let fits = |seconds: &&i64| to - from <= **seconds * 1000 * MOST_STEPS;
     let longest = STEP_SECONDS[STEP_SECONDS.len() - 1];
     STEP_SECONDS.iter().find(fits).copied().unwrap_or(longest)

@@ -9,7 +9,7 @@ use sidecar_api::update::Body;
 
 use crate::error::Error;
 use crate::store::{attendance, chats, queue, sidecars, updates};
-use crate::{access, frames, lock_releases, notes, store};
+use crate::{access, frames, lock_releases, notes, retention, store};
 
 /// `POST /internal/tick`: the dispatcher calls it.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
@@ -17,7 +17,9 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     transaction(&connection, requeue_and_forget)?;
     lock_releases::release_due(&connection)?;
+    let retained = retention::apply(&connection);
     maintenance::truncate_log(&connection);
+    retained?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

@@ -3,7 +3,7 @@
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
-use service::keys;
+use service::{keys, log};
 
 use crate::error::Error;
 use crate::store::agencies::Agency;
@@ -83,6 +83,7 @@ pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<User
 
 fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Error> {
     let (user, agency) = honoured(connection, token)?.ok_or(Error::Forbidden)?;
+    log::set_user("organizer", user.id);
     let role = user.role;
     let may = match need {
         Need::Any => true,

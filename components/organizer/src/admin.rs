@@ -10,7 +10,7 @@ use crate::form::Form;
 use crate::lists::ListQuery;
 use crate::store::changelogs::{self, Change};
 use crate::store::{self, agencies, users};
-use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits};
+use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits, reset};
 
 /// `GET /admin/agencies`
 pub(crate) fn list_agencies(request: &Request) -> Result<Answer, Error> {
@@ -28,14 +28,16 @@ pub(crate) fn show_agency(request: &Request, id: &str) -> Result<Answer, Error> 
     Ok(json(StatusCode::OK, &agency))
 }
 
+pub(crate) fn read_approval(form: &mut Form) -> Option<bool> {
+    form.optional_boolean("approved")
+}
+
 /// `PATCH /admin/agencies/:id/verify`. An empty body changes nothing, but is recorded.
 pub(crate) fn verify_agency(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let approved = form.optional_boolean("approved");
-    form.finish()?;
+    let approved = Form::parse(request, read_approval)?;
 
     let agency = caller.change(&connection, |connection, caller| {
         let agency = agencies::set_approved(connection, id, approved)?.ok_or_else(|| not_found(id))?;
@@ -80,15 +82,23 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = read_edits(&mut form);
-    form.finish()?;
+    let edits = Form::parse(request, read_edits)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let user = users::find(connection, id)?.ok_or_else(|| user_not_found(id))?;
         edit(connection, caller, &user, &edits)
     })?;
     Ok(json(StatusCode::OK, &user))
+}
+
+/// `PATCH /admin/users/:id/password`: the same as in an agency, for any user whom the caller may manage.
+pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    reset(request, &connection, &caller, |connection, _| {
+        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+    })
 }
 
 /// `DELETE /admin/users/:id`: any user whom the caller may manage.

@@ -35,14 +35,16 @@ pub(crate) fn show_comment(request: &Request, id: &str) -> Result<Answer, Error>
     Ok(json(StatusCode::OK, &comment))
 }
 
+/// The content, and the id of the issue.
+pub(crate) fn read_comment(form: &mut Form) -> (String, i64) {
+    (form.text("content", CONTENT_RULES), form.id("issueId"))
+}
+
 /// `POST /agency/comments`
 pub(crate) fn create_comment(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
-    let mut form = Form::read(request)?;
-    let content = form.text("content", CONTENT_RULES);
-    let issue_id = form.id("issueId");
-    form.finish()?;
+    let (content, issue_id) = Form::parse(request, read_comment)?;
 
     let comment = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
@@ -62,14 +64,16 @@ pub(crate) fn create_comment(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::CREATED, &comment))
 }
 
+pub(crate) fn read_content(form: &mut Form) -> Option<String> {
+    form.optional_text("content", CONTENT_RULES)
+}
+
 /// `PATCH /agency/comments/:id`, for its author only.
 pub(crate) fn edit_comment(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let content = form.optional_text("content", CONTENT_RULES);
-    form.finish()?;
+    let content = Form::parse(request, read_content)?;
 
     let comment = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;

@@ -36,20 +36,22 @@ pub(crate) fn show_contact(request: &Request, id: &str) -> Result<Answer, Error>
     Ok(json(StatusCode::OK, &contact))
 }
 
-/// `POST /agency/contacts`
-pub(crate) fn create_contact(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Manager)?;
-    let mut form = Form::read(request)?;
-    let contact = NewContact {
+pub(crate) fn read_contact(form: &mut Form) -> NewContact {
+    NewContact {
         first_name: form.text("firstName", NAME_RULES),
         last_name: form.text("lastName", NAME_RULES),
         email: form.text("email", EMAIL_RULES),
         phone_number: form.text("phoneNumber", PHONE_RULES),
         additional_notes: form.text("additionalNotes", NOTES_RULES),
         event_id: form.id("eventId"),
-    };
-    form.finish()?;
+    }
+}
+
+/// `POST /agency/contacts`
+pub(crate) fn create_contact(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let contact = Form::parse(request, read_contact)?;
 
     let contact = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
@@ -61,20 +63,22 @@ pub(crate) fn create_contact(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::CREATED, &contact))
 }
 
-/// `PATCH /agency/contacts/:id`
-pub(crate) fn edit_contact(request: &Request, id: &str) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Manager)?;
-    let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = ContactEdits {
+pub(crate) fn read_edits(form: &mut Form) -> ContactEdits {
+    ContactEdits {
         first_name: form.optional_text("firstName", NAME_RULES),
         last_name: form.optional_text("lastName", NAME_RULES),
         email: form.optional_text("email", EMAIL_RULES),
         phone_number: form.optional_text("phoneNumber", PHONE_RULES),
         additional_notes: form.optional_text("additionalNotes", NOTES_RULES),
-    };
-    form.finish()?;
+    }
+}
+
+/// `PATCH /agency/contacts/:id`
+pub(crate) fn edit_contact(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let edits = Form::parse(request, read_edits)?;
 
     let contact = caller.change(&connection, |connection, caller| {
         let contact =

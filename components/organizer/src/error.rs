@@ -26,6 +26,9 @@ pub(crate) enum Error {
     /// Too many wrong passwords; the next attempt may come after this many seconds.
     #[error("too many failed attempts, try again later")]
     TooManyAttempts { retry_after: i64 },
+    /// Too many agencies register from one address; after this many seconds more may come.
+    #[error("too many agencies from this address, try again later")]
+    TooManyAgencies { retry_after: i64 },
     /// Valid credentials that do not permit this; the text gives the reason.
     #[error("{0}")]
     NotAllowed(&'static str),
@@ -90,7 +93,7 @@ impl Error {
             Error::Invalid(_) | Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Forbidden | Error::NotAllowed(_) => StatusCode::FORBIDDEN,
             Error::NoServiceKey | Error::WrongServiceKey | Error::NotTheAuthor => StatusCode::UNAUTHORIZED,
-            Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::TooManyAttempts { .. } | Error::TooManyAgencies { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::NotFound(_) | Error::UnknownRoute { .. } => StatusCode::NOT_FOUND,
             Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Database(_) if self.trouble().is_some() => StatusCode::SERVICE_UNAVAILABLE,
@@ -107,7 +110,7 @@ impl Error {
     pub(crate) fn into_answer(self) -> Answer {
         let status = self.status();
         if status.is_server_error() {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
         }
         if let Some(trouble) = self.trouble() {
             return json(status, &ErrorBody::new(status, trouble.to_string()))
@@ -123,8 +126,10 @@ impl Error {
             | Error::WrongServiceKey
             | Error::NotFound(_)
             | Error::UnknownRoute { .. } => json(status, &ErrorBody::new(status, self.to_string())),
-            Error::TooManyAttempts { retry_after } => json(status, &ErrorBody::new(status, self.to_string()))
-                .with("retry-after", retry_after.to_string()),
+            Error::TooManyAttempts { retry_after } | Error::TooManyAgencies { retry_after } => {
+                json(status, &ErrorBody::new(status, self.to_string()))
+                    .with("retry-after", retry_after.to_string())
+            }
             Error::Database(_)
             | Error::Password(_)
             | Error::Setting(_)

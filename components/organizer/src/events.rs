@@ -34,12 +34,8 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &event))
 }
 
-/// `POST /agency/events`
-pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Manager)?;
-    let mut form = Form::read(request)?;
-    let event = NewEvent {
+pub(crate) fn read_event(form: &mut Form) -> NewEvent {
+    NewEvent {
         name: form.text("name", NAME_RULES),
         description: form.text("description", DESCRIPTION_RULES),
         address: form.text("address", ADDRESS_RULES),
@@ -47,8 +43,14 @@ pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
         lng: form.coordinate("lng", Rule::Longitude),
         time_start: form.date("timeStart"),
         time_end: form.date("timeEnd"),
-    };
-    form.finish()?;
+    }
+}
+
+/// `POST /agency/events`
+pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let event = Form::parse(request, read_event)?;
 
     let event = caller.change(&connection, |connection, caller| {
         let event = events::insert(connection, &event, caller.agency_id()?)?.ok_or_else(name_taken)?;
@@ -58,13 +60,8 @@ pub(crate) fn create_event(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::CREATED, &event))
 }
 
-/// `PATCH /agency/events/:id`
-pub(crate) fn edit_event(request: &Request, id: &str) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Manager)?;
-    let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = EventEdits {
+pub(crate) fn read_edits(form: &mut Form) -> EventEdits {
+    EventEdits {
         name: form.optional_text("name", NAME_RULES),
         description: form.optional_text("description", DESCRIPTION_RULES),
         address: form.optional_text("address", ADDRESS_RULES),
@@ -72,8 +69,15 @@ pub(crate) fn edit_event(request: &Request, id: &str) -> Result<Answer, Error> {
         lng: form.optional_coordinate("lng", Rule::Longitude),
         time_start: form.optional_date("timeStart"),
         time_end: form.optional_date("timeEnd"),
-    };
-    form.finish()?;
+    }
+}
+
+/// `PATCH /agency/events/:id`
+pub(crate) fn edit_event(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let edits = Form::parse(request, read_edits)?;
 
     let event = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;

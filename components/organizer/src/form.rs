@@ -1,11 +1,10 @@
 //! Validation of bodies (contract 3.2): reports every failure of every field, in the contract's words.
 //!
-//! A handler reads all fields from a [`Form`] and then calls [`Form::finish`], which refuses the request if any field
-//! was invalid.
+//! A handler gives [`Form::parse`] a function that reads all fields. The request is refused if any of them is invalid.
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde_json::{Map, Value};
-use service::clock::Millis;
+use service::clock::{self, Millis};
 use service::door::Request;
 use service::email::{self, Options};
 use service::position::{is_latitude, is_longitude};
@@ -23,6 +22,8 @@ pub(crate) enum Rule {
     NotEmpty,
     MaxLength(usize),
     MinLength(usize),
+    /// Not one of the most common passwords.
+    Uncommon,
     Email,
     Phone,
     Website,
@@ -47,8 +48,16 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// Reads a body with `read`, and refuses the request if any field broke a rule or is unknown.
+    pub(crate) fn parse<T>(request: &Request, read: impl FnOnce(&mut Form) -> T) -> Result<T, Error> {
+        let mut form = Form::read(request)?;
+        let parsed = read(&mut form);
+        form.finish()?;
+        Ok(parsed)
+    }
+
     /// Reads a body: JSON, or a URL-encoded form. An empty one has no fields.
-    pub(crate) fn read(request: &Request) -> Result<Form, Error> {
+    fn read(request: &Request) -> Result<Form, Error> {
         if request.has_media_type("application/x-www-form-urlencoded") {
             return Ok(Form::of(form_fields(&request.body)));
         }
@@ -185,7 +194,7 @@ impl Form {
             .map(lenient_integer)
     }
 
-    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::finish`] refuses it.
+    /// A required role. An invalid one becomes the role with the fewest rights, and [`Form::parse`] refuses it.
     pub(crate) fn role(&mut self, name: &'static str) -> Role {
         self.check(name, &[Rule::Role], true)
             .and_then(role)
@@ -230,8 +239,7 @@ impl Form {
         }
     }
 
-    /// Refuses the request if any field broke a rule or is unknown.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    fn finish(self) -> Result<(), Error> {
         let lines = self.into_lines();
         if lines.is_empty() {
             Ok(())
@@ -292,6 +300,7 @@ fn holds(rule: Rule, value: Option<&Value>) -> bool {
         Rule::NotEmpty => !matches!(value, None | Some(Value::Null)) && text != Some(""),
         Rule::MaxLength(most) => text.is_some_and(|text| text.chars().count() <= most),
         Rule::MinLength(least) => text.is_some_and(|text| text.chars().count() >= least),
+        Rule::Uncommon => !text.is_some_and(is_common),
         Rule::Email => text.is_some_and(is_email),
         Rule::Phone => text.is_some_and(is_phone),
         Rule::Website => text.is_some_and(is_website),
@@ -320,6 +329,7 @@ fn line(rule: Rule, field: &str) -> String {
         Rule::NotEmpty => format!("{field} should not be empty"),
         Rule::MaxLength(most) => format!("{field} must be shorter than or equal to {most} characters"),
         Rule::MinLength(least) => format!("{field} must be longer than or equal to {least} characters"),
+        Rule::Uncommon => format!("{field} must not be a common password"),
         Rule::Email => format!("{field} must be an email"),
         Rule::Phone => format!("{field} must be a valid phone number"),
         Rule::Website => format!("{field} must be a URL address"),
@@ -392,6 +402,15 @@ fn is_email(text: &str) -> bool {
     !text.contains(['<', '>']) && email::is_address(text, options)
 }
 
+/// Whether a password is one of the most common ones, in any case.
+fn is_common(password: &str) -> bool {
+    let password = password.to_lowercase();
+    COMMON_PASSWORDS.lines().any(|common| common == password)
+}
+
+/// Those of Django's 20,000 most common passwords (5.2, BSD licence) that are long enough for an organizer.
+const COMMON_PASSWORDS: &str = include_str!("common-passwords.txt");
+
 /// A number that is valid for its country, whose code follows the only `+`. The parser alone would skip any other
 /// characters between digits.
 fn is_phone(text: &str) -> bool {
@@ -460,7 +479,8 @@ pub(crate) fn parse_date(text: &str) -> Option<Millis> {
             local.and_utc() - offset_of(offset)?
         }
     };
-    (0..=9999).contains(&time.year()).then(|| time.timestamp_millis())
+    let time = time.timestamp_millis();
+    clock::can_be_shown(time).then_some(time)
 }
 
 /// The shapes of days and times of day, `d` for a digit, and chrono's formats for them.
@@ -537,6 +557,11 @@ mod tests {
         check(Rule::NotEmpty, &texts(&["a", " "]), &[Value::Null, "".into()]);
         check(Rule::MaxLength(2), &texts(&["", "ab", "żó"]), &texts(&["abc"]));
         check(Rule::MinLength(2), &texts(&["ab", "żó"]), &texts(&["", "a"]));
+        check(
+            Rule::Uncommon,
+            &texts(&["", "correct horse battery", "manchesterunited2"]),
+            &texts(&["manchesterunited", "ManchesterUnited", "12345678901234567890"]),
+        );
         check(
             Rule::Email,
             &texts(&[
@@ -661,6 +686,7 @@ mod tests {
                 "2026-05-01T24:00:00.001",
                 "2026-05-01T25:00",
                 "9999-12-31T24:00",
+                "9999-12-31T23:59:60",
                 "2026-05",
                 "2026-366",
                 "2026-W18-5",

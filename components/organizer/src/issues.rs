@@ -38,18 +38,20 @@ pub(crate) fn show_issue(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &issue))
 }
 
-/// `POST /agency/issues`
-pub(crate) fn create_issue(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Support)?;
-    let mut form = Form::read(request)?;
-    let issue = NewIssue {
+pub(crate) fn read_issue(form: &mut Form) -> NewIssue {
+    NewIssue {
         name: form.text("name", NAME_RULES),
         description: form.text("description", DESCRIPTION_RULES),
         priority: form.text("priority", PRIORITY_RULES),
         event_id: form.id("eventId"),
-    };
-    form.finish()?;
+    }
+}
+
+/// `POST /agency/issues`
+pub(crate) fn create_issue(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Support)?;
+    let issue = Form::parse(request, read_issue)?;
 
     let issue = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;
@@ -67,19 +69,21 @@ pub(crate) fn create_issue(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::CREATED, &issue))
 }
 
+pub(crate) fn read_edits(form: &mut Form) -> IssueEdits {
+    IssueEdits {
+        name: form.optional_text("name", NAME_RULES),
+        description: form.optional_text("description", DESCRIPTION_RULES),
+        status: form.optional_text("status", STATUS_RULES),
+        priority: form.optional_text("priority", PRIORITY_RULES),
+    }
+}
+
 /// `PATCH /agency/issues/:id`
 pub(crate) fn edit_issue(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Support)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = IssueEdits {
-        name: form.optional_text("name", NAME_RULES),
-        description: form.optional_text("description", DESCRIPTION_RULES),
-        status: form.optional_text("status", STATUS_RULES),
-        priority: form.optional_text("priority", PRIORITY_RULES),
-    };
-    form.finish()?;
+    let edits = Form::parse(request, read_edits)?;
 
     let issue = caller.change(&connection, |connection, caller| {
         let agency_id = caller.agency_id()?;

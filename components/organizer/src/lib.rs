@@ -15,6 +15,9 @@ mod contacts;
 mod error;
 mod events;
 mod form;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod image;
 mod issues;
 mod lists;
@@ -35,6 +38,9 @@ use crate::error::Error;
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "organizer";
 
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
+
 /// Contract 3.2. Routes for services have a larger limit: our own services send lists, and bound them.
 const BODY_LIMIT: usize = 100 * 1024;
 const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -50,7 +56,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(store::open),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()
@@ -68,12 +82,12 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 3.4 and docs/organizer-api.md).
-fn route(request: &Request) -> Result<Answer, Error> {
-    if request.method == Method::OPTIONS {
-        return Ok(preflight(request));
-    }
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 3.4 and docs/organizer-api.md).
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+        "GET" ["docs"] => Ok(redirect_to_docs()),
+
         "POST" ["auth", "sign-in"] => session::sign_in(request),
         "POST" ["auth", "sign-out"] => session::sign_out(request),
         "GET" ["profile"] => profile::show_profile(request),
@@ -94,6 +108,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["agency", "users", id] => users::show_user(request, id),
         "POST" ["agency", "users"] => users::create_user(request),
         "PATCH" ["agency", "users", id] => users::edit_user(request, id),
+        "PATCH" ["agency", "users", id, "password"] => users::reset_password(request, id),
         "DELETE" ["agency", "users", id] => users::delete_user(request, id),
 
         "GET" ["agency", "events"] => events::list_events(request),
@@ -138,6 +153,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["admin", "users", id] => admin::show_user(request, id),
         "POST" ["admin", "users"] => admin::create_user(request),
         "PATCH" ["admin", "users", id] => admin::edit_user(request, id),
+        "PATCH" ["admin", "users", id, "password"] => admin::reset_password(request, id),
         "DELETE" ["admin", "users", id] => admin::delete_user(request, id),
 
         "GET" ["admin", "changelogs"] => changelogs::list_admin_changelogs(request),
@@ -151,13 +167,25 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
         "POST" ["api", "canary"] => canary::set_up_agency(request),
-    );
-    routed.unwrap_or_else(|_| {
+        "POST" ["api", "removals"] => services::record_removals(request),
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if request.method == Method::OPTIONS {
+        return Ok(preflight(request));
+    }
+    routed(request).unwrap_or_else(|_| {
         Err(Error::UnknownRoute {
             method: request.method.to_string(),
             path: format!("/{}", request.path.join("/")),
         })
     })
+}
+
+/// Contract 3.4: the readable form of the document is one of the pages beside the services.
+fn redirect_to_docs() -> Answer {
+    Answer::empty(StatusCode::FOUND).with("location", "../docs/organizer")
 }
 
 /// Contract 2.9: 204, allowing all headers that the browser asks for.
@@ -170,5 +198,15 @@ fn preflight(request: &Request) -> Answer {
             .with("access-control-allow-headers", headers)
             .with("vary", "Access-Control-Request-Headers"),
         None => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
     }
 }

@@ -102,7 +102,7 @@ impl ListQuery {
         })
     }
 
-    fn next(&self, cursor: i64) -> String {
+    pub(crate) fn next(&self, cursor: i64) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.rest);
         query.append_pair("cursor", &cursor.to_string());

@@ -27,15 +27,11 @@ pub(crate) fn show_plan(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &plan))
 }
 
-/// `PUT /agency/events/:id/plan`
-pub(crate) fn set_plan(request: &Request, id: &str) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Manager)?;
-    let id = access::id(id)?;
-    let mut form = Form::read(request)?;
+/// The plan of an event, and its image.
+pub(crate) fn read_plan(form: &mut Form, event_id: i64) -> (Plan, String) {
     let image = form.text("image", &[Rule::Image]);
     let plan = Plan {
-        event_id: id,
+        event_id,
         sha256: image::bytes(&image).map(sha256).unwrap_or_default(),
         north: form.coordinate("north", Rule::Latitude).degrees,
         south: form.coordinate("south", Rule::Latitude).degrees,
@@ -44,7 +40,15 @@ pub(crate) fn set_plan(request: &Request, id: &str) -> Result<Answer, Error> {
     };
     form.must_exceed("north", "south");
     form.must_exceed("east", "west");
-    form.finish()?;
+    (plan, image)
+}
+
+/// `PUT /agency/events/:id/plan`
+pub(crate) fn set_plan(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    let (plan, image) = Form::parse(request, |form| read_plan(form, id))?;
 
     caller.change(&connection, |connection, caller| {
         let event = Event {

@@ -10,7 +10,7 @@ use crate::admin;
 use crate::answer::json;
 use crate::error::Error;
 use crate::form::Form;
-use crate::session::{self, PASSWORD_RULES};
+use crate::session::{self, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::{self, agencies, changelogs, users};
 use crate::users::read_edits;
 
@@ -25,9 +25,7 @@ pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
 pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Any)?;
-    let mut form = Form::read(request)?;
-    let edits = read_edits(&mut form);
-    form.finish()?;
+    let edits = Form::parse(request, read_edits)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let user = users::update(connection, caller.user.id, &edits)?.ok_or(Error::Forbidden)?;
@@ -36,21 +34,26 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
+/// The old password and the new one.
+pub(crate) fn read_passwords(form: &mut Form) -> (String, String) {
+    let old_password = form.text("oldPassword", PASSWORD_RULES);
+    let new_password = form.text("newPassword", NEW_PASSWORD_RULES);
+    form.must_differ("newPassword", "oldPassword");
+    form.text("confirmNewPassword", PASSWORD_RULES);
+    form.must_equal("confirmNewPassword", "newPassword");
+    (old_password, new_password)
+}
+
 /// `PATCH /profile/change-password`. All sessions end.
 pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Any)?;
-    let mut form = Form::read(request)?;
-    let old_password = form.text("oldPassword", PASSWORD_RULES);
-    let new_password = form.text("newPassword", PASSWORD_RULES);
-    form.must_differ("newPassword", "oldPassword");
-    form.text("confirmNewPassword", PASSWORD_RULES);
-    form.must_equal("confirmNewPassword", "newPassword");
-    form.finish()?;
+    let (old_password, new_password) = Form::parse(request, read_passwords)?;
 
     let email = &caller.user.email;
     let old_hash = users::password_hash(&connection, caller.user.id)?;
-    if !session::check_password(&connection, request, email, &old_password, old_hash.as_deref())? {
+    let account = old_hash.as_deref().map(|hash| (caller.user.id, hash));
+    if !session::check_password(&connection, request, email, &old_password, account)? {
         return Err(Error::BadRequest("invalid old password".to_owned()));
     }
     let new_hash = Hashing::from_settings::<Error>(&connection)?.hash(&new_password)?;
@@ -63,13 +66,15 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &user))
 }
 
+pub(crate) fn read_agency_id(form: &mut Form) -> Option<i64> {
+    form.optional_strict_id("agencyId")
+}
+
 /// `PATCH /profile/set-agency`: an administrator previews an agency, another one, or none (contract 3.6).
 pub(crate) fn set_agency(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
-    let mut form = Form::read(request)?;
-    let agency_id = form.optional_strict_id("agencyId");
-    form.finish()?;
+    let agency_id = Form::parse(request, read_agency_id)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let agency = match agency_id {

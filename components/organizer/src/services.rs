@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use service::clock::Millis;
-use service::database::Connection;
+use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
-use service::internal::{Colleagues, Principal, Principals, Tokens};
+use service::internal::{Colleagues, Principal, Principals, Removal, Removals, Tokens};
 use service::revocations;
 
 use crate::access;
@@ -12,7 +12,8 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::parse_date;
 use crate::lists::{self, ListQuery};
-use crate::store::agencies;
+use crate::store::agencies::{self, AgencyWithRemoval};
+use crate::store::changelogs::{self, Change};
 use crate::store::events::{self, Filter};
 use crate::store::users::{self, User};
 use crate::store::{self, Page};
@@ -25,7 +26,7 @@ pub(crate) fn find_events(request: &Request) -> Result<Answer, Error> {
     query.answer(|page| events::find_approved(&connection, &filter, page))
 }
 
-fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
+pub(crate) fn read_query(request: &Request) -> Result<(ListQuery, Filter), Error> {
     let mut filter = Filter::default();
     const FILTERS: [&str; 4] = ["query", "from", "to", "ids"];
     let mut lines = lists::unknown(request, &FILTERS);
@@ -122,6 +123,38 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     let since = request.query("since").and_then(|since| since.parse().ok());
     let noted = revocations::since(&store::open()?, since)?;
     Ok(json(StatusCode::OK, &noted))
+}
+
+/// `POST /api/removals`: records that the messenger has removed closed chats of agencies. A report that is in the
+/// record changes nothing.
+pub(crate) fn record_removals(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let Removals { removals } =
+        serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
+    transaction(&store::open()?, |connection| {
+        removals
+            .iter()
+            .try_for_each(|removal| record_removal(connection, removal))
+    })?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+/// The record of an agency outlives it, and chats may.
+fn record_removal(connection: &Connection, removal: &Removal) -> Result<(), Error> {
+    let agency_id = removal.agency_id;
+    if changelogs::has_report(connection, agency_id, &removal.id)? {
+        return Ok(());
+    }
+    let agency = agencies::find(connection, agency_id)?;
+    let updated = AgencyWithRemoval {
+        agency_id,
+        agency: agency.as_ref(),
+        removed_chats: removal.chats,
+        removed_messages: removal.messages,
+        ended_before: removal.ended_before,
+        report_id: &removal.id,
+    };
+    changelogs::record_automatic(connection, agency_id, Change::update(&updated)?)
 }
 
 fn principal(connection: &Connection, user: User) -> Result<Principal, Error> {

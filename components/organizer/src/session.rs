@@ -5,8 +5,8 @@ use serde::Serialize;
 use service::credentials::{self, Claim};
 use service::database::{self, Connection};
 use service::door::{Answer, Request};
-use service::settings;
 use service::throttle::Crowds;
+use service::{log, settings};
 
 use crate::access::{self, Need};
 use crate::answer::json;
@@ -19,6 +19,14 @@ use crate::{store, tokens};
 /// Contract 2.4.
 pub(crate) const PASSWORD_RULES: &[Rule] = &[Rule::Text, Rule::MinLength(16), Rule::MaxLength(128)];
 
+/// A password that somebody chooses now. Older ones are still accepted at sign-in.
+pub(crate) const NEW_PASSWORD_RULES: &[Rule] = &[
+    Rule::Text,
+    Rule::MinLength(16),
+    Rule::MaxLength(128),
+    Rule::Uncommon,
+];
+
 /// Contract 1.3.
 pub(crate) const EMAIL_RULES: &[Rule] = &[Rule::Email, Rule::MaxLength(320)];
 
@@ -28,13 +36,18 @@ struct SignedIn {
     token: String,
 }
 
+/// E-mail and password.
+pub(crate) fn read_credentials(form: &mut Form) -> (String, String) {
+    (
+        form.text("email", EMAIL_RULES),
+        form.text("password", PASSWORD_RULES),
+    )
+}
+
 /// `POST /auth/sign-in`. Checks the password before the agency's approval, so that only those who know the password
 /// learn about the approval.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
-    let mut form = Form::read(request)?;
-    let email = form.text("email", EMAIL_RULES);
-    let password = form.text("password", PASSWORD_RULES);
-    form.finish()?;
+    let (email, password) = Form::parse(request, read_credentials)?;
 
     let connection = store::open()?;
     // A password change during the check revokes the token that is issued here.
@@ -43,34 +56,38 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         store::ensure_superadmin(&connection)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
-    let hash = found.as_ref().map(|(_, hash, _)| hash.as_str());
-    let right = check_password(&connection, request, &email, &password, hash)?;
+    let account = found.as_ref().map(|(user, hash, _)| (user.id, hash.as_str()));
+    let right = check_password(&connection, request, &email, &password, account)?;
     let Some((user, _, approved)) = found.filter(|_| right) else {
         return Err(Error::BadRequest("invalid email or password".to_owned()));
     };
+    log::set_user("organizer", user.id);
     if !user.role.is_admin() && !approved {
+        service::warn!("not signed in: the agency is not approved");
         return Err(Error::BadRequest(
             "your agency is not approved by administrators".to_owned(),
         ));
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    service::info!("signed in");
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is right for the account with this e-mail. `hash` is absent if there is no account. Replaces a
-/// hash that was made with too little work.
+/// Whether a password is right for the account with this e-mail. `account` is its id and hash, absent if there is none.
+/// Replaces a hash that was made with too little work.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
     email: &str,
     password: &str,
-    hash: Option<&str>,
+    account: Option<(i64, &str)>,
 ) -> Result<bool, Error> {
     let claim = Claim {
         secret: "organizer_jwt_secret",
         account: email,
+        user: account.map(|(id, _)| format!("organizer/{id}")),
         password,
-        hash,
+        hash: account.map(|(_, hash)| hash),
         crowds: Crowds::Unexpected,
     };
     credentials::check(connection, request, &claim, |old, new| {

@@ -12,7 +12,7 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::lists::ListQuery;
-use crate::session::{EMAIL_RULES, PASSWORD_RULES};
+use crate::session::{EMAIL_RULES, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, NewUser, Role, User, UserEdits};
 use crate::store::{self, agencies, removal};
@@ -31,7 +31,7 @@ impl Person {
     pub(crate) fn read(form: &mut Form) -> Person {
         let person = Person {
             email: form.text("email", EMAIL_RULES),
-            password: form.text("password", PASSWORD_RULES),
+            password: form.text("password", NEW_PASSWORD_RULES),
             first_name: form.text("firstName", NAME_RULES),
             last_name: form.text("lastName", NAME_RULES),
             phone_number: form.text("phoneNumber", PHONE_RULES),
@@ -65,6 +65,14 @@ pub(crate) fn read_edits(form: &mut Form) -> UserEdits {
         last_name: form.optional_text("lastName", NAME_RULES),
         phone_number: form.optional_text("phoneNumber", PHONE_RULES),
         role: None,
+    }
+}
+
+/// The same with a role.
+pub(crate) fn read_edits_with_role(form: &mut Form) -> UserEdits {
+    UserEdits {
+        role: form.optional_role("role"),
+        ..read_edits(form)
     }
 }
 
@@ -145,6 +153,10 @@ pub(crate) fn create_user(request: &Request) -> Result<Answer, Error> {
     })
 }
 
+pub(crate) fn read_new_user(form: &mut Form) -> (Person, Role) {
+    (Person::read(form), form.role("role"))
+}
+
 /// Creates a user whom the caller may manage, in the agency that `agency_of` returns in the transaction.
 pub(crate) fn create(
     request: &Request,
@@ -152,10 +164,7 @@ pub(crate) fn create(
     caller: &Caller,
     agency_of: fn(&Caller) -> Result<Option<i64>, Error>,
 ) -> Result<Answer, Error> {
-    let mut form = Form::read(request)?;
-    let person = Person::read(&mut form);
-    let role = form.role("role");
-    form.finish()?;
+    let (person, role) = Form::parse(request, read_new_user)?;
 
     const NOT_ALLOWED: Error = Error::NotAllowed("Not allowed to create user with same role or senior");
     if !caller.user.role.may_manage(role) {
@@ -179,12 +188,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let id = access::id(id)?;
-    let mut form = Form::read(request)?;
-    let edits = UserEdits {
-        role: form.optional_role("role"),
-        ..read_edits(&mut form)
-    };
-    form.finish()?;
+    let edits = Form::parse(request, read_edits_with_role)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let agency = caller.agency()?;
@@ -219,6 +223,53 @@ pub(crate) fn edit(
     changelogs::record_user_update(connection, &caller.user, edited, agency)
 }
 
+/// `PATCH /agency/users/:id/password`: a new password for a user who has lost theirs. All sessions of the user end.
+pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    reset(request, &connection, &caller, |connection, caller| {
+        let agency = caller.agency()?;
+        users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))
+    })
+}
+
+/// Sets the password of a user whom the caller may manage and `find` returns, before the hash is made and in the
+/// transaction.
+pub(crate) fn reset(
+    request: &Request,
+    connection: &Connection,
+    caller: &Caller,
+    find: impl Fn(&Connection, &Caller) -> Result<User, Error>,
+) -> Result<Answer, Error> {
+    let password = Form::parse(request, read_new_password)?;
+
+    let find = |connection: &Connection, caller: &Caller| {
+        let user = find(connection, caller)?;
+        if !caller.user.role.may_manage(user.role) {
+            return Err(Error::NotAllowed(
+                "Not allowed to update user with same role or senior",
+            ));
+        }
+        Ok(user)
+    };
+    find(connection, caller)?;
+    let hash = Hashing::from_settings::<Error>(connection)?.hash(&password)?;
+    let user = caller.change(connection, |connection, caller| {
+        let user = find(connection, caller)?;
+        // Tokens of this very millisecond end as well.
+        let time = database::now(connection)? + 1;
+        let user =
+            users::set_password(connection, user.id, &hash, time)?.ok_or_else(|| not_found(user.id))?;
+        let agency = match user.agency_id {
+            Some(id) => agencies::find(connection, id)?,
+            None => None,
+        };
+        changelogs::record_user_update(connection, &caller.user, user, agency)
+    })?;
+    Ok(json(StatusCode::OK, &user))
+}
+
 /// `DELETE /agency/users/:id`
 pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
@@ -250,4 +301,11 @@ pub(crate) fn not_found(id: i64) -> Error {
 
 fn not_found_in(id: i64, agency_id: i64) -> Error {
     Error::NotFound(format!("User with id {id} not found in agency {agency_id}"))
+}
+
+pub(crate) fn read_new_password(form: &mut Form) -> String {
+    let password = form.text("password", NEW_PASSWORD_RULES);
+    form.text("confirmPassword", PASSWORD_RULES);
+    form.must_equal("confirmPassword", "password");
+    password
 }

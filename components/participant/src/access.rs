@@ -3,7 +3,7 @@
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
-use service::keys;
+use service::{keys, log};
 
 use crate::error::Error;
 use crate::store::participants::{self, Participant};
@@ -64,6 +64,7 @@ pub(crate) fn admit(connection: &Connection, request: &Request) -> Result<Caller
         .ok_or(Error::Unauthorized("invalid authorization header"))?;
     let token = tokens::read(token)?.ok_or(INVALID_TOKEN)?;
     let participant = honoured(connection, token)?.ok_or(INVALID_TOKEN)?;
+    log::set_user("participant", participant.id);
     Ok(Caller { participant, token })
 }
 

@@ -22,9 +22,12 @@ pub(crate) enum Error {
     /// Too many wrong passwords; after so many seconds the next may be tried.
     #[error("too many failed attempts, try again later")]
     TooManyAttempts { retry_after: i64 },
-    /// Too many guests come from one address; after so many seconds there may be more.
-    #[error("too many guests from this address, try again later")]
-    TooManyGuests { retry_after: i64 },
+    /// Too many guests, or sign-ups, come from one address; after so many seconds there may be more.
+    #[error("too many {newcomers} from this address, try again later")]
+    TooManyNewcomers {
+        newcomers: &'static str,
+        retry_after: i64,
+    },
     #[error("event with id {0} not found")]
     EventNotFound(i64),
     /// There is no open request of the caller's for this event.
@@ -95,7 +98,7 @@ impl Error {
         match self {
             Error::BadRequest(_) => StatusCode::BAD_REQUEST,
             Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Error::TooManyAttempts { .. } | Error::TooManyGuests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::TooManyAttempts { .. } | Error::TooManyNewcomers { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::EventNotFound(_) | Error::RequestNotFound(_) | Error::UnknownRoute => {
                 StatusCode::NOT_FOUND
             }
@@ -118,7 +121,7 @@ impl Error {
             Error::BadRequest(_)
             | Error::Unauthorized(_)
             | Error::TooManyAttempts { .. }
-            | Error::TooManyGuests { .. }
+            | Error::TooManyNewcomers { .. }
             | Error::EventNotFound(_)
             | Error::RequestNotFound(_)
             | Error::UnknownRoute
@@ -137,7 +140,7 @@ impl Error {
         let status = self.status();
         let trouble = self.trouble();
         if status == StatusCode::INTERNAL_SERVER_ERROR || trouble.is_some() {
-            eprintln!("request failed: {self}");
+            service::error!("request failed: {self}");
         }
         let body = ErrorBody::new(status, self.message());
         if let Some(trouble) = trouble {
@@ -150,7 +153,7 @@ impl Error {
                 log_unavailable(&reason);
                 json(status, &body).with("retry-after", "1")
             }
-            Error::TooManyAttempts { retry_after } | Error::TooManyGuests { retry_after } => {
+            Error::TooManyAttempts { retry_after } | Error::TooManyNewcomers { retry_after, .. } => {
                 json(status, &body).with("retry-after", retry_after.to_string())
             }
             _ => json(status, &body),
@@ -164,6 +167,6 @@ fn log_unavailable(reason: &str) {
     let printed = store::open()
         .and_then(|connection| notices::print(&connection, "unavailable", notices::MINUTE, text));
     if let Err(error) = printed {
-        eprintln!("{}; {error}", text());
+        service::warn!("{}; {error}", text());
     }
 }

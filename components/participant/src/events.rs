@@ -5,6 +5,7 @@ use serde::Serialize;
 use service::clock::{self, Millis};
 use service::database::Connection;
 use service::door::{Answer, Request};
+use service::settings;
 
 use crate::access;
 use crate::answer::json;
@@ -36,17 +37,21 @@ struct EventBody {
 pub(crate) fn list_events(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request)?;
-    let filter = Filter {
+    let filter = read_filter(request)?;
+    let events = directory::find_events(&filter).map_err(failure)?;
+    let bodies: Vec<_> = events.into_iter().map(|event| body(event, None)).collect();
+    Ok(json(StatusCode::OK, &bodies))
+}
+
+pub(crate) fn read_filter(request: &Request) -> Result<Filter, Error> {
+    Ok(Filter {
         text: request
             .query("query")
             .filter(|text| !text.is_empty())
             .map(str::to_owned),
         earliest: time(request, "from")?,
         latest: time(request, "to")?,
-    };
-    let events = directory::find_events(&filter).map_err(failure)?;
-    let bodies: Vec<_> = events.into_iter().map(|event| body(event, None)).collect();
-    Ok(json(StatusCode::OK, &bodies))
+    })
 }
 
 /// A full RFC 3339 time, whose fractional seconds are lost.
@@ -74,8 +79,14 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &body(event, Some(requested))))
 }
 
-/// How long a press may rely on a verified event while the organizer service is down.
-const MEMORY: Millis = 24 * 60 * 60 * 1000;
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// How long a press may rely on a verified event while the organizer service is down; `None` for ever. Older ones are
+/// deleted at a tick.
+pub(crate) fn memory() -> Result<Option<Millis>, Error> {
+    let days = settings::days("retention_known_event_days")?;
+    Ok(days.map(|days| Millis::from(days) * DAY))
+}
 
 /// How old a verification may get before it is renewed.
 const REFRESH: Millis = 60 * 1000;
@@ -98,7 +109,6 @@ fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<
             });
             if !fresh {
                 known_events::learn(connection, id, event.agency_id)?;
-                known_events::forget_older(connection, MEMORY)?;
             }
         }
         None if known.is_some() => known_events::forget(connection, id)?,
@@ -121,7 +131,11 @@ pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> 
         return Ok(agency_id);
     }
     match find(connection, id, known.as_ref()) {
-        Err(error @ (Error::Unavailable(_) | Error::Api(_))) => verified_within(MEMORY).ok_or(error),
+        Err(error @ (Error::Unavailable(_) | Error::Api(_))) => {
+            // The tick fails because of a setting that cannot be read. A press does not.
+            let memory = memory().unwrap_or(Some(DAY));
+            verified_within(memory.unwrap_or(Millis::MAX)).ok_or(error)
+        }
         found => found.map(|event| event.agency_id),
     }
 }

@@ -22,7 +22,8 @@ pub(crate) fn begin(connection: &Connection, guest: &Caller, account_id: i64) ->
         Ok(participants::sign_out(connection, participant.id, time)?)
     })?;
     // It is stored, so the next tick repeats what fails now.
-    tell_due(connection).unwrap_or_else(|error| eprintln!("a hand-over of chats waits to be told: {error}"));
+    tell_due(connection)
+        .unwrap_or_else(|error| service::warn!("a hand-over of chats waits to be told: {error}"));
     Ok(())
 }
 

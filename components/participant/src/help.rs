@@ -30,21 +30,18 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
-    let event_id = body.integer("eventId")?;
-    let description = description(&body)?;
-    let position = Position::new(body.number("lat")?, body.number("lng")?);
     let request_id = Uuid::now_v7().to_string();
     let participant_id = caller.participant.id;
-    // Nobody who needs help is refused for what could have been left out.
-    let position = position.unwrap_or_else(|error| {
-        eprintln!("request {request_id} of participant {participant_id} is stored without position: {error}");
-        None
-    });
-    let details = read_details(&body, |dropped| {
-        eprintln!(
+    let Said {
+        event_id,
+        description,
+        position,
+        details,
+    } = read_press(&body, |dropped| {
+        service::warn!(
             "request {request_id} of participant {participant_id} is stored without {dropped}: not valid"
         );
-    });
+    })?;
     let known = |connection: &Connection| match &details.client_id {
         Some(client_id) => requests::find_by_client_id(connection, participant_id, client_id),
         None => Ok(None),
@@ -70,10 +67,11 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
             None => Err(Error::BadRequest("chat request already exists".to_owned())),
         };
     };
+    service::info!("request {request_id} for event {event_id} is stored");
     // The press is stored, so the next tick repeats what fails now.
     if let Some(press) = to_deliver {
         outbox::deliver(&connection, press)
-            .unwrap_or_else(|error| eprintln!("a press waits in the outbox: {error}"));
+            .unwrap_or_else(|error| service::warn!("a press waits in the outbox: {error}"));
     }
     if details.client_id.is_none() {
         return Ok(empty());
@@ -122,6 +120,28 @@ fn show_again(connection: &Connection, caller: &Caller, stored: &Stored) -> Resu
         Err(_) => ended("waiting"),
     };
     Ok(json(StatusCode::OK, &body))
+}
+
+/// What a press says.
+pub(crate) struct Said<'a> {
+    pub event_id: i64,
+    pub description: &'a str,
+    pub position: Option<Position>,
+    pub details: Details,
+}
+
+/// Reads a press. Nobody who needs help is refused for what could have been left out: what is not valid is told to
+/// `drop`.
+pub(crate) fn read_press(body: &Body, drop: impl Fn(&str)) -> Result<Said<'_>, Error> {
+    Ok(Said {
+        event_id: body.integer("eventId")?,
+        description: description(body)?,
+        position: Position::new(body.number("lat")?, body.number("lng")?).unwrap_or_else(|_| {
+            drop("position");
+            None
+        }),
+        details: read_details(body, drop),
+    })
 }
 
 fn description(body: &Body) -> Result<&str, Error> {
@@ -178,13 +198,17 @@ pub(crate) fn has_pressed(request: &Request) -> Result<Answer, Error> {
     }
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
-    let event_id = match request.query("eventId") {
-        Some(id) => parse_event_id(id)?,
-        None => Body::read(&request.body)?.integer("eventId")?,
-    };
+    let event_id = read_event_id(request)?;
     events::agency_of(&connection, event_id)?;
     let result = requests::is_open(&connection, caller.participant.id, event_id)?;
     Ok(json(StatusCode::OK, &Pressed { result }))
+}
+
+pub(crate) fn read_event_id(request: &Request) -> Result<i64, Error> {
+    match request.query("eventId") {
+        Some(id) => parse_event_id(id),
+        None => Body::read(&request.body)?.integer("eventId"),
+    }
 }
 
 /// A wait that cannot be estimated.
@@ -308,34 +332,10 @@ pub(crate) fn amend(request: &Request, event_id: &str) -> Result<Answer, Error> 
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let event_id = parse_event_id(event_id)?;
-    let body = Body::read(&request.body)?;
-    let kind = body.text("kind")?;
-    if !kind.is_empty() && !KINDS.contains(&kind) {
-        return Err(Error::BadRequest(format!(
-            "kind must be one of the following values: {}",
-            KINDS.join(", ")
-        )));
-    }
-    let description = description(&body)?;
-    let position = Position::new(body.number("lat")?, body.number("lng")?).unwrap_or_else(|error| {
+    let amendment = read_amendment(&Body::read(&request.body)?, |dropped| {
         let participant_id = caller.participant.id;
-        eprintln!("participant {participant_id} adds to a request without position: {error}");
-        None
-    });
-    let amendment = Amendment {
-        kind: Some(kind.to_owned()).filter(|kind| !kind.is_empty()),
-        description: body.has("description").then(|| description.to_owned()),
-        location: position.map(|position| Location {
-            lat: Some(position.lat),
-            lng: Some(position.lng),
-            accuracy: accuracy(&body),
-            measured_at: body
-                .text("positionAt")
-                .ok()
-                .and_then(clock::parse_rfc3339)
-                .map(|time| time.min(clock::now())),
-        }),
-    };
+        service::warn!("participant {participant_id} adds to a request without {dropped}: not valid");
+    })?;
     let locks = locks_for(&connection, &caller, event_id)?;
     let mut amended = Vec::new();
     let mut refusal = Error::RequestNotFound(event_id);
@@ -358,6 +358,36 @@ pub(crate) fn amend(request: &Request, event_id: &str) -> Result<Answer, Error> 
         Some(body) => Ok(json(StatusCode::OK, body)),
         None => Err(already_started()),
     }
+}
+
+/// Reads what is added to a request. A position that is not valid is told to `drop`, and left out.
+pub(crate) fn read_amendment(body: &Body, drop: impl Fn(&str)) -> Result<Amendment, Error> {
+    let kind = body.text("kind")?;
+    if !kind.is_empty() && !KINDS.contains(&kind) {
+        return Err(Error::BadRequest(format!(
+            "kind must be one of the following values: {}",
+            KINDS.join(", ")
+        )));
+    }
+    let description = description(body)?;
+    let position = Position::new(body.number("lat")?, body.number("lng")?).unwrap_or_else(|_| {
+        drop("position");
+        None
+    });
+    Ok(Amendment {
+        kind: Some(kind.to_owned()).filter(|kind| !kind.is_empty()),
+        description: body.has("description").then(|| description.to_owned()),
+        location: position.map(|position| Location {
+            lat: Some(position.lat),
+            lng: Some(position.lng),
+            accuracy: accuracy(body),
+            measured_at: body
+                .text("positionAt")
+                .ok()
+                .and_then(clock::parse_rfc3339)
+                .map(|time| time.min(clock::now())),
+        }),
+    })
 }
 
 /// `DELETE /chat-requests/mine/:eventId`: takes a request back that nobody has picked up yet. Of two for one event, the

@@ -10,6 +10,10 @@ mod canary;
 mod contacts;
 mod error;
 mod events;
+mod export;
+/// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hand_overs;
 mod help;
 mod outbox;
@@ -24,12 +28,17 @@ mod bindings {
 }
 
 use service::door::{self, Answer, Request};
+use service::log;
 use spin_sdk::http::{IncomingRequest, Response};
 
+use crate::bindings::mayday::platform::trace;
 use crate::error::Error;
 
 /// Where the service is mounted in `spin.toml`.
 const MOUNT: &str = "participant";
+
+/// The service for client authors, in OpenAPI.
+const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// No body a client sends comes near it; lists made by our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -49,7 +58,15 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    let answer = door::serve(incoming, MOUNT, body_limit, route, Error::into_answer).await;
+    let answer = door::serve(
+        incoming,
+        MOUNT,
+        body_limit,
+        route,
+        Error::into_answer,
+        Some(|| Ok(store::open()?)),
+    )
+    .await;
     // Contract 2.9.
     answer
         .for_api()
@@ -68,10 +85,12 @@ fn body_limit(path: &[String]) -> usize {
     }
 }
 
-/// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also list
-/// users and release a lock of `chat-requests`.
-fn route(request: &Request) -> Result<Answer, Error> {
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every route of the service (contract 4). Below `internal` is what our own services call; they alone may also
+    /// list users and release a lock of `chat-requests`.
+    fn routed(request: &Request) -> Result<Answer, Error> {
+        "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
+
         "POST" ["auth", "guest"] => session::make_guest(request),
         "POST" ["auth", "sign-up"] => session::sign_up(request),
         "POST" ["auth", "sign-in"] => session::sign_in(request),
@@ -79,6 +98,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "GET" ["profile"] => profile::show_profile(request),
         "PATCH" ["profile"] => profile::edit_profile(request),
         "DELETE" ["profile"] => profile::delete_profile(request),
+        "GET" ["profile", "export"] => export::export(request),
         "PATCH" ["profile", "change-password"] => profile::change_password(request),
         "GET" ["users"] => services::list_users(request),
 
@@ -97,6 +117,23 @@ fn route(request: &Request) -> Result<Answer, Error> {
         "POST" ["internal", "releases"] => services::release_locks(request),
         "POST" ["internal", "tick"] => services::tick(request),
         "POST" ["internal", "canary"] => canary::set_up_participant(request),
-    );
-    routed.unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    if let Some(trace) = log::trace() {
+        // The dependency that calls other services has a log of its own.
+        trace::begin(MOUNT, &trace.to_string());
+    }
+    routed(request).unwrap_or_else(|methods| Ok(door::unrouted(request, &methods, CORS_METHODS)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        api_documents::compare_routes(MOUNT, ROUTES).unwrap();
+    }
 }

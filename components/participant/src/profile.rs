@@ -38,11 +38,8 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
-/// `PATCH /profile/change-password`. All sessions end.
-pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
-    let connection = store::open()?;
-    let caller = access::admit(&connection, request)?;
-    let body = Body::read(&request.body)?;
+/// The old password and the new one.
+pub(crate) fn read_passwords(body: &Body) -> Result<(&str, &str), Error> {
     let (old_password, new_password) = (body.text("oldPassword")?, body.text("newPassword")?);
     long_enough("oldPassword", old_password)?;
     long_enough("newPassword", new_password)?;
@@ -56,6 +53,15 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
             "newPassword must be different from oldPassword".to_owned(),
         ));
     }
+    Ok((old_password, new_password))
+}
+
+/// `PATCH /profile/change-password`. All sessions end.
+pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request)?;
+    let body = Body::read(&request.body)?;
+    let (old_password, new_password) = read_passwords(&body)?;
     verify(&connection, request, &caller, old_password)?;
 
     let hash = Hashing::from_settings::<Error>(&connection)?.hash(new_password)?;
@@ -71,14 +77,19 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &participant))
 }
 
+pub(crate) fn read_password(body: &Body) -> Result<&str, Error> {
+    let password = body.text("password")?;
+    long_enough("password", password)?;
+    Ok(password)
+}
+
 /// `DELETE /profile`. The account goes with its locks and what waits to be delivered, and the messenger forgets the
 /// person.
 pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
-    let password = body.text("password")?;
-    long_enough("password", password)?;
+    let password = read_password(&body)?;
     verify(&connection, request, &caller, password)?;
 
     let participant = caller.change(&connection, |connection, participant| {
@@ -92,13 +103,14 @@ pub(crate) fn delete_profile(request: &Request) -> Result<Answer, Error> {
 /// The change is stored and noted for the messenger, so the next tick repeats what fails now.
 fn tell_messenger(connection: &Connection) {
     contacts::tell_due(connection)
-        .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
+        .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
 }
 
 fn verify(connection: &Connection, request: &Request, caller: &Caller, password: &str) -> Result<(), Error> {
     let hash = participants::password_hash(connection, caller.participant.id)?;
     let email = &caller.participant.email;
-    if check_password(connection, request, email, password, hash.as_deref())? {
+    let account = hash.as_deref().map(|hash| (caller.participant.id, hash));
+    if check_password(connection, request, email, password, account)? {
         Ok(())
     } else {
         Err(Error::Unauthorized("invalid password"))

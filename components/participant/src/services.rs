@@ -7,14 +7,14 @@ use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
-use service::revocations;
+use service::{revocations, settings};
 
 use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
-use crate::store::{self, participants, requests};
-use crate::{access, contacts, hand_overs, outbox};
+use crate::store::{self, known_events, participants, requests};
+use crate::{access, contacts, events, hand_overs, outbox};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from
 /// `?ids=1,2`.
@@ -87,7 +87,11 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
 
 /// Deletes guests who have done nothing for long. The messenger forgets them as it forgets everybody.
 fn forget_guests(connection: &Connection) -> Result<(), Error> {
-    let idle = |connection: &Connection| participants::idle_guests(connection, RETENTION, GUESTS_AT_ONCE);
+    let Some(days) = settings::days("retention_guest_days")? else {
+        return Ok(());
+    };
+    let age = Millis::from(days) * DAY;
+    let idle = |connection: &Connection| participants::idle_guests(connection, age, GUESTS_AT_ONCE);
     // Reading first spares the write lock.
     if idle(connection)?.is_empty() {
         return Ok(());
@@ -110,8 +114,10 @@ fn principal(participant: Participant) -> Principal {
     }
 }
 
-/// How long a guest with no open request is kept, and how long the key of a press that has ended.
-const RETENTION: Millis = 30 * 24 * 60 * 60 * 1000;
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// How long the key of a press that has ended is kept: no phone sends the press again after that.
+const KEYS_KEPT: Millis = 30 * DAY;
 
 /// How many guests a tick deletes: others wait for the write lock.
 const GUESTS_AT_ONCE: i64 = 50;
@@ -125,6 +131,7 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     hand_overs::tell_due(&connection)?;
     forget_guests(&connection)?;
     contacts::tell_due(&connection)?;
-    requests::forget_ended(&connection, RETENTION)?;
+    requests::forget_ended(&connection, KEYS_KEPT)?;
+    known_events::forget_old(&connection, events::memory()?)?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -8,8 +8,8 @@ use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::email::{self, Options};
 use service::password::{self, Hashing};
-use service::settings;
-use service::throttle::{self, Crowds};
+use service::throttle::{self, Crowds, Newcomers};
+use service::{log, settings};
 use uuid::Uuid;
 
 use crate::answer::json;
@@ -45,13 +45,7 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let (phone_number, name) = (phone_number(&body)?, name(&body)?);
 
     let connection = store::open()?;
-    let address = throttle::address(request, &settings::text("client_address_header")?);
-    let secret = settings::secret("participant_jwt_secret")?;
-    throttle::admit_guest(&connection, &secret, &address, database::now(&connection)?).map_err(
-        |throttled| Error::TooManyGuests {
-            retry_after: throttled.retry_after,
-        },
-    )?;
+    let address = admit(&connection, request, Newcomers::Guests)?;
     let (password, password_hash) = password::random()?;
     let guest = NewParticipant {
         email: format!("guest-{}@{GUEST_DOMAIN}", Uuid::now_v7()),
@@ -63,8 +57,24 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     let user = participants::insert(&connection, &guest)?
         .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
     let token = tokens::issue(user.id, user.time_created)?;
+    log::set_user("participant", user.id);
+    service::info!("signed up as a guest, from {address}");
     let signed_in = SignedIn { user, token };
     Ok(json(StatusCode::CREATED, &NewGuest { signed_in, password }))
+}
+
+/// Counts a newcomer, unless too many come from the same address. Returns that address.
+fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Result<String, Error> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let secret = settings::secret("participant_jwt_secret")?;
+    let now = database::now(connection)?;
+    throttle::admit(connection, newcomers, &secret, &address, now).map_err(|throttled| {
+        Error::TooManyNewcomers {
+            newcomers: newcomers.name(),
+            retry_after: throttled.retry_after,
+        }
+    })?;
+    Ok(address)
 }
 
 /// `POST /auth/sign-up`. The token is as of the account's creation, which is also its last sign-out, so it works at
@@ -72,15 +82,10 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
 /// sockets stay open: it is the same person at the same device.
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
-    let (email, password) = credentials(&body)?;
-    if body.text("confirmPassword")? != password {
-        return Err(Error::BadRequest(
-            "confirmPassword must match password".to_owned(),
-        ));
-    }
-    let phone_number = phone_number(&body)?;
+    let (email, password, phone_number) = read_sign_up(&body)?;
 
     let connection = store::open()?;
+    let address = admit(&connection, request, Newcomers::SignUps)?;
     let participant = NewParticipant {
         email: email.to_owned(),
         password_hash: Hashing::from_settings::<Error>(&connection)?.hash(password)?,
@@ -90,17 +95,21 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     };
     let taken = || Error::BadRequest("email already exists".to_owned());
     if let Some(guest) = access::guest(&connection, request)? {
+        log::set_user("participant", guest.participant.id);
         let (user, now) = guest.change(&connection, |connection, guest| {
             let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
             Ok((user, database::now(connection)?))
         })?;
         contacts::tell_due(&connection)
-            .unwrap_or_else(|error| eprintln!("a change of contact waits to be told: {error}"));
+            .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
         let token = tokens::issue(user.id, now)?;
+        service::info!("signed up, a guest until now, from {address}");
         return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
     }
     let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
     let token = tokens::issue(user.id, user.time_created)?;
+    log::set_user("participant", user.id);
+    service::info!("signed up, from {address}");
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
 }
 
@@ -108,14 +117,14 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
 /// token all that the guest has open becomes the account's, and the guest is signed out.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
-    let (email, password) = credentials(&body)?;
+    let (email, password) = read_credentials(&body)?;
 
     let connection = store::open()?;
     // A password change during the check revokes the token that is issued here.
     let started = database::now(&connection)?;
     let found = participants::find_for_sign_in(&connection, email)?;
-    let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let right = check_password(&connection, request, email, password, hash)?;
+    let account = found.as_ref().map(|(user, hash)| (user.id, hash.as_str()));
+    let right = check_password(&connection, request, email, password, account)?;
     let (user, _) = found
         .filter(|_| right)
         .ok_or(Error::Unauthorized("invalid email or password"))?;
@@ -127,23 +136,26 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         hand_overs::begin(&connection, &guest, user.id)?;
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    log::set_user("participant", user.id);
+    service::info!("signed in");
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
-/// Whether a password is that of the account with this e-mail, whose hash is given if there is one. A hash that has
-/// become too cheap is replaced.
+/// Whether a password is that of the account with this e-mail, whose id and hash are given if there is one. A hash that
+/// has become too cheap is replaced.
 pub(crate) fn check_password(
     connection: &Connection,
     request: &Request,
     email: &str,
     password: &str,
-    hash: Option<&str>,
+    account: Option<(i64, &str)>,
 ) -> Result<bool, Error> {
     let claim = Claim {
         secret: "participant_jwt_secret",
         account: email,
+        user: account.map(|(id, _)| format!("participant/{id}")),
         password,
-        hash,
+        hash: account.map(|(_, hash)| hash),
         crowds: Crowds::Expected,
     };
     credentials::check(connection, request, &claim, |old, new| {
@@ -159,11 +171,23 @@ pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
         let time = caller.time_of_sign_out(database::now(connection)?);
         Ok(participants::sign_out(connection, participant.id, time)?)
     })?;
+    service::info!("signed out");
     Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
 }
 
+/// E-mail, password and phone number.
+pub(crate) fn read_sign_up(body: &Body) -> Result<(&str, &str, &str), Error> {
+    let (email, password) = read_credentials(body)?;
+    if body.text("confirmPassword")? != password {
+        return Err(Error::BadRequest(
+            "confirmPassword must match password".to_owned(),
+        ));
+    }
+    Ok((email, password, phone_number(body)?))
+}
+
 /// E-mail and password, in the order in which the contract checks them.
-fn credentials(body: &Body) -> Result<(&str, &str), Error> {
+pub(crate) fn read_credentials(body: &Body) -> Result<(&str, &str), Error> {
     let (email, password) = (body.text("email")?, body.text("password")?);
     if !is_email(email) {
         return Err(Error::BadRequest("invalid email address".to_owned()));
@@ -202,7 +226,7 @@ pub(crate) fn phone_number(body: &Body) -> Result<&str, Error> {
 }
 
 /// What to call a guest.
-fn name(body: &Body) -> Result<&str, Error> {
+pub(crate) fn name(body: &Body) -> Result<&str, Error> {
     let name = body.text("name")?.trim();
     if name.chars().count() > 100 {
         return Err(Error::BadRequest(

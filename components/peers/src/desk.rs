@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use service::internal::{
     self, AmendOutcome, Cancellation, Cancelled, ContactChanges, HandOvers, HelpRequests, Standings,
+    StoredAbout,
 };
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::desk::{
-    Amended, Amendment, Contact, ContactChange, Error, Guest, GuestSignIn, HelpRequest, Progress, Standing,
-    Wait,
+    Amended, Amendment, Contact, ContactChange, Error, Guest, GuestSignIn, HelpRequest, Location, Progress,
+    Standing, StoredChat, StoredCursor, StoredMessage, StoredPart, Wait,
 };
 use crate::owner::{MESSENGER, OwnerError};
 
 /// The press is already stored in the participant's outbox, so its request need not wait long for the messenger.
 const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Somebody waits for an export who is in no danger, and the messenger may have much to read.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Guest for Peers {
     fn enqueue(requests: Vec<HelpRequest>) -> Result<(), Error> {
@@ -101,6 +105,72 @@ impl Guest for Peers {
         MESSENGER
             .tell("/messenger/internal/contacts", &changes, TIMEOUT)
             .map_err(|error| failure(&error))
+    }
+
+    fn stored_about(participant_id: i64, after: Option<StoredCursor>) -> Result<StoredPart, Error> {
+        let about = StoredAbout {
+            participant_id,
+            after: after.map(|StoredCursor { arrival, seq }| internal::StoredCursor { arrival, seq }),
+        };
+        let part: internal::StoredPart = MESSENGER
+            .post("/messenger/internal/stored", &about, EXPORT_TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(StoredPart {
+            contact: part.contact.map(|contact| Contact {
+                email: contact.email,
+                phone_number: contact.phone_number,
+                name: contact.name,
+                is_guest: contact.is_guest,
+                version: contact.version,
+            }),
+            guest_ids: part.guest_ids,
+            account_id: part.account_id,
+            chats: part.chats.into_iter().map(stored_chat).collect(),
+            next: part
+                .next
+                .map(|internal::StoredCursor { arrival, seq }| StoredCursor { arrival, seq }),
+        })
+    }
+}
+
+fn stored_chat(chat: internal::StoredChat) -> StoredChat {
+    StoredChat {
+        id: chat.id,
+        request_id: chat.request_id,
+        agency_id: chat.agency_id,
+        event_id: chat.event_id,
+        state: chat.state,
+        kind: chat.kind,
+        location: Location {
+            lat: chat.lat,
+            lng: chat.lng,
+            accuracy: chat.accuracy,
+            measured_at: chat.position_at,
+        },
+        pressed_at: chat.pressed_at,
+        received_at: chat.received_at,
+        organizer_id: chat.organizer_id,
+        organizer_name: chat.organizer_name,
+        time_start: chat.time_start,
+        time_end: chat.time_end,
+        has_been_requeued: chat.has_been_requeued,
+        read_by_participant: chat.read_by_participant,
+        messages: chat.messages.into_iter().map(stored_message).collect(),
+    }
+}
+
+fn stored_message(message: internal::StoredMessage) -> StoredMessage {
+    StoredMessage {
+        seq: message.seq,
+        id: message.id,
+        author_id: message.author_id,
+        from_organizer: message.from_organizer,
+        is_system: message.is_system,
+        content: message.content,
+        time_sent: message.time_sent,
+        lat: message.lat,
+        lng: message.lng,
+        client_id: message.client_id,
     }
 }
 

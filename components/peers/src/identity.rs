@@ -109,7 +109,7 @@ fn read_revocations(
             // Sidecars ask several times a second: a service that is down would fill the log, and they log it
             // themselves. The next call continues from the same cursor.
             if !error.is_unavailable() {
-                eprintln!("revocations could not be read: {error}");
+                service::warn!("revocations could not be read: {error}");
             }
             since
         }
@@ -151,7 +151,7 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
         Err(error) => {
             // Sidecars ask again and log it themselves.
             if !error.is_unavailable() {
-                eprintln!("credentials could not be checked: {error}");
+                service::warn!("credentials could not be checked: {error}");
             }
             for position in positions {
                 verdicts[position] = Verdict::Unavailable;

@@ -12,8 +12,10 @@ mod bindings {
 mod desk;
 mod directory;
 mod identity;
+mod ledger;
 mod owner;
 mod roster;
+mod trace;
 
 /// Implements every interface; see the modules.
 struct Peers;

@@ -33,22 +33,29 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Response {
-    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse)
+    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None)
         .await
         .into_response()
 }
 
-/// Every address that the other components leave over. Which event a help page is for, the page reads from its own
-/// address.
-fn route(request: &Request) -> Result<Answer, Error> {
-    let routed = service::routes!(request,
+service::routes! {
+    /// Every address that the other components leave over. Which event a help page is for, the page reads from its own
+    /// address.
+    fn routed(request: &Request) -> Result<Answer, Error> {
         "GET" [] => page(request, "index.html"),
         "GET" ["help"] | ["help", _] => page(request, "help.html"),
         "GET" ["console", ..] => page(request, "console.html"),
+        "GET" ["docs"] => page(request, "docs.html"),
+        "GET" ["docs", name] => page(request, &format!("docs/{name}.html")),
+        // The socket for client authors. Pages of any origin may read it, as from the sidecar.
+        "GET" ["asyncapi.json"] => file(request).map(|answer| answer.with("access-control-allow-origin", "*")),
         "GET" ["config.json"] => config::show(request),
         "GET" [..] => file(request),
-    );
-    routed.unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
+    }
+}
+
+fn route(request: &Request) -> Result<Answer, Error> {
+    routed(request).unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
 }
 
 fn page(request: &Request, name: &str) -> Result<Answer, Error> {
@@ -84,7 +91,7 @@ fn refuse(error: Error) -> Answer {
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large", ""),
         Error::Broken => (StatusCode::BAD_REQUEST, "The request broke off", ""),
         Error::Setting(error) => {
-            eprintln!("request failed: {error}");
+            service::error!("request failed: {error}");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Something is wrong on our side",
@@ -92,10 +99,14 @@ fn refuse(error: Error) -> Answer {
             )
         }
     };
+    let trace = match service::log::trace_id().filter(|_| status.is_server_error()) {
+        Some(trace) => format!("<p><small>{trace}</small></p>\n"),
+        None => String::new(),
+    };
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Mayday: {title}</title>\n\
-         <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
+         <h1>{title}</h1>\n<p>{text}</p>\n{trace}</html>\n"
     );
     let answer = Answer::written(status, "text/html; charset=utf-8", html.into_bytes())
         .with("cache-control", "no-store")

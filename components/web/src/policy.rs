@@ -21,7 +21,7 @@ pub(crate) fn of_page(request: &Request, scripts: &[&str], styles: &[&str]) -> R
         let address = settings::text(name)?;
         let origin = origin(&address);
         if origin.is_none() && !address.is_empty() {
-            eprintln!(
+            service::warn!(
                 "variable {name} is not the address of a server, so the pages may not use it: {address}"
             );
         }

@@ -5,6 +5,7 @@
 //! places are taken, the connection that has waited longest for its client is closed and the new one takes its place,
 //! so live clients and health checks get in.
 
+mod browsers;
 mod connection;
 mod limits;
 mod open_files;
@@ -33,6 +34,7 @@ use tokio::{
 
 use crate::connection::{Admitted, Registry, Watched};
 pub use crate::{
+    browsers::restrict_browsers,
     connection::Exchange,
     limits::{HEAD_TIME, IDLE_TIME, Limits},
     open_files::{open_file_limit, raise_open_file_limit},

@@ -1,5 +1,7 @@
 //! Time as the services keep it: milliseconds since the Unix epoch, UTC.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serializer;
 
@@ -43,11 +45,18 @@ pub fn optional_timestamp<S: Serializer>(time: &Option<Millis>, serializer: S) -
 /// The messenger's form of "no time" (contract 1.2).
 pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// Reads a full RFC 3339 time.
+/// From the first to the last moment whose year has four digits in UTC.
+const SHOWN: RangeInclusive<Millis> = -62_167_219_200_000..=253_402_300_799_999;
+
+/// Whether answers can show a time so that it can be read again: RFC 3339 has four digits for a year.
+pub fn can_be_shown(time: Millis) -> bool {
+    SHOWN.contains(&time)
+}
+
+/// Reads a full RFC 3339 time, if it can be shown: an offset or a leap second may lead beyond the year.
 pub fn parse_rfc3339(text: &str) -> Option<Millis> {
-    DateTime::parse_from_rfc3339(text)
-        .ok()
-        .map(|time| time.timestamp_millis())
+    let time = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+    can_be_shown(time).then_some(time)
 }
 
 #[cfg(test)]
@@ -69,5 +78,20 @@ mod tests {
             Some(1_777_629_600_000)
         );
         assert_eq!(parse_rfc3339("2026-05-01"), None);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_shown_is_not_read() {
+        for text in ["0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"] {
+            let time = parse_rfc3339(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(format(time), text);
+        }
+        for text in [
+            "0000-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T23:59:60Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 }

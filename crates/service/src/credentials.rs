@@ -3,6 +3,7 @@
 use crate::database::{self, Connection, DatabaseError};
 use crate::door::Request;
 use crate::password::{Hashing, PasswordError, Verdict};
+use crate::refusals;
 use crate::settings::{self, SettingError};
 use crate::throttle::{self, Attempt, Crowds, Throttled};
 
@@ -13,6 +14,8 @@ pub struct Claim<'a> {
     pub secret: &'static str,
     /// The account's e-mail.
     pub account: &'a str,
+    /// The account as the log names it, such as `organizer/7`; `None` when nobody has that e-mail.
+    pub user: Option<String>,
     pub password: &'a str,
     /// The hash of the account's password; `None` when nobody has that e-mail.
     pub hash: Option<&'a str>,
@@ -69,6 +72,15 @@ fn judge(
     let attempt = Attempt::begin(connection, &secret, claim.account, &address, claim.crowds, now)?;
     let hashing = Hashing::from_settings::<CheckError>(connection)?;
     let verdict = hashing.verify(claim.password, claim.hash)?;
+    let user = claim.user.as_deref().unwrap_or("an unknown account");
+    match verdict {
+        Verdict::Wrong => refusals::log(connection, "password", &address, || {
+            format!("wrong password for {user}, from {address}")
+        }),
+        Verdict::Right | Verdict::RightButOutdated => {
+            crate::info!("right password for {user}, from {address}");
+        }
+    }
     if let Some(attempt) = attempt {
         let now = database::now(connection)?;
         match verdict {

@@ -4,8 +4,10 @@ use futures_util::StreamExt;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use spin_sdk::http::{IncomingRequest, Response};
+use trace_context::TraceContext;
 
-use crate::keys;
+use crate::database::Connection;
+use crate::{keys, log, refusals};
 
 /// A request as handlers see it.
 pub struct Request {
@@ -28,20 +30,35 @@ pub enum ReadError {
     Broken,
 }
 
+/// Opens a service's database.
+pub type Open<Error> = fn() -> Result<Connection, Error>;
+
 /// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` returns the most bytes of body
-/// for a path.
+/// for a path. Refused callers are logged, at most as often as the database of a service allows.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
-    mount: &str,
+    mount: &'static str,
     limit: fn(&[String]) -> usize,
     route: fn(&Request) -> Result<Answer, Error>,
     refuse: fn(Error) -> Answer,
+    database: Option<Open<Error>>,
 ) -> Answer {
-    let outcome = match Request::read(incoming, mount, limit).await {
-        Ok(request) => route(&request),
-        Err(error) => Err(error.into()),
+    let traces = incoming.headers().get(trace_context::HEADER);
+    log::begin(mount, TraceContext::read(traces.iter().map(Vec::as_slice)));
+    let request = match Request::read(incoming, mount, limit).await {
+        Ok(request) => request,
+        Err(error) => return refuse(error.into()),
     };
-    outcome.unwrap_or_else(refuse)
+    let answer = route(&request).unwrap_or_else(refuse);
+    if let Some(open) = database
+        && matches!(
+            answer.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        )
+    {
+        refusals::log_answer(&request, answer.status, open);
+    }
+    answer
 }
 
 impl Request {
@@ -65,6 +82,17 @@ impl Request {
             headers,
             body,
         })
+    }
+
+    /// A request with no more than a query string and a body, for tests and fuzzing of what reads them.
+    pub fn of(query: &[u8], content_type: &str, body: &[u8]) -> Request {
+        Request {
+            method: Method::POST,
+            path: Vec::new(),
+            query: read_query(query),
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: body.to_vec(),
+        }
     }
 
     /// The first header of that (lower-case) name.
@@ -120,13 +148,17 @@ fn split_target(target: &str, mount: &str) -> (Vec<String>, Vec<(String, String)
         path.remove(0);
     }
     path.retain(|segment| !segment.is_empty());
+    (path, read_query(query.as_bytes()))
+}
+
+fn read_query(query: &[u8]) -> Vec<(String, String)> {
     let mut parameters: Vec<(String, String)> = Vec::new();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(query) {
         if parameters.iter().all(|(present, _)| *present != name) {
             parameters.push((name.into_owned(), value.into_owned()));
         }
     }
-    (path, parameters)
+    parameters
 }
 
 fn is_media_type(header: &str, media_type: &str) -> bool {
@@ -134,32 +166,49 @@ fn is_media_type(header: &str, media_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(media_type)
 }
 
-/// Answers a request by the first route that matches its method and path, whose patterns hold the ids:
+/// Makes a function that answers a request by the first route that matches its method and path, whose patterns hold the
+/// ids:
 ///
 /// ```ignore
-/// let routed = service::routes!(request,
-///     "GET" ["profile"] => profile::show_profile(request),
-///     "GET" ["events", id] => events::show_event(request, id),
-/// );
+/// service::routes! {
+///     /// Every route.
+///     fn routed(request: &Request) -> Result<Answer, Error> {
+///         "GET" ["profile"] => profile::show_profile(request),
+///         "GET" ["events", id] => events::show_event(request, id),
+///     }
+/// }
 /// ```
 ///
-/// If no route matches, the `Err` lists the methods of the path, for [`unrouted`]. An unknown path has none.
+/// If no route matches, the `Err` lists the methods of the path, for [`unrouted`]. An unknown path has none. Tests find
+/// the methods and patterns in `ROUTES`.
 #[macro_export]
 macro_rules! routes {
-    ($request:expr, $($method:literal $path:pat => $answer:expr,)*) => {{
-        let request: &$crate::door::Request = $request;
-        match (request.method.as_str(), request.segments().as_slice()) {
-            $(($method, $path) => Ok($answer),)*
-            #[expect(unused_variables, reason = "only whether a path matches is asked here, not its ids")]
-            (_, path) => {
-                let mut methods: Vec<&'static str> = Vec::new();
-                $(if matches!(path, $path) && !methods.contains(&$method) {
-                    methods.push($method);
-                })*
-                Err(methods)
+    (
+        $(#[$about:meta])*
+        fn $name:ident($request:ident: &Request) -> $answered:ty {
+            $($method:literal $path:pat => $answer:expr,)*
+        }
+    ) => {
+        $(#[$about])*
+        fn $name($request: &$crate::door::Request) -> Result<$answered, Vec<&'static str>> {
+            match ($request.method.as_str(), $request.segments().as_slice()) {
+                $(($method, $path) => Ok($answer),)*
+                #[expect(unused_variables, reason = "only whether a path matches is asked here, not its ids")]
+                (_, path) => {
+                    let mut methods: Vec<&'static str> = Vec::new();
+                    $(if matches!(path, $path) && !methods.contains(&$method) {
+                        methods.push($method);
+                    })*
+                    Err(methods)
+                }
             }
         }
-    }};
+
+        /// The methods and the patterns of the routes.
+        #[cfg(test)]
+        #[allow(dead_code, reason = "only services with a document compare them")]
+        const ROUTES: &[(&str, &str)] = &[$(($method, stringify!($path))),*];
+    };
 }
 
 /// Why a request has no route.
@@ -248,6 +297,9 @@ pub struct ErrorBody<Message: Serialize> {
     /// The reason phrase, where the contract has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
+    /// Where the service has failed: the id that the lines of its log have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 impl<Message: Serialize> ErrorBody<Message> {
@@ -257,6 +309,7 @@ impl<Message: Serialize> ErrorBody<Message> {
             status_code: status.as_u16(),
             message,
             error: status.canonical_reason(),
+            trace_id: failed_trace(status),
         }
     }
 
@@ -266,8 +319,14 @@ impl<Message: Serialize> ErrorBody<Message> {
             status_code: status.as_u16(),
             message,
             error: None,
+            trace_id: failed_trace(status),
         }
     }
+}
+
+fn failed_trace(status: StatusCode) -> Option<String> {
+    let trace = log::trace_id().filter(|_| status.is_server_error())?;
+    Some(trace.to_string())
 }
 
 /// What a browser may do with an answer of an API: hand it to the page that has asked, and nothing else. Answers are
@@ -305,6 +364,12 @@ impl Answer {
         }
     }
 
+    /// A document for client authors. It changes only with the service.
+    pub fn document(json: &'static str) -> Answer {
+        Answer::written(StatusCode::OK, "application/json", json.as_bytes().to_vec())
+            .with("cache-control", "public, max-age=300")
+    }
+
     /// Plain text.
     pub fn text(status: StatusCode, body: &str) -> Answer {
         Answer::written(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
@@ -317,6 +382,14 @@ impl Answer {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The same with one more header.
@@ -334,11 +407,11 @@ impl Answer {
         }
     }
 
-    /// The same with the headers that every answer of an API has.
+    /// The same with the headers that every answer of an API has, unless it has its own.
     pub fn for_api(self) -> Answer {
         API_HEADERS
             .into_iter()
-            .fold(self, |answer, (name, value)| answer.with(name, value))
+            .fold(self, |answer, (name, value)| answer.with_default(name, value))
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
@@ -419,6 +492,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_document_may_be_stored() {
+        let answer = Answer::document("{}").for_api();
+        let caching: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "cache-control")
+            .collect();
+        assert_eq!(caching, [&("cache-control", "public, max-age=300".to_owned())]);
+    }
+
     fn request(method: Method, path: &str) -> Request {
         let (path, query) = split_target(path, "");
         Request {
@@ -430,17 +514,29 @@ mod tests {
         }
     }
 
-    fn route(request: &Request) -> Result<String, Vec<&'static str>> {
-        routes!(request,
+    routes! {
+        fn routed(request: &Request) -> String {
             "GET" ["events", "next"] => "the next one".to_owned(),
             "GET" ["events", id] => format!("event {id}"),
             "DELETE" ["events", id] => format!("no event {id}"),
-        )
+        }
+    }
+
+    #[test]
+    fn the_routes_are_listed() {
+        assert_eq!(
+            ROUTES,
+            [
+                ("GET", r#"["events", "next"]"#),
+                ("GET", r#"["events", id]"#),
+                ("DELETE", r#"["events", id]"#)
+            ]
+        );
     }
 
     #[test]
     fn the_first_route_that_matches_answers_with_its_ids() {
-        let route = |method, path| route(&request(method, path));
+        let route = |method, path| routed(&request(method, path));
         assert_eq!(route(Method::GET, "/events/7"), Ok("event 7".to_owned()));
         assert_eq!(route(Method::DELETE, "/events/7"), Ok("no event 7".to_owned()));
         assert_eq!(route(Method::GET, "/events/next"), Ok("the next one".to_owned()));

@@ -221,6 +221,95 @@ pub struct ContactChange {
     pub contact: Option<Contact>,
 }
 
+/// `POST /messenger/internal/stored`: what is stored about this participant?
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredAbout {
+    pub participant_id: i64,
+    /// Null for the first part.
+    pub after: Option<StoredCursor>,
+}
+
+/// Where a part begins: with the chat of that arrival, after the message of that number.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StoredCursor {
+    pub arrival: i64,
+    pub seq: i64,
+}
+
+/// Its answer.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredPart {
+    pub contact: Option<Contact>,
+    /// The guests who have signed in to the account.
+    pub guest_ids: Vec<i64>,
+    /// The account that the guest has signed in to.
+    pub account_id: Option<i64>,
+    pub chats: Vec<StoredChat>,
+    /// Where the next part begins; null when this is the last.
+    pub next: Option<StoredCursor>,
+}
+
+/// A request or chat.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredChat {
+    pub id: String,
+    pub request_id: String,
+    pub agency_id: i64,
+    pub event_id: i64,
+    pub state: String,
+    pub kind: Option<String>,
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+    pub accuracy: Option<f64>,
+    pub position_at: Option<Millis>,
+    pub pressed_at: Millis,
+    pub received_at: Option<Millis>,
+    pub organizer_id: Option<i64>,
+    pub organizer_name: String,
+    pub time_start: Option<Millis>,
+    pub time_end: Option<Millis>,
+    pub has_been_requeued: bool,
+    pub read_by_participant: i64,
+    pub messages: Vec<StoredMessage>,
+}
+
+/// A message of a chat.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredMessage {
+    pub seq: i64,
+    pub id: String,
+    pub author_id: i64,
+    pub from_organizer: bool,
+    pub is_system: bool,
+    pub content: String,
+    pub time_sent: Millis,
+    pub lat: Option<f64>,
+    pub lng: Option<f64>,
+    pub client_id: Option<String>,
+}
+
+/// `POST /organizer/api/removals`: these chats were removed, so record it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Removals {
+    pub removals: Vec<Removal>,
+}
+
+/// Closed chats of an agency that were removed because they were older than they may become.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removal {
+    /// One id is recorded at most once.
+    pub id: String,
+    pub agency_id: i64,
+    pub ended_before: Millis,
+    pub chats: i64,
+    pub messages: i64,
+}
+
 /// `POST /participant/internal/releases`: these requests are closed, so release their locks.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ClosedRequests {

@@ -1,5 +1,5 @@
 //! What the three services share at their edges: requests and answers, the database, passwords and service keys, the
-//! throttle of guesses, revocations, and calls to other services. Rules of the contract that belong to one service are
+//! throttle of guesses, revocations, calls to other services, and the log. Rules of the contract that belong to one service are
 //! not here.
 
 pub mod clock;
@@ -9,11 +9,13 @@ pub mod door;
 pub mod email;
 pub mod internal;
 pub mod keys;
+pub mod log;
 pub mod maintenance;
 pub mod notices;
 pub mod outbound;
 pub mod password;
 pub mod position;
+mod refusals;
 pub mod retry;
 pub mod revocations;
 pub mod settings;

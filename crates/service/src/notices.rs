@@ -42,7 +42,7 @@ pub fn print(
         |row| row.get::<i64>(0),
     )?;
     if is_ours.is_some() {
-        eprintln!("{}", text());
+        crate::warn!("{}", text());
     }
     Ok(())
 }

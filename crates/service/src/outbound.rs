@@ -10,6 +10,8 @@ use wasi::http::outgoing_handler;
 use wasi::http::types::{Fields, IncomingResponse, OutgoingBody, OutgoingRequest, RequestOptions, Scheme};
 use wasi::io::streams::StreamError;
 
+use crate::log;
+
 /// A request to another service of ours.
 pub struct Ask<'a> {
     pub method: Method,
@@ -95,6 +97,9 @@ fn outgoing(ask: &Ask) -> Result<OutgoingRequest, AskError> {
     let headers = Fields::new();
     let set = |name: &str, value: &str| headers.append(&name.to_owned(), &value.as_bytes().to_vec());
     set("authorization", &format!("Bearer {}", ask.key)).map_err(|_| wrong())?;
+    if let Some(trace) = log::trace() {
+        set(trace_context::HEADER, &trace.to_string()).map_err(|_| wrong())?;
+    }
     if let Some(body) = &ask.body {
         set("content-type", "application/json").map_err(|_| wrong())?;
         set("content-length", &body.len().to_string()).map_err(|_| wrong())?;

@@ -61,7 +61,7 @@ impl Hashing {
         if !hashing.is_enough() {
             notices::print(connection, "weak argon2", notices::HOUR, || {
                 format!(
-                    "warning: argon2_memory_kib={memory} argon2_iterations={iterations} is less than OWASP asks for: \
+                    "argon2_memory_kib={memory} argon2_iterations={iterations} is less than OWASP asks for: \
                      for load tests only"
                 )
             })?;

@@ -45,10 +45,47 @@ pub fn with_previous(
     Ok(values)
 }
 
+/// A variable that holds how many days something is kept; `None`, for ever, where it is 0 or empty.
+pub fn days(name: &str) -> Result<Option<u32>, SettingError> {
+    parse_days(&text(name)?).map_err(|rule| SettingError::Invalid {
+        name: name.to_owned(),
+        rule,
+    })
+}
+
+/// More days than a database will live.
+const MOST_DAYS: u32 = 36_500;
+
+fn parse_days(text: &str) -> Result<Option<u32>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(0) => Ok(None),
+        Ok(days) if days <= MOST_DAYS => Ok(Some(days)),
+        _ => Err("must be a whole number of days up to 36500, or 0 for ever"),
+    }
+}
+
 /// A variable that holds a whole number.
 pub fn number(name: &str) -> Result<u32, SettingError> {
     text(name)?.parse().map_err(|_| SettingError::Invalid {
         name: name.to_owned(),
         rule: "must be a whole number",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retention_is_a_number_of_days_and_zero_is_for_ever() {
+        for (text, days) in [("", None), ("0", None), ("1", Some(1)), ("36500", Some(36_500))] {
+            assert_eq!(parse_days(text), Ok(days), "{text:?}");
+        }
+        for text in ["-1", "1.5", "30d", " ", "36501", "99999999999"] {
+            assert!(parse_days(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -6,8 +6,8 @@
 //! crowds are expected, a hundred failures from one address close it for accounts that have not signed in there before.
 //!
 //! Counts are in a key-value store without an increment, so some failures at the same instant go uncounted. Therefore
-//! counts are checked before a password is verified, which takes a while, and again after. Guests have no password to
-//! guess; they are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number
+//! counts are checked before a password is verified, which takes a while, and again after. Guests, sign-ups and new
+//! agencies are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number
 //! of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at another's.
 
 use crate::database::Connection;
@@ -29,8 +29,35 @@ const MOST_OF_A_PAIR: u32 = 10;
 /// Failures of one account, or from one address, which may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
-/// Guests from one address. A whole venue may be behind one, and each of its phones makes one guest.
-const MOST_GUESTS: u32 = 10_000;
+/// Those who come anew, once each, and are counted by their address.
+#[derive(Clone, Copy, Debug)]
+pub enum Newcomers {
+    Guests,
+    SignUps,
+    Agencies,
+}
+
+impl Newcomers {
+    /// What they are called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Newcomers::Guests => "guests",
+            Newcomers::SignUps => "sign-ups",
+            Newcomers::Agencies => "agencies",
+        }
+    }
+
+    /// How many come from one address in a window. A whole venue may be behind one, and each of its phones makes one
+    /// guest. A sign-up costs a hash, so one client that signs people up one after the other never gets so far
+    /// (contract 6.3: no limit applies to the load test).
+    fn most(self) -> u32 {
+        match self {
+            Newcomers::Guests => 10_000,
+            Newcomers::SignUps => 50_000,
+            Newcomers::Agencies => 1_000,
+        }
+    }
+}
 
 /// How long an account stays known at an address, and how old that must be for a sign-in to renew it.
 const ACQUAINTANCE: Millis = 90 * 24 * 60 * 60 * 1000;
@@ -147,9 +174,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Counts a guest who comes from an address, unless too many have come from there lately.
-pub fn admit_guest(
+/// Counts a newcomer from an address, unless too many have come from there lately.
+pub fn admit(
     connection: &Connection,
+    newcomers: Newcomers,
     secret: &str,
     address: &str,
     now: Millis,
@@ -157,9 +185,9 @@ pub fn admit_guest(
     let Some(counts) = Counts::open(connection) else {
         return Ok(());
     };
-    let (key, _) = slot(secret, "guests", &[address]);
+    let (key, _) = slot(secret, newcomers.name(), &[address]);
     let count = counts.count(&key);
-    if let Some(retry_after) = count.wait(MOST_GUESTS, now) {
+    if let Some(retry_after) = count.wait(newcomers.most(), now) {
         return Err(Throttled { retry_after });
     }
     counts.write(&key, &count.one_more(now));
@@ -218,7 +246,7 @@ struct Acquaintance {
     of: String,
 }
 
-/// Failures since the first of them, or guests.
+/// Failures since the first of them, or newcomers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Count {
     since: Millis,

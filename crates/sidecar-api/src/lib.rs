@@ -236,8 +236,8 @@ pub struct Attendance {
     pub silent_for: i64,
 }
 
-/// The size of the messenger's database, and what the canary has found.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// What an operator watches of the messenger. Members that the release before this one lacks have a default.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Absent where the database is a server, which does not report it.
@@ -248,6 +248,24 @@ pub struct Status {
     pub wal_bytes: Option<i64>,
     /// How many updates the log has.
     pub log_rows: i64,
+    /// The last update.
+    #[serde(default)]
+    pub log_end: i64,
+    /// How many requests wait, in all queues.
+    #[serde(default)]
+    pub waiting: i64,
+    /// How long the oldest of them has waited, in seconds; 0 for none.
+    #[serde(default)]
+    pub oldest_wait_seconds: i64,
+    /// How many chats are led.
+    #[serde(default)]
+    pub active_chats: i64,
+    /// How many locks of closed requests wait to be released, because that has failed.
+    #[serde(default)]
+    pub lock_releases: i64,
+    /// How long ago the chat ended whose lock has waited longest, in seconds; 0 for none.
+    #[serde(default)]
+    pub oldest_lock_release_seconds: i64,
     /// The canary's latest run; absent where none runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub canary: Option<Canary>,

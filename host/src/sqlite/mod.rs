@@ -11,11 +11,13 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
+use prometheus_client::metrics::histogram::Histogram;
 use wasmtime::component::Resource;
 
 use crate::{
@@ -38,6 +40,8 @@ pub(crate) struct Sqlite {
 pub(crate) struct Database {
     kind: Kind,
     statements: AtomicU64,
+    /// How long they took, for the metrics.
+    seconds: OnceLock<Histogram>,
 }
 
 enum Kind {
@@ -73,6 +77,7 @@ impl Database {
         Self {
             kind,
             statements: AtomicU64::new(0),
+            seconds: OnceLock::new(),
         }
     }
 
@@ -84,6 +89,12 @@ impl Database {
             },
             database: self.clone(),
         }
+    }
+
+    /// Counts how long statements take in a histogram from now on.
+    pub(crate) fn count_in(&self, seconds: Histogram) {
+        // The first one stays.
+        _ = self.seconds.set(seconds);
     }
 
     /// How many statements components have asked for.
@@ -105,10 +116,15 @@ impl Connection {
         parameters: Vec<v3::Value>,
     ) -> Result<v3::QueryResult, v3::Error> {
         self.database.statements.fetch_add(1, Ordering::Relaxed);
-        match &self.kind {
+        let began = Instant::now();
+        let result = match &self.kind {
             ConnectionKind::File(file) => file.execute(statement, parameters).await,
             ConnectionKind::Libsql(server) => server.execute(&statement, parameters).await,
+        };
+        if let Some(seconds) = self.database.seconds.get() {
+            seconds.observe(began.elapsed().as_secs_f64());
         }
+        result
     }
 
     async fn last_insert_rowid(&self) -> Result<i64, v3::Error> {

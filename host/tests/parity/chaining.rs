@@ -96,6 +96,10 @@ async fn chained_requests_have_permits_of_their_own_and_never_wait() {
         format!("/fetch?url={url}")
     };
     assert_eq!(host.get(&ask(2)).await, "200\n200\n200\n");
-    let refused = r#"{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable"}"#;
-    assert_eq!(host.get(&ask(3)).await, format!("200\n200\n200\n503\n{refused}"));
+    let refused = r#"{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable""#;
+    let answer = host.get(&ask(3)).await;
+    assert!(
+        answer.starts_with(&format!("200\n200\n200\n503\n{refused}")),
+        "{answer}"
+    );
 }

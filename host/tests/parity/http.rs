@@ -44,6 +44,38 @@ async fn a_path_without_a_route_is_not_found() {
     }
 }
 
+/// Not a rule of Spin's.
+#[tokio::test]
+async fn the_metrics_are_at_a_path_of_their_own() {
+    let host = Setup::new().start();
+    host.get("/echo").await;
+    host.get("/panic").await;
+    let metrics = host.send(get("/.well-known/mayday/metrics")).await;
+    let content_type = metrics.headers()["content-type"].to_str().unwrap();
+    assert!(
+        content_type.starts_with("application/openmetrics-text"),
+        "{content_type}"
+    );
+    let metrics = text(metrics).await;
+    for line in [
+        "mayday_host_request_seconds_count{component=\"probe\",status=\"2xx\"} 1",
+        "mayday_host_request_seconds_count{component=\"probe\",status=\"5xx\"} 1",
+        // An instance may last a moment longer than its answer.
+        "mayday_host_instances{from=\"outside\"} ",
+        "mayday_host_waiting 0",
+    ] {
+        assert!(
+            metrics.lines().any(|shown| shown.starts_with(line)),
+            "{line} is not in:\n{metrics}"
+        );
+    }
+    // The probe's route covers what is beside it.
+    assert_eq!(
+        host.send(get("/.well-known/mayday/other")).await.status(),
+        StatusCode::OK
+    );
+}
+
 /// `crates/routes/src/lib.rs`, `RouteMatch`; `crates/trigger-http/src/headers.rs`, `compute_default_headers`.
 #[tokio::test]
 async fn headers_tell_the_component_how_it_was_reached() {
@@ -89,6 +121,44 @@ async fn the_clients_own_spin_headers_are_kept() {
         addresses,
         ["spin-client-addr: 9.9.9.9:9", "spin-client-addr: 127.0.0.1:0"]
     );
+}
+
+/// Spin does this only where it exports traces (`crates/telemetry/src/propagation.rs`).
+#[tokio::test]
+async fn every_request_has_one_valid_trace_context() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c";
+    let host = Setup::new().start();
+    for (brought, continues) in [
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"][..],
+            true,
+        ),
+        (&["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02"], true),
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"],
+            false,
+        ),
+        (&["what?"], false),
+        (
+            &["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"; 2],
+            false,
+        ),
+        (&[], false),
+    ] {
+        let request = Request::get("/headers").header("tracestate", "vendor=1");
+        let request = brought
+            .iter()
+            .fold(request, |request, value| request.header("traceparent", *value));
+        let seen = text(host.send(request.body(Full::default()).unwrap()).await).await;
+        let traces: Vec<_> = seen
+            .lines()
+            .filter_map(|line| line.strip_prefix("traceparent: "))
+            .collect();
+        assert_eq!(traces.len(), 1, "{seen}");
+        assert_eq!(traces[0].len(), 55, "{seen}");
+        assert_eq!(traces[0].starts_with(TRACE), continues, "{seen}");
+        assert_eq!(seen.contains("tracestate: vendor=1"), continues, "{seen}");
+    }
 }
 
 /// Spin fails such a request (`crates/trigger-http/src/headers.rs`, `prepare_request_headers`). Here the component gets

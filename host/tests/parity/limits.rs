@@ -77,7 +77,12 @@ async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retr
         .unwrap()
         .unwrap();
 
-    let ask = || host.send(Request::get("/echo").body(Full::default()).unwrap());
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let traceparent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let ask = || {
+        let request = Request::get("/echo").header("traceparent", &traceparent);
+        host.send(request.body(Full::default()).unwrap())
+    };
     let mut five: FuturesUnordered<_> = (0..5).map(|_| ask()).collect();
     // The fifth is refused at once, the others after a second.
     while let Some(refused) = five.next().await {
@@ -85,10 +90,14 @@ async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retr
         assert_eq!(refused.headers()["retry-after"], "1");
         assert_eq!(refused.headers()["access-control-allow-origin"], "*");
         assert_eq!(refused.headers()["access-control-expose-headers"], "Retry-After");
-        assert_eq!(
-            text(refused).await,
-            r#"{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable"}"#
+        assert_eq!(refused.headers()["cache-control"], "no-store");
+        assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
+        let policy = refused.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        let body = format!(
+            r#"{{"statusCode":503,"message":"too many requests at once","error":"Service Unavailable","traceId":"{TRACE}"}}"#
         );
+        assert_eq!(text(refused).await, body);
     }
     // The host's own paths need no permit.
     assert_eq!(host.get("/.well-known/spin/health").await, "OK");

@@ -131,6 +131,36 @@ async fn output_is_echoed_to_stderr_unless_quiet() {
     }
 }
 
+/// Not a rule of Spin's. What a component prints has the trace of its request.
+#[tokio::test]
+async fn a_structured_log_has_a_json_object_for_each_line_of_a_component() {
+    let setup = Setup::new();
+    let arguments = ["--listen", "127.0.0.1:0", "--log", "json"];
+    let mut program = Program::start(&setup.write(), &arguments);
+    let address = program.line("Serving http://").await;
+    get(&address, "/print?text=look-here").await;
+    get(&address, "/panic").await;
+    program.terminate();
+    let (_, errors) = program.end().await;
+    let lines: Vec<serde_json::Value> = errors
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let printed: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "look-here")
+        .collect();
+    assert_eq!(printed.len(), 2, "to stdout and to stderr: {errors}");
+    for line in &printed {
+        assert_eq!(line["component"], "probe");
+        assert_eq!(line["traceId"].as_str().unwrap().len(), 32);
+        assert_eq!(line["traceId"], printed[0]["traceId"]);
+    }
+    let failed = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
+    assert_eq!(failed["traceId"].as_str().unwrap().len(), 32);
+    assert_ne!(failed["traceId"], printed[0]["traceId"]);
+}
+
 /// Spin just ends. The host answers requests in flight first.
 #[tokio::test]
 async fn a_request_in_flight_is_finished_before_it_stops() {
@@ -230,8 +260,8 @@ async fn a_component_is_served_while_its_own_log_is_full() {
     let host = setup.options(|options| options.state_dir = Some(state)).start();
     let before = log_writer::dropped_lines();
     assert_eq!(host.get("/print?text=unheard").await, "");
-    // One write to standard output. Standard error is not buffered: text and line break come one by one.
-    assert_eq!(log_writer::dropped_lines(), before + 3);
+    // One line of standard output, and one of standard error, whose text and line break come one by one.
+    assert_eq!(log_writer::dropped_lines(), before + 2);
 }
 
 /// Standard output may be on a full disk as well. The host prints its address there when it is ready.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +14,8 @@ use sidecar_api::{Command, Principal, Protocol, Request, User};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
-use tracing::debug;
+use trace_context::TraceContext;
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::connection::frames::{CloseReason, Refusal, error_frame, ready_frame};
@@ -22,8 +24,9 @@ use crate::connection::send_queue::{Budget, End, Work};
 use crate::connection::session::{Session, Step, Timeouts};
 use crate::messenger::authentication::{Authenticator, Identified};
 use crate::messenger::commands::{Commands, Pending};
-use crate::metrics::{Metrics, RefusedBecause};
+use crate::metrics::{self, Metrics, OpenSocket, RefusedBecause};
 use crate::player::{Player, Ticket};
+use crate::seldom::Seldom;
 
 /// The most commands under way of a connection. At the limit the sidecar stops reading the socket, and TCP slows the
 /// client down. All early frames fit.
@@ -60,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) commands: Arc<Commands>,
     pub(crate) player: Arc<Player>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Logs refused clients.
+    pub(crate) refusals: Seldom,
     pub(crate) budget: Arc<Budget>,
     pub(crate) timeouts: Timeouts,
     /// The ping interval of participants and of connections that are not authenticated yet.
@@ -99,8 +104,16 @@ impl Ending {
     }
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The client, or the proxy nearest to the sidecar.
+    pub(crate) address: SocketAddr,
+    pub(crate) trace: TraceContext,
+}
+
 /// Serves a client from the upgrade to the end.
-pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
+pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>, origin: Origin) {
     let (sink, mut stream) = socket.split();
     let metrics = Arc::clone(&shared.metrics);
     let handle = Arc::new(Handle::new(
@@ -111,7 +124,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     // Reading and writing run concurrently in one task, so that the sidecar still reads from a client that does not
     // read.
     let mut writing = pin!(write(sink, &handle, &shared));
-    let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle));
+    let mut connection = Connection::new(Arc::clone(&shared), Arc::clone(&handle), origin);
     let ending = tokio::select! {
         _ = &mut writing => Ending::Gone,
         ending = connection.run(&mut stream) => ending,
@@ -121,7 +134,12 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>) {
     drop(connection);
     metrics.connections.dec();
     metrics.ended(ending.name());
-    debug!(?ending, dropped = handle.queue.dropped(), "connection ended");
+    debug!(
+        traceId = %origin.trace.trace(),
+        ?ending,
+        dropped = handle.queue.dropped(),
+        "connection ended"
+    );
     match ending {
         Ending::Gone => {}
         // Reading to the end sends the answer.
@@ -200,6 +218,7 @@ pub(crate) async fn read_to_end(stream: &mut SplitStream<WebSocket>) {
 /// The reading half of a connection.
 struct Connection {
     shared: Arc<Shared>,
+    origin: Origin,
     session: Session,
     handle: Arc<Handle>,
     /// Permits for commands under way.
@@ -246,6 +265,7 @@ struct Membership {
     user: User,
     /// The first frame's `Authorization`, for re-authentication.
     authorization: String,
+    _counted: OpenSocket,
 }
 
 impl Drop for Membership {
@@ -255,8 +275,9 @@ impl Drop for Membership {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>, handle: Arc<Handle>) -> Connection {
+    fn new(shared: Arc<Shared>, handle: Arc<Handle>, origin: Origin) -> Connection {
         Connection {
+            origin,
             session: Session::new(shared.timeouts, Instant::now()),
             shared,
             handle,
@@ -385,9 +406,10 @@ impl Connection {
 
     fn authenticate(&self, authorization: String) -> Authentication {
         let authenticator = self.shared.authenticator.clone();
+        let trace = self.origin.trace;
         Authentication {
             ticket: self.shared.player.ticket(),
-            answer: Box::pin(async move { authenticator.authenticate(authorization).await }),
+            answer: Box::pin(async move { authenticator.authenticate(authorization, trace).await }),
         }
     }
 
@@ -399,7 +421,10 @@ impl Connection {
                 authentication,
             } => match answer {
                 Some(identified) => self.open(authorization, authentication.ticket, identified),
-                None => Some(Ending::Flushed(CloseReason::BadToken)),
+                None => {
+                    self.log_refusal();
+                    Some(Ending::Flushed(CloseReason::BadToken))
+                }
             },
             Phase::Reauthenticating { membership, .. } => {
                 self.confirm(membership, answer.map(|identified| identified.principal))
@@ -411,10 +436,27 @@ impl Connection {
         }
     }
 
+    fn log_refusal(&self) {
+        if let Some(left_out) = self.shared.refusals.is_due() {
+            let Origin { address, trace } = self.origin;
+            warn!(
+                traceId = %trace.trace(),
+                left_out,
+                "refused the credentials of a client at {address}"
+            );
+        }
+    }
+
     /// Opens the session of an authenticated client.
     fn open(&mut self, authorization: String, ticket: Ticket, identified: Identified) -> Option<Ending> {
         let Identified { principal, after } = identified;
         let protocol = self.session.protocol();
+        let User { realm, id } = principal.user;
+        info!(
+            traceId = %self.origin.trace.trace(),
+            user = %format_args!("{}/{id}", realm.as_str()),
+            "connected"
+        );
         if protocol == Protocol::Two {
             self.handle.queue.push(ready_frame(Uuid::now_v7(), &principal));
         }
@@ -431,6 +473,7 @@ impl Connection {
                 handle: Arc::clone(&self.handle),
                 user: principal.user,
                 authorization,
+                _counted: self.shared.metrics.socket_opened(protocol),
             },
         };
         if !is_current {
@@ -460,16 +503,22 @@ impl Connection {
     /// Goes on if the client is the same user with the same rights. Otherwise ends the connection at once and discards
     /// its queued frames. A client with other rights has to connect again.
     fn confirm(&mut self, membership: Membership, found: Option<Principal>) -> Option<Ending> {
+        let metrics = &self.shared.metrics;
+        let end = |reason: CloseReason| {
+            metrics.reauthenticated(reason.name());
+            Some(Ending::AtOnce(reason))
+        };
         let Some(found) = found else {
-            return Some(Ending::AtOnce(CloseReason::SignedOut));
+            return end(CloseReason::SignedOut);
         };
         let is_same = self
             .session
             .principal()
             .is_some_and(|known| found.has_rights_of(known));
         if !is_same {
-            return Some(Ending::AtOnce(CloseReason::Changed));
+            return end(CloseReason::Changed);
         }
+        metrics.reauthenticated(metrics::CONFIRMED);
         self.shared.player.confirm(&found, &self.handle);
         self.session.confirmed(found);
         self.phase = Phase::Open { membership };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sidecar_api::{Authenticated, Cursor, Principal, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
+use trace_context::TraceContext;
 
 use crate::messenger::client::Messenger;
 use crate::outage::Outage;
@@ -42,6 +43,7 @@ pub(crate) struct Identified {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     authorization: String,
+    trace: TraceContext,
     verdict: oneshot::Sender<Option<Identified>>,
 }
 
@@ -58,7 +60,11 @@ impl Authenticator {
     }
 
     /// Returns once the client is authenticated, however long that takes; `None` is a refusal.
-    pub(crate) async fn authenticate(&self, authorization: String) -> Option<Identified> {
+    pub(crate) async fn authenticate(
+        &self,
+        authorization: String,
+        trace: TraceContext,
+    ) -> Option<Identified> {
         // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by
         // either lane without asking a service.
         let lane = if authorization.contains("participant:") {
@@ -69,6 +75,7 @@ impl Authenticator {
         let (verdict, answer) = oneshot::channel();
         lane.send(Attempt {
             authorization,
+            trace,
             verdict,
         })
         .await
@@ -92,15 +99,17 @@ pub(crate) async fn serve_lane(mut attempts: mpsc::Receiver<Attempt>, messenger:
             waiting.push_back(attempt);
         }
         let batch = next_batch(&mut waiting);
-        if batch.is_empty() {
+        let Some(first) = batch.first() else {
             continue;
-        }
+        };
+        // A call has one trace. Most batches have one client.
+        let trace = first.trace;
         let authorizations = batch
             .iter()
             .map(|attempt| attempt.authorization.clone())
             .collect();
         let deadline = Instant::now() + CALL_TIMEOUT;
-        let (unanswered, reason) = match messenger.authenticate(authorizations, deadline).await {
+        let (unanswered, reason) = match messenger.authenticate(authorizations, deadline, trace).await {
             Ok(authenticated) => (
                 give_verdicts(batch, authenticated),
                 "the service that issued the tokens does not answer".to_owned(),
@@ -115,7 +124,7 @@ pub(crate) async fn serve_lane(mut attempts: mpsc::Receiver<Attempt>, messenger:
             .into_iter()
             .rev()
             .for_each(|attempt| waiting.push_front(attempt));
-        sleep(outage.failed(&reason)).await;
+        sleep(outage.failed(&reason, Some(trace))).await;
     }
 }
 
@@ -165,6 +174,7 @@ mod tests {
         (
             Attempt {
                 authorization: "x".repeat(length),
+                trace: TraceContext::begin(),
                 verdict,
             },
             answer,

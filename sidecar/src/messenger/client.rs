@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sidecar_api::{Authenticate, Authenticated, Outcome, RevocationCursor, Revocations, Status};
 use tokio::time::Instant;
+use trace_context::TraceContext;
 
 use crate::service::{CallError, Service};
 
@@ -26,10 +27,11 @@ impl Messenger {
         &self,
         authorizations: Vec<String>,
         deadline: Instant,
+        trace: TraceContext,
     ) -> Result<Authenticated, CallError> {
         let expected = authorizations.len();
         let body = serde_json::to_vec(&Authenticate { authorizations }).expect("strings are JSON");
-        let answer = self.0.post("authenticate", body.into(), deadline).await?;
+        let answer = self.0.post("authenticate", body.into(), deadline, trace).await?;
         let authenticated: Authenticated = understood(&answer)?;
         if authenticated.verdicts.len() != expected {
             let verdicts = authenticated.verdicts.len();
@@ -45,9 +47,10 @@ impl Messenger {
         &self,
         cursor: RevocationCursor,
         deadline: Instant,
+        trace: TraceContext,
     ) -> Result<Revocations, CallError> {
         let body = serde_json::to_vec(&cursor).expect("numbers are JSON");
-        understood(&self.0.post("revocations", body.into(), deadline).await?)
+        understood(&self.0.post("revocations", body.into(), deadline, trace).await?)
     }
 
     /// Sends an exchange, already serialized so that a retry sends the same bytes. Returns the outcome and the updates
@@ -56,8 +59,9 @@ impl Messenger {
         &self,
         exchange: Bytes,
         deadline: Instant,
+        trace: TraceContext,
     ) -> Result<(Outcome, String), CallError> {
-        let answer = self.0.post("exchange", exchange, deadline).await?;
+        let answer = self.0.post("exchange", exchange, deadline, trace).await?;
         let not_understood = |error: &dyn std::fmt::Display| CallError::NotUnderstood(error.to_string());
         let text = std::str::from_utf8(&answer).map_err(|error| not_understood(&error))?;
         let (outcome, updates) = Outcome::read(text).map_err(|error| not_understood(&error))?;
@@ -67,18 +71,20 @@ impl Messenger {
 
     /// Whether the messenger can serve.
     pub(crate) async fn is_ready(&self) -> bool {
-        self.0.get("ready", Instant::now() + REPORT_TIMEOUT).await.is_ok()
+        let deadline = Instant::now() + REPORT_TIMEOUT;
+        self.0.get("ready", deadline, TraceContext::begin()).await.is_ok()
     }
 
     /// The size of the messenger's database; `None` if the messenger does not answer soon.
     pub(crate) async fn status(&self) -> Option<Status> {
-        let answer = self.0.get("status", Instant::now() + REPORT_TIMEOUT).await;
+        let deadline = Instant::now() + REPORT_TIMEOUT;
+        let answer = self.0.get("status", deadline, TraceContext::begin()).await;
         understood(&answer.ok()?).ok()
     }
 
     /// Makes the messenger do what is due, where there is no dispatcher.
-    pub(crate) async fn tick(&self, deadline: Instant) -> Result<(), CallError> {
-        self.0.post("tick", Bytes::new(), deadline).await.map(drop)
+    pub(crate) async fn tick(&self, deadline: Instant, trace: TraceContext) -> Result<(), CallError> {
+        self.0.post("tick", Bytes::new(), deadline, trace).await.map(drop)
     }
 }
 

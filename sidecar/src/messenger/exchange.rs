@@ -11,7 +11,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use sidecar_api::update::{read_updates, write_update};
 use sidecar_api::{Attendance, Command, Cursor, Outcome};
+use telemetry::Span;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use trace_context::TraceContext;
 use tracing::{debug, warn};
 
 use crate::backoff::Backoff;
@@ -95,7 +97,11 @@ impl Exchanger {
             let has_reported = present.is_some();
             last = Some(now);
             number += 1;
-            match self.exchange(number, &batch, present).await {
+            let span = Span::of_work();
+            let trace = span.context();
+            let answered = self.exchange(number, &batch, present, trace).await;
+            span.end(|| "exchange", answered.is_ok().then_some(200));
+            match answered {
                 Ok((outcome, updates)) => {
                     outage.ended();
                     self.metrics
@@ -108,7 +114,7 @@ impl Exchanger {
                 }
                 Err(error) => {
                     self.player.exchange_abandoned();
-                    let pause = outage.failed(&error);
+                    let pause = outage.failed(&error, Some(trace));
                     let because = RefusedBecause::messenger_unavailable;
                     let is_beat = batch.is_empty();
                     batch
@@ -135,8 +141,9 @@ impl Exchanger {
             queues: Vec::new(),
         };
         let deadline = Instant::now() + LEAVE_TIMEOUT;
-        if let Err(error) = self.messenger.exchange(bytes(&body), deadline).await {
-            warn!(%error, "could not tell the messenger that this sidecar ends: {error}");
+        let trace = TraceContext::begin();
+        if let Err(error) = self.messenger.exchange(bytes(&body), deadline, trace).await {
+            warn!(traceId = %trace.trace(), "could not tell the messenger that this sidecar ends: {error}");
         }
     }
 
@@ -198,6 +205,7 @@ impl Exchanger {
         number: i64,
         batch: &[Pending],
         present: Option<Vec<Attendance>>,
+        trace: TraceContext,
     ) -> Result<(Outcome, String), CallError> {
         let has_questions = batch.iter().any(|pending| pending.command.request.is_question());
         let begun = self.player.begin_exchange(has_questions);
@@ -217,7 +225,7 @@ impl Exchanger {
         loop {
             let call_timeout = Instant::now() + CALL_TIMEOUT;
             let deadline = give_up_at.map_or(call_timeout, |give_up_at| give_up_at.min(call_timeout));
-            let error = match self.messenger.exchange(body.clone(), deadline).await {
+            let error = match self.messenger.exchange(body.clone(), deadline, trace).await {
                 Ok((outcome, _)) if outcome.replies.len() > batch.len() => {
                     let (replies, commands) = (outcome.replies.len(), batch.len());
                     CallError::NotUnderstood(format!("{replies} replies to {commands} commands"))
@@ -230,7 +238,7 @@ impl Exchanger {
             if !error.is_passing() || is_last {
                 return Err(error);
             }
-            debug!(%error, "retrying an exchange with {} commands: {error}", batch.len());
+            debug!(traceId = %trace.trace(), "retrying an exchange with {} commands: {error}", batch.len());
             sleep(delay).await;
         }
     }

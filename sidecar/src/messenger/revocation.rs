@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use sidecar_api::RevocationCursor;
+use telemetry::Span;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::messenger::client::Messenger;
@@ -30,13 +31,17 @@ pub(crate) async fn watch(messenger: &Messenger, player: &Player) {
             continue;
         }
         let deadline = Instant::now() + CALL_TIMEOUT;
-        match messenger.revoked_since(cursor, deadline).await {
+        let span = Span::of_work();
+        let trace = span.context();
+        let answered = messenger.revoked_since(cursor, deadline, trace).await;
+        span.end(|| "watch for revocations", answered.is_ok().then_some(200));
+        match answered {
             Ok(revocations) => {
                 outage.ended();
                 cursor = revocations.next;
                 player.reauthenticate(&revocations);
             }
-            Err(error) => sleep(outage.failed(&error)).await,
+            Err(error) => sleep(outage.failed(&error, Some(trace))).await,
         }
     }
 }

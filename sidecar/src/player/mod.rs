@@ -227,6 +227,11 @@ impl Player {
             .for_each(|member| member.handle.reauthenticate());
     }
 
+    /// The last update that was played; `None` before the first exchange.
+    pub(crate) fn cursor(&self) -> Option<Cursor> {
+        self.state().cursor
+    }
+
     /// Whether anybody is connected.
     pub(crate) fn is_empty(&self) -> bool {
         self.state().connections == 0

@@ -130,7 +130,7 @@ impl Redis {
         loop {
             let Err(lost) = self.subscribe_until_lost(player, metrics, &mut outage).await;
             self.is_subscribed.store(false, Ordering::Relaxed);
-            sleep(outage.failed(&lost)).await;
+            sleep(outage.failed(&lost, None)).await;
         }
     }
 
@@ -177,6 +177,7 @@ impl Redis {
         let mut backoff = Backoff::new();
         loop {
             let ended = self.send_until_lost(player, metrics, &mut backoff).await;
+            metrics.tick_lease.set(0);
             self.publisher.lock().expect("no panic while locked").take();
             match ended {
                 Ok(()) => return,
@@ -222,7 +223,9 @@ impl Redis {
                 }
                 () = sleep_until(next_tick) => {
                     last_tick = Some(Instant::now());
-                    tick::tick(&mut connection, &self.sidecar, self.services.as_deref()).await?;
+                    let services = self.services.as_deref();
+                    let is_ours = tick::tick(&mut connection, &self.sidecar, services).await?;
+                    metrics.tick_lease.set(is_ours.into());
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use bytes::Bytes;
+use telemetry::Span;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -64,26 +65,31 @@ impl Services {
         loop {
             self.is_due.notified().await;
             let deadline = Instant::now() + CALL_TIMEOUT;
+            let span = Span::of_work();
+            let trace = span.context();
             let (participant, messenger) = tokio::join!(
-                self.participant.post("tick", Bytes::new(), deadline),
-                self.messenger.tick(deadline)
+                self.participant.post("tick", Bytes::new(), deadline, trace),
+                self.messenger.tick(deadline, trace)
             );
+            let are_done = participant.is_ok() && messenger.is_ok();
+            span.end(|| "tick", are_done.then_some(200));
             for (outage, answer) in outages.iter_mut().zip([participant.map(drop), messenger]) {
                 match answer {
                     Ok(()) => outage.ended(),
-                    Err(error) => drop(outage.failed(&error)),
+                    Err(error) => drop(outage.failed(&error, Some(trace))),
                 }
             }
         }
     }
 }
 
-/// Gives a tick if this sidecar holds the lease: to `services`, or to the dispatcher if there are none.
+/// Gives a tick if this sidecar holds the lease: to `services`, or to the dispatcher if there are none. Returns whether
+/// it does.
 pub(crate) async fn tick(
     connection: &mut MultiplexedConnection,
     id: &str,
     services: Option<&Services>,
-) -> ::redis::RedisResult<()> {
+) -> ::redis::RedisResult<bool> {
     let is_ours: bool = ::redis::cmd("EVAL")
         .arg(TAKE_LEASE)
         .arg(1)
@@ -93,16 +99,18 @@ pub(crate) async fn tick(
         .query_async(connection)
         .await?;
     match services {
-        _ if !is_ours => Ok(()),
-        Some(services) => {
-            services.is_due.notify_one();
-            Ok(())
-        }
+        _ if !is_ours => {}
+        Some(services) => services.is_due.notify_one(),
         None => {
             let mut publish = ::redis::cmd("PUBLISH");
-            publish.arg(CHANNEL).arg(PAYLOAD).query_async(connection).await
+            publish
+                .arg(CHANNEL)
+                .arg(PAYLOAD)
+                .query_async::<()>(connection)
+                .await?;
         }
     }
+    Ok(is_ours)
 }
 
 /// Lets another sidecar take over at once.

@@ -24,6 +24,39 @@ async fn a_request_that_is_not_an_upgrade_is_a_bad_request() {
     assert!(sidecar.get("/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
+#[tokio::test]
+async fn the_document_for_client_authors_is_served_to_pages_of_any_origin() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let answer = sidecar.get("/asyncapi.json").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for header in [
+        "content-type: application/json",
+        "cache-control: public, max-age=300",
+        "access-control-allow-origin: *",
+    ] {
+        assert!(answer.contains(&format!("\r\n{header}\r\n")), "{header}");
+    }
+    let document = include_str!("../../asyncapi.json");
+    assert!(answer.ends_with(&format!("\r\n\r\n{document}")));
+}
+
+#[tokio::test]
+async fn no_answer_of_the_door_is_a_page_or_stored_by_a_browser() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for path in ["/connect", "/healthz", "/readyz", "/metrics", "/nowhere"] {
+        let answer = sidecar.get(path).await;
+        for header in [
+            "cache-control: no-store\r\n",
+            "content-security-policy: default-src 'none'; ",
+            "x-content-type-options: nosniff\r\n",
+        ] {
+            assert!(answer.contains(header), "{path}: {answer}");
+        }
+    }
+}
+
 /// The head of the answer to a handshake with these headers.
 async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
     let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
@@ -321,4 +354,31 @@ async fn browsers_are_limited_to_the_allowed_origins() {
     assert_eq!(status(None).await, 101);
     assert_eq!(status(Some("https://help.example.org")).await, 101);
     assert_eq!(status(Some("https://evil.example.org")).await, 403);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_socket_goes_to_the_messenger() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-";
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    for (brought, continues) in [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true),
+        ("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false),
+        ("what?", false),
+    ] {
+        let url = format!("ws://{}/connect", sidecar.address);
+        let mut request = url.into_client_request().unwrap();
+        request
+            .headers_mut()
+            .insert("traceparent", brought.parse().unwrap());
+        let (socket, _) = soon(tokio_tungstenite::connect_async(request)).await.unwrap();
+        let mut client = Client { socket };
+        client.authorize(BOB).await;
+        client.ask("get_chats", json!("")).await;
+        client.next().await;
+        let traces = messenger.authentication_traces();
+        let trace = traces.last().unwrap();
+        assert_eq!(trace.len(), 55, "{trace}");
+        assert_eq!(trace.starts_with(TRACE), continues, "{trace}");
+    }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -189,6 +189,8 @@ struct Desk {
     /// The bodies of exchanges with commands.
     exchanges: Vec<Bytes>,
     authentications: Vec<usize>,
+    /// The trace context of each of them.
+    authentication_traces: Vec<String>,
     faults: VecDeque<Fault>,
     /// The revocations for the next answers.
     revocations: VecDeque<Revocations>,
@@ -351,6 +353,11 @@ impl Messenger {
     }
 
     /// The number of clients in each call for authentication.
+    /// The trace contexts of the calls that authenticated clients.
+    pub(crate) fn authentication_traces(&self) -> Vec<String> {
+        self.state.lock().unwrap().authentication_traces.clone()
+    }
+
     pub(crate) fn authentications(&self) -> Vec<usize> {
         self.state.lock().unwrap().authentications.clone()
     }
@@ -396,10 +403,16 @@ impl Messenger {
     }
 }
 
-async fn authenticate(State(messenger): State<Messenger>, Json(asked): Json<Authenticate>) -> Response {
+async fn authenticate(
+    State(messenger): State<Messenger>,
+    headers: HeaderMap,
+    Json(asked): Json<Authenticate>,
+) -> Response {
     let call = {
         let mut desk = messenger.state.lock().unwrap();
         desk.authentications.push(asked.authorizations.len());
+        let trace = headers["traceparent"].to_str().unwrap().to_owned();
+        desk.authentication_traces.push(trace);
         desk.authentications.len() - 1
     };
     messenger.arrived().await;

@@ -95,14 +95,20 @@ export class Http {
     return this.call("GET", path, { ...options, idempotent: true });
   }
 
-  /** A list that comes in pages: the next one is in the header `Link`. */
+  /** A list that comes in pages. */
   async page<T>(path: string, options: Call = {}): Promise<Page<T>> {
+    const { part, next } = await this.part<T[]>(path, options);
+    return { items: part, next };
+  }
+
+  /** What comes in parts: the cursor of the next one is in the header `Link`. */
+  async part<T>(path: string, options: Call = {}): Promise<{ part: T; next: string | undefined }> {
     let next: string | undefined;
     const onLink = (link: string) => {
       next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
     };
-    const items = await this.get<T[]>(path, { ...options, onLink });
-    return { items, next };
+    const part = await this.get<T>(path, { ...options, onLink });
+    return { part, next };
   }
 
   async call<T>(method: string, path: string, call: Call = {}): Promise<T> {

@@ -1,5 +1,5 @@
 import { type CallOptions, Http, type HttpOptions, type Page, type PageQuery } from "./http.js";
-import type { CanaryRun, Chat, Message, Statistics, Timestamp } from "./types.js";
+import type { CanaryRun, Chat, Colleague, Message, Statistics, Timestamp } from "./types.js";
 
 /** Part of a chat's messages. Without either, all of them. */
 export interface MessageRange {
@@ -39,6 +39,11 @@ export class MessengerApi {
 
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {
     return this.#http.get<Message[]>(`/agency/chats/${chatId}/messages`, { ...options, query: range });
+  }
+
+  /** The organizers of an organizer's agency who are present, and so can take a chat over; the caller too. */
+  organizers(options?: CallOptions) {
+    return this.#http.get<Colleague[]>("/agency/organizers", options);
   }
 
   /** Figures of an organizer's agency, or of one of its events. Without a period, of the last day. */

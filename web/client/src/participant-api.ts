@@ -1,5 +1,5 @@
 import { type CallOptions, Http, type HttpOptions } from "./http.js";
-import type { HelpRequest, NewRequest, Participant, PublicEvent, RequestDetails } from "./types.js";
+import type { Export, HelpRequest, NewRequest, Participant, PublicEvent, RequestDetails } from "./types.js";
 
 export interface SignedIn {
   user: Participant;
@@ -94,7 +94,30 @@ export class ParticipantApi extends HelpApi {
     });
   }
 
+  /** All that is stored about the caller. A large account comes in parts, which are put together here. */
+  async exportProfile(options?: CallOptions): Promise<Export> {
+    let { part: whole, next } = await this.http.part<Export>("/profile/export", options);
+    while (next) {
+      const following = await this.http.part<Export>("/profile/export", { ...options, query: { cursor: next } });
+      whole = joined(whole, following.part);
+      next = following.next;
+    }
+    return whole;
+  }
+
   deleteProfile(body: { password: string }, options?: CallOptions) {
     return this.http.call<Participant>("DELETE", "/profile", { ...options, body });
   }
+}
+
+/** A chat that did not fit into a part goes on in the next one. */
+function joined(before: Export, after: Export): Export {
+  const chats = [...before.chats];
+  const [first, ...rest] = after.chats;
+  const last = chats.at(-1);
+  if (first && last?.id === first.id) {
+    chats[chats.length - 1] = { ...last, messages: [...last.messages, ...first.messages] };
+    chats.push(...rest);
+  } else chats.push(...after.chats);
+  return { ...before, ...after, presses: [...(before.presses ?? []), ...(after.presses ?? [])], chats };
 }

@@ -2,7 +2,7 @@
 
 import type { EventOfMine, Kind, Event as PublicEventBody } from "./generated/participant.js";
 
-export type { CanaryRun, Statistics } from "./generated/messenger.js";
+export type { CanaryRun, Colleague, Statistics } from "./generated/messenger.js";
 export type {
   Agency,
   Changelog,
@@ -17,7 +17,7 @@ export type {
   User,
   Verdict,
 } from "./generated/organizer.js";
-export type { HelpRequest, Kind as RequestKind, Participant } from "./generated/participant.js";
+export type { Export, HelpRequest, Kind as RequestKind, Participant } from "./generated/participant.js";
 
 /** RFC 3339, UTC. */
 export type Timestamp = string;

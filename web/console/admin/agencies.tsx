@@ -1,9 +1,8 @@
 import type { Agency } from "@mayday/client";
-import { useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { useAction } from "../kit/action.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { allOf, tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, ProblemLine, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
@@ -75,15 +74,11 @@ export function AgencyPage({ id }: { id: number }) {
 
 function Details({ agency }: { agency: Agency }) {
   const { id, name, address, website, approved } = agency;
-  const [isAsking, setAsking] = useState(false);
   const { busy, problem, run } = useAction();
-  const verify = () => {
-    setAsking(false);
-    void run(async () => {
-      await api.admin.verifyAgency(id, !approved);
-      tellChange("agencies");
-      notice(t(approved ? "admin.is-withdrawn" : "admin.is-approved", { name }));
-    });
+  const verify = async () => {
+    await api.admin.verifyAgency(id, !approved);
+    tellChange("agencies");
+    notice(t(approved ? "admin.is-withdrawn" : "admin.is-approved", { name }));
   };
   const look = () =>
     run(async () => {
@@ -99,17 +94,22 @@ function Details({ agency }: { agency: Agency }) {
           [t("admin.website"), website ? <Website address={website} /> : t("admin.no-website")],
         ]}
       />
-      {problem && <ProblemLine text={problem} />}
       <section class="stack part">
         <p>{t(approved ? "admin.withdraw-text" : "admin.approve-text")}</p>
         <div>
-          <button type="button" class={approved ? "" : "strong"} disabled={busy} onClick={() => setAsking(true)}>
-            {t(approved ? "admin.withdraw" : "admin.approve")}
-          </button>
+          <AskFirst
+            label={t(approved ? "admin.withdraw" : "admin.approve")}
+            class={approved ? "" : "strong"}
+            title={t(approved ? "admin.withdraw-title" : "admin.approve-title", { name })}
+            text={t(approved ? "admin.withdraw-text" : "admin.approve-text")}
+            no={t("admin.not-now")}
+            work={verify}
+          />
         </div>
       </section>
       <section class="stack part">
         <p>{t("admin.preview-text")}</p>
+        {problem && <ProblemLine text={problem} />}
         <div>
           {state.user?.agencyId === id ? (
             <a class="button" href="/console/incidents">
@@ -122,16 +122,6 @@ function Details({ agency }: { agency: Agency }) {
           )}
         </div>
       </section>
-      {isAsking && (
-        <Question
-          title={t(approved ? "admin.withdraw-title" : "admin.approve-title", { name })}
-          text={t(approved ? "admin.withdraw-text" : "admin.approve-text")}
-          yes={t(approved ? "admin.withdraw" : "admin.approve")}
-          no={t("admin.not-now")}
-          onYes={verify}
-          onNo={() => setAsking(false)}
-        />
-      )}
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** One closed chat: all of it, to be read, printed, and saved. */
 import type { Chat, Message } from "@mayday/client";
 import { useEffect, useMemo } from "preact/hooks";
-import { currentLanguage, distance, withoutBidi } from "../../ui/i18n.js";
+import { currentLanguage, currentLocale, distance, withoutBidi } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
 import { PersonText, phoneAddress } from "../../ui/text.js";
 import { messenger } from "../account.js";
@@ -90,7 +90,7 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
   const { participant, kind, eventId, timeStart, timeEnd, latStart, lngStart, accuracyStart } = chat;
   const length = lengthOf(chat);
   // Who has no name is called by the address already, and that of a guest was made by the service.
-  const hasEmail = participant?.name && !participant.email.endsWith("@guest.invalid");
+  const hasEmail = participant?.name && !participant.guest;
   return (
     <dl class="archive-facts">
       {kind && (
@@ -138,7 +138,7 @@ function Facts({ chat, names }: { chat: Chat; names: Names }) {
 
 /** To the second, whenever it was: what is read here may be evidence. */
 function Moment({ at }: { at: string }) {
-  const format = new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "medium" });
+  const format = new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "medium" });
   return (
     <time class="tabular" dateTime={at}>
       {format.format(Date.parse(at))}
@@ -150,7 +150,7 @@ function Moment({ at }: { at: string }) {
 function Printed({ id }: { id: string }) {
   const { firstName = "", lastName = "" } = state.user ?? {};
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const format = new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "short" });
   const time = format.format(Date.now());
   return <p class="archive-printed">{t("archive.printed", { id, time, name: `${firstName} ${lastName}`, zone })}</p>;
 }

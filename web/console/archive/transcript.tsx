@@ -1,6 +1,6 @@
 /** What was said in a chat, line by line. */
 import type { Chat, Message } from "@mayday/client";
-import { currentLanguage } from "../../ui/i18n.js";
+import { currentLocale } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { type Names, userName } from "../kit/names.js";
 import { nameOf } from "../person.js";
@@ -61,7 +61,7 @@ function authorOf({ fromOrganizer, authorId }: Message, chat: Chat, names: Names
 }
 
 function dayOf(timestamp: string): string {
-  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "full" }).format(Date.parse(timestamp));
+  return new Intl.DateTimeFormat(currentLocale(), { dateStyle: "full" }).format(Date.parse(timestamp));
 }
 
 function Marked({ text, pattern }: { text: string; pattern: RegExp | "" }) {

@@ -1,6 +1,6 @@
 /** An incident of a chat: everything is filled in already, and Enter saves it. */
 import type { ChatView, IssuePriority, RequestKind } from "@mayday/client";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "../../ui/dialog.js";
 import { distance, timeOf, withoutBidi } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
@@ -25,8 +25,9 @@ const PRIORITIES: Record<RequestKind, IssuePriority> = {
 
 const close = () => update({ dialog: undefined });
 
+/** Of the chat from which it was opened, also when another is selected meanwhile, or the chat ends. */
 export function IncidentDialog() {
-  const chat = selectedChat();
+  const [chat] = useState(selectedChat);
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     frame.current?.querySelector("input")?.focus();

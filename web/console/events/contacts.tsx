@@ -1,12 +1,11 @@
 /** Whom to call at an event. */
 import type { AgencyEvent, Contact } from "@mayday/client";
-import { useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { PersonText, phoneAddress } from "../../ui/text.js";
 import { api } from "../account.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { Field, Form, type Values } from "../kit/form.js";
-import { problemOf, tellChange, useLoad, usePages } from "../kit/load.js";
-import { Empty, More, Page, ProblemLine, Shown } from "../kit/parts.js";
+import { tellChange, useLoad, usePages } from "../kit/load.js";
+import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { t } from "./texts.js";
 
@@ -17,17 +16,13 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
   const pages = usePages(`events/${event.id}/contacts`, ["contacts"], (page, signal) =>
     api.contacts.list({ eventId: event.id, ...page }, { signal }),
   );
-  const [asked, setAsked] = useState<Contact>();
-  const [problem, setProblem] = useState<string>();
   const remove = async (contact: Contact) => {
-    setAsked(undefined);
-    setProblem(undefined);
     try {
       await api.contacts.delete(contact.id);
-    } catch (error) {
-      setProblem(problemOf(error));
+    } finally {
+      // Somebody else may have deleted it.
+      tellChange("contacts");
     }
-    tellChange("contacts");
   };
   return (
     <section class="stack" aria-labelledby="contacts-title">
@@ -39,7 +34,6 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
           </a>
         )}
       </div>
-      {problem && <ProblemLine text={problem} />}
       <Shown of={pages}>
         {(contacts) =>
           contacts.length === 0 ? (
@@ -61,14 +55,14 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
                         >
                           {t("events.edit-it")}
                         </a>
-                        <button
-                          type="button"
+                        <AskFirst
+                          label={t("events.delete")}
+                          name={t("events.contact-delete-it", { name: nameOf(contact) })}
                           class="plain"
-                          aria-label={t("events.contact-delete-it", { name: nameOf(contact) })}
-                          onClick={() => setAsked(contact)}
-                        >
-                          {t("events.delete")}
-                        </button>
+                          title={t("events.contact-delete-title")}
+                          text={t("events.contact-delete-text", { name: nameOf(contact) })}
+                          work={() => remove(contact)}
+                        />
                       </div>
                     )}
                   </div>
@@ -92,16 +86,6 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
         }
       </Shown>
       <More pages={pages} />
-      {asked && (
-        <Question
-          title={t("events.contact-delete-title")}
-          text={t("events.contact-delete-text", { name: nameOf(asked) })}
-          yes={t("events.delete")}
-          no={t("form.cancel")}
-          onYes={() => remove(asked)}
-          onNo={() => setAsked(undefined)}
-        />
-      )}
     </section>
   );
 }

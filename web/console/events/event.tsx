@@ -1,12 +1,11 @@
 /** One event: what people see of it, where it is, and whom to call there. */
 import type { AgencyEvent } from "@mayday/client";
-import { useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { isAdmin } from "../areas.js";
-import { type Loaded, problemOf, tellChange, useLoad } from "../kit/load.js";
-import { Page, ProblemLine, Shown } from "../kit/parts.js";
+import { AskFirst } from "../kit/ask-first.js";
+import { type Loaded, tellChange, useLoad } from "../kit/load.js";
+import { Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
 import { Contacts } from "./contacts.js";
@@ -24,17 +23,10 @@ interface EventProps {
 export function EventScreen({ loaded, mayEdit }: EventProps) {
   const event = loaded.data;
   const address = `/console/events/${event.id}`;
-  const [isAsking, setAsking] = useState(false);
-  const [problem, setProblem] = useState<string>();
   const remove = async () => {
-    setAsking(false);
-    try {
-      await api.events.delete(event.id);
-      go("/console/events", { replace: true });
-      tellChange("events");
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
+    await api.events.delete(event.id);
+    go("/console/events", { replace: true });
+    tellChange("events");
   };
   const hasFigures = state.user && !isAdmin(state.user);
   return (
@@ -59,15 +51,18 @@ export function EventScreen({ loaded, mayEdit }: EventProps) {
               <a class="button" href={`${address}/edit`}>
                 {t("events.edit-it")}
               </a>
-              <button type="button" class="plain" onClick={() => setAsking(true)}>
-                {t("events.delete")}
-              </button>
+              <AskFirst
+                label={t("events.delete")}
+                class="plain"
+                title={t("events.delete-title")}
+                text={t("events.delete-text", { name: event.name })}
+                work={remove}
+              />
             </>
           )}
         </>
       }
     >
-      {problem && <ProblemLine text={problem} />}
       <Shown of={loaded}>{() => null}</Shown>
       <div class="venue">
         <div class="stack">
@@ -76,16 +71,6 @@ export function EventScreen({ loaded, mayEdit }: EventProps) {
         </div>
         <Venue event={event} mayEdit={mayEdit} />
       </div>
-      {isAsking && (
-        <Question
-          title={t("events.delete-title")}
-          text={t("events.delete-text", { name: event.name })}
-          yes={t("events.delete")}
-          no={t("form.cancel")}
-          onYes={remove}
-          onNo={() => setAsking(false)}
-        />
-      )}
     </Page>
   );
 }

@@ -1,11 +1,11 @@
 /** The plan of an event's venue: an image, and where its edges are. */
 import type { AgencyEvent, Plan } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { number } from "../../ui/i18n.js";
 import { api } from "../account.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
-import { problemOf, tellChange, useLoad } from "../kit/load.js";
+import { tellChange, useLoad } from "../kit/load.js";
 import { Page, ProblemLine, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { LARGEST_BYTES, scaledImage, sizeOf } from "./image.js";
@@ -35,7 +35,6 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
   const [note, setNote] = useState<string>();
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);
-  const [isAsking, setAsking] = useState(false);
   const fields = useRef<HTMLDivElement>(null);
   const view = useRef<PlanView>(undefined);
   const inputs = () => [...(fields.current?.querySelectorAll<HTMLInputElement>("input[name]") ?? [])];
@@ -87,14 +86,9 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
     go(back, { replace: true });
   };
   const remove = async () => {
-    setAsking(false);
-    try {
-      await api.deletePlan(event.id);
-      tellChange("events");
-      go(back, { replace: true });
-    } catch (error) {
-      setProblem(problemOf(error));
-    }
+    await api.deletePlan(event.id);
+    tellChange("events");
+    go(back, { replace: true });
   };
   return (
     <div class="plan">
@@ -135,22 +129,16 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
         </Form>
         {plan && (
           <div>
-            <button type="button" class="plain" onClick={() => setAsking(true)}>
-              {t("events.plan-delete")}
-            </button>
+            <AskFirst
+              label={t("events.plan-delete")}
+              class="plain"
+              title={t("events.plan-delete-title")}
+              text={t("events.plan-delete-text")}
+              work={remove}
+            />
           </div>
         )}
       </div>
-      {isAsking && (
-        <Question
-          title={t("events.plan-delete-title")}
-          text={t("events.plan-delete-text")}
-          yes={t("events.plan-delete")}
-          no={t("form.cancel")}
-          onYes={remove}
-          onNo={() => setAsking(false)}
-        />
-      )}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** Events: where and when the agency works, whom to call there, and how people find its help. */
 import type { AgencyEvent } from "@mayday/client";
 import { api } from "../account.js";
-import { isManager, type ScreenProps } from "../areas.js";
+import { isManager, type KeyLine, type ScreenProps } from "../areas.js";
 import { useLoad } from "../kit/load.js";
 import { Page, Shown } from "../kit/parts.js";
 import { state } from "../state.js";
@@ -15,9 +15,16 @@ import { t } from "./texts.js";
 
 export { catalogues } from "./texts.js";
 
+const mayEditEvents = () => state.user !== undefined && isManager(state.user);
+
+export const keys = (): KeyLine<Parameters<typeof t>[0]>[] => [
+  [["↑", "↓"], "keys.rows"],
+  ...(mayEditEvents() ? [[["N"], "events.new"] as KeyLine<"events.new">] : []),
+];
+
 export function Screen({ path, query }: ScreenProps) {
   const [id = "", part = "", row = ""] = path;
-  const mayEdit = state.user !== undefined && isManager(state.user);
+  const mayEdit = mayEditEvents();
   if (!id) return <EventList query={query} mayEdit={mayEdit} />;
   if (id === "new" && mayEdit) return <NewEvent />;
   if (!/^[1-9]\d*$/.test(id)) return <Nothing />;

@@ -1,6 +1,6 @@
 /** Times of events. The service speaks UTC, and people speak the time zone that their browser is in. */
 import type { AgencyEvent, Timestamp } from "@mayday/client";
-import { currentLanguage } from "../../ui/i18n.js";
+import { currentLocale } from "../../ui/i18n.js";
 
 export type Phase = "running" | "coming" | "past";
 
@@ -37,12 +37,12 @@ export function zoneAt(moment: Timestamp = new Date().toISOString()): string {
 /** "3 Jul 2026, 16:00 UTC". */
 export function utcOf(moment: Timestamp): string {
   const style = { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" } as const;
-  return `${new Intl.DateTimeFormat(currentLanguage(), style).format(new Date(moment))} UTC`;
+  return `${new Intl.DateTimeFormat(currentLocale(), style).format(new Date(moment))} UTC`;
 }
 
 /** "3 Jul 2026, 18:00 – 23:00". */
 export function spanOf({ timeStart, timeEnd }: Pick<AgencyEvent, "timeStart" | "timeEnd">): string {
-  const format = new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "short" });
   const [start, end] = [new Date(timeStart), new Date(timeEnd)];
   if (start <= end) return format.formatRange(start, end);
   return `${format.format(start)} – ${format.format(end)}`;
@@ -57,7 +57,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** "in 3 days", "2 hours ago". */
 export function distanceTo(moment: Timestamp, now: number): string {
   const left = Date.parse(moment) - now;
-  const format = new Intl.RelativeTimeFormat(currentLanguage());
+  const format = new Intl.RelativeTimeFormat(currentLocale());
   const step = STEPS.find(([, milliseconds]) => Math.abs(left) >= milliseconds);
   return step ? format.format(Math.trunc(left / step[1]), step[0]) : format.format(0, "minute");
 }

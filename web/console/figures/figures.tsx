@@ -1,13 +1,14 @@
 /** The figures of one span: the sums, and each table as a chart, in words, and as a file. */
 import type { AgencyEvent, Statistics } from "@mayday/client";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
-import { currentLanguage, number } from "../../ui/i18n.js";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { currentLanguage, currentLocale, number } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { saveFile } from "../kit/download.js";
 import { duration } from "../texts.js";
 import type { ChartKind, ChartView } from "./chart.js";
 import { type Cell, csvOf } from "./csv.js";
+import { byChats, nameOf, type Organizer } from "./organizers.js";
 import { t } from "./texts.js";
 
 interface FiguresProps {
@@ -17,8 +18,9 @@ interface FiguresProps {
 
 type Step = Statistics["series"][number];
 
-export function Figures({ statistics, event }: FiguresProps) {
-  const { series, organizers } = statistics;
+export function Figures({ statistics: read, event }: FiguresProps) {
+  const statistics = useMemo(() => ({ ...read, organizers: byChats(read.organizers) }), [read]);
+  const { series, organizers, stepSeconds } = statistics;
   const save = (table: string, rows: Cell[][]) => {
     const name = ["mayday", event ? `event-${event.id}` : "all", statistics.from.slice(0, 10), table].join("-");
     saveFile(`${name}.csv`, "text/csv;charset=utf-8;header=present", csvOf(rows));
@@ -43,7 +45,7 @@ export function Figures({ statistics, event }: FiguresProps) {
                   <Key look="taken" text={t("figures.taken")} />
                 </>
               }
-              textOf={({ presses, taken }) => t("figures.step-presses", { n: presses, taken })}
+              textOf={(index) => stepText(series[index], stepSeconds, pressesText)}
             />
           </Section>
           <Section title={t("figures.waits-time")}>
@@ -56,11 +58,7 @@ export function Figures({ statistics, event }: FiguresProps) {
                   <Key look="standard" text={t("figures.standards")} />
                 </>
               }
-              textOf={({ medianWaitSeconds }) =>
-                medianWaitSeconds === null
-                  ? t("figures.step-no-wait")
-                  : t("figures.step-wait", { wait: lasting(medianWaitSeconds) })
-              }
+              textOf={(index) => stepText(series[index], stepSeconds, waitText)}
             />
             <SeriesInWords statistics={statistics} />
           </Section>
@@ -69,7 +67,14 @@ export function Figures({ statistics, event }: FiguresProps) {
             saveLabel={t("figures.save-organizers")}
             onSave={() => save("organizers", organizersTable(organizers))}
           >
-            <Organizers organizers={organizers} />
+            {organizers.length === 0 ? (
+              <p class="faint">{t("figures.organizers-none")}</p>
+            ) : (
+              <>
+                <Chart kind="organizers" statistics={statistics} textOf={(index) => organizerText(organizers[index])} />
+                <Organizers organizers={organizers} />
+              </>
+            )}
           </Section>
         </>
       )}
@@ -140,9 +145,9 @@ function Section({ title, saveLabel, onSave, children }: SectionProps) {
 interface ChartProps {
   kind: ChartKind;
   statistics: Statistics;
-  legend: ComponentChildren;
-  /** What stands at one step of time. */
-  textOf(step: Step): string;
+  legend?: ComponentChildren;
+  /** What stands below the mouse. */
+  textOf(index: number): string;
 }
 
 /** The drawing is for the eyes. The table below it says the same. */
@@ -168,14 +173,13 @@ function Chart({ kind, statistics, legend, textOf }: ChartProps) {
     };
   }, [kind, language]);
   useEffect(() => view.current?.show(statistics), [statistics]);
-  const step = hovered === undefined ? undefined : statistics.series[hovered];
   return (
     <div aria-hidden="true">
       <div class="row legend">
         {legend}
-        <span class="tabular hovered">{step && `${stepTime(step, statistics.stepSeconds)}: ${textOf(step)}`}</span>
+        <span class="tabular hovered">{hovered !== undefined && textOf(hovered)}</span>
       </div>
-      <div ref={element} class="chart" dir="ltr" />
+      <div ref={element} class={`chart of-${kind}`} dir="ltr" />
     </div>
   );
 }
@@ -189,11 +193,29 @@ function Key({ look, text }: { look: "pressed" | "taken" | "median" | "standard"
   );
 }
 
+function stepText(step: Step | undefined, stepSeconds: number, textOf: (step: Step) => string): string {
+  return step ? `${stepTime(step, stepSeconds)}: ${textOf(step)}` : "";
+}
+
+function pressesText({ presses, taken }: Step): string {
+  return t("figures.step-presses", { n: presses, taken });
+}
+
+function waitText({ medianWaitSeconds }: Step): string {
+  if (medianWaitSeconds === null) return t("figures.step-no-wait");
+  return t("figures.step-wait", { wait: lasting(medianWaitSeconds) });
+}
+
+/** The name is on the axis. */
+function organizerText(organizer: Organizer | undefined): string {
+  return organizer ? `${t("figures.chats")}: ${number(organizer.chats)}` : "";
+}
+
 /** "18:00 – 18:05", with the day where the span has more than one. */
 function stepTime({ at }: Step, stepSeconds: number): string {
   const start = new Date(at);
   const end = new Date(start.getTime() + stepSeconds * 1000);
-  const format = new Intl.DateTimeFormat(currentLanguage(), {
+  const format = new Intl.DateTimeFormat(currentLocale(), {
     ...{ day: "numeric", month: "short", hour: "numeric", minute: "2-digit" },
   });
   return format.formatRange(start, end);
@@ -239,16 +261,13 @@ function SeriesInWords({ statistics }: { statistics: Statistics }) {
   );
 }
 
-function Organizers({ organizers }: { organizers: Statistics["organizers"] }) {
-  const most = Math.max(1, ...organizers.map(({ chats }) => chats));
-  const sorted = [...organizers].sort((a, b) => b.chats - a.chats || a.organizerId - b.organizerId);
-  if (sorted.length === 0) return <p class="faint">{t("figures.organizers-none")}</p>;
+function Organizers({ organizers }: { organizers: Organizer[] }) {
   return (
     <table class="table organizers">
       <thead>
         <tr>
           <th scope="col">{t("figures.organizer")}</th>
-          <th scope="col" colSpan={2}>
+          <th scope="col" class="number">
             {t("figures.chats")}
           </th>
           <th scope="col" class="number">
@@ -260,21 +279,21 @@ function Organizers({ organizers }: { organizers: Statistics["organizers"] }) {
         </tr>
       </thead>
       <tbody>
-        {sorted.map(({ organizerId, name, chats, medianWaitSeconds, medianMinutes }) => (
-          <tr key={organizerId}>
-            <th scope="row">
-              <div class="organizer-name">
-                <PersonText>{name || t("figures.unknown", { id: String(organizerId) })}</PersonText>
-              </div>
-            </th>
-            <td class="number">{number(chats)}</td>
-            <td class="bar-cell" aria-hidden="true">
-              <div class="bar-line" style={{ inlineSize: `${(100 * chats) / most}%` }} />
-            </td>
-            <td class="number">{medianWaitSeconds === null ? NONE : lasting(medianWaitSeconds)}</td>
-            <td class="number">{medianMinutes === null ? NONE : lasting(medianMinutes * 60)}</td>
-          </tr>
-        ))}
+        {organizers.map((organizer) => {
+          const { organizerId, chats, medianWaitSeconds, medianMinutes } = organizer;
+          return (
+            <tr key={organizerId}>
+              <th scope="row">
+                <div class="organizer-name">
+                  <PersonText>{nameOf(organizer)}</PersonText>
+                </div>
+              </th>
+              <td class="number">{number(chats)}</td>
+              <td class="number">{medianWaitSeconds === null ? NONE : lasting(medianWaitSeconds)}</td>
+              <td class="number">{medianMinutes === null ? NONE : lasting(medianMinutes * 60)}</td>
+            </tr>
+          );
+        })}
       </tbody>
     </table>
   );

@@ -1,6 +1,7 @@
 /** Figures: how many have pressed for help, how long they waited, and who has answered. */
 import type { AgencyEvent, Statistics } from "@mayday/client";
 import { useEffect, useRef } from "preact/hooks";
+import { currentLocale } from "../../ui/i18n.js";
 import { messenger } from "../account.js";
 import type { ScreenProps } from "../areas.js";
 import { allEvents } from "../events/all.js";
@@ -63,7 +64,7 @@ function Chosen({ events, choice }: { events: AgencyEvent[]; choice: Choice }) {
 }
 
 function rangeText({ from, to }: Statistics): string {
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "short" });
   return format.formatRange(new Date(from), new Date(to));
 }
 

@@ -1,14 +1,13 @@
 /** What the team says about an incident. Only the author edits a comment; everybody may delete it. */
 import type { Comment } from "@mayday/client";
 import { useRef, useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { api } from "../account.js";
-import { useAction } from "../kit/action.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, usePages } from "../kit/load.js";
 import { type Names, UserName } from "../kit/names.js";
-import { Empty, More, ProblemLine, Shown, When } from "../kit/parts.js";
+import { Empty, More, Shown, When } from "../kit/parts.js";
 import { state } from "../state.js";
 import { LinkedText, useRereading } from "./parts.js";
 import { t } from "./texts.js";
@@ -18,21 +17,15 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
     api.comments.list({ issueId, ...page }, { signal }),
   );
   const [edited, setEdited] = useState<number>();
-  const [deleted, setDeleted] = useState<number>();
-  const { problem, run } = useAction();
   useRereading(comments.reload);
-  const remove = (id: number) => {
-    setDeleted(undefined);
-    return run(async () => {
-      await api.comments.delete(id);
-      tellChange("comments");
-    });
+  const remove = async (id: number) => {
+    await api.comments.delete(id);
+    tellChange("comments");
   };
   return (
     <section class="incident-comments stack" aria-labelledby="comments-title">
       <h2 id="comments-title">{t("incidents.comments")}</h2>
       {edited === undefined && <NewComment issueId={issueId} />}
-      {problem && <ProblemLine text={problem} />}
       <Shown of={comments}>
         {(items) =>
           items.length === 0 ? (
@@ -41,7 +34,7 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
             <ol class="incident-said">
               {items.map((comment) => (
                 <li key={comment.id} class="incident-comment">
-                  <p class="row spread">
+                  <div class="row spread">
                     <span class="incident-by">
                       <strong>
                         <UserName names={names} id={comment.authorId} />
@@ -51,18 +44,24 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
                       </span>
                     </span>
                     {comment.id !== edited && (
-                      <span class="row">
+                      <div class="row">
                         {comment.authorId === state.user?.id && (
                           <button type="button" class="plain" onClick={() => setEdited(comment.id)}>
                             {t("incidents.edit")}
                           </button>
                         )}
-                        <button type="button" class="plain" onClick={() => setDeleted(comment.id)}>
-                          {t("incidents.delete")}
-                        </button>
-                      </span>
+                        <AskFirst
+                          label={t("incidents.delete")}
+                          class="plain"
+                          title={t("incidents.delete-comment-title")}
+                          text={t("incidents.delete-comment-text")}
+                          yes={t("incidents.delete-yes")}
+                          no={t("incidents.delete-no")}
+                          work={() => remove(comment.id)}
+                        />
+                      </div>
                     )}
-                  </p>
+                  </div>
                   {comment.id === edited ? (
                     <EditComment comment={comment} leave={() => setEdited(undefined)} />
                   ) : (
@@ -77,16 +76,6 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
         }
       </Shown>
       <More pages={comments} />
-      {deleted !== undefined && (
-        <Question
-          title={t("incidents.delete-comment-title")}
-          text={t("incidents.delete-comment-text")}
-          yes={t("incidents.delete-yes")}
-          no={t("incidents.delete-no")}
-          onYes={() => remove(deleted)}
-          onNo={() => setDeleted(undefined)}
-        />
-      )}
     </section>
   );
 }

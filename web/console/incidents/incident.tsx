@@ -2,11 +2,11 @@
 import type { Issue, IssueEdits, IssuePriority, IssueStatus } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../../ui/announce.js";
-import { Question } from "../../ui/dialog.js";
 import { Icon } from "../../ui/icon.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { useAction } from "../kit/action.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, useLoad } from "../kit/load.js";
@@ -42,36 +42,25 @@ export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean
 }
 
 function Actions({ issue }: { issue: Issue }) {
-  const [isAsking, setAsking] = useState(false);
-  const { problem, run } = useAction();
-  const remove = () => {
-    setAsking(false);
-    return run(async () => {
-      await api.issues.delete(issue.id);
-      go(left.address, { replace: true });
-      tellChange("issues");
-    });
+  const remove = async () => {
+    await api.issues.delete(issue.id);
+    go(left.address, { replace: true });
+    tellChange("issues");
   };
   return (
     <>
-      {problem && <ProblemLine text={problem} />}
       <a class="button" href={`/console/incidents/${issue.id}/edit`} aria-keyshortcuts="E">
         {t("incidents.edit")}
         <kbd>E</kbd>
       </a>
-      <button type="button" onClick={() => setAsking(true)}>
-        {t("incidents.delete")}
-      </button>
-      {isAsking && (
-        <Question
-          title={t("incidents.delete-title")}
-          text={t("incidents.delete-text")}
-          yes={t("incidents.delete-yes")}
-          no={t("incidents.delete-no")}
-          onYes={remove}
-          onNo={() => setAsking(false)}
-        />
-      )}
+      <AskFirst
+        label={t("incidents.delete")}
+        title={t("incidents.delete-title")}
+        text={t("incidents.delete-text")}
+        yes={t("incidents.delete-yes")}
+        no={t("incidents.delete-no")}
+        work={remove}
+      />
     </>
   );
 }

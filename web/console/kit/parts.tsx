@@ -2,7 +2,7 @@
 import type { Timestamp } from "@mayday/client";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { currentLanguage, timeOf } from "../../ui/i18n.js";
+import { currentLocale, timeOf } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
 import { clockOf, t } from "../texts.js";
 import type { Loaded, Pages } from "./load.js";
@@ -109,7 +109,7 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 /** A time: relative while it is near, the day and the time of day when it is far. The exact time is in the title. */
 export function When({ at }: { at: Timestamp }) {
   return (
-    <time class="tabular" dateTime={at} title={new Date(at).toLocaleString(currentLanguage())}>
+    <time class="tabular" dateTime={at} title={new Date(at).toLocaleString(currentLocale())}>
       {nearOf(at) ?? timeOf(at)}
     </time>
   );
@@ -118,7 +118,7 @@ export function When({ at }: { at: Timestamp }) {
 function nearOf(at: Timestamp): string | undefined {
   const passed = Date.now() - Date.parse(at);
   if (Math.abs(passed) >= 12 * 3_600_000) return undefined;
-  const format = new Intl.RelativeTimeFormat(currentLanguage(), { numeric: "auto" });
+  const format = new Intl.RelativeTimeFormat(currentLocale(), { numeric: "auto" });
   const step = STEPS.find(([, milliseconds]) => Math.abs(passed) >= milliseconds);
   return step ? format.format(-Math.trunc(passed / step[1]), step[0]) : format.format(0, "second");
 }

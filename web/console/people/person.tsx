@@ -1,11 +1,9 @@
 /** A person: a row of a list, what is known, and the end of the account. */
 import type { User } from "@mayday/client";
-import { useState } from "preact/hooks";
-import { Question } from "../../ui/dialog.js";
 import { PersonText } from "../../ui/text.js";
-import { useAction } from "../kit/action.js";
+import { AskFirst } from "../kit/ask-first.js";
 import { tellChange } from "../kit/load.js";
-import { ProblemLine, When } from "../kit/parts.js";
+import { When } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
@@ -63,36 +61,23 @@ export function PersonFacts({ user, role }: { user: User; role: string }) {
 /** Deletes an account, after saying what goes with it. */
 export function DeletePerson(props: { user: User; text: string; list: string; remove: () => Promise<unknown> }) {
   const { user, text, list, remove } = props;
-  const [isAsking, setAsking] = useState(false);
-  const { busy, problem, run } = useAction();
   const name = nameOf(user);
-  const deleteNow = () => {
-    setAsking(false);
-    void run(async () => {
-      await remove();
-      go(list, { replace: true });
-      notice(t("people.deleted", { name }));
-      tellChange("users");
-    });
+  const removeNow = async () => {
+    await remove();
+    go(list, { replace: true });
+    notice(t("people.deleted", { name }));
+    tellChange("users");
   };
   return (
-    <section class="stack part">
-      {problem && <ProblemLine text={problem} />}
-      <div>
-        <button type="button" disabled={busy} onClick={() => setAsking(true)}>
-          {t("people.delete")}
-        </button>
-      </div>
-      {isAsking && (
-        <Question
-          title={t("people.delete-title", { name })}
-          text={text}
-          yes={t("people.delete-yes")}
-          no={t("people.delete-no")}
-          onYes={deleteNow}
-          onNo={() => setAsking(false)}
-        />
-      )}
+    <section class="part">
+      <AskFirst
+        label={t("people.delete")}
+        title={t("people.delete-title", { name })}
+        text={text}
+        yes={t("people.delete-yes")}
+        no={t("people.delete-no")}
+        work={removeNow}
+      />
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { phoneAddress } from "../../ui/text.js";
 
 export type SheetRow = [label: string, value: ComponentChildren];
 
@@ -28,7 +29,7 @@ export function Website({ address }: { address: string }) {
 
 export function Phone({ number }: { number: string }) {
   return (
-    <a href={`tel:${number}`}>
+    <a href={phoneAddress(number)}>
       <bdi dir="ltr">{number}</bdi>
     </a>
   );

@@ -27,8 +27,8 @@ export interface History {
   nameIn(entityClass: Changelog["entityClass"], id: number): string;
 }
 
-/** The entity itself, and what is the same in every row of it. */
-const CONSTANT = new Set(["id", "agency", "timeCreated"]);
+/** The entity itself, what is the same in every row of it, and what is for services only. */
+const CONSTANT = new Set(["id", "agency", "timeCreated", "reportId"]);
 
 /**
  * Reads a record, oldest row first. Rows of one entity need not have the same fields (an agency has its settings only

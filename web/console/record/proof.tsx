@@ -8,7 +8,17 @@ import { allOf, useLoad } from "../kit/load.js";
 import { ProblemLine, Shown } from "../kit/parts.js";
 import { clockOf } from "../texts.js";
 import { administratorsRecord, KINDS, type Source } from "./source.js";
-import { t } from "./texts.js";
+import { type RecordKey, t } from "./texts.js";
+
+/** What the service says is wrong with a row. */
+const FAULTS: Record<string, RecordKey> = {
+  "the row cannot be read": "record.fault-unreadable",
+  "the row or its place is not what was hashed": "record.fault-row",
+  "the value is not what was sealed": "record.fault-value",
+  "the value was blanked and then changed": "record.fault-replaced",
+  "the value was blanked, but nobody was deleted": "record.fault-blanked",
+  "the seal is incomplete": "record.fault-seal",
+};
 
 export function Proof({ source }: { source: Source }) {
   const verdict = useLoad(`record/${source.name}/verify`, KINDS, (signal) => source.record.verify({ signal }));
@@ -51,7 +61,7 @@ function Sentence({ verdict, checkedAt }: { verdict: Verdict; checkedAt: number 
               : t("record.broken", { n: rows, id: number(brokenAt.id) })}
           </span>
         </p>
-        {brokenAt && <p>{t("error.service", { text: brokenAt.reason })}</p>}
+        {brokenAt?.id != null && <Fault reason={brokenAt.reason} />}
         <p>{checked}</p>
       </>
     );
@@ -70,5 +80,21 @@ function Sentence({ verdict, checkedAt }: { verdict: Verdict; checkedAt: number 
         </p>
       )}
     </>
+  );
+}
+
+/** A reason that is not known here is told as the service tells it. */
+function Fault({ reason }: { reason: string }) {
+  const key = Object.hasOwn(FAULTS, reason) && FAULTS[reason];
+  return (
+    <p>
+      {key ? (
+        t(key)
+      ) : (
+        <span lang="en" dir="ltr">
+          {reason}
+        </span>
+      )}
+    </p>
   );
 }

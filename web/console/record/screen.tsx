@@ -134,7 +134,9 @@ function namesOf(people: User[], history: History): Map<number, string> {
   const names = new Map(people.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`]));
   for (const { row } of history.entries) {
     if (names.has(row.userId)) continue;
-    names.set(row.userId, history.nameIn("User", row.userId) || t("record.person", { n: String(row.userId) }));
+    const isService = row.userId === 0;
+    const name = isService ? "Mayday" : history.nameIn("User", row.userId);
+    names.set(row.userId, name || t("record.person", { n: String(row.userId) }));
   }
   return names;
 }

@@ -1,6 +1,6 @@
 /** Fields and their values, in words. */
 import type { Role } from "@mayday/client";
-import { currentLanguage, number } from "../../ui/i18n.js";
+import { currentLocale, number } from "../../ui/i18n.js";
 import { roleName } from "../people/role.js";
 import type { History } from "./history.js";
 import { type RecordKey, t } from "./texts.js";
@@ -12,6 +12,9 @@ const LABELS: Record<string, RecordKey> = {
   website: "record.website",
   approved: "record.approved",
   maxOpenChats: "record.most-chats",
+  removedChats: "record.removed-chats",
+  removedMessages: "record.removed-messages",
+  endedBefore: "record.ended-before",
   helpPhoneNumber: "record.help-phone",
   lat: "record.latitude",
   lng: "record.longitude",
@@ -65,7 +68,7 @@ export function textOf(field: string, value: unknown, history: History): string 
     const key = WORDS[String(value)];
     if (key) return t(key);
   }
-  if (field.startsWith("time")) return timeOf(String(value));
+  if (field.startsWith("time") || field === "endedBefore") return timeOf(String(value));
   if (typeof value === "number") return number(value, { maximumFractionDigits: 6 });
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
@@ -73,5 +76,5 @@ export function textOf(field: string, value: unknown, history: History): string 
 function timeOf(value: string): string {
   const time = new Date(value);
   if (Number.isNaN(time.getTime())) return value;
-  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "medium" }).format(time);
+  return new Intl.DateTimeFormat(currentLocale(), { dateStyle: "medium", timeStyle: "medium" }).format(time);
 }

@@ -88,7 +88,7 @@ pub(super) fn log_invalid_positions(commands: &[Command]) {
             true => first.chat_id,
             false => "without a valid id",
         };
-        eprintln!(
+        service::warn!(
             "dropped the impossible positions of {} messages, the first by participant {} in chat {}",
             1 + impossible.count(),
             first.command.principal.user.id,

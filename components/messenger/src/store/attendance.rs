@@ -94,6 +94,37 @@ pub(crate) fn record(
     )
 }
 
+/// An organizer who is present.
+pub(crate) struct Colleague {
+    pub organizer_id: i64,
+    pub active_chats: i64,
+    pub is_waiting: bool,
+}
+
+/// The organizers of an agency who are present, by id. A sidecar that has been silent no longer vouches for anybody.
+pub(crate) fn present(connection: &Connection, agency_id: i64) -> Result<Vec<Colleague>, DatabaseError> {
+    query(
+        connection,
+        concat!(
+            "SELECT DISTINCT a.organizer_id,
+                    (SELECT count(*) FROM chats c WHERE c.organizer_id = a.organizer_id AND c.state = 'active'),
+                    EXISTS (SELECT 1 FROM waiting_organizers w WHERE w.organizer_id = a.organizer_id)
+             FROM attendance a
+             WHERE a.agency_id = ?1 AND a.is_here = 1 AND a.seen_at >= ",
+            now!(),
+            " - ?2 ORDER BY a.organizer_id"
+        ),
+        parameters![agency_id, SIDECAR_SILENT_AFTER],
+        |row| {
+            Ok(Colleague {
+                organizer_id: row.get(0)?,
+                active_chats: row.get(1)?,
+                is_waiting: row.get::<i64>(2)? != 0,
+            })
+        },
+    )
+}
+
 /// Lets an organizer wait for the next request of their agency.
 pub(crate) fn wait(
     connection: &Connection,

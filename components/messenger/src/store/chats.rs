@@ -305,7 +305,7 @@ pub(crate) fn ended_of_agency(connection: &Connection, agency_id: i64) -> Result
 }
 
 /// A filter of closed chats. Absent members do not restrict.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Filter {
     pub event_id: Option<i64>,
     pub organizer_id: Option<i64>,

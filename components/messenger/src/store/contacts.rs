@@ -5,6 +5,7 @@ use service::internal::ContactChange;
 use service::parameters;
 use spin_sdk::sqlite3::Value;
 
+use crate::notes::GUEST_SIGNED_IN;
 use crate::store::json_list;
 
 /// Updates contact details. Older versions and participants who were forgotten are ignored.
@@ -25,7 +26,7 @@ pub(crate) fn update(connection: &Connection, changes: &[ContactChange]) -> Resu
     )
 }
 
-/// Forgets participants: deletes their contact details, and takes their requests out of the queues. Call it in a
+/// Forgets participants: deletes their contact details, also from the notes that guests have signed in, and takes their requests out of the queues. Call it in a
 /// transaction.
 pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result<(), DatabaseError> {
     let ids = json_list(&participant_ids)?;
@@ -46,7 +47,13 @@ pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result
     ] {
         execute(connection, statement, std::slice::from_ref(&ids))?;
     }
-    Ok(())
+    execute(
+        connection,
+        "UPDATE messages SET content = ?2 || '.'
+         WHERE chat_id IN (SELECT id FROM chats WHERE participant_id IN (SELECT value FROM json_each(?1)))
+           AND is_system = 1 AND content GLOB ?2 || ' as *'",
+        &[ids, Value::Text(GUEST_SIGNED_IN.to_owned())],
+    )
 }
 
 /// The tables that keep frames for a while: the log, and the replies of each sidecar's last exchange.

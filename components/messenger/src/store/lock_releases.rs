@@ -45,6 +45,39 @@ pub(crate) fn add(connection: &Connection, release: &Release, due_in: Millis) ->
     )
 }
 
+/// Releases that have failed at least once.
+pub(crate) struct Failed {
+    pub count: i64,
+    /// How long ago the chat ended that has waited longest; 0 for none.
+    pub oldest_seconds: i64,
+}
+
+/// What has failed, from the index of failed releases, without the canary's, whose ids are below 0. Of those tried most
+/// often, which are the oldest, it looks up a few.
+pub(crate) fn failed(connection: &Connection) -> Result<Failed, DatabaseError> {
+    let failed = query_one(
+        connection,
+        concat!(
+            "SELECT (SELECT count(*) FROM lock_releases WHERE attempts > 0 AND participant_id > 0),
+                    coalesce(max(0, (",
+            now!(),
+            " - min(time_end)) / 1000), 0)
+             FROM (SELECT c.time_end
+                   FROM (SELECT request_id FROM lock_releases WHERE attempts > 0 AND participant_id > 0
+                         ORDER BY attempts DESC LIMIT 20) r
+                   JOIN chats c ON c.request_id = r.request_id)"
+        ),
+        &[],
+        |row| {
+            Ok(Failed {
+                count: row.get(0)?,
+                oldest_seconds: row.get(1)?,
+            })
+        },
+    )?;
+    failed.ok_or_else(|| DatabaseError("there is no count".to_owned()))
+}
+
 /// The due releases, oldest first.
 pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Release>, DatabaseError> {
     query(

@@ -225,6 +225,11 @@ pub(crate) fn after(
     )
 }
 
+/// About how many characters a message takes to show.
+pub(crate) fn characters(message: &Message) -> i64 {
+    i64::try_from(message.content.chars().count()).unwrap_or(i64::MAX) + frame_characters!()
+}
+
 /// The range of messages that a history question asks for.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -36,7 +36,9 @@ pub(crate) mod hand_overs;
 pub(crate) mod lock_releases;
 pub(crate) mod messages;
 pub(crate) mod queue;
+pub(crate) mod removals;
 pub(crate) mod sidecars;
+pub(crate) mod stored;
 pub(crate) mod updates;
 
 use serde::Serialize;
@@ -52,7 +54,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0001_init.sql"),
     include_str!("../../../../migrations/messenger/0002_guests.sql"),
     include_str!("../../../../migrations/messenger/0003_figures.sql"),
-    include_str!("../../../../migrations/messenger/0004_canary.sql"),
+    include_str!("../../../../migrations/messenger/0004_retention.sql"),
+    include_str!("../../../../migrations/messenger/0005_canary.sql"),
 ];
 
 /// Opens the database.

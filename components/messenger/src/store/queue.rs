@@ -46,6 +46,38 @@ pub(crate) fn enqueue(connection: &Connection, arrivals: &[Arrival]) -> Result<(
     )
 }
 
+/// How much there is to do, in all agencies.
+pub(crate) struct Load {
+    pub waiting: i64,
+    /// 0 if nobody waits.
+    pub oldest_wait_seconds: i64,
+    pub active: i64,
+}
+
+/// How much there is to do. The canary's chats do not count; all its ids are below 0. Reads the indexes of waiting and of
+/// active chats, which hold nothing else.
+pub(crate) fn load(connection: &Connection) -> Result<Load, DatabaseError> {
+    let load = query_one(
+        connection,
+        concat!(
+            "SELECT count(*), coalesce(max(0, (",
+            now!(),
+            " - min(pressed_at)) / 1000), 0),
+                    (SELECT count(*) FROM chats WHERE state = 'active' AND organizer_id > 0)
+             FROM chats WHERE state = 'waiting' AND agency_id > 0"
+        ),
+        &[],
+        |row| {
+            Ok(Load {
+                waiting: row.get(0)?,
+                oldest_wait_seconds: row.get(1)?,
+                active: row.get(2)?,
+            })
+        },
+    )?;
+    load.ok_or_else(|| DatabaseError("there is no load".to_owned()))
+}
+
 /// A request that is not closed.
 pub(crate) struct Open {
     pub place: Place,

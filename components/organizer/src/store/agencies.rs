@@ -1,6 +1,7 @@
 //! Agencies.
 
 use serde::Serialize;
+use service::clock::{self, Millis};
 use service::database::{Connection, DatabaseError, Row, query, query_one};
 use service::parameters;
 
@@ -78,6 +79,37 @@ impl Recorded for AgencyWithSettings<'_> {
 
     fn agency_id(&self) -> Option<i64> {
         Some(self.agency.id)
+    }
+}
+
+/// An agency some of whose closed chats were removed: the recorded value of that.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AgencyWithRemoval<'a> {
+    #[serde(skip)]
+    pub agency_id: i64,
+    /// `None` when it is gone.
+    #[serde(flatten)]
+    pub agency: Option<&'a Agency>,
+    pub removed_chats: i64,
+    pub removed_messages: i64,
+    #[serde(serialize_with = "clock::timestamp")]
+    pub ended_before: Millis,
+    /// Tells reports apart.
+    pub report_id: &'a str,
+}
+
+impl Identified for AgencyWithRemoval<'_> {
+    fn id(&self) -> i64 {
+        self.agency_id
+    }
+}
+
+impl Recorded for AgencyWithRemoval<'_> {
+    const CLASS: &'static str = Agency::CLASS;
+
+    fn agency_id(&self) -> Option<i64> {
+        Some(self.agency_id)
     }
 }
 

@@ -199,11 +199,48 @@ pub(crate) fn record_preview(
 
 /// Records changes in their order.
 pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Change>) -> Result<(), Error> {
+    let placed = changes
+        .into_iter()
+        .map(|change| (change.record_of(actor), change));
+    append_all(connection, (actor.id, actor.role.is_admin()), placed.collect())
+}
+
+/// Records a change of an agency that Mayday makes by itself.
+pub(crate) fn record_automatic(connection: &Connection, agency_id: i64, change: Change) -> Result<(), Error> {
+    append_all(connection, (NOBODY, false), vec![(Some(agency_id), change)])
+}
+
+/// The actor of automatic changes. Ids of users are positive.
+const NOBODY: i64 = 0;
+
+/// Whether the record has a report of a removal.
+pub(crate) fn has_report(
+    connection: &Connection,
+    agency_id: i64,
+    report_id: &str,
+) -> Result<bool, DatabaseError> {
+    let known = query_one(
+        connection,
+        "SELECT 1 FROM changelogs
+         WHERE entity_class = 'Agency' AND entity_id = ?1 AND type = 'update' AND user_id = ?2
+           AND value_after ->> '$.reportId' = ?3",
+        parameters![agency_id, NOBODY, report_id],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(known.is_some())
+}
+
+/// Appends changes of an actor, told by the id and whether it is an administrator's, to the records of agencies, or of
+/// none.
+fn append_all(
+    connection: &Connection,
+    (user_id, by_admin): (i64, bool),
+    changes: Vec<(Option<i64>, Change)>,
+) -> Result<(), Error> {
     let now = database::now(connection)?;
     let mut heads = BTreeMap::new();
     let mut rows = Vec::with_capacity(changes.len());
-    for change in changes {
-        let agency_id = change.record_of(actor);
+    for (agency_id, change) in changes {
         let row = Changelog {
             // The database assigns it.
             id: 0,
@@ -212,7 +249,7 @@ pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Cha
             kind: change.kind.to_owned(),
             changed_at: now,
             value_after: change.value,
-            user_id: actor.id,
+            user_id,
             agency_id,
         };
         let salt = change.blank_value.is_some().then(salt).transpose()?;
@@ -247,7 +284,7 @@ pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Cha
         ]));
     }
     for rows in rows.chunks(BATCH) {
-        append(connection, rows, actor.role.is_admin())?;
+        append(connection, rows, by_admin)?;
     }
     for (agency_id, head) in heads {
         set_head(connection, agency_id, &head)?;

@@ -43,13 +43,33 @@ pub(crate) fn learn(connection: &Connection, id: i64, agency_id: i64) -> Result<
     )
 }
 
-/// Deletes what is too old to rely on.
-pub(crate) fn forget_older(connection: &Connection, age: Millis) -> Result<(), DatabaseError> {
-    execute(
+/// The most events that one tick deletes.
+const MOST_FORGOTTEN: i64 = 500;
+
+/// Deletes what is too old to rely on; `None` for nothing.
+pub(crate) fn forget_old(connection: &Connection, age: Option<Millis>) -> Result<(), DatabaseError> {
+    let Some(age) = age else {
+        return Ok(());
+    };
+    let condition = format!("verified_at < {NOW} - ?1");
+    // Reading first spares the write lock, for which others may be waiting.
+    let old = query_one(
         connection,
-        &format!("DELETE FROM known_events WHERE verified_at < {NOW} - ?1"),
+        &format!("SELECT 1 FROM known_events WHERE {condition} LIMIT 1"),
         parameters![age],
-    )
+        |row| row.get::<i64>(0),
+    )?;
+    match old {
+        Some(_) => execute(
+            connection,
+            &format!(
+                "DELETE FROM known_events
+                 WHERE id IN (SELECT id FROM known_events WHERE {condition} LIMIT {MOST_FORGOTTEN})"
+            ),
+            parameters![age],
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Deletes an event that does not exist any more.

@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod contact_changes;
+pub(crate) mod export;
 pub(crate) mod hand_overs;
 pub(crate) mod known_events;
 pub(crate) mod participants;

@@ -139,6 +139,9 @@ pub(crate) fn find_by_client_id(
     )
 }
 
+/// The most keys of presses that one tick forgets.
+const MOST_FORGOTTEN: i64 = 500;
+
 /// Forgets the keys of presses that ended so long ago that no phone sends them again.
 pub(crate) fn forget_ended(connection: &Connection, age: Millis) -> Result<(), DatabaseError> {
     let condition = format!("ended_at < {NOW} - ?1");
@@ -152,7 +155,10 @@ pub(crate) fn forget_ended(connection: &Connection, age: Millis) -> Result<(), D
     match old {
         Some(_) => execute(
             connection,
-            &format!("DELETE FROM presses WHERE {condition}"),
+            &format!(
+                "DELETE FROM presses
+                 WHERE request_id IN (SELECT request_id FROM presses WHERE {condition} LIMIT {MOST_FORGOTTEN})"
+            ),
             parameters![age],
         ),
         None => Ok(()),

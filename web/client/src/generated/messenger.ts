@@ -14,6 +14,8 @@ export interface Error {
   message: string;
   /** The reason phrase of the status. */
   error: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 export interface Chat {
@@ -112,6 +114,14 @@ export interface NumberedChat {
   accuracyStart?: number;
   /** When that was measured. */
   positionAtStart?: Time;
+}
+
+export interface Colleague {
+  organizerId: Id;
+  /** Open chats. */
+  activeChats: number;
+  /** Whether the organizer waits for the next request. */
+  waiting: boolean;
 }
 
 /** A step of the canary's path, in this order. */

@@ -12,7 +12,7 @@ export type Role = 0 | 1 | 2 | 3 | 4;
 /** In international form, with a `+`: a valid number of its country. Stored as typed. */
 export type PhoneNumber = string;
 
-/** 16 to 128 characters. Nothing else is asked of it. */
+/** 16 to 128 characters. A new one must not be among the most common ones. */
 export type Password = string;
 
 /** An id. Of a text the integer at its beginning counts, so that forms can send `"9 - Rock night"`. */
@@ -36,12 +36,16 @@ export interface Error {
   message: string;
   /** The reason phrase of the status. */
   error: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 /** An error without a reason phrase. */
 export interface BareError {
   statusCode: number;
   message: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 export interface BadRequest {
@@ -98,6 +102,12 @@ export interface PasswordChange {
   newPassword: Password;
   /** The new one again. */
   confirmNewPassword: Password;
+}
+
+export interface NewPassword {
+  password: Password;
+  /** The same. */
+  confirmPassword: Password;
 }
 
 export interface NewOwner {
@@ -311,7 +321,7 @@ export interface Changelog {
   changedAt: Time;
   /** The entity after the change, as JSON text in a string; null after a deletion. */
   valueAfter: string | null;
-  /** Who did it. */
+  /** Who did it; 0 for the service itself. */
   userId: number;
   /** The agency that the actor acted for. */
   agencyId: number | null;

@@ -27,6 +27,116 @@ export interface Error {
   message: string;
   /** The reason phrase of the status. */
   error: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
+}
+
+export interface Export {
+  exportedAt: Time;
+  /** The account; in the first part. */
+  profile?: {
+    id: Id;
+    email: string;
+    phoneNumber: PhoneNumber;
+    timeCreated: Time;
+    timeSignOut: Time;
+    guest?: true;
+    name?: string;
+    /** When the account last got a token. */
+    activeAt: Time;
+    /** Counts changes of the contact details. */
+    contactVersion: number;
+  };
+  /** In the first part. */
+  openRequests?: {
+    eventId: Id;
+    requestId: string;
+  }[];
+  /** Presses that have not reached the team's service yet; in the first part. */
+  outbox?: ExportedPress[];
+  /** Guests who have signed in, as long as the team's service does not know it; in the first part. */
+  handOvers?: {
+    guestId: Id;
+    accountId: Id;
+  }[];
+  /** Presses that are open, and those whose `clientId` is kept. Left out where a part has none. */
+  presses?: {
+    requestId: string;
+    eventId: Id;
+    clientId: string | null;
+    pressedAt: Time;
+    receivedAt: Time;
+    endedAt: Time | null;
+  }[];
+  /** What the team's service knows beside the chats; with the first of them. */
+  messenger?: {
+    contact: {
+      email: string;
+      phoneNumber: string;
+      name: string;
+      guest: boolean;
+      version: number;
+    } | null;
+    /** The guests who have signed in to the account. */
+    guestIds: Id[];
+    /** The account that the guest has signed in to. */
+    accountId?: Id;
+  };
+  chats: ExportedChat[];
+}
+
+export interface ExportedPress {
+  requestId: string;
+  eventId: Id;
+  agencyId: Id;
+  pressedAt: Time;
+  receivedAt: Time | null;
+  clientId: string | null;
+  kind: Kind | null;
+  description: string;
+  lat: number | null;
+  lng: number | null;
+  accuracy: number | null;
+  positionAt: Time | null;
+}
+
+/** A request, or the chat that came of it. */
+export interface ExportedChat {
+  id: string;
+  requestId: string;
+  agencyId: Id;
+  eventId: Id;
+  state: "waiting" | "active" | "ended";
+  kind: Kind | null;
+  latStart: number | null;
+  lngStart: number | null;
+  accuracyStart: number | null;
+  positionAtStart: Time | null;
+  pressedAt: Time;
+  receivedAt: Time | null;
+  organizerId: Id | null;
+  /** Empty where it is not known. */
+  organizerName: string;
+  timeStart: Time | null;
+  timeEnd: Time | null;
+  hasBeenRequeued: boolean;
+  /** The number of the last message that was read. */
+  readByParticipant: number;
+  messages: ExportedMessage[];
+}
+
+export interface ExportedMessage {
+  seq: number;
+  id: string;
+  authorId: Id;
+  fromOrganizer: boolean;
+  /** Written by the service about the chat. */
+  isSystem: boolean;
+  content: string;
+  timeSent: Time;
+  lat: number | null;
+  lng: number | null;
+  clientId: string | null;
 }
 
 export interface Participant {

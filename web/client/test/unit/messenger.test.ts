@@ -32,6 +32,13 @@ test("the last page leads nowhere", async () => {
   assert.deepEqual(await messenger.chats({}), { items: [], next: undefined });
 });
 
+test("who is present comes as the service says it", async () => {
+  const present = [{ organizerId: 7, activeChats: 3, waiting: true }];
+  const { service, messenger } = setUp({ body: present });
+  assert.deepEqual(await messenger.organizers(), present);
+  assert.equal(service.calls[0]?.path, "/messenger/agency/organizers");
+});
+
 test("figures are asked for by event and period", async () => {
   const { service, messenger } = setUp({ body: { presses: 0 } });
   await messenger.statistics();

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The processor time of a process so far, ended threads included. It comes in steps of 10 ms.
-pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
+pub fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("could not read the processor time of process {pid}"))?;
     let ticks = ticks(&stat).context("/proc/<pid>/stat is not what proc(5) says")?;
@@ -15,7 +15,7 @@ pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
 }
 
 /// The processor time of the whole machine since it started.
-pub(crate) fn processor_time_of_all() -> Result<Duration> {
+pub fn processor_time_of_all() -> Result<Duration> {
     let stat =
         fs::read_to_string("/proc/stat").context("could not read the processor time of the machine")?;
     let ticks = busy_ticks(&stat).context("/proc/stat is not what proc(5) says")?;
@@ -23,14 +23,14 @@ pub(crate) fn processor_time_of_all() -> Result<Duration> {
 }
 
 /// The resident memory of a process.
-pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+pub fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("could not read the memory of process {pid}"))?;
     resident(&status).context("/proc/<pid>/status is not what proc(5) says")
 }
 
 /// Raises the limit of open files to its maximum, for this process and those that it starts from now on.
-pub(crate) fn raise_descriptor_limit() -> Result<()> {
+pub fn raise_descriptor_limit() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let limit = Rlimit {
         current: maximum,

@@ -1,0 +1,119 @@
+//! Invariants of query strings that hold for any input. `cargo fuzz` looks for inputs that break them, and the tests
+//! below run the corpus (`fuzz/corpus/messenger`) and mutations of each of its inputs.
+//!
+//! Clients send no bodies to this service. Their frames are the sidecar's.
+
+use serde_json::Value;
+use service::door::Request;
+
+use crate::error::Error;
+use crate::{archive, statistics};
+
+/// A moment in 2026.
+const NOW: i64 = 1_777_629_600_000;
+
+/// Reads the input as the query string of every route, and panics if an invariant does not hold.
+pub fn read_as_every_query(query: &[u8]) {
+    let request = of(query);
+    match archive::read_filter(&request) {
+        Err(error) => assert_refusal(error),
+        Ok((filter, limit)) => {
+            assert!((1..=500).contains(&limit));
+            for id in [filter.event_id, filter.organizer_id, filter.participant_id] {
+                assert!(id.is_none_or(|id| id >= 1));
+            }
+            // The link to the next page means the same chats.
+            let cursor = "0198c0de0000000000000000";
+            let link = archive::next(&request, cursor);
+            let next = link
+                .strip_prefix("<?")
+                .and_then(|link| link.strip_suffix(">; rel=\"next\""));
+            let next = of(next.expect("a link").as_bytes());
+            assert_eq!(next.query("cursor"), Some(cursor));
+            let same = archive::read_filter(&next).unwrap_or_else(|error| panic!("{error}: {link}"));
+            assert_eq!(same, (filter, limit));
+        }
+    }
+    match archive::read_part(&request) {
+        Err(error) => assert_refusal(error),
+        Ok((after_seq, limit)) => {
+            assert!(after_seq.is_none_or(|seq| seq >= 0) && limit.is_none_or(|limit| limit >= 1));
+        }
+    }
+    let period = statistics::read_times(&request)
+        .and_then(|(from, to)| Ok((from, to, statistics::period(from, to, NOW)?)));
+    match period {
+        Err(error) => assert_refusal(error),
+        Ok((asked_from, asked_to, (from, to))) => {
+            assert!(asked_from.is_none_or(|asked| asked == from));
+            assert!(asked_to.is_none_or(|asked| asked == to));
+            let length = to - from;
+            assert!(length > 0 && length <= statistics::LONGEST);
+            let step = statistics::step_seconds(from, to) * 1000;
+            assert!(length <= step * statistics::MOST_STEPS, "the series is bounded");
+        }
+    }
+}
+
+fn of(query: &[u8]) -> Request {
+    Request::of(query, "application/json", b"")
+}
+
+/// Checks that the answer is a 400 whose body is the contract's (2.5).
+fn assert_refusal(error: Error) {
+    let answer = error.into_answer();
+    assert_eq!(answer.status(), 400);
+    let body: Value = serde_json::from_slice(answer.body()).expect("an error is JSON");
+    let members = body.as_object().expect("an error is an object");
+    assert_eq!(members.len(), 3, "{body}");
+    assert_eq!(
+        (&body["statusCode"], &body["error"]),
+        (&400.into(), &"Bad Request".into())
+    );
+    assert!(
+        body["message"].as_str().is_some_and(|text| !text.is_empty()),
+        "{body}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use fuzz_corpus::Corpus;
+
+    use super::*;
+
+    /// How many mutations of each input are tried.
+    const CHANGES: u64 = 1000;
+
+    /// Fragments that matter to the parsers of queries.
+    const PARTS: &[&[u8]] = &[
+        b"&",
+        b"=",
+        b"%",
+        b"%00",
+        b"%ff",
+        b"+",
+        b"-1",
+        b"0",
+        b"501",
+        b"9223372036854775808",
+        b"&limit=",
+        b"&q=",
+        b"&from=",
+        b"&to=",
+        b"0000-01-01T00:00:00%2B23:59",
+        b"9999-12-31T23:59:60.999999999-23:59",
+        b"*?[",
+        "ẞ\u{202e}🙂".as_bytes(),
+    ];
+
+    #[test]
+    fn every_input_of_the_corpus_keeps_the_invariants() {
+        Corpus::read("messenger", PARTS).run(read_as_every_query);
+    }
+
+    #[test]
+    fn every_mutation_of_the_corpus_keeps_the_invariants() {
+        Corpus::read("messenger", PARTS).run_mutations(CHANGES, read_as_every_query);
+    }
+}

@@ -1,0 +1,17 @@
+//! Whether what the services and the sidecar send is what their documents promise. For tests only.
+//!
+//! The documents are `components/*/openapi.json` and `sidecar/asyncapi.json`, as they are served. [`check_answer`] is
+//! for HTTP, [`check_frame`] for sockets, and [`compare_routes`] compares a service's routes with its document. What
+//! our own services ask of each other is in no document, and neither are the pages.
+
+mod answers;
+mod frames;
+mod routes;
+mod schema;
+
+pub use answers::check_answer;
+pub use frames::{Protocol, Side, check_frame};
+pub use routes::compare_routes;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Whether the documents hold together: every example is valid, and every type of an answer is closed.
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::answers::members;
+use crate::frames::SOCKET;
+use crate::{Protocol, Side, check_answer, check_frame, schema};
+
+fn services() -> [Value; 3] {
+    [
+        include_str!("../../../components/organizer/openapi.json"),
+        include_str!("../../../components/participant/openapi.json"),
+        include_str!("../../../components/messenger/openapi.json"),
+    ]
+    .map(schema::document)
+}
+
+fn json_headers() -> HeaderMap {
+    let json = HeaderValue::from_static("application/json");
+    HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)])
+}
+
+fn check(method: &str, target: &str, status: u16, body: &Value) -> Result<(), String> {
+    check_answer(
+        method,
+        target,
+        status,
+        &json_headers(),
+        body.to_string().as_bytes(),
+    )
+}
+
+#[track_caller]
+fn check_error(outcome: Result<(), String>, expected: &str) {
+    let error = outcome.expect_err(expected);
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn an_answer_that_is_documented_passes() {
+    let error = json!({"statusCode": 401, "message": "invalid token", "error": "Unauthorized"});
+    check("GET", "/participant/profile", 401, &error).unwrap();
+    check("GET", "/participant//profile/?x=1", 401, &error).unwrap();
+    check(
+        "GET",
+        "/messenger/agency/chats/0a1b2c3d4e5f60718293a4b5",
+        401,
+        &error,
+    )
+    .unwrap();
+    let roles = json!([{"key": 4, "value": "Agency support"}]);
+    check("GET", "/organizer/agency/users/roles", 200, &roles).unwrap();
+    check_answer(
+        "HEAD",
+        "/organizer/agency/users/roles",
+        200,
+        &HeaderMap::new(),
+        b"",
+    )
+    .unwrap();
+    check_answer("POST", "/participant/auth/sign-out", 200, &HeaderMap::new(), b"").unwrap();
+}
+
+#[test]
+fn what_no_document_is_about_passes() {
+    for target in [
+        "/",
+        "/help/3",
+        "/messenger/internal/exchange",
+        "/organizer/api/events",
+        "/participant/users",
+    ] {
+        check("GET", target, 418, &json!(1)).unwrap();
+    }
+}
+
+#[test]
+fn an_undocumented_status_body_or_header_is_an_error() {
+    let error = json!({"statusCode": 401, "message": "invalid token", "error": "Unauthorized"});
+    check_error(
+        check("GET", "/participant/profile", 402, &error),
+        "GET /participant/profile is answered 402",
+    );
+    check_error(
+        check("GET", "/participant/nowhere", 200, &json!([])),
+        "no such status",
+    );
+    check_error(
+        check("GET", "/participant/profile", 401, &json!({"message": "no"})),
+        "statusCode",
+    );
+    let more = json!({"statusCode": 401, "message": "invalid token", "error": "Unauthorized", "hint": "x"});
+    check_error(check("GET", "/participant/profile", 401, &more), "hint");
+    let other = json!({"statusCode": 400, "message": "invalid token", "error": "Unauthorized"});
+    check_error(check("GET", "/participant/profile", 401, &other), "/statusCode");
+    let unavailable = json!({"statusCode": 503, "message": "api error", "error": "Service Unavailable"});
+    check_error(
+        check("GET", "/participant/events", 503, &unavailable),
+        "lacks the header retry-after",
+    );
+    let empty = check_answer("GET", "/participant/profile", 401, &json_headers(), b"");
+    check_error(empty, "no body");
+    let text = check_answer("GET", "/participant/profile", 401, &HeaderMap::new(), b"x");
+    check_error(text, "media type none");
+    let mut headers = json_headers();
+    headers.insert("retry-after", HeaderValue::from_static("3"));
+    let body = error.to_string();
+    let advised = check_answer("GET", "/participant/profile", 401, &headers, body.as_bytes());
+    check_error(advised, "no header retry-after");
+}
+
+#[test]
+fn a_frame_belongs_to_its_protocol_and_side() {
+    let resync = json!({"type": "resync", "payload": {}});
+    check_frame(Side::Server, Protocol::Two, &resync).unwrap();
+    check_error(
+        check_frame(Side::Server, Protocol::Contract, &resync),
+        "no such frame",
+    );
+    check_error(check_frame(Side::Client, Protocol::Two, &resync), "no such frame");
+    let more = json!({"type": "resync", "payload": {"why": "x"}});
+    check_error(check_frame(Side::Server, Protocol::Two, &more), "why");
+}
+
+#[test]
+fn every_example_of_a_frame_is_valid() {
+    for ((side, protocol), messages) in &SOCKET.messages {
+        for message in messages.values() {
+            for example in message.documented["examples"].as_array().expect("examples") {
+                check_frame(*side, *protocol, &example["payload"]).unwrap();
+            }
+        }
+    }
+}
+
+/// Calls back with every object in a document that has a member of this name.
+fn visit<'a>(part: &'a Value, member: &str, found: &mut dyn FnMut(&'a Value)) {
+    match part {
+        Value::Object(_) => {
+            if part.get(member).is_some() {
+                found(part);
+            }
+            members(part).for_each(|(_, inner)| visit(inner, member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| visit(inner, member, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_example_of_a_type_and_of_a_body_is_valid() {
+    let socket = schema::document(include_str!("../../../sidecar/asyncapi.json"));
+    for document in services().iter().chain([&socket]) {
+        let check = |schema: &Value, example: &Value| {
+            let validator = schema::validator(&schema::inlined(document, schema));
+            schema::check(&validator, example).unwrap_or_else(|error| panic!("{example}: {error}"));
+        };
+        for (_, schema) in members(&document["components"]["schemas"]) {
+            for example in schema["examples"].as_array().into_iter().flatten() {
+                check(schema, example);
+            }
+        }
+        visit(document, "example", &mut |part| {
+            if part.get("schema").is_some() {
+                check(&part["schema"], &part["example"]);
+            }
+        });
+    }
+}
+
+#[test]
+fn every_object_of_an_answer_is_closed() {
+    for document in services() {
+        visit(&document["paths"], "responses", &mut |operation| {
+            let responses = schema::inlined(&document, &operation["responses"]);
+            visit(&responses, "properties", &mut |schema| {
+                // What stands beside a reference only narrows it.
+                let is_closed = schema["additionalProperties"] == false || schema.get("allOf").is_some();
+                assert!(is_closed, "{} of {}", schema, operation["operationId"]);
+            });
+        });
+    }
+    for (place, messages) in &SOCKET.messages {
+        for (name, message) in messages.iter().filter(|_| place.0 == Side::Server) {
+            visit(&message.documented["payload"], "properties", &mut |schema| {
+                assert_eq!(schema["additionalProperties"], false, "{name}: {schema}");
+            });
+        }
+    }
+}

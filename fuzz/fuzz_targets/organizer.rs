@@ -1,0 +1,5 @@
+//! Fuzzes the forms and query strings of the organizer service. The invariants are in the component, whose tests run the corpus.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| organizer_fuzz::fuzzing::read_as_everything(input));

@@ -1,0 +1,5 @@
+//! Fuzzes the bodies and query strings of the participant service. The invariants are in the component, whose tests run the corpus.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| participant_fuzz::fuzzing::read_as_everything(input));

@@ -1,0 +1,74 @@
+//! The documents for client authors, as they are served: for programs beside each service and beside the socket, for
+//! people at `/docs`.
+
+use std::fs;
+
+use crate::support::components::{Components, SERVICES, workspace};
+
+fn content(file: &str) -> String {
+    fs::read_to_string(workspace().join(file)).expect("a document")
+}
+
+#[tokio::test]
+async fn every_service_serves_its_document() {
+    let components = Components::start();
+    for service in SERVICES {
+        let path = format!("/{service}/openapi.json");
+        let origin = [("origin", "https://example.org")];
+        let reply = components.door.send_with("GET", &path, &origin, "").await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(
+            reply.text(),
+            content(&format!("components/{service}/openapi.json"))
+        );
+        let head = components.door.send("HEAD", &path, None, None).await;
+        assert_eq!(head.status, 200);
+    }
+}
+
+/// Contract 3.4 has the pages at `/docs` of the organizer service.
+#[tokio::test]
+async fn the_documents_are_pages_too() {
+    let components = Components::with(&["organizer", "web"], &[]);
+    let redirect = components.door.send("GET", "/organizer/docs", None, None).await;
+    redirect.empty(302);
+    assert_eq!(redirect.header("location"), Some("../docs/organizer"));
+    let is_built = workspace().join("web/dist/docs.html").exists();
+    for (path, title) in [
+        ("/docs", "Mayday for client authors"),
+        ("/docs/organizer", "Mayday organizer service"),
+        ("/docs/participant", "Mayday participant service"),
+        ("/docs/messenger", "Mayday messenger service"),
+        ("/docs/socket", "Mayday's socket"),
+    ] {
+        let page = components.door.send("GET", path, None, None).await;
+        // The component has what was built when it was built, which a machine without Node leaves out.
+        assert_eq!(page.status, if is_built { 200 } else { 503 }, "{path}");
+        assert!(
+            !is_built || page.text().contains(&format!("<h1>{title}</h1>")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_document_of_the_socket_is_beside_the_pages() {
+    let components = Components::with(&["web"], &[]);
+    let reply = components.door.send("GET", "/asyncapi.json", None, None).await;
+    if workspace().join("web/dist/asyncapi.json").exists() {
+        assert_eq!(
+            (reply.status, reply.text()),
+            (200, content("sidecar/asyncapi.json"))
+        );
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        assert_eq!(reply.header("cache-control"), Some("no-cache"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    } else {
+        assert_eq!(reply.status, 404);
+    }
+    let nothing = components.door.send("GET", "/docs/nowhere", None, None).await;
+    assert_ne!(nothing.status, 200);
+}

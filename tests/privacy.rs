@@ -1,0 +1,93 @@
+//! What a person can take along, and what is left of a deleted account (docs/privacy.md), through real processes.
+
+use serde_json::json;
+
+use crate::support::people::{self, PARTICIPANT_PASSWORD};
+use crate::support::scan::mentions;
+use crate::support::socket::Socket;
+use crate::support::system::System;
+
+/// A guest presses, talks, signs in to an account, which presses as well, takes along everything and is deleted.
+#[tokio::test]
+async fn a_person_exports_everything_and_is_deleted_everywhere() {
+    let system = System::on_files(1).await;
+    let agency = system.agency("Fest").await;
+    let (door, sidecar) = (&system.door, system.sidecar(0));
+    let account = people::sign_up(door, "zuzanna@example.org").await;
+    let made = json!({"name": "Zuza B.", "phoneNumber": "+48 600 700 800"});
+    let made = door
+        .send("POST", "/participant/auth/guest", None, Some(&made))
+        .await
+        .json(201);
+    let guest = people::signed_in(door, &made);
+    guest
+        .press_help(agency.event_id, "My friend has fainted")
+        .await
+        .empty(200);
+    let mut support = Socket::open("support", sidecar, &agency.support).await;
+    let mut phone = Socket::open("phone", sidecar, &guest).await;
+    support.expect_nothing_yet().await;
+    phone.expect_nothing_yet().await;
+    support.send("start_chat", json!("")).await;
+    let chat_id = support.expect("new_chat").await["id"].clone();
+    let chat_id = chat_id.as_str().expect("an id");
+    support.expect("user_message").await;
+    support.say(chat_id, "An ambulance is coming").await;
+    support.expect("user_message").await;
+    phone.expect("new_chat").await;
+    phone.say(chat_id, "Hurry, please").await;
+    assert_eq!(support.expect("user_message").await["content"], "Hurry, please");
+    let credentials = json!({"email": account.email, "password": PARTICIPANT_PASSWORD});
+    let path = "/participant/auth/sign-in";
+    door.send("POST", path, Some(&guest.token), Some(&credentials))
+        .await
+        .json(200);
+    let note = support.expect("user_message").await;
+    assert_eq!(
+        note["content"],
+        "Mayday: the guest has signed in as zuzanna@example.org."
+    );
+    support.send("close_chat", json!({"chatId": chat_id})).await;
+    support.expect("closed_chat").await;
+    account
+        .press_help(agency.event_id, "Nobody has taken this yet")
+        .await
+        .empty(200);
+
+    let export = account.get("/participant/profile/export").await.json(200);
+    let text = export.to_string();
+    for written in [
+        "zuzanna@example.org",
+        "My friend has fainted",
+        "An ambulance is coming",
+        "Hurry, please",
+        "Nobody has taken this yet",
+    ] {
+        assert!(text.contains(written), "{written} is not in {export:#}");
+    }
+    assert!(
+        !text.contains("password") && !text.contains("argon2"),
+        "{export:#}"
+    );
+
+    let body = json!({"password": PARTICIPANT_PASSWORD}).to_string();
+    door.send_raw("DELETE", "/participant/profile", Some(&account.token), body)
+        .await
+        .json(200);
+    for service in ["organizer", "participant", "messenger"] {
+        for gone in [
+            "zuzanna@example.org",
+            "+48555000111",
+            "+48 600 700 800",
+            "Zuza B.",
+            "Nobody has taken this yet",
+        ] {
+            let left = mentions(&system.database(service), gone);
+            assert_eq!(left, Vec::<String>::new(), "{gone} is in {service}");
+        }
+    }
+    let archive = agency.support.archive("agency").await;
+    assert_eq!(archive[0].get("participant"), None);
+    let contents = agency.support.archived_contents("agency", chat_id).await;
+    assert!(contents.contains(&"Hurry, please".to_owned()), "{contents:?}");
+}
