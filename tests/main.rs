@@ -3,17 +3,19 @@
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`,
 //!   `database`, `web` for the pages, and `edges` for the rules of all three services.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
-//!   `story` is the main flow, `faults` breaks parts, `outages` takes parts down, `privacy` is about an export and a
-//!   deletion, `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that
-//!   slow clients do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans,
-//!   `observability` checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `explore` lets
-//!   schemathesis ask the services whatever their documents permit, and `spin` is for `cargo xtask up --host spin`.
+//!   `story` is the main flow, `canary` breaks the path that the canary walks, `faults` breaks parts, `outages` takes
+//!   parts down, `privacy` is about an export and a deletion, `restore_drill` restores a copy of the databases,
+//!   `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the contract's load
+//!   test, `logs` follows ids through logs and spans, `observability` checks dashboard and alarms, `clients` runs the
+//!   programs of docs/clients.md, `explore` lets schemathesis ask the services whatever their documents permit, and
+//!   `spin` is for `cargo xtask up --host spin`.
 //!
 //! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
 //! these are served.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 
+mod canary;
 mod clients;
 mod database;
 mod documents;

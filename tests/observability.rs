@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::Value;
 use tokio::time::{Duration, sleep, timeout};
 
+use crate::canary;
 use crate::support::DEADLINE;
 use crate::support::components::workspace;
 use crate::support::door::Door;
@@ -52,6 +53,8 @@ async fn every_metric_of_the_dashboard_and_the_alarms_exists() {
     socket.expect_nothing_yet().await;
     // Some count ends of connections.
     drop(socket);
+    // Those of the canary tell of a run.
+    canary::is_green(&system).await;
     let sidecar = Door::network(&system.sidecar(0).replace("ws://", "http://"));
     let shown = async || {
         let of_sidecar = sidecar.send("GET", "/metrics", None, None).await.text();

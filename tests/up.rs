@@ -130,6 +130,8 @@ impl Up {
         }
         let child = command
             .current_dir(checkout)
+            // A variable rather than an argument, which older checkouts would refuse.
+            .env("MAYDAY_UP_CANARY", "false")
             .args(["--no-build", "--free-ports", "--no-demo"])
             .args(["--sidecars", &sidecars.to_string()])
             .args(hashing.iter().flat_map(|variable| ["--variable", variable]))

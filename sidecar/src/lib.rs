@@ -4,6 +4,8 @@
 //! A frame's way in: `door` upgrades, `connection` parses and decides, `messenger` carries commands in exchanges. A
 //! frame's way out: an exchange brings updates, the `player` shows each to its recipients' connections, and `redis`
 //! passes new updates to the other sidecars.
+//!
+//! `canary` is a client: a process of its own that checks the whole path.
 
 mod door;
 
@@ -22,6 +24,7 @@ mod metrics;
 mod outage;
 mod seldom;
 
+pub mod canary;
 pub mod echo;
 
 /// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.

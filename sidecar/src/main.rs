@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use mayday_sidecar::canary::{self, Canary};
 use mayday_sidecar::{Config, Participant, Timings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,11 +14,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The WebSocket relay of Mayday.
 ///
 /// The messenger's service key is taken from the environment variable MAYDAY_MESSENGER_KEY, the participant service's
-/// from MAYDAY_PARTICIPANT_KEY. Set the URL of Redis in the environment as well if it holds a password: command lines
-/// are visible to others.
+/// from MAYDAY_PARTICIPANT_KEY, the organizer service's from MAYDAY_ORGANIZER_KEY. Set the URL of Redis in the
+/// environment as well if it holds a password: command lines are visible to others.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
@@ -54,8 +57,49 @@ struct Args {
     )]
     allowed_origin: Vec<String>,
     /// What the log on stderr looks like.
-    #[arg(long, value_enum, env = "MAYDAY_LOG", default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        env = "MAYDAY_LOG",
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     log: telemetry::Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the whole path from a press for help to the end of its chat, in an agency that nobody sees. Prints how long
+    /// each step took, and fails with the step that is broken
+    Canary(CanaryArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct CanaryArgs {
+    /// Where the services are: scheme and authority, without a path.
+    #[arg(
+        long,
+        env = "MAYDAY_APP_URL",
+        default_value = "http://127.0.0.1:3000",
+        value_name = "ORIGIN",
+        value_parser = origin
+    )]
+    app: String,
+    /// Where the sockets are. May be repeated or separated by commas: the participant connects to the first and the
+    /// organizer to the last.
+    #[arg(
+        long,
+        env = "MAYDAY_SOCKET_URL",
+        default_value = "ws://127.0.0.1:3001/connect",
+        value_delimiter = ',',
+        value_name = "URL",
+        value_parser = socket
+    )]
+    socket: Vec<String>,
+    /// Check again and again, so many seconds from one start to the next, and log what changes.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
 }
 
 /// Time limit for writing the last log lines.
@@ -63,7 +107,12 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = match run(Args::parse()).await {
+    let mut args = Args::parse();
+    let outcome = match args.command.take() {
+        Some(Command::Canary(canary)) => run_canary(canary, args.log).await,
+        None => run(args).await,
+    };
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log_writer::stderr().print(format!("Error: {error:#}\n"));
@@ -88,14 +137,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         None => None,
     };
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let shutdown = shutdown()?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
@@ -111,8 +153,59 @@ async fn run(args: Args) -> anyhow::Result<()> {
     mayday_sidecar::run(listener, config, shutdown).await
 }
 
+async fn run_canary(args: CanaryArgs, log: telemetry::Format) -> anyhow::Result<()> {
+    telemetry::log_to_stderr(log, "info");
+    let canary = Canary::new(canary::Config {
+        app: args.app,
+        sockets: args.socket,
+        organizer_key: key("MAYDAY_ORGANIZER_KEY")?,
+        participant_key: key("MAYDAY_PARTICIPANT_KEY")?,
+        messenger_key: key("MAYDAY_MESSENGER_KEY")?,
+    })?;
+    if let Some(seconds) = args.every {
+        let shutdown = shutdown()?;
+        tokio::select! {
+            () = canary.walk_every(Duration::from_secs(seconds)) => {}
+            () = shutdown => {}
+        }
+        return Ok(());
+    }
+    let run = canary.walk().await;
+    let stdout = log_writer::stdout();
+    for (step, took) in &run.steps {
+        stdout.print(format!("{step:20} {:>5} ms\n", took.as_millis()));
+    }
+    stdout.flush_within(LAST_LINES);
+    canary.report(&run).await;
+    match (run.failed_step(), run.failure) {
+        (Some(step), Some(error)) => Err(error.context(format!("{step} failed"))),
+        _ => Ok(()),
+    }
+}
+
+/// A signal to stop.
+fn shutdown() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
 fn key(variable: &str) -> anyhow::Result<String> {
     std::env::var(variable).with_context(|| format!("{variable} must be set"))
+}
+
+/// Checks the URL of a socket.
+fn socket(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("ws" | "wss"), Some(_)) => Ok(text.to_owned()),
+        _ => Err("expected ws://HOST:PORT/PATH or wss://HOST/PATH".into()),
+    }
 }
 
 /// Parses an origin. It has no path, since the routes of a service are fixed.

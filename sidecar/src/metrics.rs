@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use sidecar_api::{Cursor, Protocol, Status};
 
+use crate::canary::metrics::LatestRun;
 use crate::connection::frames::CloseReason;
 
 /// The media type of what [`Metrics::render`] returns.
@@ -53,6 +54,7 @@ pub(crate) struct Metrics {
     messenger_active_chats: Gauge,
     messenger_lock_releases: Gauge,
     messenger_oldest_lock_release_seconds: Gauge,
+    canary: LatestRun,
 }
 
 /// The protocol that a connection speaks.
@@ -193,6 +195,7 @@ impl Metrics {
             messenger_active_chats: Gauge::default(),
             messenger_lock_releases: Gauge::default(),
             messenger_oldest_lock_release_seconds: Gauge::default(),
+            canary: LatestRun::default(),
         };
         // Present from the start, so that an alarm notices the first.
         for protocol in [Protocol::Contract, Protocol::Two] {
@@ -356,6 +359,7 @@ impl Metrics {
             "Since the end of the chat whose lock has waited longest; 0 for none",
             self.messenger_oldest_lock_release_seconds.clone(),
         );
+        registry.register_collector(Box::new(self.canary.clone()));
         self
     }
 
@@ -405,7 +409,7 @@ impl Metrics {
         self.ended.get_or_create(&Ended { how }).inc();
     }
 
-    /// Takes the messenger's numbers. `cursor` is what this sidecar has played by now.
+    /// Takes the messenger's numbers, and the canary's latest run. `cursor` is what this sidecar has played by now.
     pub(crate) fn set_messenger_status(&self, status: &Status, cursor: Option<Cursor>) {
         let played = cursor.map_or(0, |cursor| cursor.id);
         self.updates_behind.set((status.log_end - played).max(0));
@@ -419,6 +423,7 @@ impl Metrics {
         self.messenger_lock_releases.set(status.lock_releases);
         self.messenger_oldest_lock_release_seconds
             .set(status.oldest_lock_release_seconds);
+        self.canary.set(status.canary.as_ref());
     }
 
     /// Renders all metrics as text. `send_queue_bytes` is a gauge that its caller reads now.
@@ -440,6 +445,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use sidecar_api::{Canary, CanaryReport, CanaryStep};
+
     use super::*;
 
     #[test]
@@ -458,6 +465,16 @@ mod tests {
         let status = Status {
             database_bytes: Some(8192),
             log_rows: 17,
+            canary: Some(Canary {
+                age: 12_000,
+                report: CanaryReport {
+                    failed_step: Some("take".to_owned()),
+                    steps: vec![CanaryStep {
+                        name: "press".to_owned(),
+                        milliseconds: 40,
+                    }],
+                },
+            }),
             log_end: 30,
             waiting: 2,
             oldest_wait_seconds: 61,
@@ -482,6 +499,9 @@ mod tests {
             "mayday_sidecar_messenger_database_bytes 8192",
             "mayday_sidecar_messenger_wal_bytes 0",
             "mayday_sidecar_messenger_log_rows 17",
+            "mayday_canary_ok 0",
+            "mayday_canary_step_seconds{step=\"press\"} 0.04",
+            "mayday_canary_failed{step=\"take\"} 1",
             "mayday_sidecar_updates_behind 2",
             "mayday_sidecar_exchange_age_seconds 0",
             "mayday_sidecar_sockets{protocol=\"contract\"} 0",

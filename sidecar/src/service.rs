@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use telemetry::Span;
@@ -23,10 +23,13 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read. The messenger leaves what would make an answer far longer for another exchange.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
+/// Calls over HTTP or HTTPS.
+pub(crate) type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// A service, as the sidecar sees it: one of its hosts is called, and the next one when that fails.
 #[derive(Debug)]
 pub(crate) struct Service {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
     /// What comes before a route at each host, such as `http://127.0.0.1:3000/messenger/internal`.
     bases: Vec<String>,
     /// Counts the changes from one host to the next.
@@ -73,24 +76,11 @@ impl Service {
     /// service is mounted there.
     pub(crate) fn new(origins: &[String], name: &str, key: &str) -> anyhow::Result<Service> {
         anyhow::ensure!(!origins.is_empty(), "no host of the service {name} is known");
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
         let mut credentials = HeaderValue::try_from(format!("Bearer {key}"))
             .map_err(|_| anyhow::anyhow!("the key of the service {name} cannot be sent in a header"))?;
         credentials.set_sensitive(true);
         Ok(Service {
-            client,
+            client: client(),
             bases: origins
                 .iter()
                 .map(|origin| format!("{}/{name}/internal", origin.trim_end_matches('/')))
@@ -185,6 +175,23 @@ impl Service {
     }
 }
 
+/// A client with its own connections.
+pub(crate) fn client() -> Client {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_webpki_roots()
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector)
+}
+
 fn failure(status: StatusCode) -> CallError {
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => CallError::Failed(status),
@@ -194,7 +201,7 @@ fn failure(status: StatusCode) -> CallError {
 }
 
 /// hyper's own text names only the step that failed; its sources hold the reason.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

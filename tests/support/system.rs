@@ -102,6 +102,11 @@ impl System {
         }
     }
 
+    /// The origin of the services.
+    pub(crate) fn origin(&self) -> &str {
+        self.up.origin()
+    }
+
     /// What all processes have printed so far.
     pub(crate) fn log(&self) -> String {
         self.up.log()

@@ -16,6 +16,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <header class="bar">
         <p class="brand">Mayday</p>
         {hasLive() && <Trust />}
+        {hasLive() && <Canary />}
         {isForgetful() && (
           <p class="problem">
             <Icon name="warning" />
@@ -39,6 +40,14 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <Toast />
     </>
   );
+}
+
+const canary = later(() => import("./canary/strip.js"));
+
+/** Whether all works that people do with Mayday, as the canary has found it. */
+function Canary() {
+  const Strip = canary()?.Canary;
+  return Strip ? <Strip /> : null;
 }
 
 const preview = later(() => import("./admin/preview.js"));

@@ -4,6 +4,7 @@
 export function answerLive(team, call, request) {
   const { searchParams } = new URL(request.url());
   if (call === "GET /statistics") return team.shares && { presses: 96, taken: 93, waits: team.shares };
+  if (call === "GET /canary") return team.canary;
   if (call === "GET /agency/organizers") return team.present;
   if (call === "GET /agency/chats") {
     const participant = Number(searchParams.get("participantId"));

@@ -27,6 +27,8 @@ export class FakeTeam {
   archive = [];
   issues = [];
   shares = { within15Seconds: 0.917, within20Seconds: 0.968 };
+  /** The canary's latest run, if one runs. */
+  canary = undefined;
   sockets = new Set();
   tileUrl = "";
   /** Answers to frames by their type, in the place of the usual ones: `(payload, send) => ...`. */

@@ -16,6 +16,7 @@ pub(crate) struct Screen<'a> {
     pub(crate) secrets: &'a Secrets,
     /// The demo, unless it was not wanted.
     pub(crate) demo: Option<(&'a Demo, &'a HelpPress)>,
+    pub(crate) has_canary: bool,
     pub(crate) state: &'a Path,
     pub(crate) took: Duration,
 }
@@ -98,6 +99,9 @@ impl Screen<'_> {
         list("databases", &addresses.databases, "");
         rows.push(("redis", addresses.redis.clone()));
         rows.push(("dispatcher", "woken by Redis".to_owned()));
+        if self.has_canary {
+            rows.push(("canary", "checks the whole path every 30 s".to_owned()));
+        }
         rows.push(("data", self.state.display().to_string()));
         rows.push((
             "logs",
@@ -247,6 +251,7 @@ mod tests {
             addresses: &Addresses::local(&ports, "redis://127.0.0.1:6379"),
             secrets: &secrets,
             demo: with_demo.then_some((&demo, &press)),
+            has_canary: with_demo,
             state: Path::new("/home/anna/mayday/.mayday"),
             took: Duration::from_millis(4230),
         }
@@ -268,6 +273,7 @@ mod tests {
                ws://127.0.0.1:3002/connect
   redis        redis://127.0.0.1:6379
   dispatcher   woken by Redis
+  canary       checks the whole path every 30 s
   data         /home/anna/mayday/.mayday
   logs         below, and what components print in /home/anna/mayday/.mayday/logs
 

@@ -1,7 +1,7 @@
 //! `cargo xtask up`: all of Mayday on this machine.
 //!
 //! Each process waits for those it depends on: Redis and the database servers, then the hosts with the three services,
-//! then the sidecars, then the dispatcher. They are stopped the other way round.
+//! then the sidecars, then the dispatcher, then the canary. They are stopped the other way round.
 
 use std::ffi::OsString;
 use std::fs;
@@ -78,6 +78,10 @@ pub(crate) struct Options {
     /// The same as --demo false
     #[arg(long, conflicts_with = "demo")]
     no_demo: bool,
+
+    /// Let a canary check the whole path every 30 s
+    #[arg(long, env = "MAYDAY_UP_CANARY", value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
+    canary: bool,
 
     /// Where data, secrets and logs are kept [default: .mayday in the workspace]
     #[arg(long, value_name = "DIR")]
@@ -272,6 +276,10 @@ async fn bring_up(
             None => probe.ask().await?,
         }
     }
+    // It needs everything, and nothing needs it.
+    if let Some(canary) = system.canary() {
+        supervisor.start(canary);
+    }
     let demo = Arc::clone(system).seed().await?;
     let event = demo.as_ref().and_then(|(demo, _)| demo.events.first().copied());
     let pages = Pages::built(system.origin(0), event);
@@ -280,6 +288,7 @@ async fn bring_up(
         addresses: &system.addresses,
         secrets: &system.secrets,
         demo: demo.as_ref().map(|(demo, press)| (demo, press)),
+        has_canary: system.wants_canary,
         state: system.state.directory(),
         took: system.started.elapsed(),
     };
@@ -318,6 +327,7 @@ struct System {
     variables: Vec<(String, String)>,
     log: Log,
     wants_demo: bool,
+    wants_canary: bool,
 }
 
 impl System {
@@ -345,6 +355,7 @@ impl System {
             variables: options.variables.clone(),
             log: options.log,
             wants_demo: options.wants_demo(),
+            wants_canary: options.canary,
             state,
             ports,
             redis,
@@ -504,6 +515,37 @@ impl System {
         }
     }
 
+    /// What walks the whole path as clients do.
+    fn canary(&self) -> Option<Service> {
+        let sockets: Vec<_> = self
+            .addresses
+            .ws
+            .iter()
+            .map(|ws| format!("{ws}/connect"))
+            .collect();
+        let secrets = &self.secrets;
+        let key = |name: &str, key: &String| (format!("MAYDAY_{name}_KEY"), key.clone());
+        self.wants_canary.then(|| Service {
+            name: "canary".to_owned(),
+            program: self.sidecar.clone(),
+            args: arguments(&[
+                "canary",
+                "--app",
+                self.origin(0),
+                "--socket",
+                &sockets.join(","),
+                "--every",
+                "30",
+            ]),
+            env: vec![
+                self.log_variable(),
+                key("ORGANIZER", &secrets.organizer_key),
+                key("PARTICIPANT", &secrets.participant_key),
+                key("MESSENGER", &secrets.messenger_key),
+            ],
+        })
+    }
+
     /// The host that the process with this index is dealt to.
     fn origin(&self, index: usize) -> &str {
         &self.addresses.hosts[index % self.addresses.hosts.len()]
@@ -575,6 +617,7 @@ mod tests {
             variables: vec![("argon2_memory_kib".to_owned(), "64".to_owned())],
             log: Log::Text,
             wants_demo: true,
+            wants_canary: true,
             state,
         }
     }
@@ -652,7 +695,7 @@ mod tests {
             ..
         } = &system.secrets;
 
-        for service in services(&system) {
+        for service in services(&system).into_iter().chain(system.canary()) {
             let line: String = service
                 .args
                 .iter()

@@ -10,6 +10,7 @@ mod answer;
 mod archive;
 mod authentication;
 mod body;
+mod canary;
 mod colleagues;
 mod commands;
 mod description;
@@ -107,6 +108,7 @@ service::routes! {
         "GET" ["participant", "chats"] => archive::list_participant_chats(request),
         "GET" ["participant", "chats", id, "messages"] => archive::list_participant_messages(request, id),
         "GET" ["statistics"] => statistics::show_statistics(request),
+        "GET" ["canary"] => canary::show(request),
 
         "POST" ["internal", "authenticate"] => authentication::authenticate(request),
         "POST" ["internal", "revocations"] => authentication::list_revocations(request),
@@ -121,6 +123,7 @@ service::routes! {
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
+        "POST" ["internal", "canary"] => canary::record(request),
     }
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod agency;
 mod answer;
+mod canary;
 mod chain;
 mod changelogs;
 mod comments;
@@ -165,6 +166,7 @@ service::routes! {
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
+        "POST" ["api", "canary"] => canary::set_up_agency(request),
         "POST" ["api", "removals"] => services::record_removals(request),
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod body;
+mod canary;
 mod contacts;
 mod error;
 mod events;
@@ -115,6 +116,7 @@ service::routes! {
         "GET" ["internal", "revocations"] => services::list_revocations(request),
         "POST" ["internal", "releases"] => services::release_locks(request),
         "POST" ["internal", "tick"] => services::tick(request),
+        "POST" ["internal", "canary"] => canary::set_up_participant(request),
     }
 }
 

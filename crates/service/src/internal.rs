@@ -51,6 +51,15 @@ pub struct Colleagues {
     pub ids: Vec<i64>,
 }
 
+/// `POST /organizer/api/canary` and `POST /participant/internal/canary`: an account for one run of the canary.
+#[derive(Debug, Serialize)]
+pub struct CanaryAccount {
+    /// Below 0. An organizer's agency and event have the same.
+    pub id: i64,
+    pub email: String,
+    pub password: String,
+}
+
 /// `POST /messenger/internal/requests`: put these presses into their queues.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct HelpRequests {

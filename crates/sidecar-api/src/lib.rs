@@ -237,7 +237,7 @@ pub struct Attendance {
 }
 
 /// What an operator watches of the messenger. Members that the release before this one lacks have a default.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Absent where the database is a server, which does not report it.
@@ -266,6 +266,38 @@ pub struct Status {
     /// How long ago the chat ended whose lock has waited longest, in seconds; 0 for none.
     #[serde(default)]
     pub oldest_lock_release_seconds: i64,
+    /// The canary's latest run; absent where none runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub canary: Option<Canary>,
+}
+
+/// The canary's latest run.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// Milliseconds since the run.
+    pub age: i64,
+    #[serde(flatten)]
+    pub report: CanaryReport,
+}
+
+/// A run of the canary: `POST /internal/canary`.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryReport {
+    /// The step at which the run failed; absent if it walked the whole path.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failed_step: Option<String>,
+    /// All steps up to that one, in order.
+    pub steps: Vec<CanaryStep>,
+}
+
+/// How long the canary took for a step.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryStep {
+    pub name: String,
+    pub milliseconds: u64,
 }
 
 /// An agency's queue.

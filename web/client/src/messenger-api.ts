@@ -1,5 +1,5 @@
 import { type CallOptions, Http, type HttpOptions, type Page, type PageQuery } from "./http.js";
-import type { Chat, Colleague, Message, Statistics, Timestamp } from "./types.js";
+import type { CanaryRun, Chat, Colleague, Message, Statistics, Timestamp } from "./types.js";
 
 /** Part of a chat's messages. Without either, all of them. */
 export interface MessageRange {
@@ -49,6 +49,11 @@ export class MessengerApi {
   /** Figures of an organizer's agency, or of one of its events. Without a period, of the last day. */
   statistics(query?: { eventId?: number; from?: Timestamp; to?: Timestamp }, options?: CallOptions) {
     return this.#http.get<Statistics>("/statistics", { ...options, query });
+  }
+
+  /** Whether the canary has walked the whole path of a request for help; `undefined` where none runs. */
+  canary(options?: CallOptions) {
+    return this.#http.get<CanaryRun | undefined>("/canary", options);
   }
 
   /** A participant's own closed chats, newest first. */

@@ -2,7 +2,7 @@
 
 import type { EventOfMine, Kind, Event as PublicEventBody } from "./generated/participant.js";
 
-export type { Colleague, Statistics } from "./generated/messenger.js";
+export type { CanaryRun, Colleague, Statistics } from "./generated/messenger.js";
 export type {
   Agency,
   Changelog,

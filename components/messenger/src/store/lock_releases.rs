@@ -52,18 +52,19 @@ pub(crate) struct Failed {
     pub oldest_seconds: i64,
 }
 
-/// What has failed, from the index of failed releases. Of those tried most often, which are the oldest, it looks up a
-/// few.
+/// What has failed, from the index of failed releases, without the canary's, whose ids are below 0. Of those tried most
+/// often, which are the oldest, it looks up a few.
 pub(crate) fn failed(connection: &Connection) -> Result<Failed, DatabaseError> {
     let failed = query_one(
         connection,
         concat!(
-            "SELECT (SELECT count(*) FROM lock_releases WHERE attempts > 0),
+            "SELECT (SELECT count(*) FROM lock_releases WHERE attempts > 0 AND participant_id > 0),
                     coalesce(max(0, (",
             now!(),
             " - min(time_end)) / 1000), 0)
              FROM (SELECT c.time_end
-                   FROM (SELECT request_id FROM lock_releases WHERE attempts > 0 ORDER BY attempts DESC LIMIT 20) r
+                   FROM (SELECT request_id FROM lock_releases WHERE attempts > 0 AND participant_id > 0
+                         ORDER BY attempts DESC LIMIT 20) r
                    JOIN chats c ON c.request_id = r.request_id)"
         ),
         &[],

@@ -28,6 +28,7 @@ macro_rules! can_be_given_a_request {
 }
 
 pub(crate) mod attendance;
+pub(crate) mod canary;
 pub(crate) mod chats;
 pub(crate) mod contacts;
 pub(crate) mod figures;
@@ -54,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0002_guests.sql"),
     include_str!("../../../../migrations/messenger/0003_figures.sql"),
     include_str!("../../../../migrations/messenger/0004_retention.sql"),
+    include_str!("../../../../migrations/messenger/0005_canary.sql"),
 ];
 
 /// Opens the database.

@@ -54,7 +54,8 @@ pub(crate) struct Load {
     pub active: i64,
 }
 
-/// How much there is to do. Reads the indexes of waiting and of active chats, which hold nothing else.
+/// How much there is to do. The canary's chats do not count; all its ids are below 0. Reads the indexes of waiting and of
+/// active chats, which hold nothing else.
 pub(crate) fn load(connection: &Connection) -> Result<Load, DatabaseError> {
     let load = query_one(
         connection,
@@ -62,8 +63,8 @@ pub(crate) fn load(connection: &Connection) -> Result<Load, DatabaseError> {
             "SELECT count(*), coalesce(max(0, (",
             now!(),
             " - min(pressed_at)) / 1000), 0),
-                    (SELECT count(*) FROM chats WHERE state = 'active')
-             FROM chats WHERE state = 'waiting'"
+                    (SELECT count(*) FROM chats WHERE state = 'active' AND organizer_id > 0)
+             FROM chats WHERE state = 'waiting' AND agency_id > 0"
         ),
         &[],
         |row| {

@@ -30,6 +30,7 @@ pub(crate) fn limit(connection: &Connection, days: u32) -> Result<Millis, Databa
 }
 
 /// The closed chats that ended before a time, the oldest first. One whose lock waits to be released stays until then.
+/// Those of the canary, whose ids are below 0, are deleted otherwise.
 pub(crate) fn old(
     connection: &Connection,
     ended_before: Millis,
@@ -47,7 +48,7 @@ pub(crate) fn old(
 const OLD: &str = "
     SELECT id, agency_id, (SELECT count(*) FROM messages WHERE chat_id = chats.id)
     FROM chats
-    WHERE state = 'ended' AND time_end < ?1
+    WHERE state = 'ended' AND time_end < ?1 AND agency_id > 0
       AND NOT EXISTS (SELECT 1 FROM lock_releases r WHERE r.request_id = chats.request_id)
     ORDER BY time_end LIMIT ?2";
 

@@ -227,7 +227,9 @@ pub(crate) fn find_approved(
     let text = filter.text.as_deref().map(fold);
     if let Some(ids) = &filter.ids {
         let ids = serde_json::Value::from(ids.as_slice()).to_string();
-        let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit, ids];
+        // Who names the canary's event, whose id is below 0, finds it.
+        let after = page.cursor.unwrap_or(i64::MIN);
+        let parameters = parameters![filter.from, filter.to, text, after, page.limit, ids];
         query(connection, FIND_APPROVED_BY_IDS, parameters, decode)
     } else {
         let parameters = parameters![filter.from, filter.to, text, page.after(), page.limit];

@@ -1,6 +1,7 @@
 //! The organizer database: one function per question, each with its SQL and its row decoding.
 
 pub(crate) mod agencies;
+pub(crate) mod canary;
 pub(crate) mod changelogs;
 pub(crate) mod comments;
 pub(crate) mod contacts;

@@ -17,9 +17,10 @@ impl Page {
         }
     }
 
-    /// In a list by ascending id, the page's rows have greater ids than this. Ids are positive.
+    /// In a list by ascending id, the page's rows have greater ids than this. Ids are positive. Those of the canary are
+    /// not, and no cursor leads to them.
     pub(super) fn after(&self) -> i64 {
-        self.cursor.unwrap_or(0)
+        self.cursor.unwrap_or_default().max(0)
     }
 
     /// In a list by descending id, the page's rows have smaller ids than this.

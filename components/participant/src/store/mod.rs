@@ -1,5 +1,6 @@
 //! The participant database: one function per question, each with its SQL and its row decoding.
 
+pub(crate) mod canary;
 pub(crate) mod contact_changes;
 pub(crate) mod export;
 pub(crate) mod hand_overs;

@@ -14,6 +14,8 @@ export interface Error {
   message: string;
   /** The reason phrase of the status. */
   error: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 export interface Chat {
@@ -120,6 +122,31 @@ export interface Colleague {
   activeChats: number;
   /** Whether the organizer waits for the next request. */
   waiting: boolean;
+}
+
+/** A step of the canary's path, in this order. */
+export type CanaryStep =
+  | "prepare_organizer"
+  | "sign_in_organizer"
+  | "prepare_participant"
+  | "sign_in_participant"
+  | "connect"
+  | "press"
+  | "take"
+  | "talk_to_participant"
+  | "talk_to_organizer"
+  | "close";
+
+export interface CanaryRun {
+  checkedAt: Time;
+  /** Time since `checkedAt`, by the service's clock. */
+  ageSeconds: number;
+  /** Whether it walked the whole path. */
+  ok: boolean;
+  /** Null if it walked the whole path. */
+  failedStep: CanaryStep | null;
+  /** When the first of the failed runs ended, while runs fail. */
+  failingSince: Time | null;
 }
 
 export interface Statistics {

@@ -36,12 +36,16 @@ export interface Error {
   message: string;
   /** The reason phrase of the status. */
   error: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 /** An error without a reason phrase. */
 export interface BareError {
   statusCode: number;
   message: string;
+  /** Of a 5xx: the id that the lines of the log have. It is that of the request's `traceparent`, if it has one. */
+  traceId?: string;
 }
 
 export interface BadRequest {

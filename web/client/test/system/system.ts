@@ -60,7 +60,8 @@ export class System {
     const readyFile = path.join(directory, "ready.json");
     const state = path.join(directory, "state");
     const args = ["up", "--no-build", "--free-ports", "--state-dir", state, "--ready-file", readyFile, ...options];
-    const child = spawn(xtask, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, MAYDAY_UP_CANARY: "false" };
+    const child = spawn(xtask, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     const log: string[] = [];
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8");

@@ -1,0 +1,244 @@
+//! The canary: it walks the whole path of a request for help, as clients do, and reports how long each step took. It
+//! notices a broken path also where every process is healthy.
+//!
+//! A run has an agency, an event, an organizer and a participant of its own, with ids below 0, which no list shows and no
+//! figure counts. So runs do not disturb each other, and what a failed run leaves behind disturbs nobody. The services
+//! delete it when later runs begin and end.
+
+mod clients;
+pub(crate) mod metrics;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use sidecar_api::{CanaryReport, CanaryStep};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::canary::clients::{Http, Socket, text};
+
+/// Time limit for all steps of a run together, so that a run every 30 s shows within 35 s what has broken. A run takes
+/// a few tenths of a second.
+const RUN_TIME: Duration = Duration::from_millis(4500);
+
+/// Time limit for closing the sockets of a run that has walked the whole path.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Time limit for reporting a run.
+const REPORT_TIME: Duration = Duration::from_secs(4);
+
+/// The steps, in order.
+pub const STEPS: [&str; 10] = [
+    "prepare_organizer",
+    "sign_in_organizer",
+    "prepare_participant",
+    "sign_in_participant",
+    "connect",
+    "press",
+    "take",
+    "talk_to_participant",
+    "talk_to_organizer",
+    "close",
+];
+
+/// The settings of a canary.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The origin of the services, as scheme and authority: `http://127.0.0.1:3000`.
+    pub app: String,
+    /// The sockets, such as `ws://127.0.0.1:3001/connect`. The participant connects to the first and the organizer to
+    /// the last.
+    pub sockets: Vec<String>,
+    /// The services' keys.
+    pub organizer_key: String,
+    pub participant_key: String,
+    pub messenger_key: String,
+}
+
+/// A canary.
+#[derive(Debug)]
+pub struct Canary {
+    config: Config,
+    http: Http,
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Run {
+    /// The steps up to the one that failed, and how long they took.
+    pub steps: Vec<(&'static str, Duration)>,
+    /// Why the last step failed.
+    pub failure: Option<anyhow::Error>,
+    deadline: Instant,
+}
+
+impl Run {
+    fn begin() -> Run {
+        Run {
+            steps: Vec::new(),
+            failure: None,
+            deadline: Instant::now() + RUN_TIME,
+        }
+    }
+
+    /// The step that failed.
+    pub fn failed_step(&self) -> Option<&'static str> {
+        let (name, _) = self.steps.last()?;
+        self.failure.as_ref().map(|_| *name)
+    }
+
+    /// How long all steps took.
+    pub fn took(&self) -> Duration {
+        self.steps.iter().map(|(_, took)| took).sum()
+    }
+
+    async fn step<T>(&mut self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let name = STEPS[self.steps.len()];
+        let start = Instant::now();
+        let outcome = timeout_at(self.deadline, work).await;
+        self.steps.push((name, start.elapsed()));
+        outcome.unwrap_or_else(|_| bail!("the time of the run was up"))
+    }
+
+    fn report(&self) -> CanaryReport {
+        let step = |(name, took): &(&str, Duration)| CanaryStep {
+            name: (*name).to_owned(),
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        };
+        CanaryReport {
+            failed_step: self.failed_step().map(str::to_owned),
+            steps: self.steps.iter().map(step).collect(),
+        }
+    }
+}
+
+impl Canary {
+    /// A canary with these settings.
+    pub fn new(config: Config) -> anyhow::Result<Canary> {
+        ensure!(!config.sockets.is_empty(), "no socket is known");
+        let http = Http::new(&config.app);
+        Ok(Canary { config, http })
+    }
+
+    /// Walks the path once.
+    pub async fn walk(&self) -> Run {
+        let mut run = Run::begin();
+        run.failure = self.steps(&mut run).await.err();
+        run
+    }
+
+    /// Reports a run to the messenger.
+    pub async fn report(&self, run: &Run) {
+        let report = json!(run.report());
+        let key = &self.config.messenger_key;
+        let reported = self.http.post("/messenger/internal/canary", key, &report);
+        let reported = timeout(REPORT_TIME, reported).await.context("no answer in time");
+        if let Err(error) = reported.flatten() {
+            warn!("the messenger did not take the canary's report: {error:#}");
+        }
+    }
+
+    /// Walks the path again and again. Logs failures, and when they end.
+    pub async fn walk_every(&self, pause: Duration) {
+        let mut ticks = interval(pause);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was_green = false;
+        loop {
+            ticks.tick().await;
+            let run = self.walk().await;
+            match (&run.failure, run.failed_step()) {
+                (Some(error), Some(step)) => warn!("the canary is red: {step} failed: {error:#}"),
+                _ if !was_green => info!("the canary is green after {} ms", run.took().as_millis()),
+                _ => {}
+            }
+            was_green = run.failure.is_none();
+            self.report(&run).await;
+        }
+    }
+
+    async fn steps(&self, run: &mut Run) -> anyhow::Result<()> {
+        let (http, config) = (&self.http, &self.config);
+        let nothing = json!({});
+        let account = run
+            .step(http.post("/organizer/api/canary", &config.organizer_key, &nothing))
+            .await?;
+        // Of the agency, its event, its organizer and the participant.
+        let id = account["id"].clone();
+        let organizer = run.step(http.sign_in("organizer", &account)).await?;
+        let body = json!({"id": id});
+        let account = run
+            .step(http.post("/participant/internal/canary", &config.participant_key, &body))
+            .await?;
+        let participant = run.step(http.sign_in("participant", &account)).await?;
+
+        let sockets = async {
+            let (last, first) = (&config.sockets[config.sockets.len() - 1], &config.sockets[0]);
+            tokio::try_join!(http.connect(last, &organizer), http.connect(first, &participant))
+        };
+        let (mut at_organizer, mut at_participant) = run.step(sockets).await?;
+        self.talk(run, &id, &participant, &mut at_organizer, &mut at_participant)
+            .await?;
+        let closing = async { tokio::join!(at_organizer.close(), at_participant.close()) };
+        let _ = timeout(CLOSE_TIME, closing).await;
+        Ok(())
+    }
+
+    /// From the press to the end of the chat.
+    async fn talk(
+        &self,
+        run: &mut Run,
+        event_id: &Value,
+        token: &str,
+        organizer: &mut Socket,
+        participant: &mut Socket,
+    ) -> anyhow::Result<()> {
+        let press = json!({"eventId": event_id, "description": "A check by the canary"});
+        run.step(self.http.post("/participant/chat-requests", token, &press))
+            .await?;
+
+        let take = async {
+            // After its answer a press may take a moment to reach the queue.
+            organizer.send("start_chat", json!({"wait": true})).await?;
+            let chat = organizer.expect("new_chat", |_| true).await?;
+            participant
+                .expect("new_chat", |seen| seen["id"] == chat["id"])
+                .await?;
+            text(&chat, "id").map(str::to_owned)
+        };
+        let chat_id = run.step(take).await?;
+
+        run.step(say(&chat_id, "from the organizer", organizer, participant))
+            .await?;
+        run.step(say(&chat_id, "from the participant", participant, organizer))
+            .await?;
+
+        let close = async {
+            let closed = json!({"chatId": chat_id});
+            organizer.send("close_chat", closed.clone()).await?;
+            organizer.expect("closed_chat", |seen| *seen == closed).await?;
+            participant.expect("closed_chat", |seen| *seen == closed).await?;
+            let open = format!("/participant/chat-requests?eventId={event_id}");
+            let open = self.http.get(&open, token).await?;
+            ensure!(
+                open["result"] == false,
+                "the participant still has an open request"
+            );
+            Ok(())
+        };
+        run.step(close).await
+    }
+}
+
+/// One side sends a message, and the other receives it.
+async fn say(chat_id: &str, words: &str, from: &mut Socket, to: &mut Socket) -> anyhow::Result<()> {
+    let client_id = Uuid::now_v7().to_string();
+    let message = json!({"chatId": chat_id, "message": words, "clientId": client_id});
+    from.send("send_message", message).await?;
+    from.expect("message_saved", |saved| saved["clientId"] == *client_id)
+        .await?;
+    to.expect("user_message", |seen| seen["clientId"] == *client_id)
+        .await?;
+    Ok(())
+}

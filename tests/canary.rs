@@ -1,0 +1,368 @@
+//! The canary walks the whole path of a request for help, names the step that is broken, and leaves nothing behind.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use mayday_sidecar::canary::STEPS;
+use mayday_tests::programs::beside_this_program;
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::support::DEADLINE;
+use crate::support::door::Door;
+use crate::support::people::{self, Agency};
+use crate::support::system::System;
+
+/// How soon a canary that walks every 30 s shows what has broken.
+const RED_WITHIN: Duration = Duration::from_secs(35);
+
+/// What a canary has found and printed.
+#[derive(Debug)]
+struct Found {
+    is_green: bool,
+    steps: Vec<String>,
+    errors: String,
+}
+
+/// The program, for a system.
+fn canary(system: &System) -> Command {
+    let secrets = std::fs::read(system.state_directory().join("secrets.json")).expect("secrets");
+    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
+    let sockets: Vec<_> = system
+        .sidecars()
+        .iter()
+        .map(|ws| format!("{ws}/connect"))
+        .collect();
+    let mut command = Command::new(beside_this_program("mayday-sidecar").expect("a program"));
+    command
+        .args(["canary", "--app", system.origin(), "--socket", &sockets.join(",")])
+        .kill_on_drop(true);
+    for service in ["organizer", "participant", "messenger"] {
+        let key = secrets[format!("{service}Key")].as_str().expect("a key");
+        command.env(format!("MAYDAY_{}_KEY", service.to_uppercase()), key);
+    }
+    command
+}
+
+/// Walks the path once.
+async fn walk(system: &System) -> Found {
+    let output = timeout(DEADLINE, canary(system).output()).await;
+    let output = output.expect("it ends in time").expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let steps = text(output.stdout);
+    let name = |line: &str| line.split(' ').next().expect("a word").to_owned();
+    Found {
+        is_green: output.status.success(),
+        steps: steps.lines().map(name).collect(),
+        errors: text(output.stderr),
+    }
+}
+
+/// Waits until a run finds the path whole: what was broken may take a moment.
+async fn is_green_again(system: &System) {
+    let green = async { while !walk(system).await.is_green {} };
+    timeout(3 * DEADLINE, green)
+        .await
+        .expect("the path is whole again");
+}
+
+/// A run finds the path whole.
+pub(crate) async fn is_green(system: &System) {
+    let found = walk(system).await;
+    assert!(found.is_green, "{found:?}");
+    assert_eq!(found.steps, STEPS);
+}
+
+#[track_caller]
+fn is_red(system: &System, step: &str) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let found = walk(system).await;
+        assert!(!found.is_green, "{caller}: {found:?}");
+        assert_eq!(found.steps.last().expect("a step"), step, "{caller}: {found:?}");
+        assert!(
+            found.errors.contains(&format!("{step} failed: ")),
+            "{caller}: {found:?}"
+        );
+    }
+}
+
+/// Holds the write lock of a service's database until it is dropped.
+fn lock(system: &System, service: &str) -> Connection {
+    let database = Connection::open(system.database(service)).expect("a database");
+    database.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    database
+}
+
+/// What the console is told.
+async fn shown(agency: &Agency) -> Value {
+    agency.support.get("/messenger/canary").await.json(200)
+}
+
+async fn metrics(system: &System) -> String {
+    let sidecar = Door::network(&system.sidecar(0).replace("ws://", "http://"));
+    let reply = sidecar.send("GET", "/metrics", None, None).await;
+    String::from_utf8(reply.body.to_vec()).expect("UTF-8")
+}
+
+#[tokio::test]
+async fn a_healthy_path_is_green_and_everybody_is_told() {
+    let system = System::start(2).await;
+    let agency = system.agency("Fest").await;
+    agency.support.get("/messenger/canary").await.empty(204);
+    assert!(!metrics(&system).await.contains("mayday_canary"));
+
+    is_green(&system).await;
+    let run = shown(&agency).await;
+    assert_eq!(run["ok"], true);
+    assert_eq!(
+        (&run["failedStep"], &run["failingSince"]),
+        (&Value::Null, &Value::Null)
+    );
+    let metrics = metrics(&system).await;
+    assert!(metrics.contains("\nmayday_canary_ok 1\n"), "{metrics}");
+    assert!(metrics.contains("\nmayday_canary_age_seconds "), "{metrics}");
+    assert!(!metrics.contains("mayday_canary_failed{"), "{metrics}");
+    for step in STEPS {
+        let line = format!("\nmayday_canary_step_seconds{{step=\"{step}\"}} ");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn the_canary_names_the_part_of_the_path_that_is_broken() {
+    let mut system = System::on_files(1).await;
+    let agency = system.agency("Fest").await;
+    for (service, step) in [
+        ("organizer", "prepare_organizer"),
+        ("participant", "prepare_participant"),
+        // A press is taken without the messenger, but it does not reach the queue.
+        ("messenger", "take"),
+    ] {
+        let lock = lock(&system, service);
+        is_red(&system, step).await;
+        drop(lock);
+        is_green_again(&system).await;
+    }
+    for (process, step) in [
+        ("sidecar-1", "connect"),
+        (system.first_host(), "prepare_organizer"),
+    ] {
+        system.signal(process, Signal::STOP);
+        is_red(&system, step).await;
+        system.signal(process, Signal::CONT);
+        is_green_again(&system).await;
+    }
+
+    // Nobody who needs help needs Redis or the dispatcher.
+    system.signal("dispatcher", Signal::STOP);
+    is_green(&system).await;
+    system.signal("dispatcher", Signal::CONT);
+    system.signal("redis", Signal::STOP);
+    is_green(&system).await;
+    // Redis cannot end while it is stopped.
+    system.signal("redis", Signal::CONT);
+    system.kill_and_wait("redis").await;
+    is_green(&system).await;
+    assert_eq!(shown(&agency).await["ok"], true);
+}
+
+#[tokio::test]
+async fn the_canary_notices_a_broken_path_between_healthy_processes() {
+    let system = System::start_with(1, &["messenger_url=http://127.0.0.1:1"]).await;
+    let agency = system.agency("Fest").await;
+    system.sidecars_are_ready().await;
+    is_red(&system, "take").await;
+    let run = shown(&agency).await;
+    assert_eq!(
+        (&run["ok"], &run["failedStep"]),
+        (&Value::Bool(false), &"take".into())
+    );
+    assert!(
+        metrics(&system)
+            .await
+            .contains("\nmayday_canary_failed{step=\"take\"} 1\n")
+    );
+    let since = run["failingSince"].clone();
+    is_red(&system, "take").await;
+    let run = shown(&agency).await;
+    assert_eq!(run["failingSince"], since);
+    assert_ne!(run["checkedAt"], since);
+}
+
+/// A canary that walks again and again, and what it logs.
+struct Watch {
+    log: Lines<BufReader<ChildStderr>>,
+    _child: Child,
+}
+
+impl Watch {
+    fn start(system: &System) -> Watch {
+        let mut command = canary(system);
+        let mut child = command
+            .args(["--every", "30"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        Watch {
+            log: BufReader::new(child.stderr.take().expect("a pipe")).lines(),
+            _child: child,
+        }
+    }
+
+    /// Waits until a line has this text.
+    async fn says(&mut self, text: &str, within: Duration) {
+        let deadline = Instant::now() + within;
+        loop {
+            let line = timeout_at(deadline, self.log.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("it does not say: {text}"));
+            if line.expect("UTF-8").expect("it runs").contains(text) {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canary_that_watches_is_red_within_35_seconds() {
+    let system = System::on_files(1).await;
+    let agency = system.agency("Fest").await;
+    let mut watch = Watch::start(&system);
+    watch.says("the canary is green", DEADLINE).await;
+    let lock = lock(&system, "participant");
+    watch
+        .says("the canary is red: prepare_participant failed", RED_WITHIN)
+        .await;
+    drop(lock);
+    let reported = async { while shown(&agency).await["ok"] == true {} };
+    timeout(DEADLINE, reported).await.expect("the run is reported");
+    assert_eq!(shown(&agency).await["failedStep"], "prepare_participant");
+}
+
+/// The lists and figures that might show a canary.
+async fn lists(system: &System, agency: &Agency) -> Vec<Value> {
+    let superadmin = system.superadmin().await;
+    let person = people::sign_up(&system.door, &format!("{}@example.org", uuid::Uuid::now_v7())).await;
+    let mut lists = Vec::new();
+    for path in [
+        "/organizer/admin/agencies",
+        "/organizer/admin/agencies?limit=100&cursor=-9000000000000000",
+        "/organizer/admin/users",
+        "/organizer/admin/changelogs",
+    ] {
+        lists.push(superadmin.get(path).await.json(200));
+    }
+    for path in ["/participant/events", "/participant/events?query=canary"] {
+        lists.push(person.get(path).await.json(200));
+    }
+    for path in [
+        "/organizer/agency/users",
+        "/organizer/agency/events",
+        "/organizer/agency/changelogs",
+        "/messenger/agency/chats",
+        "/messenger/agency/chats?limit=100",
+        "/messenger/statistics?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
+    ] {
+        lists.push(agency.owner.get(path).await.json(200));
+    }
+    lists
+}
+
+/// The tables with rows of the canary, and how many each has.
+const ROWS: [(&str, &str, &str, i64); 16] = [
+    ("organizer", "agencies", "id", 1),
+    ("organizer", "users", "id", 1),
+    ("organizer", "events", "id", 1),
+    ("organizer", "changelogs", "agency_id", 0),
+    ("participant", "participants", "id", 1),
+    ("participant", "known_events", "id", 1),
+    ("participant", "outbox", "participant_id", 0),
+    ("participant", "locks", "participant_id", 0),
+    ("participant", "presses", "participant_id", 0),
+    ("participant", "contact_changes", "participant_id", 0),
+    ("messenger", "chats", "agency_id", 1),
+    ("messenger", "contacts", "participant_id", 1),
+    ("messenger", "forgotten_participants", "participant_id", 0),
+    // What a sidecar has carried out late is forgotten with a tick, after a minute.
+    ("messenger", "waiting_organizers", "organizer_id", 1),
+    ("messenger", "withdrawn_presses", "agency_id", 0),
+    ("messenger", "lock_releases", "participant_id", 0),
+];
+
+/// Makes what earlier runs have left so old that it can go.
+fn age(system: &System) {
+    for (service, change) in [
+        (
+            "organizer",
+            "UPDATE users SET time_created = time_created - 61000 WHERE id < 0",
+        ),
+        (
+            "participant",
+            "UPDATE participants SET time_created = time_created - 61000 WHERE id < 0",
+        ),
+        (
+            "participant",
+            "UPDATE known_events SET verified_at = verified_at - 61000 WHERE id < 0",
+        ),
+        (
+            "messenger",
+            "UPDATE chats SET pressed_at = pressed_at - 61000 WHERE agency_id < 0",
+        ),
+        (
+            "messenger",
+            "UPDATE attendance SET seen_at = seen_at - 61000 WHERE organizer_id < 0",
+        ),
+    ] {
+        open(&system.database(service))
+            .execute(change, ())
+            .expect("a table");
+    }
+}
+
+fn open(file: &Path) -> Connection {
+    Connection::open(file).expect("a database")
+}
+
+/// Waits until the press of a run that failed is delivered.
+async fn outbox_is_empty(system: &System) {
+    let outbox = open(&system.database("participant"));
+    let waits = || outbox.query_row("SELECT EXISTS (SELECT 1 FROM outbox)", (), |row| row.get(0));
+    let empty = async {
+        while waits().expect("a table") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, empty).await.expect("presses are delivered");
+}
+
+#[tokio::test]
+async fn no_list_shows_the_canary_and_its_rows_do_not_pile_up() {
+    let system = System::on_files(1).await;
+    let agency = system.agency("Fest").await;
+    let before = lists(&system, &agency).await;
+    for _ in 0..10 {
+        is_green(&system).await;
+    }
+    // A run that does not get far leaves more behind.
+    let lock = lock(&system, "messenger");
+    is_red(&system, "take").await;
+    drop(lock);
+    is_green_again(&system).await;
+    assert_eq!(lists(&system, &agency).await, before);
+
+    outbox_is_empty(&system).await;
+    age(&system);
+    is_green(&system).await;
+    for (service, table, id, rows) in ROWS {
+        let count = format!("SELECT count(*) FROM {table} WHERE {id} < 0");
+        let found: i64 = open(&system.database(service))
+            .query_row(&count, (), |row| row.get(0))
+            .expect("a table");
+        assert!(found <= rows, "{table} has {found} rows of the canary");
+    }
+}
