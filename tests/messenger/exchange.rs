@@ -176,10 +176,17 @@ async fn a_sidecar_that_is_far_behind_reads_the_log_in_chunks_before_its_command
     );
 
     // The same with few long updates.
-    let long = "INSERT INTO updates (body)
-                SELECT 'to two o1' || char(10) || printf('\"%.3000000c\"', 'x') || char(10)
-                FROM (VALUES (1), (2), (3), (4))";
-    desk.database().execute(long, ()).expect("updates");
+    let long = json!({
+        "type": "user_message",
+        "payload": {
+            "id": "0a1b2c3d4e5f60718293a4b5", "chatId": chat_id, "authorId": 1, "fromOrganizer": 1, "seq": 9,
+            "content": "x".repeat(3_000_000), "timeSent": "2026-05-01T10:00:00.000Z",
+        },
+    });
+    let insert = "INSERT INTO updates (body) SELECT ?1 FROM (VALUES (1), (2), (3), (4))";
+    desk.database()
+        .execute(insert, [format!("to two o1\n{long}\n")])
+        .expect("updates");
     let chunk = desk.exchange(std::slice::from_ref(&command)).await;
     assert_eq!((chunk.replies.len(), chunk.ids().len()), (0, 2));
     let rest = desk.exchange(std::slice::from_ref(&command)).await;

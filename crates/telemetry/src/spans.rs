@@ -191,7 +191,9 @@ impl HttpClient for Collector {
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
             Ok::<_, HttpError>(Response::from_parts(head, body.to_bytes()))
         };
-        self.runtime.spawn(timeout(ANSWER_TIMEOUT, sending)).await??
+        self.runtime
+            .spawn(async { timeout(ANSWER_TIMEOUT, sending).await })
+            .await??
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_path_without_a_route_is_not_found() {
 async fn the_metrics_are_at_a_path_of_their_own() {
     let host = Setup::new().start();
     host.get("/echo").await;
-    host.get("/panic").await;
+    host.send(get("/panic")).await;
     let metrics = host.send(get("/.well-known/mayday/metrics")).await;
     let content_type = metrics.headers()["content-type"].to_str().unwrap();
     assert!(

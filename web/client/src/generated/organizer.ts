@@ -336,7 +336,7 @@ export interface ProvenChangelog {
   changedAt: Time;
   /** The entity after the change, as JSON text in a string; null after a deletion. */
   valueAfter: string | null;
-  /** Who did it. */
+  /** Who did it; 0 for the service itself. */
   userId: number;
   /** The agency that the actor acted for. */
   agencyId: number | null;
