@@ -840,9 +840,12 @@ impl Database {
 }
 
 impl Dump {
-    /// A refused insert may use up an id, so the next ids do not count.
+    /// A refused insert may use up an id, so the next ids do not count. Nor does when something was last logged.
     fn difference<'a>(&'a self, other: &'a Dump) -> Option<(&'a str, &'a Table, Option<&'a Table>)> {
-        let mut tables = self.0.iter().filter(|(name, _)| *name != "sqlite_sequence");
+        let mut tables = self
+            .0
+            .iter()
+            .filter(|(name, _)| !["sqlite_sequence", "notices"].contains(&name.as_str()));
         tables
             .find(|(name, table)| other.0.get(*name) != Some(table))
             .map(|(name, table)| (name.as_str(), table, other.0.get(name)))

@@ -234,7 +234,8 @@ async fn a_deleted_account_is_removed_from_every_service() {
     let (mut waiting_at, mut late) = (Sidecar::new("s"), Sidecar::new("late"));
     late.beat(door, None).await;
     let principal = organizer(agency.support.id, agency.id);
-    let wait = sidecar::command(&principal, 1, &json!({"type": "startChat", "wait": true}));
+    let mut wait = sidecar::command(&principal, 1, &json!({"type": "startChat", "wait": true}));
+    wait["protocol"] = json!("two");
     waiting_at.exchange(door, &[wait], None).await;
     participant
         .press_help(agency.event_id, "I am lost")

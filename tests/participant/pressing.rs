@@ -380,8 +380,8 @@ async fn presses_of_the_release_before_are_stored_and_shown() {
         &format!(
             "INSERT INTO arrivals (request_id, agency_id, event_id, participant_id, email, phone_number,
                                    contact_version, lat, lng, pressed_at, chat_id, message_id, first_message)
-             VALUES ('r2', {}, {}, {}, 'q@example.org', '', 0, NULL, NULL, {now}, 'c2', 'm2',
-                     'Problem description: lost')",
+             VALUES ('r2', {}, {}, {}, 'q@example.org', '', 0, NULL, NULL, {now}, '0a1b2c3d4e5f60718293a4b5',
+                     '0a1b2c3d4e5f60718293a4b6', 'Problem description: lost')",
             agency.id, agency.event_id, other.id
         ),
     );

@@ -46,7 +46,7 @@ service::routes! {
         "GET" ["help"] | ["help", _] => page(request, "help.html"),
         "GET" ["console", ..] => page(request, "console.html"),
         "GET" ["docs"] => page(request, "docs.html"),
-        "GET" ["docs", name] => page(request, &format!("docs/{name}.html")),
+        "GET" ["docs", name] => page(request, &format!("docs/{}.html", name.trim_end_matches(".html"))),
         // The socket for client authors. Pages of any origin may read it, as from the sidecar.
         "GET" ["asyncapi.json"] => file(request).map(|answer| answer.with("access-control-allow-origin", "*")),
         "GET" ["config.json"] => config::show(request),

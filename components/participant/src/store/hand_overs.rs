@@ -11,14 +11,18 @@ use service::retry;
 /// Both may have a request open for the same event. Then the account has both: each has its lock and its place in the
 /// queue, and neither is lost.
 pub(crate) fn add(connection: &Connection, guest_id: i64, account_id: i64) -> Result<(), DatabaseError> {
+    // The account has contact details of its own, and may be deleted before the guest.
+    execute(
+        connection,
+        "UPDATE participants SET phone_number = '', name = '' WHERE id = ?1",
+        parameters![guest_id],
+    )?;
     for statement in [
         "UPDATE locks SET participant_id = ?2 WHERE participant_id = ?1",
         "UPDATE outbox SET participant_id = ?2 WHERE participant_id = ?1",
         // A key that the account has used as well is the account's.
         "UPDATE OR IGNORE presses SET participant_id = ?2 WHERE participant_id = ?1",
         "UPDATE presses SET participant_id = ?2, client_id = NULL WHERE participant_id = ?1",
-        // The account has contact details of its own, and may be deleted before the guest.
-        "UPDATE participants SET phone_number = '', name = '' WHERE id = ?1",
         "INSERT INTO hand_overs (guest_id, account_id) VALUES (?1, ?2)
          ON CONFLICT (guest_id) DO UPDATE SET account_id = excluded.account_id, attempts = 0, due_at = 0",
     ] {
