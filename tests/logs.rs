@@ -1,6 +1,6 @@
 //! One id through everything: the trace of a request is in the log lines of all processes, and in every 5xx. Logs hold
-//! ids and no secrets: `support::secrecy` checks that of every system that a test starts. Where a collector is named, the
-//! spans of a trace are exported to it.
+//! ids and no secrets: `support::secrecy` checks that of every system that a test starts. Where a collector is named,
+//! the spans of a trace are exported to it.
 
 use std::time::Duration;
 

@@ -279,8 +279,8 @@ async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
     assert_eq!(chat.participant.expect_message().await, "is anybody there?");
     let reply = under(SECOND, &chat.id, "I am");
     chat.support.send("send_message", reply).await;
-    // The other press is in the log before the message, and only an exchange brings that to the support's sidecar. If it
-    // is the one that carries the reply out, `message_saved` comes first.
+    // The other press is in the log before the message, and only an exchange brings that to the support's sidecar. If
+    // it is the one that carries the reply out, `message_saved` comes first.
     let mut frames = Vec::new();
     for _ in 0..3 {
         frames.push(chat.support.next().await.expect("an open socket"));

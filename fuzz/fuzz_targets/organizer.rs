@@ -1,4 +1,5 @@
-//! Fuzzes the forms and query strings of the organizer service. The invariants are in the component, whose tests run the corpus.
+//! Fuzzes the forms and query strings of the organizer service. The invariants are in the component, whose tests run
+//! the corpus.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Fuzzes the bodies and query strings of the participant service. The invariants are in the component, whose tests run the corpus.
+//! Fuzzes the bodies and query strings of the participant service. The invariants are in the component, whose tests run
+//! the corpus.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Three differences are intended. Spin
-//! bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Three differences are intended.
+//! Spin bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
 //! front. Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component
 //! reads. And Spin gives a request a `traceparent` only where it exports traces, the host always.
 

@@ -1,8 +1,8 @@
 //! What components print goes to a log file of their own, and to the host's log unless the host is quiet: as it is, or
 //! as structured events.
 //!
-//! Parity: Spin's `crates/trigger/src/cli/stdio.rs`. Spin opens the files for each instance, the host once, and the host
-//! writes whole lines, so that those of several instances do not mix.
+//! Parity: Spin's `crates/trigger/src/cli/stdio.rs`. Spin opens the files for each instance, the host once, and the
+//! host writes whole lines, so that those of several instances do not mix.
 
 use std::{
     fs::File,

@@ -70,8 +70,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check the whole path from a press for help to the end of its chat, in an agency that nobody sees. Prints how long
-    /// each step took, and fails with the step that is broken
+    /// Check the whole path from a press for help to the end of its chat, in an agency that nobody sees. Prints how
+    /// long each step took, and fails with the step that is broken
     Canary(CanaryArgs),
 }
 

@@ -1,5 +1,5 @@
-//! A disk that can be filled: a file system in memory, which is made as small as what is in it. The databases keep their
-//! sizes in mind that way, and nothing has to be written to fill it.
+//! A disk that can be filled: a file system in memory, which is made as small as what is in it. The databases keep
+//! their sizes in mind that way, and nothing has to be written to fill it.
 
 use std::fs;
 use std::path::Path;

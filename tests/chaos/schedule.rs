@@ -24,8 +24,8 @@ const DELAY: Duration = Duration::from_secs(2);
 /// The value for Redis' setting `timeout`: it then closes connections that are idle for this long.
 pub(crate) const REDIS_IDLE_SECONDS: u8 = 5;
 
-/// In a soak: how long readers pin the databases, and how long their disk is full. Each comes once in a round, in a calm
-/// time of its own, which begins with people at work.
+/// In a soak: how long readers pin the databases, and how long their disk is full. Each comes once in a round, in a
+/// calm time of its own, which begins with people at work.
 const PINNED: Duration = Duration::from_secs(20);
 const FULL: Duration = Duration::from_secs(10);
 const AT_WORK: Duration = Duration::from_secs(3);
@@ -44,7 +44,8 @@ pub enum Events {
     Storms,
     /// Nothing breaks: sidecars and hosts are replaced, one after the other
     RollingUpdate,
-    /// Everything breaks but sidecars and hosts, whose memory is watched; readers pin the databases, their disk fills up
+    /// Everything breaks but sidecars and hosts, whose memory is watched; readers pin the databases, their disk fills
+    /// up
     Soak,
 }
 

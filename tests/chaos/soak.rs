@@ -1,8 +1,9 @@
-//! A soak: rounds of new clients on one system, for hours, while memory and files are watched. Neither may grow with time.
+//! A soak: rounds of new clients on one system, for hours, while memory and files are watched. Neither may grow with
+//! time.
 //!
 //! Storms spare hosts and sidecars: a process that is replaced again and again could leak what it likes. In each round
-//! readers pin the databases once, and their disk fills up once. The rules for clients hold throughout, and no process may
-//! end by itself.
+//! readers pin the databases once, and their disk fills up once. The rules for clients hold throughout, and no process
+//! may end by itself.
 //!
 //! A figure is flat if its highest value in the last quarter is at most that of the second quarter, and a margin. The
 //! quarters are those of the time after a warm-up.

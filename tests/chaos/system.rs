@@ -304,8 +304,8 @@ impl System {
         Ok(())
     }
 
-    /// Fills the disk of the databases for a while. Who writes is refused with the reason, and can write soon after there
-    /// is room again.
+    /// Fills the disk of the databases for a while. Who writes is refused with the reason, and can write soon after
+    /// there is room again.
     async fn fill(&self, time: Duration) -> Result<()> {
         let Some(disk) = &self.disk else {
             return Ok(());

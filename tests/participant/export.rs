@@ -1,5 +1,5 @@
-//! `GET /participant/profile/export` (docs/participant-api.md): all that is stored about the caller, and what a deletion
-//! leaves of it (docs/privacy.md).
+//! `GET /participant/profile/export` (docs/participant-api.md): all that is stored about the caller, and what a
+//! deletion leaves of it (docs/privacy.md).
 
 use serde_json::{Value, json};
 

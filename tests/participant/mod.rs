@@ -1,6 +1,6 @@
 //! The participant service (contract 4): signing up, events, the press for help, the routes for services. `account` is
-//! about what becomes of an account, `export` about what its owner can take along, `guests` about accounts that devices make, `requests` about what becomes of a
-//! press, and `pressing` about what a press may say besides.
+//! about what becomes of an account, `export` about what its owner can take along, `guests` about accounts that devices
+//! make, `requests` about what becomes of a press, and `pressing` about what a press may say besides.
 
 mod account;
 mod export;

@@ -1,8 +1,8 @@
 //! What others have written: whether we may use it, whether something is known against it, and that the bill of
 //! materials names it.
 //!
-//! Crates are checked by `cargo deny`, packages of npm by `npm audit`. Both fail on what they find. Advisories are asked
-//! for over the network, and where it does not answer, a line says what was not checked.
+//! Crates are checked by `cargo deny`, packages of npm by `npm audit`. Both fail on what they find. Advisories are
+//! asked for over the network, and where it does not answer, a line says what was not checked.
 
 use std::env;
 use std::path::Path;
@@ -42,8 +42,8 @@ pub(crate) fn check() -> Result<()> {
         .current_dir(root()))
 }
 
-/// Licences, sources and duplicates, by `deny.toml`; and what the database of RustSec has against a crate, where git can
-/// fetch it.
+/// Licences, sources and duplicates, by `deny.toml`; and what the database of RustSec has against a crate, where git
+/// can fetch it.
 fn check_crates(cargo_deny: &Path) -> Result<()> {
     let deny = |args: &[&str]| {
         let mut command = Command::new(cargo_deny);

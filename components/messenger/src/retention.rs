@@ -1,5 +1,5 @@
-//! Removes closed chats that are older than the variable `retention_archive_days` allows, and reports it to the record of
-//! their agencies.
+//! Removes closed chats that are older than the variable `retention_archive_days` allows, and reports it to the record
+//! of their agencies.
 //!
 //! A tick removes a little, so that nobody waits long for the write lock. What was removed is noted in the same
 //! transaction, and reported when nothing is left to remove: once a day for an agency, however many ticks that took.

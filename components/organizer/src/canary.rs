@@ -1,5 +1,5 @@
-//! The agency of a run of the canary (docs/operations.md). All its ids are below 0. Lists begin after 0, so it is in none
-//! of them, and its changes are not recorded.
+//! The agency of a run of the canary (docs/operations.md). All its ids are below 0. Lists begin after 0, so it is in
+//! none of them, and its changes are not recorded.
 
 use http::StatusCode;
 use service::door::{Answer, Request};
@@ -11,8 +11,8 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::store::{self, canary};
 
-/// `POST /api/canary`: an approved agency, its event and its organizer, all with the same id, for one run. Deletes those
-/// of earlier runs.
+/// `POST /api/canary`: an approved agency, its event and its organizer, all with the same id, for one run. Deletes
+/// those of earlier runs.
 pub(crate) fn set_up_agency(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let (password, password_hash) = password::random()?;

@@ -1,5 +1,5 @@
-//! Invariants of forms and query strings that hold for any input. `cargo fuzz` looks for inputs that break them, and the
-//! tests below run the corpus (`fuzz/corpus/organizer`) and mutations of each of its inputs.
+//! Invariants of forms and query strings that hold for any input. `cargo fuzz` looks for inputs that break them, and
+//! the tests below run the corpus (`fuzz/corpus/organizer`) and mutations of each of its inputs.
 //!
 //! An input is a body, for every form and in both media types, and a query string.
 
@@ -167,8 +167,8 @@ fn read_as_every_form(request: &Request) {
     });
 }
 
-/// Reads the request as one form. What it means is written as JSON, keeps the bounds, and means the same when it is read
-/// again.
+/// Reads the request as one form. What it means is written as JSON, keeps the bounds, and means the same when it is
+/// read again.
 fn check<T>(request: &Request, read: impl Fn(&mut Form) -> T, write: impl Fn(&T) -> Value) {
     match Form::parse(request, &read) {
         Err(error) => assert_refusal(error),

@@ -1,5 +1,5 @@
-//! Invariants of bodies and query strings that hold for any input. `cargo fuzz` looks for inputs that break them, and the
-//! tests below run the corpus (`fuzz/corpus/participant`) and mutations of each of its inputs.
+//! Invariants of bodies and query strings that hold for any input. `cargo fuzz` looks for inputs that break them, and
+//! the tests below run the corpus (`fuzz/corpus/participant`) and mutations of each of its inputs.
 //!
 //! An input is a body of every route that takes one, and a query string.
 

@@ -1,6 +1,6 @@
 //! What the three services share at their edges: requests and answers, the database, passwords and service keys, the
-//! throttle of guesses, revocations, calls to other services, and the log. Rules of the contract that belong to one service are
-//! not here.
+//! throttle of guesses, revocations, calls to other services, and the log. Rules of the contract that belong to one
+//! service are not here.
 
 pub mod clock;
 pub mod credentials;

@@ -42,7 +42,7 @@ impl Collector for LatestRun {
         let age = Duration::from_millis(canary.age.try_into().unwrap_or_default()) + at.elapsed();
         let gauge = MetricType::Gauge;
         let metric = encoder.encode_descriptor(
-            "mayday_canary_age",
+            "canary_age",
             "Time since the canary's latest run",
             Some(&Unit::Seconds),
             gauge,
@@ -50,16 +50,12 @@ impl Collector for LatestRun {
         ConstGauge::new(age.as_secs_f64()).encode(metric)?;
 
         let failed_step = canary.report.failed_step.as_deref();
-        let metric = encoder.encode_descriptor(
-            "mayday_canary_ok",
-            "Whether it walked the whole path",
-            None,
-            gauge,
-        )?;
+        let metric =
+            encoder.encode_descriptor("canary_ok", "Whether it walked the whole path", None, gauge)?;
         ConstGauge::new(i64::from(failed_step.is_none())).encode(metric)?;
 
         let mut steps = encoder.encode_descriptor(
-            "mayday_canary_step",
+            "canary_step",
             "How long each step took",
             Some(&Unit::Seconds),
             gauge,
@@ -73,7 +69,7 @@ impl Collector for LatestRun {
         if let Some(step) = failed_step {
             let labels = [("step", step)];
             let mut failed =
-                encoder.encode_descriptor("mayday_canary_failed", "The step that failed", None, gauge)?;
+                encoder.encode_descriptor("canary_failed", "The step that failed", None, gauge)?;
             ConstGauge::new(1_i64).encode(failed.encode_family(&labels)?)?;
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! The canary: it walks the whole path of a request for help, as clients do, and reports how long each step took. It
 //! notices a broken path also where every process is healthy.
 //!
-//! A run has an agency, an event, an organizer and a participant of its own, with ids below 0, which no list shows and no
-//! figure counts. So runs do not disturb each other, and what a failed run leaves behind disturbs nobody. The services
-//! delete it when later runs begin and end.
+//! A run has an agency, an event, an organizer and a participant of its own, with ids below 0, which no list shows and
+//! no figure counts. So runs do not disturb each other, and what a failed run leaves behind disturbs nobody. The
+//! services delete it when later runs begin and end.
 
 mod clients;
 pub(crate) mod metrics;

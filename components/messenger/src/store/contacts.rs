@@ -26,8 +26,8 @@ pub(crate) fn update(connection: &Connection, changes: &[ContactChange]) -> Resu
     )
 }
 
-/// Forgets participants: deletes their contact details, also from the notes that guests have signed in, and takes their requests out of the queues. Call it in a
-/// transaction.
+/// Forgets participants: deletes their contact details, also from the notes that guests have signed in, and takes their
+/// requests out of the queues. Call it in a transaction.
 pub(crate) fn forget(connection: &Connection, participant_ids: &[i64]) -> Result<(), DatabaseError> {
     let ids = json_list(&participant_ids)?;
     for statement in [

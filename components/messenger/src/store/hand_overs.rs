@@ -33,13 +33,17 @@ pub(crate) fn hand_over(
     guest_id: i64,
     account_id: i64,
 ) -> Result<(), DatabaseError> {
+    // Whoever has the chats is reached otherwise.
+    execute(
+        connection,
+        "DELETE FROM contacts WHERE participant_id = ?1",
+        parameters![guest_id],
+    )?;
     for statement in [
         "UPDATE messages SET author_id = ?2
          WHERE chat_id IN (SELECT id FROM chats WHERE participant_id = ?1) AND from_organizer = 0 AND author_id = ?1",
         "UPDATE chats SET participant_id = ?2 WHERE participant_id = ?1",
         "UPDATE lock_releases SET participant_id = ?2 WHERE participant_id = ?1",
-        // Whoever has the chats is reached otherwise.
-        "DELETE FROM contacts WHERE participant_id = ?1",
         // The account may have been one that another guest signed in to.
         "UPDATE hand_overs SET account_id = ?2 WHERE account_id = ?1",
         "INSERT INTO hand_overs (guest_id, account_id) VALUES (?1, ?2)

@@ -54,8 +54,8 @@ pub(crate) struct Load {
     pub active: i64,
 }
 
-/// How much there is to do. The canary's chats do not count; all its ids are below 0. Reads the indexes of waiting and of
-/// active chats, which hold nothing else.
+/// How much there is to do. The canary's chats do not count; all its ids are below 0. Reads the indexes of waiting and
+/// of active chats, which hold nothing else.
 pub(crate) fn load(connection: &Connection) -> Result<Load, DatabaseError> {
     let load = query_one(
         connection,

@@ -10,8 +10,8 @@ use crate::store::users::Role;
 /// How long the agency of a run is kept: longer than any run takes.
 const KEPT: Millis = 60 * 1000;
 
-/// Adds an agency, its event and its organizer, all with the same id below 0, and deletes those of earlier runs. Returns
-/// the id, and the organizer's e-mail.
+/// Adds an agency, its event and its organizer, all with the same id below 0, and deletes those of earlier runs.
+/// Returns the id, and the organizer's e-mail.
 pub(crate) fn set_up_agency(connection: &Connection, password_hash: &str) -> Result<(i64, String), Error> {
     transaction(connection, |connection| {
         execute(
