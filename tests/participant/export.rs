@@ -51,6 +51,8 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
     let agency = components.agency("Fest").await;
     let door = &components.door;
     let account = people::sign_up(door, "zuzanna@example.org").await;
+    let body = json!({"phoneNumber": "+48 555 000 222"});
+    account.patch("/participant/profile", &body).await.json(200);
     let press = json!({
         "eventId": agency.event_id, "description": "I am lost at the gate", "kind": "lost", "lat": 50.125, "lng": 19.875,
         "accuracy": 12.5, "positionAt": "2026-05-01T10:00:00Z", "clientId": "0198c0de-0000-4000-8000-000000000001",
@@ -174,7 +176,7 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
     for service in SERVICES {
         for gone in [
             "zuzanna@example.org",
-            "+48555000111",
+            "+48 555 000 222",
             "+48 600 700 800",
             "Zuza B.",
             "Nobody has taken this yet",
