@@ -8,9 +8,8 @@
 //!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
 //!   everything is.
 //! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything, once or for
-//! hours;
-//!   [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their opinion,
-//!   and [`dependencies`] looks at what others have written, of which [`sbom`] makes a list.
+//!   hours; [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their
+//!   opinion, and [`dependencies`] looks at what others have written, of which [`sbom`] makes a list.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
