@@ -46,3 +46,19 @@ test("a language that the browser does not name is written as it is written in g
 test("all digits of a page are of one kind, in Arabic as well", async () => {
   for (const text of await written("ar", "ar-EG")) assert.match(text, /\d/);
 });
+
+test("a load that ends late takes no texts away from a part of the page that came meanwhile", async () => {
+  languages.splice(0, languages.length, "en");
+  const page = { default: { "page.title": "Mayday" } };
+  const answers = [];
+  i18n.addCatalogues(() => new Promise((answer) => answers.push(() => answer(page))));
+  const early = i18n.loadTexts("en");
+  i18n.addCatalogues(async () => ({ default: { "area.title": "Incidents" } }));
+  const late = i18n.loadTexts("en");
+  const [answerEarly, answerLate] = answers;
+  answerLate();
+  await late;
+  answerEarly();
+  await early;
+  assert.deepEqual([i18n.t("page.title"), i18n.t("area.title")], ["Mayday", "Incidents"]);
+});

@@ -48,7 +48,8 @@ function localeOf(language: Language): string {
 /** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
 export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
   const loaded = await Promise.all([SHARED[wanted](), ...own.map((catalogues) => catalogues(wanted))]);
-  texts = Object.assign({}, ...loaded.map((catalogue) => catalogue.default));
+  // A part of the page may have loaded texts of its own meanwhile.
+  texts = Object.assign({}, wanted === language ? texts : {}, ...loaded.map((catalogue) => catalogue.default));
   language = wanted;
   locale = localeOf(wanted);
   document.documentElement.lang = wanted;
