@@ -29,7 +29,7 @@ testScreens("events", {
     );
     await open(page, team, "/console/events");
     // What is far below is not made before somebody looks.
-    assert(await page.locator(".entry").nth(99).isVisible());
+    await page.locator(".entry").nth(99).waitFor();
     assert.equal(await page.locator(".entry").count(), 100);
     await page.locator(".entry").nth(99).scrollIntoViewIfNeeded();
     await page.locator(".entry").nth(150).waitFor();
