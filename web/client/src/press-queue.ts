@@ -21,7 +21,7 @@ const PREFIX = "press/";
 const LONGEST_BACKOFF_MS = 15_000;
 /** Longer than this a service cannot make a press wait. */
 const LONGEST_WAIT_MS = 60_000;
-/** How often the service is asked how things stand while no session tells it, and while a place is not known yet. */
+/** How often the service is asked about presses that no session tells of, and while a place is not known yet. */
 const POLL_MS = 10_000;
 const FIRST_POLL_MS = 2000;
 const CLOCK_SKEW_MS = 5000;
@@ -408,9 +408,17 @@ export class PressQueue {
     if (!this.#running || !safe.length) return;
     const wait = safe.some(({ step }) => step === "safe") ? FIRST_POLL_MS : POLL_MS;
     this.#cancelPoll = this.#clock.after(wait, () => {
-      if (this.#isLive()) this.#schedulePoll();
+      if (this.#safe().every((press) => this.#isToldOf(press))) this.#schedulePoll();
       else void this.refresh();
     });
+  }
+
+  /** A session that went live after a chat had ended does not tell of it. */
+  #isToldOf({ eventId, chatId }: Press): boolean {
+    const { positions, chats } = this.#session?.snapshot ?? { positions: [], chats: [] };
+    return (
+      this.#isLive() && (positions.some((place) => place.eventId === eventId) || chats.some(({ id }) => id === chatId))
+    );
   }
 }
 

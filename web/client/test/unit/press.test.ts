@@ -428,6 +428,19 @@ test("the session's news move the press up the ladder", async () => {
   assert.equal(device.press.step, "ended");
 });
 
+test("a chat that ended before the session went live ends the press", async () => {
+  const device = await started();
+  device.routes[`GET ${MINE}`] = () => ({ body: [helpRequest({ state: "active", position: null, chatId: "c1" })] });
+  await device.queue.press(9);
+  await settle();
+  await device.queue.refresh();
+  assert.equal(device.press.step, "taken");
+  device.queue.follow(new FakeSession());
+  device.routes[`GET ${MINE}`] = () => ({ body: [] });
+  await device.clock.advance(10_000);
+  assert.equal(device.press.step, "ended");
+});
+
 test("a place that the session was told before the answer came is not lost", async () => {
   const device = await started();
   const session = new FakeSession();
