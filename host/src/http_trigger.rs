@@ -137,6 +137,11 @@ impl App {
     /// Waits until no connection has a request and no instance is left.
     async fn drain(&self, connections: GracefulShutdown) {
         connections.shutdown().await;
+        self.idle().await;
+    }
+
+    /// Waits until no instance is left. One may go on after its answer.
+    pub async fn idle(&self) {
         let all = u32::try_from(self.0.max_requests).unwrap_or(u32::MAX);
         _ = self.0.admitted.acquire_many(all).await;
     }

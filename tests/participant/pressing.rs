@@ -1,10 +1,14 @@
 //! What a press may say besides (docs/participant-api.md): a key by which it can be sent again, when it was made, what
 //! it is about, how good its position is; and what can be added to it while it waits.
 
+use axum::Router;
+use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{change, count, tick, waiting};
 use crate::support::components::Components;
@@ -392,4 +396,44 @@ async fn presses_of_the_release_before_are_stored_and_shown() {
         heard.deliveries()[1].payload()["content"],
         "Problem description: lost"
     );
+}
+
+/// A messenger that answers a delivery only when it is told to. Returns its address, and what tells it, for each
+/// delivery.
+async fn slow_messenger() -> (String, mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+    let (deliveries, delivered) = mpsc::unbounded_channel();
+    let take = move || {
+        let (answer, told) = oneshot::channel();
+        _ = deliveries.send(answer);
+        async move { _ = told.await }
+    };
+    let routes = Router::new().route("/messenger/internal/requests", post(take));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, delivered)
+}
+
+/// In a storm few presses deliver those of all. Who sent one of these few does not wait longer for it.
+#[tokio::test]
+async fn a_press_is_answered_before_it_delivers_those_of_others() {
+    let (components, agency, first) = start().await;
+    let second = people::sign_up(&components.door, "q@example.org").await;
+    let (url, mut deliveries) = slow_messenger().await;
+    let participant = components.another_host(&["organizer", "participant"], &[("messenger_url", &url)]);
+    let press = async |person: &Person| {
+        let body = json!({"eventId": agency.event_id});
+        let reply = participant
+            .send("POST", PRESS, Some(&person.token), Some(&body))
+            .await;
+        reply.empty(200);
+    };
+    let meanwhile = async {
+        let own = deliveries.recv().await.expect("a delivery");
+        press(&second).await;
+        own.send(()).expect("a client");
+        deliveries.recv().await.expect("the delivery of the second press")
+    };
+    let ((), others) = tokio::join!(press(&first), meanwhile);
+    others.send(()).expect("a client that still waits");
 }

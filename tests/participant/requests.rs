@@ -333,6 +333,7 @@ async fn a_press_for_a_known_event_is_accepted_while_the_organizer_service_is_do
         .await
         .iter()
         .for_each(|reply| reply.empty(200));
+    without_organizer.idle().await;
     assert_eq!(waiting(&components), 3);
     press(&people[3], 999).await.error(503, "api error");
     let list = without_organizer

@@ -49,6 +49,14 @@ impl Door {
         }
     }
 
+    /// Waits until the host does nothing any more: a component may go on after its answer.
+    pub(crate) async fn idle(&self) {
+        match self {
+            Door::Network { .. } => panic!("the host is another process"),
+            Door::Host(app) => app.idle().await,
+        }
+    }
+
     /// Sends a request whose body, if any, is JSON.
     pub(crate) async fn send(
         &self,

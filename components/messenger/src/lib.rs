@@ -39,7 +39,7 @@ mod bindings {
 
 use service::door::{self, Answer, Request};
 use service::log;
-use spin_sdk::http::{IncomingRequest, Response};
+use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::bindings::mayday::platform::trace;
 use crate::error::Error;
@@ -59,15 +59,15 @@ const CORS_METHODS: &str = "GET, OPTIONS";
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
-    use super::{IncomingRequest, Response};
+    use super::{IncomingRequest, ResponseOutparam};
 
     #[spin_sdk::http_component]
-    async fn entry(incoming: IncomingRequest) -> Response {
-        super::handle(incoming).await
+    async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+        super::handle(incoming).await.send(out).await;
     }
 }
 
-async fn handle(incoming: IncomingRequest) -> Response {
+async fn handle(incoming: IncomingRequest) -> Answer {
     let answer = door::serve(
         incoming,
         MOUNT,
@@ -84,7 +84,6 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .with("access-control-expose-headers", "Retry-After,Link")
-        .into_response()
 }
 
 fn body_limit(path: &[String]) -> usize {

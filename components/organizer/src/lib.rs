@@ -31,7 +31,7 @@ mod users;
 
 use http::{Method, StatusCode};
 use service::door::{self, Answer, PREFLIGHT_MAX_AGE, Request};
-use spin_sdk::http::{IncomingRequest, Response};
+use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::error::Error;
 
@@ -47,15 +47,15 @@ const SERVICE_BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
-    use super::{IncomingRequest, Response};
+    use super::{IncomingRequest, ResponseOutparam};
 
     #[spin_sdk::http_component]
-    async fn entry(incoming: IncomingRequest) -> Response {
-        super::handle(incoming).await
+    async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+        super::handle(incoming).await.send(out).await;
     }
 }
 
-async fn handle(incoming: IncomingRequest) -> Response {
+async fn handle(incoming: IncomingRequest) -> Answer {
     let answer = door::serve(
         incoming,
         MOUNT,
@@ -71,7 +71,6 @@ async fn handle(incoming: IncomingRequest) -> Response {
         .with("access-control-allow-origin", "*")
         .with("access-control-allow-credentials", "true")
         .with("access-control-expose-headers", "Link, Retry-After")
-        .into_response()
 }
 
 fn body_limit(path: &[String]) -> usize {

@@ -68,16 +68,33 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         };
     };
     service::info!("request {request_id} for event {event_id} is stored");
-    // The press is stored, so the next tick repeats what fails now.
-    if let Some(press) = to_deliver {
-        outbox::deliver(&connection, press)
-            .unwrap_or_else(|error| service::warn!("a press waits in the outbox: {error}"));
+    let others_are_due = to_deliver.is_some_and(|press| {
+        outbox::deliver(&connection, press).unwrap_or_else(|error| {
+            say_that_a_press_waits(&error);
+            false
+        })
+    });
+    let answer = match details.client_id {
+        Some(_) => show_fresh(stored, details.kind, description),
+        None => empty(),
+    };
+    if !others_are_due {
+        return Ok(answer);
     }
-    if details.client_id.is_none() {
-        return Ok(empty());
-    }
+    Ok(answer.followed_by(move || {
+        outbox::deliver_others(&connection).unwrap_or_else(|error| say_that_a_press_waits(&error));
+    }))
+}
+
+/// The press is stored, so the next tick repeats what has failed.
+fn say_that_a_press_waits(error: &Error) {
+    service::warn!("a press waits in the outbox: {error}");
+}
+
+/// Answers a press that has just been stored.
+fn show_fresh(stored: Stored, kind: Option<String>, description: &str) -> Answer {
     let fresh = RequestBody {
-        event_id,
+        event_id: stored.event_id,
         client_id: stored.client_id,
         state: "waiting",
         // To ask for it would make each press dearer. Sockets tell it, and `mine`.
@@ -88,10 +105,10 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
             received_at: stored.received_at,
         },
         chat_id: None,
-        kind: details.kind,
+        kind,
         description: description.to_owned(),
     };
-    Ok(json(StatusCode::OK, &fresh))
+    json(StatusCode::OK, &fresh)
 }
 
 /// Answers a press that was sent before. It has been stored, whatever else fails.

@@ -1,5 +1,6 @@
 //! Delivers presses to the messenger's queue: at once, and otherwise again with growing pauses.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use service::database::Connection;
@@ -13,17 +14,29 @@ use crate::store::requests;
 /// How many presses one round takes.
 const ROUND: i64 = 200;
 
-/// How long one press goes on delivering those of others, while they keep coming. Its own client waits meanwhile. The
-/// next press, or the tick, goes on from there.
-const DELIVERS_FOR: Duration = Duration::from_millis(500);
+/// How long presses gather for the next round. Rounds without a pause would keep the locks of both databases busy, and
+/// those who press would wait for them.
+const GATHER_FOR: Duration = Duration::from_millis(20);
 
-/// Delivers a press that has just been stored, and in further rounds what has become due meanwhile: when many press at
-/// the same moment, few of them deliver the presses of all.
-pub(crate) fn deliver(connection: &Connection, press: HelpRequest) -> Result<(), Error> {
+/// How long one press goes on delivering those of others, while they keep coming. The next press, or the tick, goes on
+/// from there.
+const DELIVER_FOR: Duration = Duration::from_secs(5);
+
+/// Delivers a press that has just been stored. Returns whether others have become due meanwhile, for
+/// [`deliver_others`].
+pub(crate) fn deliver(connection: &Connection, press: HelpRequest) -> Result<bool, Error> {
+    deliver_round(connection, vec![press], Duration::ZERO)
+}
+
+/// Delivers presses that have become due during a delivery, in rounds: when many press at the same moment, few of them
+/// deliver the presses of all. To be called when the client has its answer.
+pub(crate) fn deliver_others(connection: &Connection) -> Result<(), Error> {
     let started = Instant::now();
-    let mut due = vec![press];
-    while deliver_round(connection, due)? && started.elapsed() < DELIVERS_FOR {
-        due = requests::take_due(connection, ROUND)?;
+    while started.elapsed() < DELIVER_FOR {
+        let due = requests::take_due(connection, ROUND)?;
+        if !deliver_round(connection, due, GATHER_FOR)? {
+            break;
+        }
     }
     Ok(())
 }
@@ -31,12 +44,12 @@ pub(crate) fn deliver(connection: &Connection, press: HelpRequest) -> Result<(),
 /// Delivers what is due: presses that could not be delivered before, and those whose delivery has broken off.
 pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
     let due = requests::take_due(connection, ROUND)?;
-    deliver_round(connection, due).map(drop)
+    deliver_round(connection, due, Duration::ZERO).map(drop)
 }
 
-/// Delivers presses that this request has taken. Returns whether others have become due. That the messenger cannot be
-/// reached is no error here: the rows stay for a later round.
-fn deliver_round(connection: &Connection, due: Vec<HelpRequest>) -> Result<bool, Error> {
+/// Delivers presses that this request has taken. Returns whether others have become due until `pause` has passed. That
+/// the messenger cannot be reached is no error here: the rows stay for a later round.
+fn deliver_round(connection: &Connection, due: Vec<HelpRequest>, pause: Duration) -> Result<bool, Error> {
     if due.is_empty() {
         return Ok(false);
     }
@@ -45,7 +58,11 @@ fn deliver_round(connection: &Connection, due: Vec<HelpRequest>) -> Result<bool,
     let outcome = desk::enqueue(&due);
     requests::do_not_wait_for_the_disk(connection);
     match outcome {
-        Ok(()) => Ok(requests::delivered(connection, &ids)?),
+        Ok(()) => {
+            // Until their rows are gone, the delivery counts as under way.
+            thread::sleep(pause);
+            Ok(requests::delivered(connection, &ids)?)
+        }
         Err(error) => {
             requests::postpone(connection, &ids)?;
             notices::print(connection, "presses wait", notices::MINUTE, || {

@@ -11,7 +11,7 @@ mod policy;
 
 use http::StatusCode;
 use service::door::{self, Answer, Request};
-use spin_sdk::http::{IncomingRequest, Response};
+use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::error::Error;
 use crate::files::FILES;
@@ -24,18 +24,16 @@ const BODY_LIMIT: usize = 1024;
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
-    use super::{IncomingRequest, Response};
+    use super::{IncomingRequest, ResponseOutparam};
 
     #[spin_sdk::http_component]
-    async fn entry(incoming: IncomingRequest) -> Response {
-        super::handle(incoming).await
+    async fn entry(incoming: IncomingRequest, out: ResponseOutparam) {
+        super::handle(incoming).await.send(out).await;
     }
 }
 
-async fn handle(incoming: IncomingRequest) -> Response {
-    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None)
-        .await
-        .into_response()
+async fn handle(incoming: IncomingRequest) -> Answer {
+    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None).await
 }
 
 service::routes! {

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use http::{Method, StatusCode};
 use serde::Serialize;
-use spin_sdk::http::{IncomingRequest, Response};
+use spin_sdk::http::{IncomingRequest, OutgoingResponse, Response, ResponseOutparam};
 use trace_context::TraceContext;
 
 use crate::database::Connection;
@@ -341,11 +341,12 @@ const API_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// An answer, to which headers can be added.
+/// An answer, to which headers can be added, and work that the instance does after it.
 pub struct Answer {
     status: StatusCode,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    afterwards: Option<Box<dyn FnOnce()>>,
 }
 
 impl Answer {
@@ -361,6 +362,7 @@ impl Answer {
             status,
             headers: vec![("content-type", content_type.to_owned())],
             body,
+            afterwards: None,
         }
     }
 
@@ -381,6 +383,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Vec::new(),
+            afterwards: None,
         }
     }
 
@@ -414,9 +417,36 @@ impl Answer {
             .fold(self, |answer, (name, value)| answer.with_default(name, value))
     }
 
+    /// The same with work that is done once the answer has been sent. Its client does not wait for it. The host may end
+    /// the instance before, so what must be done needs somebody who does it later.
+    pub fn followed_by(mut self, work: impl FnOnce() + 'static) -> Answer {
+        self.afterwards = Some(Box::new(work));
+        self
+    }
+
+    /// Sends the answer, and does what follows it.
+    pub async fn send(mut self, out: ResponseOutparam) {
+        let afterwards = self.afterwards.take();
+        let mut response = self.into_response();
+        let body = std::mem::take(response.body_mut());
+        let sent = match OutgoingResponse::try_from(response) {
+            Ok(response) => out
+                .set_with_body(response, body)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = sent {
+            crate::warn!("an answer could not be sent: {error}");
+        }
+        if let Some(work) = afterwards {
+            work();
+        }
+    }
+
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
     /// have any, and 304, whose would be another answer's (RFC 9110, 8.6).
-    pub fn into_response(self) -> Response {
+    fn into_response(self) -> Response {
         let length = self.body.len().to_string();
         let answer = match self.status {
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => self,
