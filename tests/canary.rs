@@ -335,7 +335,7 @@ fn open(file: &Path) -> Connection {
     Connection::open(file).expect("a database")
 }
 
-/// Waits until the press of a run that failed is delivered.
+/// Waits until the press of a run that failed is delivered. Nobody is told of that: the organizer of the run has left.
 async fn outbox_is_empty(system: &System) {
     let outbox = open(&system.database("participant"));
     let waits = || outbox.query_row("SELECT EXISTS (SELECT 1 FROM outbox)", (), |row| row.get(0));

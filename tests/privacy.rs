@@ -14,12 +14,7 @@ async fn a_person_exports_everything_and_is_deleted_everywhere() {
     let agency = system.agency("Fest").await;
     let (door, sidecar) = (&system.door, system.sidecar(0));
     let account = people::sign_up(door, "zuzanna@example.org").await;
-    let made = json!({"name": "Zuza B.", "phoneNumber": "+48 600 700 800"});
-    let made = door
-        .send("POST", "/participant/auth/guest", None, Some(&made))
-        .await
-        .json(201);
-    let guest = people::signed_in(door, &made);
+    let guest = people::guest(door, "Zuza B.", "+48 600 700 800").await;
     guest
         .press_help(agency.event_id, "My friend has fainted")
         .await

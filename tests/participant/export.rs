@@ -62,12 +62,7 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
     let chat_id = lead_a_chat(&components, &agency, &account, texts).await;
     close(&components, &agency, &chat_id).await;
 
-    let made = json!({"name": "Zuza B.", "phoneNumber": "+48 600 700 800"});
-    let made = door
-        .send("POST", "/participant/auth/guest", None, Some(&made))
-        .await
-        .json(201);
-    let guest = people::signed_in(door, &made);
+    let guest = people::guest(door, "Zuza B.", "+48 600 700 800").await;
     guest
         .press_help(agency.event_id, "My friend has fainted")
         .await
@@ -202,13 +197,8 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
 #[tokio::test]
 async fn a_guest_exports_what_the_device_has_said() {
     let components = Components::start();
-    let made = json!({"name": "Anna", "phoneNumber": "+48 1"});
     let door = &components.door;
-    let made = door
-        .send("POST", "/participant/auth/guest", None, Some(&made))
-        .await
-        .json(201);
-    let guest = people::signed_in(door, &made);
+    let guest = people::guest(door, "Anna", "+48 1").await;
     let export = guest.get(EXPORT).await.json(200);
     let profile = &export["profile"];
     assert_eq!(

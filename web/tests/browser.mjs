@@ -1,5 +1,10 @@
 // Chromium for the tests of the pages.
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+
+const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
 
 export function launchBrowser() {
   return chromium.launch({
@@ -41,4 +46,11 @@ export function watchErrors(page) {
     if (message.type() === "error" && !expected.test(message.text())) errors.push(message.text());
   });
   return errors;
+}
+
+/** The pictures of README.md. They show the time of day, so they are made only when somebody wants new ones. */
+export async function picture(page, name) {
+  if (!process.env.MAYDAY_PICTURES) return;
+  await mkdir(images, { recursive: true });
+  await page.screenshot({ path: path.join(images, `${name}.png`) });
 }

@@ -1,13 +1,8 @@
 // The support team's work, in a real browser and with real services.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { PHONE, words } from "./browser.mjs";
+import { picture, words } from "./browser.mjs";
 import { DESK, Desks, isLive, signIn } from "./desks.mjs";
-
-const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
 
 let desks;
 let system;
@@ -31,13 +26,6 @@ async function takeNext(page) {
 async function write(page, text) {
   await answer(page).fill(text);
   await answer(page).press("Enter");
-}
-
-/** The pictures of README.md. */
-async function picture(page, name) {
-  if (!process.env.MAYDAY_PICTURES) return;
-  await mkdir(images, { recursive: true });
-  await page.screenshot({ path: path.join(images, `${name}.png`) });
 }
 
 test("a person presses, is answered by the keyboard alone, and the chat is closed", async () => {
@@ -100,8 +88,7 @@ test("a chat is handed over to a colleague, once there is one", async () => {
   // Who waits for the next gets it without another press of a key.
   await sam.page.keyboard.press("w");
   await sam.page.getByText("opens here by itself").waitFor();
-  const phone = await desks.open(PHONE, `/help/${system.event}`);
-  await phone.page.locator("h1 bdi").waitFor();
+  const phone = await desks.phone();
   await phone.page.locator("button.press").click();
   await answer(sam.page).waitFor();
   await write(sam.page, "Sam is here.");
@@ -192,13 +179,12 @@ test("Redis and a sidecar go away in the middle: the strip never says Live where
 test("an incident of a chat takes two keys, and the person's earlier chats are beside it", async () => {
   const desk = await desks.agent(system.ready.demo.support);
   const { page } = desk;
-  const phone = await desks.open(PHONE, `/help/${system.event}`);
+  const phone = await desks.phone();
   const press = async (button) => {
     await phone.page.getByRole("button", { name: button }).click();
     await takeNext(page);
     await phone.page.locator(".there").waitFor();
   };
-  await phone.page.locator("h1 bdi").waitFor();
   await phone.page.getByLabel("Threat or violence").check();
   await phone.page.getByLabel("A few words").fill("Two men follow me from gate 4");
   await press("I need help");

@@ -55,10 +55,16 @@ export class Desks {
     return desk;
   }
 
-  /** Somebody who has pressed help. */
-  async person(kind = "Injury or illness") {
+  /** Somebody at the page of the event. */
+  async phone() {
     const phone = await this.open(PHONE, `/help/${this.system.event}`);
     await phone.page.locator("h1 bdi").waitFor();
+    return phone;
+  }
+
+  /** Somebody who has pressed help. */
+  async person(kind = "Injury or illness") {
+    const phone = await this.phone();
     await phone.page.getByLabel(kind).check();
     await phone.page.locator("button.press").click();
     await phone.page.getByText("You are next").first().waitFor();

@@ -1,6 +1,7 @@
 // Runs the tests of the pages, two files at a time: a browser waits as often as it works. Node 18 knows no option for
-// that on its command line. Files named as arguments are run alone.
-import { readdirSync } from "node:fs";
+// that on its command line. Large files come first, so that none of them runs by itself at the end. Files named as
+// arguments are run alone.
+import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -10,7 +11,8 @@ const directory = fileURLToPath(new URL(".", import.meta.url));
 const named = process.argv.slice(2).map((file) => path.resolve(file));
 const all = readdirSync(directory)
   .filter((file) => file.endsWith(".test.mjs"))
-  .map((file) => path.join(directory, file));
+  .map((file) => path.join(directory, file))
+  .sort((a, b) => statSync(b).size - statSync(a).size);
 run({ files: named.length ? named : all, concurrency: 2 })
   .on("test:fail", () => {
     process.exitCode = 1;

@@ -1,13 +1,9 @@
 // What a person goes through, in a real browser and with real services. The team is played by the client library.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
+import { launchBrowser, PHONE, picture, watchErrors, words } from "./browser.mjs";
 import { organizer, System, takeChat, until, untilMessages } from "./system.mjs";
 
-const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
 const PATIENCE_MS = 30_000;
 
 let system;
@@ -45,13 +41,6 @@ async function press(page) {
   await openPage(page);
   await help(page).click();
   await page.getByText("You are next").first().waitFor();
-}
-
-/** The pictures of README.md. They show the time of day, so they are made only when somebody wants new ones. */
-async function picture(page, name) {
-  if (!process.env.MAYDAY_PICTURES) return;
-  await mkdir(images, { recursive: true });
-  await page.screenshot({ path: path.join(images, `${name}.png`) });
 }
 
 /** The chat ends on the team's side, so that the next story finds nothing open. */

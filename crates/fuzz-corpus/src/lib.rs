@@ -1,8 +1,10 @@
 //! The corpora of fuzzing, for tests: what `cargo fuzz` begins with runs in every test run as well, and so do mutations
-//! of it. They are the same in every run.
+//! of it. They are the same in every run. Beside them is what every fuzzed service is checked for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 /// The inputs of a corpus, and what is known to matter to the parser.
 pub struct Corpus {
@@ -77,6 +79,30 @@ impl Corpus {
             }
         }
     }
+}
+
+/// Checks that an answer is a 400 whose body is the contract's (2.5), and returns its message: a text, or a list of
+/// texts.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn assert_refusal(status: u16, body: &[u8]) -> Value {
+    assert_eq!(status, 400);
+    let mut body: Value = serde_json::from_slice(body).expect("an error is JSON");
+    let members = body.as_object().expect("an error is an object");
+    assert_eq!(members.len(), 3, "{body}");
+    assert_eq!(
+        (&body["statusCode"], &body["error"]),
+        (&400.into(), &"Bad Request".into())
+    );
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let is_message = match &body["message"] {
+        Value::Array(lines) => !lines.is_empty() && lines.iter().all(is_text),
+        message => is_text(message),
+    };
+    assert!(is_message, "{body}");
+    body["message"].take()
 }
 
 /// Pseudo-random numbers: xorshift, with a seed that is not 0.
