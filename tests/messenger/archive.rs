@@ -314,3 +314,72 @@ async fn support_sees_the_history_of_a_person() {
         .await;
     assert_eq!(of_rival.list().iter().map(id).collect::<Vec<_>>(), [elsewhere]);
 }
+
+/// Words, names and addresses of people stay out of URLs.
+#[tokio::test]
+async fn a_search_has_its_filters_in_the_body() {
+    let mut desk = Desk::open().await;
+    let rival = desk.components.agency("Rival").await;
+    let (anna, first) = desk.closed("anna", "At gate 4").await;
+    let (_, second) = desk.closed("bob", "Near the gate").await;
+    let path = format!("{PATH}/search");
+    for (filters, expected) in [
+        (json!({}), vec![&second, &first]),
+        (
+            json!({"q": "", "from": "", "eventId": null}),
+            vec![&second, &first],
+        ),
+        (json!({"q": "GATE"}), vec![&second, &first]),
+        (json!({"q": "gate 4"}), vec![&first]),
+        (json!({"q": "bob@"}), vec![&second]),
+        (json!({"participantId": anna.id, "q": "gate"}), vec![&first]),
+        (
+            json!({"eventId": desk.agency.event_id, "organizerId": desk.agency.support.id}),
+            vec![&second, &first],
+        ),
+        (json!({"from": "2100-01-01T00:00:00Z"}), vec![]),
+        (json!({"to": "2100-01-01T00:00:00+01:00"}), vec![&second, &first]),
+    ] {
+        let page = desk.agency.support.post(&path, &filters).await.list();
+        let found: Vec<String> = page.iter().map(id).collect();
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filters}");
+    }
+
+    let gate = json!({"q": "gate"});
+    let page = desk
+        .agency
+        .support
+        .post(&format!("{path}?limit=1&q=stage"), &gate)
+        .await;
+    let expected = format!("<?limit=1&cursor={second}>; rel=\"next\"");
+    assert_eq!(page.header("link"), Some(expected.as_str()));
+    let same = desk.agency.support.get(&format!("{PATH}?limit=1")).await;
+    assert_eq!(page.list(), same.list(), "a page is the same by either route");
+    let next = next(&page).expect("a link");
+    let page = desk.agency.support.post(&format!("{path}?{next}"), &gate).await;
+    assert_eq!(page.header("link"), None);
+    assert_eq!(page.list().iter().map(id).collect::<Vec<_>>(), [first]);
+
+    for filters in [
+        json!({"q": "a".repeat(201)}),
+        json!({"q": "a\0b"}),
+        json!({"q": 4}),
+        json!({"eventId": 0}),
+        json!({"eventId": "1"}),
+        json!({"from": "2026-05-01"}),
+        json!({"Q": "gate"}),
+        json!({"limit": 1}),
+        json!([]),
+    ] {
+        let refused = desk.agency.support.post(&path, &filters).await;
+        assert_eq!(refused.status, 400, "{filters}");
+    }
+    let refused = desk
+        .agency
+        .support
+        .post(&format!("{path}?cursor={second}x"), &gate)
+        .await;
+    refused.error(400, "invalid `cursor` query parameter");
+    assert_eq!(rival.owner.post(&path, &gate).await.list(), Vec::<Value>::new());
+    anna.post(&path, &gate).await.error(401, "invalid token type");
+}

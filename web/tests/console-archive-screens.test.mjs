@@ -54,7 +54,7 @@ testScreens("archive", {
   },
   none: async (page, team) => {
     await fill(page, team);
-    await signIn(page, { address: "/console/archive?q=xyz" });
+    await signIn(page, { address: "/console/archive#q=xyz" });
     await page.locator(".nothing").waitFor();
   },
   empty: async (page, team) => {
@@ -69,7 +69,7 @@ testScreens("archive", {
   },
   chat: async (page, team) => {
     const { id } = await fill(page, team);
-    await signIn(page, { address: `/console/archive/${id}?q=stage` });
+    await signIn(page, { address: `/console/archive/${id}#q=stage` });
     await page.locator(".transcript mark").nth(1).waitFor();
     await page.locator(".archive-earlier .entry").waitFor();
   },

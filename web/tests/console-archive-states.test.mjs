@@ -36,7 +36,7 @@ test("of ten thousand chats only the pages are loaded that were scrolled to", as
   const { context, page, archive, errors } = await open("/console/archive", 10_000);
   await rows(page).nth(49).waitFor();
   assert.equal(await rows(page).count(), 50);
-  assert.deepEqual(archive.asked.map(String), ["limit=50"]);
+  assert.deepEqual(archive.asked, [{ query: "limit=50", filter: {} }]);
   for (const count of [100, 150, 200]) {
     await scrollToEnd(page);
     await rows(page)
@@ -52,7 +52,40 @@ test("of ten thousand chats only the pages are loaded that were scrolled to", as
   await rows(page).nth(11).waitFor({ state: "detached" });
   assert.equal(await rows(page).count(), 11);
   assert(archive.asked.length - asked <= 2);
-  assert.equal(new URL(page.url()).searchParams.get("q"), "gate 777");
+  assert.equal(new URL(page.url()).hash, "#q=gate+777");
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("the words of a search are in no URL that a server gets", async () => {
+  const { context, page, errors } = await open("/console/archive?event=1", 3);
+  const urls = [];
+  page.on("request", (request) => urls.push(request.url()));
+  await rows(page).nth(2).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("gate 1");
+  await rows(page).nth(1).waitFor({ state: "detached" });
+  await page.reload();
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).count(), 1);
+  assert.equal(await page.getByLabel("Search").inputValue(), "gate 1");
+
+  // The chat shows where it has them, and the way back leads to what was found.
+  await rows(page).first().getByRole("link").click();
+  await page.locator(".transcript mark", { hasText: "Gate 1" }).waitFor();
+  await page.keyboard.press("Escape");
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).count(), 1);
+  assert.equal(new URL(page.url()).search, "?event=1");
+  assert(urls.length > 0);
+  assert.deepEqual(
+    urls.filter((url) => /gate/i.test(url.split("#")[0])),
+    [],
+  );
+
+  await page.getByRole("button", { name: "Show all" }).click();
+  await rows(page).nth(2).waitFor();
+  assert.equal(new URL(page.url()).hash, "");
   assert.deepEqual(errors, []);
   await context.close();
 });
@@ -60,10 +93,10 @@ test("of ten thousand chats only the pages are loaded that were scrolled to", as
 test("the day of the filter is the day of the person's own clock, to its end", async () => {
   const { context, page, archive } = await open("/console/archive?from=2026-07-03&to=2026-07-03", 1);
   await page.getByText("No closed chat fits").waitFor();
-  const [query] = archive.asked;
+  const [{ filter }] = archive.asked;
   const begin = await page.evaluate(() => new Date(2026, 6, 3).toISOString());
-  assert.equal(query.get("from"), begin);
-  assert.equal(Date.parse(query.get("to")) - Date.parse(begin), 24 * 3_600_000);
+  assert.equal(filter.from, begin);
+  assert.equal(Date.parse(filter.to) - Date.parse(begin), 24 * 3_600_000);
   await context.close();
 });
 
@@ -82,7 +115,7 @@ test("a chat that cannot be read says so, and is read again when asked", async (
 test("text that looks like a pattern is only text", async () => {
   const { context, page, archive } = await open("/console/archive", 1);
   archive.add(1, { name: "Zoë" }, ["What (now) costs $5?", ["Nothing [yet]"]]);
-  await page.goto(`${new URL(page.url()).origin}/console/archive?q=${encodeURIComponent("(now) costs $")}`);
+  await page.goto(`${new URL(page.url()).origin}/console/archive#q=${encodeURIComponent("(now) costs $")}`);
   await rows(page).first().getByRole("link").click();
   await page.locator(".transcript mark", { hasText: /^\(now\) costs \$$/ }).waitFor();
   await context.close();

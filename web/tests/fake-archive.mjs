@@ -1,12 +1,12 @@
 // The archive of closed chats, as the messenger has it.
 import { pageOf } from "./fake-pages.mjs";
 
-const PATTERN = /\/messenger\/agency\/chats(?:\/(\w+)(\/messages)?)?(?:\?|$)/;
+const PATTERN = /\/messenger\/agency\/chats\/(?:search|(\w+)(\/messages)?)(?:\?|$)/;
 
 export class FakeArchive {
   chats = [];
   messages = new Map();
-  /** What was asked for, as it was asked. */
+  /** What was asked for: the address's query, and the body of a search. */
   asked = [];
   failing = false;
   #team;
@@ -57,8 +57,9 @@ export class FakeArchive {
     const { searchParams } = new URL(request.url());
     const [, id, ofMessages] = PATTERN.exec(request.url());
     if (this.failing) return { status: 400, json: { statusCode: 400, message: "could not get messages" } };
-    this.asked.push(searchParams);
-    if (!id) return pageOf(this.#find(searchParams), searchParams);
+    const filter = id ? {} : request.postDataJSON();
+    this.asked.push({ query: String(searchParams), filter });
+    if (!id) return pageOf(this.#find(filter), searchParams);
     const messages = this.messages.get(id);
     if (!messages) return { status: 400, json: { statusCode: 400, message: "chat not found", error: "Bad Request" } };
     if (!ofMessages) return { json: this.chats.find((chat) => chat.id === id) };
@@ -67,17 +68,17 @@ export class FakeArchive {
     return { json: messages.filter(({ seq }) => seq > after).slice(0, limit) };
   }
 
-  #find(query) {
-    const is = (name, value) => !query.has(name) || query.get(name) === String(value);
-    const q = query.get("q")?.toLowerCase() ?? "";
+  #find(filter) {
+    const is = (name, value) => filter[name] === undefined || filter[name] === value;
+    const q = filter.q?.toLowerCase() ?? "";
     const says = (chat) => this.messages.get(chat.id).some(({ content }) => content.toLowerCase().includes(q));
     return this.chats.filter(
       (chat) =>
         is("eventId", chat.eventId) &&
         is("organizerId", chat.organizerId) &&
         is("participantId", chat.participantId) &&
-        chat.timeStart >= (query.get("from") ?? "") &&
-        chat.timeStart < (query.get("to") ?? "9") &&
+        chat.timeStart >= (filter.from ?? "") &&
+        chat.timeStart < (filter.to ?? "9") &&
         says(chat),
     );
   }

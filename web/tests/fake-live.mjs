@@ -2,12 +2,11 @@
 
 /** The answer, if the call is one of those. */
 export function answerLive(team, call, request) {
-  const { searchParams } = new URL(request.url());
   if (call === "GET /statistics") return team.shares && { presses: 96, taken: 93, waits: team.shares };
   if (call === "GET /canary") return team.canary;
   if (call === "GET /agency/organizers") return team.present;
-  if (call === "GET /agency/chats") {
-    const participant = Number(searchParams.get("participantId"));
+  if (call === "POST /agency/chats/search") {
+    const { participantId: participant } = request.postDataJSON();
     return team.archive.filter(({ participantId }) => !participant || participantId === participant);
   }
   const [, chatId] = /^GET \/agency\/chats\/(\w+)\/messages$/.exec(call) ?? [];

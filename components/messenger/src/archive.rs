@@ -1,8 +1,10 @@
 //! The archives (contract 5.1), and pages of an agency's (docs/organizer-api.md).
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 
 use http::StatusCode;
+use serde::Deserialize;
 use service::database::Connection;
 use service::door::{Answer, Request};
 use sidecar_api::{Protocol, Realm};
@@ -14,7 +16,7 @@ use crate::frames::{ChatBody, Contact, LongChatBody, MessageBody};
 use crate::search::Pattern;
 use crate::store::chats::{self, Chat, Filter, State};
 use crate::store::{self, messages};
-use crate::{access, ids, query};
+use crate::{access, body, ids, query};
 
 /// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
 /// that many.
@@ -24,7 +26,7 @@ const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
 const MAX_LIMIT: i64 = 500;
 
 /// The parameters with any of which the archive comes in pages. The link to the next page repeats all but the cursor.
-const PAGE_PARAMETERS: [&str; 8] = [
+pub(crate) const PAGE_PARAMETERS: [&str; 8] = [
     "eventId",
     "organizerId",
     "participantId",
@@ -39,19 +41,27 @@ const PAGE_PARAMETERS: [&str; 8] = [
 pub(crate) fn list_agency_chats(request: &Request) -> Result<Answer, Error> {
     let agency_id = access::admit_organizer(request)?;
     if PAGE_PARAMETERS.iter().any(|name| request.query(name).is_some()) {
-        return list_page(request, agency_id);
+        return list_page(request, agency_id, &read_filter(request)?, &PAGE_PARAMETERS);
     }
     let ended = chats::ended_of_agency(&store::open()?, agency_id)?;
     Ok(json(StatusCode::OK, &enriched(&ended)))
 }
 
-/// A page, newest first, with a link to the next one if more chats follow. Its chats have what protocol 2 adds.
-fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
-    let (filter, limit) = read_filter(request)?;
+/// `POST /agency/chats/search`: a page, too. Its filters are in the body, since URLs end up in the logs of proxies and
+/// in browsers' histories, and a search has people's words, names and addresses.
+pub(crate) fn search_agency_chats(request: &Request) -> Result<Answer, Error> {
+    let agency_id = access::admit_organizer(request)?;
+    list_page(request, agency_id, &read_search(request)?, &["limit"])
+}
+
+/// A page, newest first, with a link to the next one if more chats follow, which repeats the parameters named. Its
+/// chats have what protocol 2 adds.
+fn list_page(request: &Request, agency_id: i64, filter: &Filter, repeated: &[&str]) -> Result<Answer, Error> {
+    let limit = read_limit(request)?;
     let connection = store::open()?;
     let cursor = cursor(&connection, request, agency_id)?;
     // One more chat shows whether there is a next page.
-    let mut page = chats::page_of_agency(&connection, agency_id, &filter, cursor.as_deref(), limit + 1)?;
+    let mut page = chats::page_of_agency(&connection, agency_id, filter, cursor.as_deref(), limit + 1)?;
     let more = i64::try_from(page.len()).is_ok_and(|found| found > limit);
     if more {
         page.pop();
@@ -60,23 +70,54 @@ fn list_page(request: &Request, agency_id: i64) -> Result<Answer, Error> {
     let bodies: Vec<_> = bodies.map(|(body, chat)| LongChatBody::new(body, chat)).collect();
     let answer = json(StatusCode::OK, &bodies);
     Ok(match page.last() {
-        Some(last) if more => answer.with("link", next(request, &last.id)),
+        Some(last) if more => answer.with("link", next(request, repeated, &last.id)),
         _ => answer,
     })
 }
 
-/// What chats to show, and how many.
-pub(crate) fn read_filter(request: &Request) -> Result<(Filter, i64), Error> {
-    let filter = Filter {
+/// What chats to show, by the query.
+pub(crate) fn read_filter(request: &Request) -> Result<Filter, Error> {
+    Ok(Filter {
         event_id: query::number(request, "eventId", 1..)?,
         organizer_id: query::number(request, "organizerId", 1..)?,
         participant_id: query::number(request, "participantId", 1..)?,
-        from: query::time(request, "from")?,
-        to: query::time(request, "to")?,
-        text: search_text(request)?,
-    };
-    let limit = query::number(request, "limit", 1..=MAX_LIMIT)?.unwrap_or(MAX_LIMIT);
-    Ok((filter, limit))
+        from: query::time(request.query("from"), "from")?,
+        to: query::time(request.query("to"), "to")?,
+        text: search_text(request.query("q"), || query::invalid("q"))?,
+    })
+}
+
+/// The body of a search. A misspelt filter is refused, since without it the answer would be other people's chats.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Search {
+    event_id: Option<NonZeroU32>,
+    organizer_id: Option<NonZeroU32>,
+    participant_id: Option<NonZeroU32>,
+    from: Option<String>,
+    to: Option<String>,
+    q: Option<String>,
+}
+
+/// What chats to show, by the body.
+pub(crate) fn read_search(request: &Request) -> Result<Filter, Error> {
+    let search: Search = body::parse(request)?;
+    let id = |id: Option<NonZeroU32>| id.map(|id| i64::from(id.get()));
+    Ok(Filter {
+        event_id: id(search.event_id),
+        organizer_id: id(search.organizer_id),
+        participant_id: id(search.participant_id),
+        from: query::time(search.from.as_deref(), "from")?,
+        to: query::time(search.to.as_deref(), "to")?,
+        text: search_text(search.q.as_deref(), || {
+            Error::BadRequest("invalid `q`".to_owned())
+        })?,
+    })
+}
+
+/// How many chats a page has.
+pub(crate) fn read_limit(request: &Request) -> Result<i64, Error> {
+    Ok(query::number(request, "limit", 1..=MAX_LIMIT)?.unwrap_or(MAX_LIMIT))
 }
 
 /// `GET /agency/chats/:chatId`: a closed chat, as in a page.
@@ -93,9 +134,9 @@ pub(crate) fn show_agency_chat(request: &Request, id: &str) -> Result<Answer, Er
 }
 
 /// What to search for, if anything.
-fn search_text(request: &Request) -> Result<Option<Pattern>, Error> {
-    let text = request.query("q").filter(|text| !text.is_empty());
-    text.map(|text| Pattern::containing(text).ok_or_else(|| query::invalid("q")))
+fn search_text(text: Option<&str>, refusal: impl FnOnce() -> Error) -> Result<Option<Pattern>, Error> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| Pattern::containing(text).ok_or_else(refusal))
         .transpose()
 }
 
@@ -111,9 +152,9 @@ fn cursor(connection: &Connection, request: &Request, agency_id: i64) -> Result<
 }
 
 /// The link is relative to the request's URL, since only the client knows the prefix of our paths.
-pub(crate) fn next(request: &Request, cursor: &str) -> String {
+pub(crate) fn next(request: &Request, repeated: &[&str], cursor: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for name in PAGE_PARAMETERS.into_iter().filter(|name| *name != "cursor") {
+    for name in repeated.iter().filter(|name| **name != "cursor") {
         if let Some(value) = request.query(name) {
             query.append_pair(name, value);
         }

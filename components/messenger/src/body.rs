@@ -1,4 +1,4 @@
-//! Bodies of calls from our own services.
+//! Bodies of searches, and of calls from our own services.
 
 use serde::de::DeserializeOwned;
 use service::door::Request;

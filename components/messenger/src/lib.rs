@@ -50,11 +50,11 @@ const MOUNT: &str = "messenger";
 /// The service for client authors, in OpenAPI.
 const DOCUMENT: &str = include_str!("../openapi.json");
 
-/// Clients send no bodies here; batches from our own services have their own bounds.
+/// Clients send only searches; batches from our own services have their own bounds.
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Contract 2.9.
+/// Contract 2.9. `POST` is in no list, since browsers need no permission for it.
 const CORS_METHODS: &str = "GET, OPTIONS";
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
@@ -101,6 +101,7 @@ service::routes! {
         "GET" ["openapi.json"] => Ok(Answer::document(DOCUMENT)),
 
         "GET" ["agency", "chats"] => archive::list_agency_chats(request),
+        "POST" ["agency", "chats", "search"] => archive::search_agency_chats(request),
         "GET" ["agency", "chats", id] => archive::show_agency_chat(request, id),
         "GET" ["agency", "chats", id, "messages"] => archive::list_agency_messages(request, id),
         "GET" ["agency", "organizers"] => colleagues::list_colleagues(request),

@@ -20,11 +20,9 @@ pub(crate) fn number(
         .transpose()
 }
 
-/// An RFC 3339 time, if the query has it. An empty text is none, as in the search for events.
-pub(crate) fn time(request: &Request, name: &str) -> Result<Option<Millis>, Error> {
-    request
-        .query(name)
-        .filter(|text| !text.is_empty())
+/// An RFC 3339 time, if there is one. An empty text is none, as in the search for events.
+pub(crate) fn time(text: Option<&str>, name: &str) -> Result<Option<Millis>, Error> {
+    text.filter(|text| !text.is_empty())
         .map(|text| {
             clock::parse_rfc3339(text).ok_or_else(|| {
                 Error::BadRequest(format!(

@@ -96,7 +96,10 @@ pub(crate) fn show_statistics(request: &Request) -> Result<Answer, Error> {
 
 /// The times of a query.
 pub(crate) fn read_times(request: &Request) -> Result<(Option<Millis>, Option<Millis>), Error> {
-    Ok((query::time(request, "from")?, query::time(request, "to")?))
+    Ok((
+        query::time(request.query("from"), "from")?,
+        query::time(request.query("to"), "to")?,
+    ))
 }
 
 /// The period that a query asks for: by default the last day.

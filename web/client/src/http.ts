@@ -101,13 +101,14 @@ export class Http {
     return { items: part, next };
   }
 
-  /** What comes in parts: the cursor of the next one is in the header `Link`. */
+  /** What comes in parts, asked for with a body or without: the cursor of the next one is in the header `Link`. */
   async part<T>(path: string, options: Call = {}): Promise<{ part: T; next: string | undefined }> {
     let next: string | undefined;
     const onLink = (link: string) => {
       next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
     };
-    const part = await this.get<T>(path, { ...options, onLink });
+    const method = options.body ? "POST" : "GET";
+    const part = await this.call<T>(method, path, { ...options, idempotent: true, onLink });
     return { part, next };
   }
 

@@ -27,9 +27,12 @@ export class MessengerApi {
     this.#http = new Http(options);
   }
 
-  /** A page of closed chats of an organizer's agency, newest first, with what protocol 2 tells of a chat. */
-  chats(query: ChatFilter & PageQuery = {}, options?: CallOptions): Promise<Page<Chat>> {
-    return this.#http.page<Chat>("/agency/chats", { ...options, query: { limit: 100, ...query } });
+  /**
+   * A page of closed chats of an organizer's agency, newest first, with what protocol 2 tells of a chat. The filter is
+   * in the body, since it may have words and names of people.
+   */
+  chats({ limit = 100, cursor, ...filter }: ChatFilter & PageQuery = {}, options?: CallOptions): Promise<Page<Chat>> {
+    return this.#http.page<Chat>("/agency/chats/search", { ...options, query: { limit, cursor }, body: filter });
   }
 
   /** A closed chat of an organizer's agency, as in a page. */

@@ -10,21 +10,22 @@ import { nameOf } from "../person.js";
 import { go } from "../router.js";
 import { ChatRows } from "./row.js";
 import { t } from "./texts.js";
+import { withWords, wordsInAddress } from "./words.js";
 
 /** Who types is asked for after a short pause only. */
 const PAUSE_MS = 250;
 /** The service searches for no longer text. */
 const LONGEST = 200;
 
-const FILTERS = ["q", "event", "organizer", "person", "from", "to"] as const;
+const FILTERS = ["event", "organizer", "person", "from", "to"] as const;
 type Filter = (typeof FILTERS)[number];
 
 export const left: Left = { address: "/console/archive" };
 
 export function ArchiveList({ query }: { query: URLSearchParams }) {
-  left.address = `/console/archive${location.search}`;
+  left.address = `/console/archive${location.search}${location.hash}`;
   const names = useNames();
-  const search = query.get("q")?.trim() ?? "";
+  const search = wordsInAddress();
   const filter = filterOf(query, search);
   const key = `chats?${JSON.stringify(filter)}`;
   const chats = usePages(key, [], (page, signal) => messenger.chats({ ...filter, ...page }, { signal }));
@@ -39,11 +40,11 @@ export function ArchiveList({ query }: { query: URLSearchParams }) {
   });
   return (
     <Page title={t("area.archive")}>
-      <Filters query={query} names={names} person={query.has("person") ? chats.data?.[0] : undefined} />
+      <Filters query={query} search={search} names={names} person={query.has("person") ? chats.data?.[0] : undefined} />
       <Shown of={shown}>
         {(items) =>
           items.length === 0 ? (
-            <Empty>{t(hasFilter(query) ? "archive.none-found" : "archive.none")}</Empty>
+            <Empty>{t(hasFilter(query, search) ? "archive.none-found" : "archive.none")}</Empty>
           ) : (
             <Rows chats={items} names={names} search={search} isOld={chats.data === undefined} />
           )
@@ -84,29 +85,35 @@ function startOf(day: string | null, later = 0): string | undefined {
   return new Date(Number(year), Number(month) - 1, Number(date) + later).toISOString();
 }
 
-function hasFilter(query: URLSearchParams): boolean {
-  return FILTERS.some((name) => query.get(name));
+function hasFilter(query: URLSearchParams, search: string): boolean {
+  return search !== "" || FILTERS.some((name) => query.get(name));
 }
 
 function set(name: Filter, value: string): void {
   const query = new URLSearchParams(location.search);
   if (value) query.set(name, value);
   else query.delete(name);
-  go(query.size ? `/console/archive?${query}` : "/console/archive", { replace: true });
+  show(query, wordsInAddress());
+}
+
+function show(query: URLSearchParams, search: string): void {
+  const address = query.size ? `/console/archive?${query}` : "/console/archive";
+  go(withWords(address, search), { replace: true });
 }
 
 interface FiltersProps {
   query: URLSearchParams;
+  search: string;
   names: Names;
   /** One of the chats of the only person whose chats are shown. */
   person: Chat | undefined;
 }
 
-function Filters({ query, names, person }: FiltersProps) {
+function Filters({ query, search, names, person }: FiltersProps) {
   const value = (name: Filter) => query.get(name) ?? "";
   return (
     <search class="archive-filters">
-      <Search value={value("q")} />
+      <Search value={search} />
       <div>
         <label for="archive-event">{t("person.event")}</label>
         <select
@@ -137,7 +144,7 @@ function Filters({ query, names, person }: FiltersProps) {
       </div>
       <Day name="from" label={t("archive.from")} value={value("from")} />
       <Day name="to" label={t("archive.to")} value={value("to")} />
-      {hasFilter(query) && (
+      {hasFilter(query, search) && (
         <p class="archive-chosen row">
           {value("person") &&
             (person ? t("archive.of-person", { name: nameOf({ chat: person }) }) : t("archive.of-one"))}
@@ -160,7 +167,7 @@ function Search({ value }: { value: string }) {
   }, [value]);
   const search = () => {
     clearTimeout(timer.current);
-    set("q", field.current?.value ?? "");
+    show(new URLSearchParams(location.search), field.current?.value.trim() ?? "");
   };
   const searchSoon = () => {
     clearTimeout(timer.current);

@@ -7,6 +7,7 @@ import { EventName, type Names, UserName, userName } from "../kit/names.js";
 import { When } from "../kit/parts.js";
 import { KINDS, nameOf } from "../person.js";
 import { duration, t } from "../texts.js";
+import { withWords } from "./words.js";
 
 /** Ages of so long are counted. */
 const NEAR_MS = 12 * 3_600_000;
@@ -61,11 +62,7 @@ function Row({ chat, names, search }: { chat: Chat; names: Names; search: string
           </>
         )}
       </span>
-      <a
-        id={`chat-${id}`}
-        class="entry-name"
-        href={`/console/archive/${id}${search && `?${new URLSearchParams({ q: search })}`}`}
-      >
+      <a id={`chat-${id}`} class="entry-name" href={withWords(`/console/archive/${id}`, search)}>
         <PersonText>{nameOf({ chat })}</PersonText>
       </a>
       <span class="entry-event faint">

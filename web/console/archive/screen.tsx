@@ -4,6 +4,7 @@ import type { KeyLine, ScreenProps } from "../areas.js";
 import { ArchivedChat } from "./chat.js";
 import { ArchiveList } from "./list.js";
 import type { t } from "./texts.js";
+import { wordsInAddress } from "./words.js";
 
 export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 
@@ -17,5 +18,5 @@ export const keys = (): KeyLine<Parameters<typeof t>[0]>[] => [
 
 export function Screen({ path: [id], query }: ScreenProps) {
   if (!id) return <ArchiveList query={query} />;
-  return <ArchivedChat key={id} id={id} search={query.get("q") ?? ""} />;
+  return <ArchivedChat key={id} id={id} search={wordsInAddress()} />;
 }

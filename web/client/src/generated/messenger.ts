@@ -116,6 +116,22 @@ export interface NumberedChat {
   positionAtStart?: Time;
 }
 
+/** What is absent, null or an empty text does not restrict. */
+export interface ChatSearch {
+  /** Only those for this event. */
+  eventId?: number | null;
+  /** Only those that this organizer had last. */
+  organizerId?: number | null;
+  /** Only those of this person. */
+  participantId?: number | null;
+  /** The begin of the period, which belongs to it. */
+  from?: string | null;
+  /** The end of the period, which does not belong to it. */
+  to?: string | null;
+  /** Only chats with this text in a message, or in the participant's name or e-mail address, in any case. */
+  q?: string | null;
+}
+
 export interface Colleague {
   organizerId: Id;
   /** Open chats. */

@@ -8,8 +8,8 @@ function setUp(answer: FakeAnswer) {
   return { service, messenger: new MessengerApi({ baseUrl: "http://test/messenger", fetch: service.fetch }) };
 }
 
-test("a page of the archive is asked for by its filter, and leads to the next", async () => {
-  const link = '<?eventId=9&q=gate+4%26&limit=2&cursor=0a1b2c3d4e5f60718293a4b5>; rel="next"';
+test("a page of the archive is asked for by its filter in the body, and leads to the next", async () => {
+  const link = '<?limit=2&cursor=0a1b2c3d4e5f60718293a4b5>; rel="next"';
   const { service, messenger } = setUp({ body: [chat("c1"), chat("c2")], headers: { Link: link } });
   const page = await messenger.chats({ eventId: 9, q: "gate 4&", from: "", limit: 2 });
   assert.deepEqual(
@@ -19,10 +19,10 @@ test("a page of the archive is asked for by its filter, and leads to the next", 
   assert.equal(page.next, "0a1b2c3d4e5f60718293a4b5");
   await messenger.chats({ eventId: 9, cursor: page.next });
   assert.deepEqual(
-    service.calls.map(({ path }) => path),
+    service.calls.map(({ method, path, body }) => [method, path, body]),
     [
-      "/messenger/agency/chats?limit=2&eventId=9&q=gate%204%26",
-      "/messenger/agency/chats?limit=100&eventId=9&cursor=0a1b2c3d4e5f60718293a4b5",
+      ["POST", "/messenger/agency/chats/search?limit=2", { eventId: 9, q: "gate 4&", from: "" }],
+      ["POST", "/messenger/agency/chats/search?limit=100&cursor=0a1b2c3d4e5f60718293a4b5", { eventId: 9 }],
     ],
   );
 });
