@@ -226,17 +226,34 @@ async fn pages_are_told_where_sockets_and_tiles_are() {
     }
 }
 
-/// A proxy that ends TLS says so.
+/// A proxy that ends TLS says so. The answers of all services say it, refusals too.
 #[tokio::test]
 async fn who_came_by_https_is_told_to_stay_there() {
-    let components = Components::with(&["web"], &[]);
-    let plain = get(&components, "/config.json", &[]).await;
-    assert_eq!(plain.header("strict-transport-security"), None);
-    let secure = get(&components, "/config.json", &[("x-forwarded-proto", "https")]).await;
-    assert_eq!(
-        secure.header("strict-transport-security"),
-        Some("max-age=31536000")
-    );
+    let all = &["organizer", "participant", "messenger", "web"];
+    let by_default = Components::with(all, &[]);
+    let subdomains = "max-age=31536000; includeSubDomains";
+    let with_subdomains = Components::with(all, &[("strict_transport_security", subdomains)]);
+    for path in [
+        "/config.json",
+        "/nothing",
+        "/organizer/openapi.json",
+        "/organizer/profile",
+        "/participant/events",
+        "/messenger/agency/chats",
+    ] {
+        let header = async |components: &Components, scheme: &str| {
+            let answer = get(components, path, &[("x-forwarded-proto", scheme)]).await;
+            answer.header("strict-transport-security").map(str::to_owned)
+        };
+        assert_eq!(header(&by_default, "http").await, None, "{path}");
+        let year = Some("max-age=31536000".to_owned());
+        assert_eq!(header(&by_default, "https").await, year, "{path}");
+        let expected = Some(subdomains.to_owned());
+        assert_eq!(header(&with_subdomains, "https").await, expected, "{path}");
+    }
+    let none = Components::with(&["web"], &[("strict_transport_security", "")]);
+    let answer = get(&none, "/config.json", &[("x-forwarded-proto", "https")]).await;
+    assert_eq!(answer.header("strict-transport-security"), None);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ pub(crate) fn show(request: &Request, name: &str) -> Result<Answer, Error> {
         ),
         false => answer,
     };
-    Ok(policy::guard(policy::require_https(request, answer)))
+    Ok(policy::guard(answer))
 }
 
 fn find<'a>(files: &'a [File], name: &str) -> Option<&'a File> {

@@ -47,7 +47,7 @@ service::routes! {
         "GET" ["docs", name] => page(request, &format!("docs/{}.html", name.trim_end_matches(".html"))),
         // The socket for client authors. Pages of any origin may read it, as from the sidecar.
         "GET" ["asyncapi.json"] => file(request).map(|answer| answer.with("access-control-allow-origin", "*")),
-        "GET" ["config.json"] => config::show(request),
+        "GET" ["config.json"] => config::show(),
         "GET" [..] => file(request),
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn of_page(request: &Request, scripts: &[&str], styles: &[&str]) -> R
 
 /// The sockets of the page's own host. New browsers count them as 'self', older ones have to be told.
 fn own_sockets(request: &Request) -> Option<String> {
-    let scheme = if is_https(request) { "wss" } else { "ws" };
+    let scheme = if request.is_https() { "wss" } else { "ws" };
     let page = origin(request.header("spin-full-url")?)?;
     let (_, host) = page.split_once("://")?;
     Some(format!("{scheme}://{host}"))
@@ -80,19 +80,6 @@ pub(crate) fn guard(answer: Answer) -> Answer {
         .with("permissions-policy", PERMISSIONS)
         .with("cross-origin-opener-policy", "same-origin")
         .with("cross-origin-resource-policy", "same-origin")
-}
-
-/// Tells a browser that came by HTTPS never to come otherwise.
-pub(crate) fn require_https(request: &Request, answer: Answer) -> Answer {
-    match is_https(request) {
-        true => answer.with("strict-transport-security", "max-age=31536000"),
-        false => answer,
-    }
-}
-
-/// Whether the browser came by HTTPS. The proxy in front says so.
-fn is_https(request: &Request) -> bool {
-    request.last_header("x-forwarded-proto") == Some("https")
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The HTTP door: reads a whole request, up to a limit, before routing it, and builds all answers.
 
 use futures_util::StreamExt;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use spin_sdk::http::{IncomingRequest, OutgoingResponse, Response, ResponseOutparam};
 use trace_context::TraceContext;
 
 use crate::database::Connection;
-use crate::{keys, log, refusals};
+use crate::{keys, log, refusals, settings};
 
 /// A request as handlers see it.
 pub struct Request {
@@ -30,11 +30,15 @@ pub enum ReadError {
     Broken,
 }
 
+/// In which the proxy that ends TLS says by which scheme a client came.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
 /// Opens a service's database.
 pub type Open<Error> = fn() -> Result<Connection, Error>;
 
 /// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` returns the most bytes of body
-/// for a path. Refused callers are logged, at most as often as the database of a service allows.
+/// for a path. Refused callers are logged, at most as often as the database of a service allows. A browser that came by
+/// HTTPS is told to stay there.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
     mount: &'static str,
@@ -43,22 +47,31 @@ pub async fn serve<Error: From<ReadError>>(
     refuse: fn(Error) -> Answer,
     database: Option<Open<Error>>,
 ) -> Answer {
-    let traces = incoming.headers().get(trace_context::HEADER);
+    let header = |name: &str| incoming.headers().get(name);
+    let traces = header(trace_context::HEADER);
     log::begin(mount, TraceContext::read(traces.iter().map(Vec::as_slice)));
-    let request = match Request::read(incoming, mount, limit).await {
-        Ok(request) => request,
-        Err(error) => return refuse(error.into()),
+    let came_by_https = header(FORWARDED_PROTO)
+        .last()
+        .is_some_and(|scheme| scheme == b"https");
+    let answer = match Request::read(incoming, mount, limit).await {
+        Ok(request) => {
+            let answer = route(&request).unwrap_or_else(refuse);
+            if let Some(open) = database
+                && matches!(
+                    answer.status,
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+                )
+            {
+                refusals::log_answer(&request, answer.status, open);
+            }
+            answer
+        }
+        Err(error) => refuse(error.into()),
     };
-    let answer = route(&request).unwrap_or_else(refuse);
-    if let Some(open) = database
-        && matches!(
-            answer.status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-        )
-    {
-        refusals::log_answer(&request, answer.status, open);
+    match came_by_https {
+        true => answer.requiring_https(),
+        false => answer,
     }
-    answer
 }
 
 impl Request {
@@ -120,6 +133,11 @@ impl Request {
     pub fn has_media_type(&self, media_type: &str) -> bool {
         let header = self.header("content-type").unwrap_or_default();
         is_media_type(header, media_type)
+    }
+
+    /// Whether the client came by HTTPS. The proxy in front says so.
+    pub fn is_https(&self) -> bool {
+        self.last_header(FORWARDED_PROTO) == Some("https")
     }
 
     /// The query parameter of that name.
@@ -442,6 +460,17 @@ impl Answer {
         if let Some(work) = afterwards {
             work();
         }
+    }
+
+    /// The same, telling a browser never to come otherwise than by HTTPS. How long, and whether that goes for names
+    /// below the host's, is the operator's to say, who knows which of them have TLS.
+    fn requiring_https(self) -> Answer {
+        let policy = settings::text("strict_transport_security").unwrap_or_default();
+        let policy = policy.trim();
+        if policy.is_empty() || HeaderValue::from_str(policy).is_err() {
+            return self;
+        }
+        self.with("strict-transport-security", policy)
     }
 
     /// The SDK's response. It has a `Content-Length`, so that a `HEAD` gets one too, except for 204, which must not
