@@ -240,6 +240,26 @@ async fn refused_callers_are_logged_at_most_so_often() {
     }
 }
 
+/// What needs no guess costs no access to a database.
+#[tokio::test]
+async fn callers_without_credentials_are_refused_without_a_line() {
+    let components = Components::start();
+    components.superadmin().await;
+    for (path, status) in [
+        ("/organizer/agency/users", 403),
+        ("/participant/profile", 401),
+        ("/messenger/agency/chats", 401),
+    ] {
+        for token in [None, Some("organizer:a.b.c")] {
+            let refused = components.door.send("GET", path, token, None).await;
+            assert_eq!(refused.status, status, "{path}");
+        }
+        let service = path[1..].split('/').next().expect("a service");
+        let log = components.log(service);
+        assert!(!log.contains(&format!(": {status} to GET ")), "{log}");
+    }
+}
+
 #[tokio::test]
 async fn throttled_guesses_are_logged() {
     let components = Components::start();

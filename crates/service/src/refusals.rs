@@ -19,6 +19,9 @@ const GROUPS: u8 = 64;
 /// The time from one line of a group to the next.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// No token is shorter, and no key should be (`spin.toml`).
+const SHORTEST_CREDENTIAL: usize = 32;
+
 /// Logs that a caller was refused.
 pub(crate) fn log(connection: &Connection, kind: &str, address: &str, text: impl FnOnce() -> String) {
     let group = Sha256::digest(address)[0] % GROUPS;
@@ -26,13 +29,18 @@ pub(crate) fn log(connection: &Connection, kind: &str, address: &str, text: impl
     let _ = notices::print(connection, &format!("refused {kind} {group}"), PAUSE, text);
 }
 
-/// Logs an answer that refuses its caller, unless the request has logged a reason already.
+/// Logs an answer that refuses its caller, unless the request has logged a reason already, or the caller has shown
+/// nothing that could be a key or a token. Who is throttled has been counted by the database already.
 pub(crate) fn log_answer<Error>(
     request: &Request,
     status: StatusCode,
     open: fn() -> Result<Connection, Error>,
 ) {
-    if log::has_warned() {
+    let is_attempt = status == StatusCode::TOO_MANY_REQUESTS
+        || request
+            .bearer()
+            .is_some_and(|credential| credential.len() >= SHORTEST_CREDENTIAL);
+    if log::has_warned() || !is_attempt {
         return;
     }
     let (Ok(connection), Ok(header)) = (open(), settings::text("client_address_header")) else {
