@@ -55,7 +55,7 @@ fn structured(system: &System) -> Vec<Value> {
 }
 
 /// Waits for a line of the structured log.
-async fn logged(system: &System, is_meant: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn logged(system: &System, is_meant: impl Fn(&Value) -> bool) -> Value {
     let found = async {
         loop {
             if let Some(line) = structured(system).into_iter().find(&is_meant) {

@@ -1,18 +1,20 @@
-//! The dashboard and the alarms of `deploy/observability`: what they name exists, and every alarm says what to do.
+//! The dashboard, the alarms and the collector of `deploy/observability`: what they name exists, and every alarm says
+//! what to do.
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use regex::Regex;
 use serde_json::Value;
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::canary;
 use crate::support::DEADLINE;
-use crate::support::components::workspace;
+use crate::support::components::{Components, workspace};
 use crate::support::door::Door;
 use crate::support::people;
 use crate::support::socket::Socket;
 use crate::support::system::System;
+use crate::{canary, logs};
 
 fn read(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -104,4 +106,44 @@ fn every_alarm_says_what_to_do() {
         operations.matches("\n### Mayday").count(),
         "a paragraph has no alarm"
     );
+}
+
+/// The pattern by which the collector takes lines of components apart, a text of two lines that YAML joins.
+fn pattern(config: &str) -> Regex {
+    let (_, pattern) = config.split_once("regex: >-\n").expect("a pattern");
+    let lines: Vec<_> = pattern.lines().take(2).map(str::trim).collect();
+    Regex::new(&lines.join(" ")).expect("a pattern")
+}
+
+#[tokio::test]
+async fn the_collector_reads_the_lines_of_every_process() {
+    let config = read("deploy/observability/collector.yaml");
+    let parts = config.split("attributes.").skip(1);
+    let words = parts.map(|part| part.split(|c: char| !c.is_ascii_alphanumeric()));
+    let names: BTreeSet<&str> = words.filter_map(|mut words| words.next()).collect();
+    assert_eq!(names, BTreeSet::from(["level", "message", "time", "traceId"]));
+
+    let system = System::with_structured_log(1).await;
+    let agency = system.agency("Fest").await;
+    let mut socket = Socket::open("support", system.sidecar(0), &agency.support).await;
+    socket.expect_nothing_yet().await;
+    for process in [system.first_host(), "sidecar-1"] {
+        let is_of_a_request = |line: &Value| line["process"] == process && line["traceId"].is_string();
+        let line = logs::logged(&system, is_of_a_request).await;
+        for name in &names {
+            assert!(line[name].is_string(), "{name}: {line}");
+        }
+    }
+
+    // Spin writes the lines of components as they are.
+    let components = Components::start();
+    components.superadmin().await;
+    let log = components.log("organizer");
+    let line = log.lines().last().expect("a line");
+    let found = pattern(&config).captures(line).expect(line);
+    for name in &names {
+        assert!(found.name(name).is_some(), "{name}: {line}");
+    }
+    assert_eq!(&found["component"], "organizer");
+    assert_eq!(&found["message"], "signed in");
 }

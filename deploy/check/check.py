@@ -5,6 +5,7 @@
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, volumes,
   accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
+- What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
 - The context of the sidecar's image has everything that its Containerfile copies.
 """
 
@@ -384,6 +385,29 @@ def check_cloud(manifest):
                 problem(path.name, f"the variable {name} is not as in spin.toml")
 
 
+def check_collector():
+    """The collector's pipelines have what they name, and each route of its operators leads to one."""
+    collector = yaml.safe_load((ROOT / "deploy/observability/collector.yaml").read_text())
+    service = collector["service"]
+    used = {"extensions": set(service["extensions"])}
+    for pipeline in service["pipelines"].values():
+        for kind, names in pipeline.items():
+            used.setdefault(kind, set()).update(names)
+    for kind in ("extensions", "receivers", "processors", "exporters"):
+        if difference := used[kind] ^ collector[kind].keys():
+            problem("collector.yaml", f"{kind} that are configured and used differ: {difference}")
+    for receiver in collector["receivers"].values():
+        operators = receiver["operators"]
+        ids = [operator.get("id", operator["type"]) for operator in operators]
+        if len(set(ids)) != len(ids):
+            problem("collector.yaml", "two operators have the same id")
+        for operator in operators:
+            ends = [route["output"] for route in operator.get("routes", [])]
+            for end in filter(None, [*ends, operator.get("default"), operator.get("output")]):
+                if end not in ids:
+                    problem("collector.yaml", f"there is no operator {end}")
+
+
 def check_container():
     """The context has what the Containerfile copies, and all members of the workspace."""
     ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
@@ -424,6 +448,7 @@ def main():
         overlay.check_runtime_config(manifest)
         count += len(objects)
     check_cloud(manifest)
+    check_collector()
     check_container()
     check_scripts()
     for each in problems:
