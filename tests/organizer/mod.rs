@@ -15,6 +15,7 @@ mod lists;
 mod plans;
 mod profile;
 mod random;
+mod second_factor;
 mod services;
 mod session;
 mod throttle;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params_from_iter, types};
 use serde_json::{Value, json};
 
 use crate::organizer::plans::new_plan;
+use crate::organizer::second_factor::code;
 use crate::support::components::{Components, ORGANIZER_KEY, SUPERADMIN_PASSWORD};
 use crate::support::people::{self, ORGANIZER_PASSWORD, Person, new_user_with_role};
 
@@ -30,6 +31,11 @@ const ROUTES: &str = r#"
     PATCH  /profile/change-password                    | any               | 200 | {change_password}
     PATCH  /profile/set-agency                         | admin             | 200 | {"agencyId":{agency}}
     PATCH  /profile/set-agency                         | admin             | 200 | {}
+
+    GET    /profile/second-factor                      | any               | 200 |
+    POST   /profile/second-factor                      | any               | 201 | {"password":"{password}"}
+    POST   /profile/second-factor/confirm              | any               | 200 | {"code":"{code}"}
+    DELETE /profile/second-factor                      | any               | 200 | {"password":"{password}","code":"{code}"}
 
     POST   /agency                                     | public            | 201 | {new_agency}
     GET    /agency                                     | support+          | 200 |
@@ -55,6 +61,12 @@ const ROUTES: &str = r#"
     PATCH  /agency/users/{support}/password            | manager+          | 200 | {new_password}
     PATCH  /agency/users/{manager}/password            | manager+          | 200 | {new_password}
     PATCH  /agency/users/{owner}/password              | manager+          | 200 | {new_password}
+    GET    /agency/users/{support}/second-factor       | manager+          | 200 |
+    GET    /agency/users/{manager}/second-factor       | manager+          | 200 |
+    GET    /agency/users/{owner}/second-factor         | manager+          | 200 |
+    DELETE /agency/users/{support}/second-factor       | manager+          | 200 |
+    DELETE /agency/users/{manager}/second-factor       | manager+          | 200 |
+    DELETE /agency/users/{owner}/second-factor         | manager+          | 200 |
     DELETE /agency/users/{support}                     | manager+          | 200 |
     DELETE /agency/users/{manager}                     | manager+          | 200 |
     DELETE /agency/users/{owner}                       | manager+          | 200 |
@@ -115,6 +127,12 @@ const ROUTES: &str = r#"
     PATCH  /admin/users/{owner}/password               | admin             | 200 | {new_password}
     PATCH  /admin/users/{admin}/password               | admin             | 200 | {new_password}
     PATCH  /admin/users/{superadmin}/password          | admin             | 200 | {new_password}
+    GET    /admin/users/{owner}/second-factor          | admin             | 200 |
+    GET    /admin/users/{admin}/second-factor          | admin             | 200 |
+    GET    /admin/users/{superadmin}/second-factor     | admin             | 200 |
+    DELETE /admin/users/{owner}/second-factor          | admin             | 200 |
+    DELETE /admin/users/{admin}/second-factor          | admin             | 200 |
+    DELETE /admin/users/{superadmin}/second-factor     | admin             | 200 |
     DELETE /admin/users/{owner}                        | admin             | 200 |
     DELETE /admin/users/{admin}                        | admin             | 200 |
     DELETE /admin/users/{superadmin}                   | admin             | 200 |
@@ -299,6 +317,16 @@ impl Route {
         self.method != "GET" && self.path != "/auth/sign-in"
     }
 
+    /// The second factors that everybody must have for a success: none, confirmed ones, or ones that are not confirmed.
+    fn second_factors(&self) -> Option<SecondFactors> {
+        match (self.method, self.path) {
+            ("POST", "/profile/second-factor") => None,
+            (_, path) if path.ends_with("/second-factor/confirm") => Some(SecondFactors::Unconfirmed),
+            (_, path) if path.ends_with("/second-factor") => Some(SecondFactors::Confirmed),
+            _ => None,
+        }
+    }
+
     /// The path without its query.
     fn resource(&self) -> &'static str {
         self.path.split('?').next().expect("at least one part")
@@ -318,6 +346,7 @@ impl Route {
     /// The action on a user, and the most senior of the user's present and new roles.
     fn rank(&self) -> Option<(&'static str, i64)> {
         let verb = match self.method {
+            _ if self.path.ends_with("/second-factor") => "update",
             "POST" => "create",
             "PATCH" => "update",
             "DELETE" => "delete",
@@ -338,6 +367,15 @@ impl Route {
             .map(|role| (verb, role))
     }
 }
+
+#[derive(Clone, Copy)]
+enum SecondFactors {
+    Confirmed,
+    Unconfirmed,
+}
+
+/// The secret of all of them.
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 /// A caller who tries every route.
 struct Persona {
@@ -665,6 +703,15 @@ impl Visit<'_> {
 
     /// Calls a route, and calls it with ids that do not exist. Restores the database afterwards.
     async fn call(&self, route: &Route, before: &Dump) {
+        let Some(factors) = route.second_factors() else {
+            return self.call_prepared(route, before).await;
+        };
+        self.database.give_everybody(factors);
+        self.call_prepared(route, &self.database.dump()).await;
+        self.database.restore(before);
+    }
+
+    async fn call_prepared(&self, route: &Route, before: &Dump) {
         let (path, body) = (self.filled(route.path), self.filled(route.body));
         let expected = self.expected(route);
         if let (Expected::Success, Some((placeholder, class))) = (&expected, route.asks_for())
@@ -721,7 +768,11 @@ impl Visit<'_> {
                 if let Some((placeholder, _)) = route.asks_for()
                     && route.resource().contains(placeholder)
                 {
-                    let id = if path.ends_with("/plan") { "eventId" } else { "id" };
+                    let id = match route.method {
+                        _ if path.ends_with("/plan") => "eventId",
+                        "GET" if path.ends_with("/second-factor") => "userId",
+                        _ => "id",
+                    };
                     assert_eq!(answer[id].to_string(), self.names[placeholder], "{case}: {text}");
                 }
                 if path.contains("/changelogs/verify") {
@@ -755,11 +806,10 @@ impl Visit<'_> {
     }
 
     fn filled(&self, template: &str) -> String {
+        let template = template.replace("{code}", &code(SECRET));
         self.names
             .iter()
-            .fold(template.to_owned(), |text, (name, value)| {
-                text.replace(name, value)
-            })
+            .fold(template, |text, (name, value)| text.replace(name, value))
     }
 }
 
@@ -786,6 +836,12 @@ impl Database {
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
             .expect("a setting");
         Database(connection)
+    }
+
+    fn give_everybody(&self, factors: SecondFactors) {
+        let confirmed = matches!(factors, SecondFactors::Confirmed).then_some(1);
+        let sql = "insert into second_factors (user_id, secret, time_confirmed) select id, ?1, ?2 from users";
+        self.0.execute(sql, (SECRET, confirmed)).expect("rows");
     }
 
     fn dump(&self) -> Dump {

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 /// Members of bodies and frames whose values are secrets or personal data.
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 12] = [
     "clientId",
+    "code",
     "confirmPassword",
     "content",
     "description",

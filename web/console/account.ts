@@ -12,7 +12,7 @@ import {
 import { isAdmin } from "./areas.js";
 import { forgetDrafts } from "./drafts.js";
 import { notice } from "./notice.js";
-import { type Problem, state, update } from "./state.js";
+import { NO_SIGN_IN, type Problem, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 interface Account {
@@ -67,17 +67,20 @@ export function isForgetful(): boolean {
   return storage?.persistent === false;
 }
 
-export async function signIn(email: string, password: string): Promise<boolean> {
-  update({ signIn: { busy: true, problems: [] } });
+export async function signIn(email: string, password: string, code?: string): Promise<boolean> {
+  const { asksCode } = state.signIn;
+  update({ signIn: { busy: true, problems: [], asksCode } });
   try {
-    const account = await api.signIn({ email, password });
+    const account = await api.signIn({ email, password, code });
     await storage.set("account", account);
     await forgetUnsent(account.user.id);
     enter(account);
     tabs?.postMessage("in");
     return true;
   } catch (error) {
-    update({ signIn: { busy: false, problems: problemsOf(error) } });
+    const isAsking = error instanceof ApiError && error.message === "second factor required";
+    const problems = isAsking ? [] : problemsOf(error);
+    update({ signIn: { busy: false, problems, asksCode: asksCode || isAsking } });
     return false;
   }
 }
@@ -87,14 +90,14 @@ function enter(account: Account): void {
   // Somebody else has a screen of their own.
   if (state.user && state.user.id !== user.id) forgetScreen();
   token = account.token;
-  update({ user, screen: "in", mustSignIn: false, left: undefined, signIn: { busy: false, problems: [] } });
+  update({ user, screen: "in", mustSignIn: false, left: undefined, signIn: NO_SIGN_IN });
 }
 
-/** Ends all sign-ins of the person, and signs in anew here. */
-export async function changePassword(oldPassword: string, newPassword: string): Promise<void> {
+/** Ends all sign-ins of the person, and signs in anew here. `code` is of those who have a second factor. */
+export async function changePassword(oldPassword: string, newPassword: string, code?: string): Promise<void> {
   const change = async () => {
     await api.changePassword({ oldPassword, newPassword });
-    const account = await api.signIn({ email: state.user?.email ?? "", password: newPassword });
+    const account = await api.signIn({ email: state.user?.email ?? "", password: newPassword, code });
     token = account.token;
     await storage.set("account", account);
     tabs?.postMessage("in");
@@ -179,6 +182,7 @@ function problemsOf(error: unknown): Problem[] {
   }
   if (error.status === 429) return [{ field: "form", key: "account.throttled" }];
   if (error.message.includes("not approved")) return [{ field: "form", key: "sign-in.unapproved" }];
+  if (error.message === "invalid code") return [{ field: "code", key: "sign-in.wrong-code" }];
   if (error.message.includes("invalid email or password")) return [{ field: "password", key: "account.wrong" }];
   return error.messages.map((text) => ({ field: /^(email|password)\b/.exec(text)?.[0] ?? "form", text }) as Problem);
 }

@@ -9,13 +9,16 @@ import { nameOf } from "./person.js";
 import { type Problem, state } from "./state.js";
 import { clockOf, t } from "./texts.js";
 
+const focus = (element: HTMLElement | null) => element?.focus();
+
 export function SignInScreen() {
-  const { busy, problems } = state.signIn;
+  const { busy, problems, asksCode } = state.signIn;
   const submit = async (submit: SubmitEvent) => {
     submit.preventDefault();
     const form = submit.currentTarget as HTMLFormElement;
     const fields = new FormData(form);
-    const isIn = await signIn(String(fields.get("email")).trim(), String(fields.get("password")));
+    const code = String(fields.get("code") ?? "") || undefined;
+    const isIn = await signIn(String(fields.get("email")).trim(), String(fields.get("password")), code);
     if (!isIn) form.querySelector<HTMLInputElement>("[aria-invalid=true]")?.focus();
   };
   return (
@@ -60,6 +63,21 @@ export function SignInScreen() {
           />
           <Problems of="password" />
         </div>
+        {asksCode && (
+          <div>
+            <label for="code">{t("sign-in.code")}</label>
+            <input
+              id="code"
+              name="code"
+              ref={focus}
+              autocomplete="one-time-code"
+              dir="ltr"
+              maxLength={64}
+              {...invalid("code")}
+            />
+            <Problems of="code" />
+          </div>
+        )}
         <div>
           <button type="submit" class="strong" disabled={busy}>
             {t("account.sign-in")}

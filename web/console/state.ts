@@ -4,7 +4,7 @@ import type { TextKey } from "./texts.js";
 
 /** A problem with a form, and the field that it is about. `text` is what the service says in its own words. */
 export interface Problem {
-  field: "email" | "password" | "form";
+  field: "email" | "password" | "code" | "form";
   key?: TextKey;
   text?: string;
 }
@@ -18,6 +18,13 @@ export interface Notice {
   link?: [string, string] | undefined;
 }
 
+export interface SignIn {
+  busy: boolean;
+  problems: Problem[];
+  /** The person has a second factor: the service asks for its code. */
+  asksCode: boolean;
+}
+
 export interface State {
   screen: "sign-in" | "in";
   user: User | undefined;
@@ -25,7 +32,7 @@ export interface State {
   mustSignIn: boolean;
   /** Chats that were open when the sign-in ended. */
   left: readonly ChatView[] | undefined;
-  signIn: { busy: boolean; problems: Problem[] };
+  signIn: SignIn;
   live: SessionSnapshot | undefined;
   online: boolean;
   /** When the service has said last how many wait. */
@@ -54,12 +61,14 @@ export interface State {
   notice: Notice | undefined;
 }
 
+export const NO_SIGN_IN: SignIn = { busy: false, problems: [], asksCode: false };
+
 export const state: State = {
   screen: "sign-in",
   user: undefined,
   mustSignIn: false,
   left: undefined,
-  signIn: { busy: false, problems: [] },
+  signIn: NO_SIGN_IN,
   live: undefined,
   online: true,
   queueAt: 0,

@@ -1,9 +1,9 @@
 // An event from its first line to the first press at it, in a real browser and with real services.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import jsQR from "jsqr";
 import { PHONE } from "./browser.mjs";
 import { Desks } from "./desks.mjs";
+import { scan } from "./qr.mjs";
 
 let desks;
 before(async () => {
@@ -16,27 +16,6 @@ const local = (hours) => {
   const time = new Date(Date.now() + hours * 3_600_000);
   return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 };
-
-/** What a phone's camera reads from a picture of the screen. */
-async function scan(page) {
-  const picture = await page.locator("svg.qr").screenshot();
-  const blank = await page.context().browser().newPage();
-  const { data, width, height } = await blank.evaluate(
-    async (address) => {
-      const image = new Image();
-      image.src = address;
-      await image.decode();
-      const canvas = new OffscreenCanvas(image.width, image.height);
-      const context = canvas.getContext("2d");
-      context.drawImage(image, 0, 0);
-      const { data, width, height } = context.getImageData(0, 0, image.width, image.height);
-      return { data: [...data], width, height };
-    },
-    `data:image/png;base64,${picture.toString("base64")}`,
-  );
-  await blank.close();
-  return jsQR(Uint8ClampedArray.from(data), width, height)?.data;
-}
 
 /** A picture with 1,200 × 900 pixels of noise: as PNG, it is far too large to be sent. */
 async function plan(page) {

@@ -50,6 +50,12 @@ testOffice("people", {
     await openAs(page, team, 2, "/console/people/14");
     await page.locator("#field-role").waitFor();
   },
+  "second-factor": async (page, team) => {
+    team.office.withSecondFactor.add(14);
+    await openAs(page, team, 2, "/console/people/14");
+    await button(page, ".part button:not([type=submit])").first().click();
+    await page.locator("dialog .answers").waitFor();
+  },
   senior: async (page, team) => {
     await openAs(page, team, 3, "/console/people/13");
     await page.locator(".known").waitFor();
@@ -232,6 +238,16 @@ testOffice("record", {
   },
 });
 
+/** Turns the second factor on, up to its recovery codes. */
+async function turnOn(page) {
+  await button(page, ".second-factor button").click();
+  await page.locator("#field-password").fill("right");
+  await button(page, ".second-factor button[type=submit]").click();
+  await page.locator("#field-code").fill("287082");
+  await button(page, ".second-factor button[type=submit]").click();
+  await page.locator(".codes li").nth(9).waitFor();
+}
+
 testOffice("profile", {
   own: async (page, team) => {
     await openAs(page, team, 4, "/console/profile");
@@ -244,6 +260,30 @@ testOffice("profile", {
     await page.locator("#field-againPassword").fill("a password for test");
     await page.locator("button[type=submit]").last().click();
     await page.locator("#againPassword-problem").waitFor();
+  },
+  "second-factor": async (page, team) => {
+    await openAs(page, team, 4, "/console/profile");
+    await button(page, ".second-factor button").click();
+    await page.locator("#field-password").fill("wrong");
+    await button(page, ".second-factor button[type=submit]").click();
+    await page.locator("#password-problem").waitFor();
+  },
+  "second-factor-code": async (page, team) => {
+    await openAs(page, team, 4, "/console/profile");
+    await button(page, ".second-factor button").click();
+    await page.locator("#field-password").fill("right");
+    await button(page, ".second-factor button[type=submit]").click();
+    await page.locator("svg.qr").waitFor();
+  },
+  "second-factor-recovery": async (page, team) => {
+    await openAs(page, team, 4, "/console/profile");
+    await turnOn(page);
+  },
+  "second-factor-off": async (page, team) => {
+    team.office.withSecondFactor.add(team.user.id);
+    await openAs(page, team, 4, "/console/profile");
+    await button(page, ".second-factor button").click();
+    await page.locator(".second-factor #field-code").waitFor();
   },
   settings: async (page, team) => {
     await openAs(page, team, 1, "/console/profile");

@@ -33,6 +33,13 @@ const SCREENS = {
     await signIn(page, { password: "wrong" });
     await page.locator("#password-problem").waitFor();
   },
+  "sign-in-code": async (page, team) => {
+    team.code = "287082";
+    await signIn(page);
+    await page.locator("#code").fill("000000");
+    await page.locator("button.strong").click();
+    await page.locator("#code-problem").waitFor();
+  },
   admin: async (page, team) => {
     Object.assign(team.user, { role: 1, agencyId: null });
     await signIn(page);

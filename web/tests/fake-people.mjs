@@ -2,10 +2,14 @@
 import { createHash } from "node:crypto";
 import { pageOf } from "./fake-pages.mjs";
 
-const PATTERN = /\/organizer\/(agency|admin|profile)(\/(settings|users|agencies|changelogs|set-agency)\b|\?|$)/;
+const PATTERN =
+  /\/organizer\/(agency|admin|profile)(\/(settings|users|agencies|changelogs|set-agency|second-factor)\b|\?|$)/;
 
 const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
 const made = (days) => ({ timeCreated: ago(days), timeSignOut: ago(days) });
+
+const SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+const CODES = Array.from({ length: 10 }, (_, n) => `k7mq-x3vd-abcd-efgh-jkmn-${"abcdefghij"[n]}234`);
 
 export class FakeOffice {
   agency = {
@@ -28,6 +32,8 @@ export class FakeOffice {
   /** Rows of the record, oldest first. */
   rows = [];
   verdict = undefined;
+  /** The ids of those who have a second factor. */
+  withSecondFactor = new Set();
 
   constructor(team) {
     this.team = team;
@@ -59,6 +65,7 @@ export class FakeOffice {
     const method = request.method();
     const { pathname, searchParams } = new URL(request.url());
     const body = request.postData() ? request.postDataJSON() : {};
+    if (pathname.includes("/second-factor")) return this.answerSecondFactor(method, pathname, body);
     const [, place, id] = /^\/organizer(.+?)(?:\/(\d+))?(?:\/verify)?$/.exec(pathname);
     const lists = {
       "/agency/users": team.users,
@@ -81,6 +88,34 @@ export class FakeOffice {
       return { status: 400, json: { statusCode: 400, message: "Email is already taken", error: "Bad Request" } };
     }
     return list && { status: 201, json: { ...body, id: 99, agencyId: team.user.agencyId, ...made(0) } };
+  }
+
+  /** The right code is 287082. */
+  answerSecondFactor(method, pathname, { password, code }) {
+    const { team, withSecondFactor } = this;
+    const [, other] = /\/users\/(\d+)/.exec(pathname) ?? [];
+    const userId = Number(other ?? team.user.id);
+    const state = () => {
+      const isOn = withSecondFactor.has(userId);
+      return { json: { userId, isOn, recoveryCodes: isOn ? CODES.length : 0 } };
+    };
+    const refuse = (message) => ({ status: 400, json: { statusCode: 400, message, error: "Bad Request" } });
+    if (method === "GET") return state();
+    if (other) {
+      withSecondFactor.delete(userId);
+      return { json: [...team.users, ...this.administrators].find(({ id }) => id === userId) };
+    }
+    if (password === "wrong") return refuse("invalid password");
+    if (code !== undefined && code !== "287082") return refuse("invalid code");
+    if (pathname.endsWith("/confirm")) {
+      withSecondFactor.add(userId);
+      return { json: { recoveryCodes: CODES } };
+    }
+    if (method === "DELETE") {
+      withSecondFactor.delete(userId);
+      return state();
+    }
+    return { status: 201, json: { secret: SECRET, uri: `otpauth://totp/Mayday:sam?secret=${SECRET}&issuer=Mayday` } };
   }
 
   holds() {

@@ -35,6 +35,8 @@ export class FakeTeam {
   replies = {};
   /** What the services say when something is to be made. */
   problem = undefined;
+  /** The right code of the person's second factor, if there is one. */
+  code = undefined;
   /** The services refuse the token. */
   refusing = false;
 
@@ -58,10 +60,11 @@ export class FakeTeam {
     if (!service) return serveFile(route, pathname);
     const call = `${request.method()} ${pathname.slice(service.length + 1)}`;
     if (call === "POST /auth/sign-in") {
-      const { password } = request.postDataJSON();
-      if (password === "wrong") {
-        return route.fulfill({ status: 400, json: { statusCode: 400, message: "invalid email or password" } });
-      }
+      const { password, code } = request.postDataJSON();
+      const refuse = (message) => route.fulfill({ status: 400, json: { statusCode: 400, message } });
+      if (password === "wrong") return refuse("invalid email or password");
+      if (this.code && !code) return refuse("second factor required");
+      if (this.code && code !== this.code) return refuse("invalid code");
       return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
     }
     const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };

@@ -8,6 +8,7 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::Form;
 use crate::lists::ListQuery;
+use crate::second_factor;
 use crate::store::changelogs::{self, Change};
 use crate::store::{self, agencies, users};
 use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits, reset};
@@ -97,6 +98,26 @@ pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Erro
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
     reset(request, &connection, &caller, |connection, _| {
+        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+    })
+}
+
+/// `GET /admin/users/:id/second-factor`: of any user whom the caller may manage.
+pub(crate) fn show_second_factor(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    second_factor::show(&connection, &caller, |connection, _| {
+        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+    })
+}
+
+/// `DELETE /admin/users/:id/second-factor`: the same as in an agency, of any user whom the caller may manage.
+pub(crate) fn remove_second_factor(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Admin)?;
+    let id = access::id(id)?;
+    second_factor::remove(&connection, &caller, |connection, _| {
         users::find(connection, id)?.ok_or_else(|| user_not_found(id))
     })
 }

@@ -18,7 +18,8 @@ use crate::store::issues::{IssueEdits, NewIssue};
 use crate::store::users::UserEdits;
 use crate::users::Person;
 use crate::{
-    admin, agency, comments, contacts, events, image, issues, plans, profile, services, session, users,
+    admin, agency, comments, contacts, events, image, issues, plans, profile, second_factor, services,
+    session, users,
 };
 
 const JSON: &str = "application/json";
@@ -33,10 +34,23 @@ pub fn read_as_everything(input: &[u8]) {
 }
 
 fn read_as_every_form(request: &Request) {
+    check(request, session::read_credentials, |(email, password, code)| {
+        present([
+            ("email", Some(email.as_str().into())),
+            ("password", Some(password.as_str().into())),
+            ("code", text(code)),
+        ])
+    });
     check(
         request,
-        session::read_credentials,
-        |(email, password)| json!({"email": email, "password": password}),
+        second_factor::read_password,
+        |password| json!({"password": password}),
+    );
+    check(request, second_factor::read_code, |code| json!({"code": code}));
+    check(
+        request,
+        second_factor::read_password_and_code,
+        |(password, code)| json!({"password": password, "code": code}),
     );
     check(
         request,
@@ -229,6 +243,7 @@ fn assert_bounds(form: &Value) {
             "password" | "confirmPassword" | "oldPassword" | "newPassword" | "confirmNewPassword" => {
                 length(16..=128);
             }
+            "code" => length(0..=64),
             "firstName" | "lastName" => length(1..=100),
             "phoneNumber" => length(1..=30),
             "name" => length(1..=200),

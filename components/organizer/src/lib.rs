@@ -23,10 +23,12 @@ mod issues;
 mod lists;
 mod plans;
 mod profile;
+mod second_factor;
 mod services;
 mod session;
 mod store;
 mod tokens;
+mod totp;
 mod users;
 
 use http::{Method, StatusCode};
@@ -93,6 +95,10 @@ service::routes! {
         "PATCH" ["profile"] => profile::edit_profile(request),
         "PATCH" ["profile", "change-password"] => profile::change_password(request),
         "PATCH" ["profile", "set-agency"] => profile::set_agency(request),
+        "GET" ["profile", "second-factor"] => second_factor::show_own(request),
+        "POST" ["profile", "second-factor"] => second_factor::set_up(request),
+        "POST" ["profile", "second-factor", "confirm"] => second_factor::confirm(request),
+        "DELETE" ["profile", "second-factor"] => second_factor::remove_own(request),
 
         "POST" ["agency"] => agency::register_agency(request),
         "GET" ["agency"] => agency::show_agency(request),
@@ -108,6 +114,8 @@ service::routes! {
         "POST" ["agency", "users"] => users::create_user(request),
         "PATCH" ["agency", "users", id] => users::edit_user(request, id),
         "PATCH" ["agency", "users", id, "password"] => users::reset_password(request, id),
+        "GET" ["agency", "users", id, "second-factor"] => users::show_second_factor(request, id),
+        "DELETE" ["agency", "users", id, "second-factor"] => users::remove_second_factor(request, id),
         "DELETE" ["agency", "users", id] => users::delete_user(request, id),
 
         "GET" ["agency", "events"] => events::list_events(request),
@@ -153,6 +161,8 @@ service::routes! {
         "POST" ["admin", "users"] => admin::create_user(request),
         "PATCH" ["admin", "users", id] => admin::edit_user(request, id),
         "PATCH" ["admin", "users", id, "password"] => admin::reset_password(request, id),
+        "GET" ["admin", "users", id, "second-factor"] => admin::show_second_factor(request, id),
+        "DELETE" ["admin", "users", id, "second-factor"] => admin::remove_second_factor(request, id),
         "DELETE" ["admin", "users", id] => admin::delete_user(request, id),
 
         "GET" ["admin", "changelogs"] => changelogs::list_admin_changelogs(request),

@@ -12,6 +12,7 @@ use crate::access::{self, Need};
 use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
+use crate::second_factor::{self, CODE_RULES};
 use crate::store::changelogs;
 use crate::store::users::{self, User};
 use crate::{store, tokens};
@@ -36,18 +37,19 @@ struct SignedIn {
     token: String,
 }
 
-/// E-mail and password.
-pub(crate) fn read_credentials(form: &mut Form) -> (String, String) {
+/// E-mail, password, and the code of those who have a second factor.
+pub(crate) fn read_credentials(form: &mut Form) -> (String, String, Option<String>) {
     (
         form.text("email", EMAIL_RULES),
         form.text("password", PASSWORD_RULES),
+        form.optional_text("code", CODE_RULES),
     )
 }
 
-/// `POST /auth/sign-in`. Checks the password before the agency's approval, so that only those who know the password
-/// learn about the approval.
+/// `POST /auth/sign-in`. Checks the password before the agency's approval and the code, so that only those who know the
+/// password learn about either.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
-    let (email, password) = Form::parse(request, read_credentials)?;
+    let (email, password, code) = Form::parse(request, read_credentials)?;
 
     let connection = store::open()?;
     // A password change during the check revokes the token that is issued here.
@@ -56,17 +58,26 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         store::ensure_superadmin(&connection)?;
     }
     let found = users::find_for_sign_in(&connection, &email)?;
-    let account = found.as_ref().map(|(user, hash, _)| (user.id, hash.as_str()));
-    let right = check_password(&connection, request, &email, &password, account)?;
-    let Some((user, _, approved)) = found.filter(|_| right) else {
+    let known = found
+        .as_ref()
+        .map(|account| (account.user.id, account.password_hash.as_str()));
+    let right = check_password(&connection, request, &email, &password, known)?;
+    let Some(account) = found.filter(|_| right) else {
         return Err(Error::BadRequest("invalid email or password".to_owned()));
     };
+    let user = account.user;
     log::set_user("organizer", user.id);
-    if !user.role.is_admin() && !approved {
+    if !user.role.is_admin() && !account.approved {
         service::warn!("not signed in: the agency is not approved");
         return Err(Error::BadRequest(
             "your agency is not approved by administrators".to_owned(),
         ));
+    }
+    if let Some(secret) = account.second_factor {
+        let code = code
+            .filter(|code| !code.is_empty())
+            .ok_or_else(|| Error::BadRequest("second factor required".to_owned()))?;
+        second_factor::check(&connection, request, &user, &secret, &code)?;
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
     service::info!("signed in");

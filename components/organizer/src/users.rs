@@ -12,6 +12,7 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
 use crate::lists::ListQuery;
+use crate::second_factor;
 use crate::session::{EMAIL_RULES, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, NewUser, Role, User, UserEdits};
@@ -191,9 +192,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let edits = Form::parse(request, read_edits_with_role)?;
 
     let user = caller.change(&connection, |connection, caller| {
-        let agency = caller.agency()?;
-        let user =
-            users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))?;
+        let user = find_colleague(connection, caller, id)?;
         edit(connection, caller, &user, &edits)
     })?;
     Ok(json(StatusCode::OK, &user))
@@ -223,15 +222,30 @@ pub(crate) fn edit(
     changelogs::record_user_update(connection, &caller.user, edited, agency)
 }
 
+/// A user, if the caller may manage the user.
+pub(crate) fn managed(caller: &Caller, user: User) -> Result<User, Error> {
+    if caller.user.role.may_manage(user.role) {
+        Ok(user)
+    } else {
+        Err(Error::NotAllowed(
+            "Not allowed to update user with same role or senior",
+        ))
+    }
+}
+
 /// `PATCH /agency/users/:id/password`: a new password for a user who has lost theirs. All sessions of the user end.
 pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let id = access::id(id)?;
     reset(request, &connection, &caller, |connection, caller| {
-        let agency = caller.agency()?;
-        users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))
+        find_colleague(connection, caller, id)
     })
+}
+
+fn find_colleague(connection: &Connection, caller: &Caller, id: i64) -> Result<User, Error> {
+    let agency_id = caller.agency_id()?;
+    users::find_of_agency(connection, id, agency_id)?.ok_or_else(|| not_found_in(id, agency_id))
 }
 
 /// Sets the password of a user whom the caller may manage and `find` returns, before the hash is made and in the
@@ -244,15 +258,7 @@ pub(crate) fn reset(
 ) -> Result<Answer, Error> {
     let password = Form::parse(request, read_new_password)?;
 
-    let find = |connection: &Connection, caller: &Caller| {
-        let user = find(connection, caller)?;
-        if !caller.user.role.may_manage(user.role) {
-            return Err(Error::NotAllowed(
-                "Not allowed to update user with same role or senior",
-            ));
-        }
-        Ok(user)
-    };
+    let find = |connection: &Connection, caller: &Caller| managed(caller, find(connection, caller)?);
     find(connection, caller)?;
     let hash = Hashing::from_settings::<Error>(connection)?.hash(&password)?;
     let user = caller.change(connection, |connection, caller| {
@@ -270,15 +276,33 @@ pub(crate) fn reset(
     Ok(json(StatusCode::OK, &user))
 }
 
+/// `GET /agency/users/:id/second-factor`
+pub(crate) fn show_second_factor(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    second_factor::show(&connection, &caller, |connection, caller| {
+        find_colleague(connection, caller, id)
+    })
+}
+
+/// `DELETE /agency/users/:id/second-factor`: for a user who has lost the phone. All sessions of the user end.
+pub(crate) fn remove_second_factor(request: &Request, id: &str) -> Result<Answer, Error> {
+    let connection = store::open()?;
+    let caller = access::admit(&connection, request, Need::Manager)?;
+    let id = access::id(id)?;
+    second_factor::remove(&connection, &caller, |connection, caller| {
+        find_colleague(connection, caller, id)
+    })
+}
+
 /// `DELETE /agency/users/:id`
 pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Manager)?;
     let id = access::id(id)?;
     let user = caller.change(&connection, |connection, caller| {
-        let agency = caller.agency()?;
-        let user =
-            users::find_of_agency(connection, id, agency.id)?.ok_or_else(|| not_found_in(id, agency.id))?;
+        let user = find_colleague(connection, caller, id)?;
         delete(connection, caller, user)
     })?;
     Ok(json(StatusCode::OK, &user))

@@ -1,4 +1,5 @@
-//! Checks an account's password. Throttles guesses, and takes the same time where there is no account.
+//! Checks an account's password, and the code of its second factor. Throttles guesses, and takes the same time where
+//! there is no account.
 
 use crate::database::{self, Connection, DatabaseError};
 use crate::door::Request;
@@ -58,6 +59,75 @@ pub fn check<Error: From<CheckError>>(
         renew(old, &new)?;
     }
     Ok(verdict.is_right())
+}
+
+/// A claimed code of the second factor of an account, whose password is known to be right.
+pub struct CodeClaim<'a> {
+    /// The variable with the secret of the account's service, as in [`Claim`].
+    pub secret: &'static str,
+    /// The account's e-mail.
+    pub account: &'a str,
+    /// The account as the log names it.
+    pub user: String,
+}
+
+/// Whether a claimed code is right, which `use_up` answers.
+///
+/// Ten wrong ones close the account for all addresses, since six digits are guessed sooner than a password. Only those
+/// who know the password can do that to the owner.
+pub fn check_code<Error: From<CheckError>>(
+    connection: &Connection,
+    request: &Request,
+    claim: &CodeClaim,
+    use_up: impl FnOnce() -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    let attempt = begin_code(connection, claim)?;
+    let is_right = use_up()?;
+    end_code(connection, request, claim, attempt, is_right)?;
+    Ok(is_right)
+}
+
+/// The account's codes are an account of their own to the throttle, with one address for all.
+fn begin_code<'a>(connection: &'a Connection, claim: &CodeClaim) -> Result<Option<Attempt<'a>>, CheckError> {
+    let secret = settings::secret(claim.secret)?;
+    let account = format!("second factor of {}", claim.account);
+    let now = database::now(connection)?;
+    Ok(Attempt::begin(
+        connection,
+        &secret,
+        &account,
+        "",
+        Crowds::Expected,
+        now,
+    )?)
+}
+
+fn end_code(
+    connection: &Connection,
+    request: &Request,
+    claim: &CodeClaim,
+    attempt: Option<Attempt>,
+    is_right: bool,
+) -> Result<(), CheckError> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
+    let user = &claim.user;
+    if is_right {
+        crate::info!("right code for {user}, from {address}");
+    } else {
+        refusals::log(connection, "code", &address, || {
+            format!("wrong code for {user}, from {address}")
+        });
+    }
+    let Some(attempt) = attempt else {
+        return Ok(());
+    };
+    let now = database::now(connection)?;
+    if is_right {
+        attempt.succeeded(now)?;
+    } else {
+        attempt.failed(now)?;
+    }
+    Ok(())
 }
 
 fn judge(

@@ -9,9 +9,12 @@ import type {
   Issue,
   IssuePriority,
   IssueStatus,
+  NewSecondFactor,
   Plan,
   ProvenChangelog,
+  RecoveryCodes,
   Role,
+  SecondFactor,
   User,
   Verdict,
 } from "./types.js";
@@ -73,10 +76,28 @@ class Rows<Row, New, Edits, Filter extends object = object> {
   }
 }
 
-/** Rows with a password when they are new. */
+/** Rows with a password when they are new, and perhaps with a second factor. */
 class People<Edits> extends Rows<User, NewUser, Edits> {
+  readonly #http: Http;
+  readonly #path: string;
+
+  constructor(http: Http, path: string) {
+    super(http, path);
+    this.#http = http;
+    this.#path = path;
+  }
+
   override create(body: NewUser, options?: CallOptions) {
     return super.create(withConfirmation(body), options);
+  }
+
+  secondFactor(id: number, options?: CallOptions) {
+    return this.#http.get<SecondFactor>(`${this.#path}/${id}/second-factor`, options);
+  }
+
+  /** For a user who has lost the phone. All sessions of the user end. */
+  removeSecondFactor(id: number, options?: CallOptions) {
+    return this.#http.call<User>("DELETE", `${this.#path}/${id}/second-factor`, options);
   }
 }
 
@@ -142,7 +163,8 @@ export class OrganizerApi {
     };
   }
 
-  signIn(body: { email: string; password: string }, options?: CallOptions) {
+  /** Without the `code` of a user who has a second factor, the service answers 400 `second factor required`. */
+  signIn(body: { email: string; password: string; code?: string | undefined }, options?: CallOptions) {
     return this.#http.call<OrganizerSignedIn>("POST", "/auth/sign-in", { ...options, body, anonymous: true });
   }
 
@@ -163,6 +185,24 @@ export class OrganizerApi {
       ...options,
       body: { ...body, confirmNewPassword: body.newPassword },
     });
+  }
+
+  secondFactor(options?: CallOptions) {
+    return this.#http.get<SecondFactor>("/profile/second-factor", options);
+  }
+
+  /** A secret for an authenticator app. `confirmSecondFactor` with a code of the app switches the second factor on. */
+  setUpSecondFactor(password: string, options?: CallOptions) {
+    return this.#http.call<NewSecondFactor>("POST", "/profile/second-factor", { ...options, body: { password } });
+  }
+
+  /** The recovery codes are answered only here. */
+  confirmSecondFactor(code: string, options?: CallOptions) {
+    return this.#http.call<RecoveryCodes>("POST", "/profile/second-factor/confirm", { ...options, body: { code } });
+  }
+
+  removeSecondFactor(body: { password: string; code: string }, options?: CallOptions) {
+    return this.#http.call<SecondFactor>("DELETE", "/profile/second-factor", { ...options, body });
   }
 
   /** Registers an agency and its owner. An admin has to approve it before anybody can sign in. */

@@ -5,7 +5,7 @@ import { Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad, usePages } from "../kit/load.js";
 import { More, Page, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
-import { DeletePerson, nameOf, PersonFacts, PersonRow } from "../people/person.js";
+import { DeletePerson, nameOf, PersonFacts, PersonRow, RemoveSecondFactor } from "../people/person.js";
 import { NameFields, NewPersonPage, PhoneField } from "../people/person-form.js";
 import { mayManage, roleName } from "../people/role.js";
 import { go } from "../router.js";
@@ -80,6 +80,7 @@ function Details({ user }: { user: User }) {
     <>
       <PersonFacts user={user} role={roleName(user.role)} />
       {isMine && <Edit user={user} />}
+      {isMine && <RemoveSecondFactor user={user} users={api.admin.users} />}
       {isMine && (
         <DeletePerson
           user={user}

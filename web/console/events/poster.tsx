@@ -7,8 +7,8 @@ import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { useLoad } from "../kit/load.js";
 import { Page, Shown } from "../kit/parts.js";
+import { QrCode } from "../kit/qr.js";
 import { go } from "../router.js";
-import { QrCode } from "./qr.js";
 import { catalogues, t } from "./texts.js";
 import { spanOf } from "./times.js";
 

@@ -184,9 +184,9 @@ function problemsOf(error: unknown, fields: string[], names: Record<string, stri
   return problems;
 }
 
-/** Passwords are not kept. */
+/** Passwords and codes are not kept. */
 function draftOf(values: Values): string {
-  const kept = Object.entries(values).filter(([name]) => !/password/i.test(name));
+  const kept = Object.entries(values).filter(([name]) => !/password|code/i.test(name));
   return JSON.stringify(Object.fromEntries(kept));
 }
 

@@ -1,8 +1,9 @@
-/** A person: a row of a list, what is known, and the end of the account. */
+/** A person: a row of a list, what is known, and the ends of the second factor and of the account. */
 import type { User } from "@mayday/client";
 import { PersonText } from "../../ui/text.js";
+import type { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
-import { tellChange } from "../kit/load.js";
+import { tellChange, useLoad } from "../kit/load.js";
 import { When } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { go } from "../router.js";
@@ -55,6 +56,32 @@ export function PersonFacts({ user, role }: { user: User; role: string }) {
         </p>
       )}
     </>
+  );
+}
+
+type Users = Pick<typeof api.users, "secondFactor" | "removeSecondFactor">;
+
+/** Removes the second factor of somebody who has one and has lost the phone. */
+export function RemoveSecondFactor({ user, users }: { user: User; users: Users }) {
+  const load = (signal: AbortSignal) => users.secondFactor(user.id, { signal });
+  const factor = useLoad(`people/${user.id}/second-factor`, ["users"], load);
+  if (!factor.data?.isOn) return null;
+  const name = nameOf(user);
+  const removeNow = async () => {
+    await users.removeSecondFactor(user.id);
+    notice(t("people.factor-removed", { name }));
+    tellChange("users");
+  };
+  return (
+    <section class="part">
+      <AskFirst
+        label={t("people.factor-remove")}
+        title={t("people.factor-title", { name })}
+        text={t("people.factor-text")}
+        yes={t("people.factor-yes")}
+        work={removeNow}
+      />
+    </section>
   );
 }
 

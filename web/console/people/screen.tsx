@@ -9,7 +9,7 @@ import { More, Page, Shown } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { go } from "../router.js";
 import { state } from "../state.js";
-import { DeletePerson, nameOf, PersonFacts, PersonRow } from "./person.js";
+import { DeletePerson, nameOf, PersonFacts, PersonRow, RemoveSecondFactor } from "./person.js";
 import { NameFields, NewPersonPage, PhoneField, RoleField } from "./person-form.js";
 import { mayManage, roleName, rolesBelow } from "./role.js";
 import { t } from "./texts.js";
@@ -87,6 +87,7 @@ function Details({ me, user }: { me: User; user: User }) {
         <a href={`/console/record?user=${user.id}`}>{t("people.record")}</a>
       </p>
       {isMine && <Edit me={me} user={user} />}
+      {isMine && <RemoveSecondFactor user={user} users={api.users} />}
       {isMine && (
         <DeletePerson user={user} text={t("people.delete-text")} list={LIST} remove={() => api.users.delete(user.id)} />
       )}

@@ -1,11 +1,10 @@
 /** A person's own account, and what this device does for them. */
 import { ApiError, type User } from "@mayday/client";
 import { useState } from "preact/hooks";
-import { addCatalogues, type Catalogues } from "../../ui/i18n.js";
+import { addCatalogues } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api, changePassword, refreshUser, signOut } from "../account.js";
 import { Preferences } from "../dialogs.js";
-import { textsOf } from "../kit/catalogues.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Page } from "../kit/parts.js";
@@ -15,17 +14,18 @@ import { roleName } from "../people/role.js";
 import { Sheet, type SheetRow } from "../people/sheet.js";
 import { catalogues as peopleCatalogues } from "../people/texts.js";
 import { state } from "../state.js";
-import type en from "./locales/en.json";
+import { CodeField, isRefusedCode, SecondFactorPart } from "./second-factor.js";
+import { t } from "./texts.js";
 
 addCatalogues(peopleCatalogues);
 
-export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
-const t = textsOf<keyof typeof en>();
+export { catalogues } from "./texts.js";
 
 export function Screen() {
   const me = state.user as User;
   // An agency that cannot be read now is not worth a line that says so.
   const agency = useLoad("profile/agency", ["agency"], (signal) => api.agency({ signal }));
+  const factor = useLoad("profile/second-factor", ["users"], (signal) => api.secondFactor({ signal }));
   const rows: SheetRow[] = [
     [t("account.email"), <bdi dir="ltr">{me.email}</bdi>],
     [t("profile.role"), roleName(me.role)],
@@ -35,7 +35,8 @@ export function Screen() {
     <Page title={t("area.profile")}>
       <Sheet rows={rows} />
       <OwnFields me={me} />
-      <Password />
+      <Password asksCode={factor.data?.isOn === true} />
+      <SecondFactorPart of={factor} />
       <section class="stack part">
         <h2>{t("profile.device")}</h2>
         <div class="form stack">
@@ -70,14 +71,17 @@ function OwnFields({ me }: { me: User }) {
   );
 }
 
-function Password() {
+/** After the change the person is signed in anew, which asks for a code of those who have a second factor. */
+function Password({ asksCode }: { asksCode: boolean }) {
   // A form that has been sent is empty again.
   const [sent, setSent] = useState(0);
-  const change = async ({ oldPassword = "", newPassword = "", againPassword = "" }: Values) => {
+  const change = async ({ oldPassword = "", newPassword = "", againPassword = "", code }: Values) => {
     if (newPassword !== againPassword) throw new FieldError("againPassword", t("profile.differ"));
     try {
-      await changePassword(oldPassword, newPassword);
+      await changePassword(oldPassword, newPassword, code);
     } catch (error) {
+      // The password is changed, and this sign-in has ended with the others.
+      if (isRefusedCode(error)) await refreshUser();
       const isWrong = error instanceof ApiError && error.message === "invalid old password";
       throw isWrong ? new FieldError("oldPassword", t("profile.wrong")) : error;
     }
@@ -100,6 +104,7 @@ function Password() {
           required
         />
         <Field name="againPassword" type="password" label={t("profile.again")} autocomplete="new-password" required />
+        {asksCode && <CodeField />}
       </Form>
     </section>
   );

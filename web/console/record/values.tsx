@@ -25,6 +25,7 @@ const LABELS: Record<string, RecordKey> = {
   email: "record.email",
   phoneNumber: "record.phone",
   role: "record.role",
+  hasSecondFactor: "record.second-factor",
   timeSignOut: "record.signed-out",
   timeCreated: "record.created",
   agencyId: "record.agency",

@@ -11,6 +11,7 @@ pub(crate) mod issues;
 mod page;
 pub(crate) mod plans;
 pub(crate) mod removal;
+pub(crate) mod second_factors;
 pub(crate) mod users;
 
 use service::database::Connection;
@@ -30,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0001_init.sql"),
     include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
     include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
+    include_str!("../../../../migrations/organizer/0004_second_factor.sql"),
 ];
 
 /// Opens the database, migrated to the newest schema. A new one gets its superadmin.

@@ -152,19 +152,38 @@ pub(crate) fn insert(
     )
 }
 
-/// For signing in: the user with an e-mail, the password hash, and whether the agency is approved.
+/// What a sign-in is judged by.
+pub(crate) struct Account {
+    pub user: User,
+    pub password_hash: String,
+    /// Whether the user's agency is approved.
+    pub approved: bool,
+    /// The secret of the user's second factor, if the user has one.
+    pub second_factor: Option<String>,
+}
+
+/// For signing in: the account with an e-mail.
 pub(crate) fn find_for_sign_in(
     connection: &Connection,
     email: &str,
-) -> Result<Option<(User, String, bool)>, DatabaseError> {
+) -> Result<Option<Account>, DatabaseError> {
     query_one(
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
-                u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0)
-         FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
+                u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0), f.secret
+         FROM users u
+              LEFT JOIN agencies a ON a.id = u.agency_id
+              LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
          WHERE u.email = ?1",
         parameters![email],
-        |row| Ok((decode(&row)?, row.get(9)?, row.get(10)?)),
+        |row| {
+            Ok(Account {
+                user: decode(&row)?,
+                password_hash: row.get(9)?,
+                approved: row.get(10)?,
+                second_factor: row.get(11)?,
+            })
+        },
     )
 }
 

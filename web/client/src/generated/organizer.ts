@@ -58,6 +58,8 @@ export interface BadRequest {
 export interface SignIn {
   email: string;
   password: Password;
+  /** Of those who have a second factor. Of others it is ignored. */
+  code?: Code;
 }
 
 export interface SignedIn {
@@ -108,6 +110,40 @@ export interface NewPassword {
   password: Password;
   /** The same. */
   confirmPassword: Password;
+}
+
+/** Six digits of an authenticator app, or a recovery code. Case, spaces and hyphens do not matter. It counts once. */
+export type Code = string;
+
+export interface PasswordOnly {
+  password: Password;
+}
+
+export interface CodeOnly {
+  code: Code;
+}
+
+export interface PasswordAndCode {
+  password: Password;
+  code: Code;
+}
+
+export interface SecondFactor {
+  userId: Id;
+  isOn: boolean;
+  /** How many are left. */
+  recoveryCodes: number;
+}
+
+export interface NewSecondFactor {
+  /** In base32. */
+  secret: string;
+  /** The same with the account, for a QR code. */
+  uri: string;
+}
+
+export interface RecoveryCodes {
+  recoveryCodes: string[];
 }
 
 export interface NewOwner {

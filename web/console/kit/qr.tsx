@@ -11,7 +11,8 @@ interface Code {
   path: string;
 }
 
-export function QrCode({ text }: { text: string }) {
+/** `label` is for those who do not see it. Without one it is the text. */
+export function QrCode({ text, label = text }: { text: string; label?: string }) {
   const [code, setCode] = useState<Code>();
   useEffect(() => {
     let isGone = false;
@@ -29,7 +30,7 @@ export function QrCode({ text }: { text: string }) {
   if (code?.text !== text) return <div class="qr" aria-busy="true" />;
   const side = code.size + 2 * QUIET_ZONE;
   return (
-    <svg class="qr" viewBox={`${-QUIET_ZONE} ${-QUIET_ZONE} ${side} ${side}`} role="img" aria-label={text}>
+    <svg class="qr" viewBox={`${-QUIET_ZONE} ${-QUIET_ZONE} ${side} ${side}`} role="img" aria-label={label}>
       <path d={code.path} />
     </svg>
   );
