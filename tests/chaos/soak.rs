@@ -116,7 +116,11 @@ async fn watch(system: &System, figures: &mut Figures, began: Instant) {
         let at = began.elapsed();
         for (name, process) in system.running() {
             if let Ok(bytes) = resident_bytes(process) {
-                figures.note(&format!("{name}: memory"), Rule::MEMORY, at, bytes);
+                let rule = match name.starts_with("sidecar") {
+                    true => Rule::MEMORY_OF_SIDECAR,
+                    false => Rule::MEMORY,
+                };
+                figures.note(&format!("{name}: memory"), rule, at, bytes);
             }
         }
         for service in SERVICES {
@@ -181,6 +185,12 @@ impl Rule {
     const MEMORY: Rule = Rule::Flat {
         percent: 15,
         slack: 16 * MEBIBYTE,
+        full_after: Duration::ZERO,
+    };
+    /// Besides, a sidecar keeps the latest updates: 32 MiB, which an hour of a soak may take to fill.
+    const MEMORY_OF_SIDECAR: Rule = Rule::Flat {
+        percent: 15,
+        slack: (16 + 32) * MEBIBYTE,
         full_after: Duration::ZERO,
     };
     /// It has what was written while readers pinned the database, and people write more or less.
