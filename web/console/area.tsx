@@ -1,5 +1,5 @@
 /** An area that is loaded when it is opened. */
-import { addCatalogues, currentLanguage, loadTexts } from "../ui/i18n.js";
+import { addCatalogues, loadMoreTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import type { Area, AreaModule, KeyLine } from "./areas.js";
 import type { Place } from "./router.js";
@@ -43,7 +43,7 @@ async function load(name: string, importModule: () => Promise<AreaModule>): Prom
   try {
     const [module] = await Promise.all([importModule(), import("./kit/style.js")]);
     addCatalogues(module.catalogues);
-    await loadTexts(currentLanguage());
+    await loadMoreTexts();
     modules.set(name, module);
   } catch (error) {
     console.info(`The area ${name} could not be loaded.`, error);

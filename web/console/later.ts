@@ -1,5 +1,5 @@
 /** Parts of the live side that are loaded when they are first shown. */
-import { currentLanguage, loadTexts } from "../ui/i18n.js";
+import { loadMoreTexts } from "../ui/i18n.js";
 import { notice } from "./notice.js";
 import { update } from "./state.js";
 import { t } from "./texts.js";
@@ -14,7 +14,7 @@ export function later<Module>(load: () => Promise<Module>): () => Module | undef
     try {
       const loaded = await load();
       // It may have brought texts with it.
-      await loadTexts(currentLanguage());
+      await loadMoreTexts();
       module = loaded;
       update();
     } catch (error) {

@@ -114,8 +114,13 @@ class Tabs {
 
   async close(page) {
     await page.close();
+    // Through the process of the tabs, which would learn a moment later what the browser has cleared.
+    await this.opener.evaluate(() => localStorage.clear());
     const devtools = await this.context.newCDPSession(this.opener);
-    await devtools.send("Storage.clearDataForOrigin", { origin: ORIGIN, storageTypes: "all" });
+    await devtools.send("Storage.clearDataForOrigin", {
+      origin: ORIGIN,
+      storageTypes: "cache_storage,cookies,indexeddb",
+    });
     await devtools.detach();
   }
 

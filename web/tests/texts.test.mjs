@@ -47,6 +47,25 @@ test("all digits of a page are of one kind, in Arabic as well", async () => {
   for (const text of await written("ar", "ar-EG")) assert.match(text, /\d/);
 });
 
+test("a language that is chosen while a part of the page loads stays", async () => {
+  languages.splice(0, languages.length, "en");
+  await i18n.loadTexts("en");
+  let arrive;
+  const titles = { en: "Map", de: "Karte" };
+  const arrived = new Promise((resolve) => {
+    arrive = resolve;
+  });
+  i18n.addCatalogues(async (language) => {
+    if (language === "en") await arrived;
+    return { default: { "map.title": titles[language] } };
+  });
+  const part = i18n.loadMoreTexts();
+  await i18n.loadTexts("de");
+  arrive();
+  await part;
+  assert.deepEqual([i18n.currentLanguage(), i18n.t("map.title")], ["de", "Karte"]);
+});
+
 test("a load that ends late takes no texts away from a part of the page that came meanwhile", async () => {
   languages.splice(0, languages.length, "en");
   const page = { default: { "page.title": "Mayday" } };

@@ -21,11 +21,13 @@ const SHARED = {
 };
 
 let language: Language = "en";
+/** The language that was asked for last. Its texts may be on their way. */
+let asked: Language = "en";
 let locale = "en";
 let texts: Record<string, string | Plural> = {};
 const own: Catalogues[] = [];
 
-/** For a page, or a part of one, that has texts of its own beside the shared ones. `loadTexts` then loads them, too. */
+/** For a page, or a part of one, that has texts of its own beside the shared ones. They are loaded with the next load. */
 export function addCatalogues(catalogues: Catalogues): void {
   if (!own.includes(catalogues)) own.push(catalogues);
 }
@@ -47,13 +49,26 @@ function localeOf(language: Language): string {
 
 /** Loads a catalogue and turns the document to it. Without network the texts stay as they are. */
 export async function loadTexts(wanted: Language = chosenLanguage()): Promise<void> {
-  const loaded = await Promise.all([SHARED[wanted](), ...own.map((catalogues) => catalogues(wanted))]);
+  asked = wanted;
+  const loaded = await Promise.all([SHARED[wanted](), ...own.map((catalogues) => catalogues(wanted))]).catch(
+    (error) => {
+      if (asked === wanted) asked = language;
+      throw error;
+    },
+  );
+  // Another language was asked for meanwhile.
+  if (asked !== wanted) return loadMoreTexts();
   // A part of the page may have loaded texts of its own meanwhile.
   texts = Object.assign({}, wanted === language ? texts : {}, ...loaded.map((catalogue) => catalogue.default));
   language = wanted;
   locale = localeOf(wanted);
   document.documentElement.lang = wanted;
   document.documentElement.dir = directionOf(wanted);
+}
+
+/** Loads the texts of a part of the page that has come, in the language of the page. */
+export function loadMoreTexts(): Promise<void> {
+  return loadTexts(asked);
 }
 
 /**
