@@ -201,16 +201,19 @@ async fn sign_ins_are_logged_without_their_secrets() {
     }
 }
 
+/// A path of each service, and how it refuses strangers.
+const REFUSED: [(&str, u16); 3] = [
+    ("/organizer/agency/users", 403),
+    ("/participant/profile", 401),
+    ("/messenger/agency/chats", 401),
+];
+
 /// Whoever is refused as often as they like must not fill the log.
 #[tokio::test]
 async fn refused_callers_are_logged_at_most_so_often() {
     let components = Components::start();
     components.superadmin().await;
-    for (path, status) in [
-        ("/organizer/agency/users", 403),
-        ("/participant/profile", 401),
-        ("/messenger/agency/chats", 401),
-    ] {
+    for (path, status) in REFUSED {
         let (_, service_path) = path[1..].split_once('/').expect("a path");
         let service = path[1..].split('/').next().expect("a service");
         let line = format!(" WARN {service} traceId=");
@@ -245,11 +248,7 @@ async fn refused_callers_are_logged_at_most_so_often() {
 async fn callers_without_credentials_are_refused_without_a_line() {
     let components = Components::start();
     components.superadmin().await;
-    for (path, status) in [
-        ("/organizer/agency/users", 403),
-        ("/participant/profile", 401),
-        ("/messenger/agency/chats", 401),
-    ] {
+    for (path, status) in REFUSED {
         for token in [None, Some("organizer:a.b.c")] {
             let refused = components.door.send("GET", path, token, None).await;
             assert_eq!(refused.status, status, "{path}");

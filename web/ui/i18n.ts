@@ -27,7 +27,7 @@ let locale = "en";
 let texts: Record<string, string | Plural> = {};
 const own: Catalogues[] = [];
 
-/** For a page, or a part of one, that has texts of its own beside the shared ones. They are loaded with the next load. */
+/** For a page, or a part of one, that has texts of its own beside the shared ones. The next load has them as well. */
 export function addCatalogues(catalogues: Catalogues): void {
   if (!own.includes(catalogues)) own.push(catalogues);
 }

@@ -1,6 +1,7 @@
 //! Administration (contract 3.4, "Administration").
 
 use http::StatusCode;
+use service::database::Connection;
 use service::door::{Answer, Request};
 
 use crate::access::{self, Need};
@@ -10,7 +11,8 @@ use crate::form::Form;
 use crate::lists::ListQuery;
 use crate::second_factor;
 use crate::store::changelogs::{self, Change};
-use crate::store::{self, agencies, users};
+use crate::store::users::{self, User};
+use crate::store::{self, agencies};
 use crate::users::{ADMIN_ROLES, create, delete, edit, not_found as user_not_found, read_edits, reset};
 
 /// `GET /admin/agencies`
@@ -62,12 +64,16 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     ListQuery::read(request)?.answer(|page| users::list_admins(&connection, page))
 }
 
+fn find_user(connection: &Connection, id: i64) -> Result<User, Error> {
+    users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+}
+
 /// `GET /admin/users/:id`: any user.
 pub(crate) fn show_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let connection = store::open()?;
     access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    let user = users::find(&connection, id)?.ok_or_else(|| user_not_found(id))?;
+    let user = find_user(&connection, id)?;
     Ok(json(StatusCode::OK, &user))
 }
 
@@ -86,7 +92,7 @@ pub(crate) fn edit_user(request: &Request, id: &str) -> Result<Answer, Error> {
     let edits = Form::parse(request, read_edits)?;
 
     let user = caller.change(&connection, |connection, caller| {
-        let user = users::find(connection, id)?.ok_or_else(|| user_not_found(id))?;
+        let user = find_user(connection, id)?;
         edit(connection, caller, &user, &edits)
     })?;
     Ok(json(StatusCode::OK, &user))
@@ -98,7 +104,7 @@ pub(crate) fn reset_password(request: &Request, id: &str) -> Result<Answer, Erro
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
     reset(request, &connection, &caller, |connection, _| {
-        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
+        find_user(connection, id)
     })
 }
 
@@ -107,9 +113,7 @@ pub(crate) fn show_second_factor(request: &Request, id: &str) -> Result<Answer, 
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    second_factor::show(&connection, &caller, |connection, _| {
-        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
-    })
+    second_factor::show(&connection, &caller, |connection, _| find_user(connection, id))
 }
 
 /// `DELETE /admin/users/:id/second-factor`: the same as in an agency, of any user whom the caller may manage.
@@ -117,9 +121,7 @@ pub(crate) fn remove_second_factor(request: &Request, id: &str) -> Result<Answer
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
-    second_factor::remove(&connection, &caller, |connection, _| {
-        users::find(connection, id)?.ok_or_else(|| user_not_found(id))
-    })
+    second_factor::remove(&connection, &caller, |connection, _| find_user(connection, id))
 }
 
 /// `DELETE /admin/users/:id`: any user whom the caller may manage.
@@ -128,7 +130,7 @@ pub(crate) fn delete_user(request: &Request, id: &str) -> Result<Answer, Error> 
     let caller = access::admit(&connection, request, Need::Admin)?;
     let id = access::id(id)?;
     let user = caller.change(&connection, |connection, caller| {
-        let user = users::find(connection, id)?.ok_or_else(|| user_not_found(id))?;
+        let user = find_user(connection, id)?;
         delete(connection, caller, user)
     })?;
     Ok(json(StatusCode::OK, &user))

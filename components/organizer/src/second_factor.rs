@@ -147,8 +147,8 @@ pub(crate) fn show(
     answer_state(connection, user.id)
 }
 
-/// Removes the second factor of a user whom the caller may manage and `find` returns in the transaction. All sessions of
-/// the user end.
+/// Removes the second factor of a user whom the caller may manage and `find` returns in the transaction. All sessions
+/// of the user end.
 pub(crate) fn remove(
     connection: &Connection,
     caller: &Caller,

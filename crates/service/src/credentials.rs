@@ -81,51 +81,50 @@ pub fn check_code<Error: From<CheckError>>(
     claim: &CodeClaim,
     use_up: impl FnOnce() -> Result<bool, Error>,
 ) -> Result<bool, Error> {
-    let attempt = begin_code(connection, claim)?;
+    let (address, attempt) = begin_code(connection, request, claim)?;
     let is_right = use_up()?;
-    end_code(connection, request, claim, attempt, is_right)?;
+    end(connection, attempt, "code", &claim.user, &address, is_right)?;
     Ok(is_right)
 }
 
-/// The account's codes are an account of their own to the throttle, with one address for all.
-fn begin_code<'a>(connection: &'a Connection, claim: &CodeClaim) -> Result<Option<Attempt<'a>>, CheckError> {
+/// The client's address, and the attempt. The account's codes are an account of their own to the throttle, with one
+/// address for all.
+fn begin_code<'a>(
+    connection: &'a Connection,
+    request: &Request,
+    claim: &CodeClaim,
+) -> Result<(String, Option<Attempt<'a>>), CheckError> {
+    let address = throttle::address(request, &settings::text("client_address_header")?);
     let secret = settings::secret(claim.secret)?;
     let account = format!("second factor of {}", claim.account);
     let now = database::now(connection)?;
-    Ok(Attempt::begin(
-        connection,
-        &secret,
-        &account,
-        "",
-        Crowds::Expected,
-        now,
-    )?)
+    let attempt = Attempt::begin(connection, &secret, &account, "", Crowds::Expected, now)?;
+    Ok((address, attempt))
 }
 
-fn end_code(
+/// Logs an attempt, and tells the throttle. `kind` is what was claimed: `password` or `code`.
+fn end(
     connection: &Connection,
-    request: &Request,
-    claim: &CodeClaim,
     attempt: Option<Attempt>,
+    kind: &str,
+    user: &str,
+    address: &str,
     is_right: bool,
 ) -> Result<(), CheckError> {
-    let address = throttle::address(request, &settings::text("client_address_header")?);
-    let user = &claim.user;
     if is_right {
-        crate::info!("right code for {user}, from {address}");
+        crate::info!("right {kind} for {user}, from {address}");
     } else {
-        refusals::log(connection, "code", &address, || {
-            format!("wrong code for {user}, from {address}")
+        refusals::log(connection, kind, address, || {
+            format!("wrong {kind} for {user}, from {address}")
         });
     }
     let Some(attempt) = attempt else {
         return Ok(());
     };
     let now = database::now(connection)?;
-    if is_right {
-        attempt.succeeded(now)?;
-    } else {
-        attempt.failed(now)?;
+    match is_right {
+        true => attempt.succeeded(now)?,
+        false => attempt.failed(now)?,
     }
     Ok(())
 }
@@ -143,21 +142,14 @@ fn judge(
     let hashing = Hashing::from_settings::<CheckError>(connection)?;
     let verdict = hashing.verify(claim.password, claim.hash)?;
     let user = claim.user.as_deref().unwrap_or("an unknown account");
-    match verdict {
-        Verdict::Wrong => refusals::log(connection, "password", &address, || {
-            format!("wrong password for {user}, from {address}")
-        }),
-        Verdict::Right | Verdict::RightButOutdated => {
-            crate::info!("right password for {user}, from {address}");
-        }
-    }
-    if let Some(attempt) = attempt {
-        let now = database::now(connection)?;
-        match verdict {
-            Verdict::Wrong => attempt.failed(now)?,
-            Verdict::Right | Verdict::RightButOutdated => attempt.succeeded(now)?,
-        }
-    }
+    end(
+        connection,
+        attempt,
+        "password",
+        user,
+        &address,
+        verdict.is_right(),
+    )?;
     let renewed = match verdict {
         Verdict::RightButOutdated => Some(hashing.hash(claim.password)?),
         Verdict::Wrong | Verdict::Right => None,
