@@ -2,7 +2,7 @@
 
 import { ApiError } from "@mayday/client";
 import { type ComponentChildren, createContext } from "preact";
-import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.js";
 import { keepDraft, readDraft } from "../drafts.js";
 import { t } from "../texts.js";
@@ -42,7 +42,8 @@ interface FormProps {
 export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, children }: FormProps) {
   const [state, setState] = useState<{ problems: Problems; busy: boolean }>({ problems: new Map(), busy: false });
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => restore(form.current, draft), [draft]);
+  // Before anybody sees the form: what is typed into it at once must not be overwritten.
+  useLayoutEffect(() => restore(form.current, draft), [draft]);
   useEffect(() => {
     if (state.problems.size) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   }, [state.problems]);
