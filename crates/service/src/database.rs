@@ -53,10 +53,11 @@ const OUTDATED: &str = "the schema is older than this program";
 
 /// The messages of SQLite and libSQL for each trouble, in lower case. libSQL ends a transaction that holds the lock too
 /// long while others wait, or whose connection is silent for seconds, and all transactions when it restarts. The next
-/// statement then finds no transaction, or a used baton, and nothing was committed. A full disk is `SQLITE_FULL` when a
+/// statement then finds no transaction, or a used baton, and nothing was committed. A libSQL server that serves as many
+/// connections as it may refuses more. A full disk is `SQLITE_FULL` when a
 /// file grows, an I/O error when the index of the write-ahead log grows, and "unable to open" when the log has to be
 /// created.
-const TROUBLES: [(&str, Trouble); 20] = [
+const TROUBLES: [(&str, Trouble); 22] = [
     (OUTDATED, Trouble::Busy),
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
@@ -68,6 +69,8 @@ const TROUBLES: [(&str, Trouble); 20] = [
     ("stream expired", Trouble::Busy),
     ("the stream has expired", Trouble::Busy),
     ("received a baton", Trouble::Busy),
+    ("timed out while opening database connection", Trouble::Busy),
+    ("too many concurrent requests", Trouble::Busy),
     ("database or disk is full", Trouble::Full),
     ("sqlite_full", Trouble::Full),
     ("databasefull", Trouble::Full),
@@ -587,6 +590,8 @@ mod tests {
             "cannot rollback - no transaction is active",
             "Hrana: `api error: `{\"message\":\"The stream has expired due to inactivity\"}``",
             "Hrana: `api error: `status=400 Bad Request, body=Received a baton that has already been used``",
+            "Hrana: `api error: `{\"error\":\"Timed out while opening database connection\"}``",
+            "Hrana: `api error: `{\"error\":\"Too many concurrent requests\"}``",
         ] {
             check_trouble(&said, Some(Trouble::Busy));
         }
