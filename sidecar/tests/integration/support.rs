@@ -673,6 +673,7 @@ impl Sidecar {
             redis: redis.url(),
             participant: None,
             allowed_origins: Vec::new(),
+            strict_transport_security: "max-age=31536000".into(),
             timings: Timings::default(),
         }
     }
@@ -714,9 +715,15 @@ impl Sidecar {
 
     /// The whole answer to a plain request.
     pub(crate) async fn get(&self, path: &str) -> String {
+        self.get_with(path, "").await
+    }
+
+    /// The same with more header lines.
+    pub(crate) async fn get_with(&self, path: &str, headers: &str) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n");
+        let request = format!("{head}{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
