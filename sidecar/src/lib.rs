@@ -68,7 +68,7 @@ pub struct Config {
     pub messenger: Vec<String>,
     /// The messenger's service key.
     pub messenger_key: String,
-    /// The URL of Redis: `redis://127.0.0.1:6379`.
+    /// The URL of Redis: `redis://127.0.0.1:6379`, or `rediss://` for TLS.
     pub redis: String,
     /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
     pub participant: Option<Participant>,

@@ -35,7 +35,8 @@ struct Args {
         value_parser = origin
     )]
     messenger: Vec<String>,
-    /// Where Redis is.
+    /// Where Redis is; rediss:// for TLS. Certificates, of the messenger's hosts too, are checked against the machine's
+    /// authorities, or those in the file that SSL_CERT_FILE names.
     #[arg(
         long,
         env = "MAYDAY_REDIS",
