@@ -40,8 +40,14 @@ OUR_SCHEMAS = {
     "TLSOption": "tlsoption.json",
 }
 
-# What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand.
-PREREQUISITES = {("RuntimeClass", "wasmtime-spin-v2"), ("IngressClass", "traefik"), ("Secret", "mayday-tls")}
+# What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand. The operator makes the secret of
+# authorities, if nobody has.
+PREREQUISITES = {
+    ("RuntimeClass", "wasmtime-spin-v2"),
+    ("IngressClass", "traefik"),
+    ("Secret", "mayday-tls"),
+    ("Secret", "mayday-authorities"),
+}
 
 problems = []
 
@@ -186,6 +192,7 @@ class Overlay:
                 for field, kind in (
                     ("loadFromSecret", "Secret"),
                     ("secretName", "Secret"),
+                    ("caCertSecret", "Secret"),
                     ("serviceAccountName", "ServiceAccount"),
                     ("runtimeClassName", "RuntimeClass"),
                     ("executor", "SpinAppExecutor"),

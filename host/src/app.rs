@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use listener::StrictTransport;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trace_context::TraceContext;
 use wasmtime::{Engine, Store, component::Linker};
@@ -36,6 +37,9 @@ use crate::{
     variables,
 };
 
+/// The variable of the application that tells its services what to tell browsers. The host tells them the same.
+const STRICT_TRANSPORT: &str = "strict_transport_security";
+
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
@@ -53,6 +57,7 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
+    pub(crate) strict_transport: StrictTransport,
     /// Memory for requests that arrive.
     pub(crate) body_memory: Arc<BodyMemory>,
     /// Room for requests from outside and messages; what finds none waits for a while.
@@ -216,6 +221,7 @@ impl Loader<'_> {
             engine,
             max_requests,
             request_timeout: self.options.request_timeout,
+            strict_transport: StrictTransport::new(values.get(STRICT_TRANSPORT).map_or("", String::as_str)),
             body_memory: BodyMemory::new(),
             admitted: Arc::new(Semaphore::new(max_requests)),
             waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),

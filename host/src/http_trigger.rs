@@ -1,9 +1,10 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Three differences are intended.
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Four differences are intended.
 //! Spin bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
 //! front. Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component
-//! reads. And Spin gives a request a `traceparent` only where it exports traces, the host always.
+//! reads. Spin gives a request a `traceparent` only where it exports traces, the host always. And Spin's own answers
+//! lack `Strict-Transport-Security`, which the host gives to a client that came by HTTPS.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -24,7 +25,7 @@ use hyper_util::{
     rt::TokioExecutor,
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use listener::{Exchange, Limits, open_file_limit};
+use listener::{Exchange, Limits, open_file_limit, require_https};
 use telemetry::Span;
 use tokio::{
     net::TcpListener,
@@ -158,10 +159,13 @@ impl Inner {
         let span = Span::of_request(trace_of(request.headers()));
         let trace = span.context();
         let name = self.span_name(&request);
-        let response = self
+        let policy = self.strict_transport.policy_for(request.headers());
+        let mut response = self
             .handle_traced(request, client, exchange, trace)
             .instrument(request_span(trace))
             .await;
+        // What the host answers itself says what the answers of components say.
+        require_https(response.headers_mut(), policy);
         span.end(name, Some(response.status().as_u16()));
         response
     }

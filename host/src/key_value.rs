@@ -40,7 +40,7 @@ type Handle = Resource<key_value::Store>;
 /// A store that components open by its label.
 pub(crate) enum Store {
     Sqlite(SqliteStore),
-    Redis(RedisStore),
+    Redis(Box<RedisStore>),
 }
 
 /// Rows of one label in a file that other labels may share, by one connection for all instances.
@@ -74,10 +74,10 @@ impl Store {
     /// A store in this Redis database.
     pub(crate) fn redis(url: &str) -> anyhow::Result<Self> {
         let client = Client::open(url).context("Invalid Redis URL")?;
-        Ok(Self::Redis(RedisStore {
+        Ok(Self::Redis(Box::new(RedisStore {
             client,
             connection: OnceCell::new(),
-        }))
+        })))
     }
 
     async fn open(&self) -> Result<(), Error> {

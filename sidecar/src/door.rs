@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Extension, FromRequestParts, RawQuery, Request, State};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::request::Parts;
@@ -18,7 +18,7 @@ use hyper::service::Service;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use listener::{Exchange, Limits, open_file_limit};
+use listener::{Exchange, Limits, StrictTransport, open_file_limit, require_https};
 use telemetry::Span;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -72,7 +72,7 @@ pub(crate) struct App {
 }
 
 /// All routes.
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: App, strict_transport: StrictTransport) -> Router {
     Router::new()
         .route("/connect", any(connect))
         .route("/healthz", get(async || "ok\n"))
@@ -80,12 +80,19 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/asyncapi.json", get(show_document))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found"))
-        .layer(map_response(restrict_browsers))
+        .layer(from_fn_with_state(strict_transport, instruct_browsers))
         .with_state(app)
 }
 
-/// No answer is a page or to be stored. An upgrade has no content.
-async fn restrict_browsers(mut response: Response) -> Response {
+/// No answer is a page or to be stored. An upgrade has no content. Who came by HTTPS is told to stay there.
+async fn instruct_browsers(
+    State(strict_transport): State<StrictTransport>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let policy = strict_transport.policy_for(request.headers());
+    let mut response = next.run(request).await;
+    require_https(response.headers_mut(), policy);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         listener::restrict_browsers(response.headers_mut());
     }

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use listener::StrictTransport;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -67,13 +68,15 @@ pub struct Config {
     pub messenger: Vec<String>,
     /// The messenger's service key.
     pub messenger_key: String,
-    /// The URL of Redis: `redis://127.0.0.1:6379`.
+    /// The URL of Redis: `redis://127.0.0.1:6379`, or `rediss://` for TLS.
     pub redis: String,
     /// The participant service, where the sidecar calls the services at each tick; absent where a dispatcher does.
     pub participant: Option<Participant>,
     /// The origins of pages from which browsers may connect, such as `https://help.example.org`; empty allows all.
     /// Other clients send no origin and may always connect.
     pub allowed_origins: Vec<String>,
+    /// What browsers that came by HTTPS are told in `Strict-Transport-Security`; empty tells them nothing.
+    pub strict_transport_security: String,
     pub timings: Timings,
 }
 
@@ -133,6 +136,7 @@ pub async fn run(
         redis,
         participant,
         allowed_origins,
+        strict_transport_security,
         timings,
     } = config;
     // Identifies this sidecar for as long as it runs.
@@ -187,6 +191,7 @@ pub async fn run(
         allowed_origins: allowed_origins.into(),
     };
 
+    let router = door::router(app, StrictTransport::new(&strict_transport_security));
     let mut background = background(attempts, &messenger, &exchanger);
     if let Some(services) = services {
         background.spawn(async move { services.call_when_due().await });
@@ -202,7 +207,7 @@ pub async fn run(
         stop.send_replace(true);
     };
     tokio::select! {
-        () = door::accept(listener, door::router(app), stopped) => {}
+        () = door::accept(listener, router, stopped) => {}
         // These tasks end only by a panic, and without one of them clients would wait forever.
         Some(ended) = background.join_next() => bail!("a task of the sidecar ended: {ended:?}"),
         ended = &mut publishing => bail!("a task of the sidecar ended: {ended:?}"),

@@ -35,7 +35,8 @@ struct Args {
         value_parser = origin
     )]
     messenger: Vec<String>,
-    /// Where Redis is.
+    /// Where Redis is; rediss:// for TLS. Certificates, of the messenger's hosts too, are checked against the machine's
+    /// authorities, or those in the file that SSL_CERT_FILE names.
     #[arg(
         long,
         env = "MAYDAY_REDIS",
@@ -56,6 +57,16 @@ struct Args {
         value_name = "ORIGIN"
     )]
     allowed_origin: Vec<String>,
+    /// What browsers that came by HTTPS are told in the header of that name: to come by HTTPS only, and for how many
+    /// seconds. Empty tells them nothing. The proxy that ends TLS says in X-Forwarded-Proto who came by HTTPS.
+    #[arg(
+        long,
+        env = "MAYDAY_STRICT_TRANSPORT_SECURITY",
+        default_value = "max-age=31536000",
+        value_name = "POLICY",
+        value_parser = header_value
+    )]
+    strict_transport_security: String,
     /// What the log on stderr looks like.
     #[arg(
         long,
@@ -148,6 +159,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         redis: args.redis,
         participant,
         allowed_origins: args.allowed_origin,
+        strict_transport_security: args.strict_transport_security,
         timings: Timings::default(),
     };
     mayday_sidecar::run(listener, config, shutdown).await
@@ -205,6 +217,14 @@ fn socket(text: &str) -> Result<String, String> {
     match (uri.scheme_str(), uri.authority()) {
         (Some("ws" | "wss"), Some(_)) => Ok(text.to_owned()),
         _ => Err("expected ws://HOST:PORT/PATH or wss://HOST/PATH".into()),
+    }
+}
+
+/// Checks the value of a header.
+fn header_value(text: &str) -> Result<String, String> {
+    match http::HeaderValue::from_str(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

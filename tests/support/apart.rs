@@ -79,6 +79,7 @@ impl Apart {
             redis: "redis://127.0.0.1:1".to_owned(),
             participant: None,
             allowed_origins: Vec::new(),
+            strict_transport_security: String::new(),
             timings: Timings::default(),
         };
         let sidecar = tokio::spawn(mayday_sidecar::run(listener, config, pending()));

@@ -1,7 +1,13 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
+
+/// In which the proxy that ends TLS says by which scheme a client came. It may be that of the socket a client asks for.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The same as of the services' answers (`service::door`).
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -18,5 +24,75 @@ const HEADERS: [(HeaderName, &str); 4] = [
 pub fn restrict_browsers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// Tells browsers never to come otherwise than by HTTPS.
+#[derive(Clone, Debug, Default)]
+pub struct StrictTransport(Option<HeaderValue>);
+
+impl StrictTransport {
+    /// `policy` is the header's value. Browsers are told nothing if it is empty, or cannot be one.
+    pub fn new(policy: &str) -> StrictTransport {
+        let policy = policy.trim();
+        let value = HeaderValue::from_str(policy).ok();
+        StrictTransport(value.filter(|_| !policy.is_empty()))
+    }
+
+    /// What the answer to a request with these headers says. A browser may be told only over HTTPS (RFC 6797, 7.2).
+    pub fn policy_for(&self, request: &HeaderMap) -> Option<HeaderValue> {
+        let scheme = request.get_all(FORWARDED_PROTO).iter().next_back()?;
+        self.0.clone().filter(|_| scheme == "https" || scheme == "wss")
+    }
+}
+
+/// Adds the policy to an answer, unless it says something itself.
+pub fn require_https(answer: &mut HeaderMap, policy: Option<HeaderValue>) {
+    if let Some(policy) = policy {
+        answer.entry(STRICT_TRANSPORT_SECURITY).or_insert(policy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy_for(strict: &StrictTransport, schemes: &[&'static str]) -> Option<HeaderValue> {
+        let mut request = HeaderMap::new();
+        for scheme in schemes {
+            request.append(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+        }
+        strict.policy_for(&request)
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_whether_a_client_came_by_https() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        let strict = StrictTransport::new(" max-age=31536000 ");
+        for schemes in [&["https"][..], &["wss"], &["http", "https"]] {
+            assert_eq!(policy_for(&strict, schemes).as_ref(), Some(&year), "{schemes:?}");
+        }
+        for schemes in [&[][..], &["http"], &["ws"], &["https", "http"]] {
+            assert_eq!(policy_for(&strict, schemes), None, "{schemes:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_policy_browsers_are_told_nothing() {
+        for policy in ["", " ", "max-age=1\nx"] {
+            assert_eq!(
+                policy_for(&StrictTransport::new(policy), &["https"]),
+                None,
+                "{policy:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_policy_of_an_answer_stays() {
+        let own = HeaderValue::from_static("max-age=0");
+        let mut answer = HeaderMap::from_iter([(STRICT_TRANSPORT_SECURITY, own.clone())]);
+        require_https(&mut answer, Some(HeaderValue::from_static("max-age=1")));
+        assert_eq!(answer[STRICT_TRANSPORT_SECURITY], own);
     }
 }

@@ -34,7 +34,7 @@ use tokio::{
 
 use crate::connection::{Admitted, Registry, Watched};
 pub use crate::{
-    browsers::restrict_browsers,
+    browsers::{StrictTransport, require_https, restrict_browsers},
     connection::Exchange,
     limits::{HEAD_TIME, IDLE_TIME, Limits},
     open_files::{open_file_limit, raise_open_file_limit},

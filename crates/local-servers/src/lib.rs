@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -98,6 +99,13 @@ pub fn sqld_arguments(port: u16, directory: &Path) -> Vec<OsString> {
 /// The environment of `sqld`. It logs every request otherwise.
 pub const SQLD_ENVIRONMENT: [(&str, &str); 1] = [("RUST_LOG", "warn")];
 
+/// A question to Redis, and the answer.
+const PING: &str = "PING\r\n";
+const PONG: &str = "+PONG";
+
+/// Where a Redis server without a plain port is asked whether it is ready, below its directory.
+const REDIS_SOCKET: &str = "redis.sock";
+
 /// The file in which `sqld` keeps the database, below its directory.
 pub const SQLD_FILE: &str = "dbs/default/data";
 
@@ -117,6 +125,7 @@ pub struct Server {
 #[derive(Clone)]
 enum Kind {
     Redis,
+    RedisByTls { certificate: String, key: String },
     Sqld(PathBuf),
 }
 
@@ -124,6 +133,14 @@ impl Server {
     /// Starts a Redis server.
     pub fn redis() -> Result<Server> {
         Server::start(&Kind::Redis)
+    }
+
+    /// Starts a Redis server that takes TLS only, with this certificate and its key, both in PEM.
+    pub fn redis_by_tls(certificate: &str, key: &str) -> Result<Server> {
+        Server::start(&Kind::RedisByTls {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        })
     }
 
     /// Starts a libSQL server with an empty database.
@@ -153,6 +170,7 @@ impl Server {
     pub fn url(&self) -> String {
         match self.kind {
             Kind::Redis => format!("redis://{}", self.address),
+            Kind::RedisByTls { .. } => format!("rediss://{}", self.address),
             Kind::Sqld(_) => format!("http://{}", self.address),
         }
     }
@@ -191,13 +209,24 @@ impl Server {
             if self.process.try_wait()?.is_some() {
                 return Ok(false);
             }
-            if self.kind.answers(self.address) {
+            if self.answers() {
                 return Ok(true);
             }
             // There is no event to wait for: a port begins to answer.
             sleep(Duration::from_millis(10));
         }
         bail!("the server does not get ready");
+    }
+
+    fn answers(&self) -> bool {
+        match self.kind {
+            Kind::Redis => is_answered(connect(self.address), PING, PONG),
+            Kind::RedisByTls { .. } => {
+                let socket = UnixStream::connect(self.directory().join(REDIS_SOCKET));
+                is_answered(socket, PING, PONG)
+            }
+            Kind::Sqld(_) => sqld_answers(self.address),
+        }
     }
 }
 
@@ -216,6 +245,24 @@ impl Kind {
                 command.args(redis_arguments(port, directory));
                 command
             }
+            Kind::RedisByTls { certificate, key } => {
+                let file = |name: &str| directory.join(name).into_os_string();
+                fs::write(file("certificate.pem"), certificate)?;
+                fs::write(file("key.pem"), key)?;
+                let mut command = Command::new("redis-server");
+                command
+                    .args(redis_arguments(0, directory))
+                    .args(words(&[
+                        "--tls-auth-clients",
+                        "no",
+                        "--tls-port",
+                        &port.to_string(),
+                    ]))
+                    .args(["--tls-cert-file".into(), file("certificate.pem")])
+                    .args(["--tls-key-file".into(), file("key.pem")])
+                    .args(["--unixsocket".into(), file(REDIS_SOCKET)]);
+                command
+            }
             Kind::Sqld(program) => {
                 let mut command = Command::new(program);
                 command
@@ -231,24 +278,22 @@ impl Kind {
             .spawn()
             .context("could not start the server; is it installed?")
     }
-
-    fn answers(&self, address: SocketAddr) -> bool {
-        match self {
-            Kind::Redis => answers(address, "PING\r\n", "+PONG"),
-            Kind::Sqld(_) => sqld_answers(address),
-        }
-    }
 }
 
 /// Whether an `sqld` at this address is ready. This blocks, while it starts for up to two seconds.
 pub fn sqld_answers(address: SocketAddr) -> bool {
-    answers(address, "GET /health HTTP/1.0\r\n\r\n", "HTTP/1.0 200")
+    is_answered(connect(address), "GET /health HTTP/1.0\r\n\r\n", "HTTP/1.0 200")
 }
 
-fn answers(address: SocketAddr, question: &str, answer: &str) -> bool {
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    Ok(stream)
+}
+
+fn is_answered(stream: io::Result<impl Read + Write>, question: &str, answer: &str) -> bool {
     let ask = || -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
-        stream.set_read_timeout(Some(ANSWER))?;
+        let mut stream = stream?;
         stream.write_all(question.as_bytes())?;
         let mut heard = vec![0; answer.len()];
         stream.read_exact(&mut heard)?;
@@ -279,7 +324,7 @@ mod tests {
         ask(&server, "INSERT INTO t VALUES (4711)");
 
         server.kill().unwrap();
-        assert!(!server.kind.answers(server.address));
+        assert!(!server.answers());
         server.restart().unwrap();
 
         let answer = ask(&server, "SELECT x FROM t");

@@ -47,13 +47,11 @@ pub async fn serve<Error: From<ReadError>>(
     refuse: fn(Error) -> Answer,
     database: Option<Open<Error>>,
 ) -> Answer {
-    let header = |name: &str| incoming.headers().get(name);
-    let traces = header(trace_context::HEADER);
+    let traces = incoming.headers().get(trace_context::HEADER);
     log::begin(mount, TraceContext::read(traces.iter().map(Vec::as_slice)));
-    let came_by_https = header(FORWARDED_PROTO)
-        .last()
-        .is_some_and(|scheme| scheme == b"https");
-    let answer = match Request::read(incoming, mount, limit).await {
+    let headers = read_headers(&incoming);
+    let is_https = came_by_https(&headers);
+    let answer = match Request::read(incoming, headers, mount, limit).await {
         Ok(request) => {
             let answer = route(&request).unwrap_or_else(refuse);
             if let Some(open) = database
@@ -68,7 +66,7 @@ pub async fn serve<Error: From<ReadError>>(
         }
         Err(error) => refuse(error.into()),
     };
-    match came_by_https {
+    match is_https {
         true => answer.requiring_https(),
         false => answer,
     }
@@ -77,6 +75,7 @@ pub async fn serve<Error: From<ReadError>>(
 impl Request {
     async fn read(
         incoming: IncomingRequest,
+        headers: Vec<(String, String)>,
         mount: &str,
         limit: fn(&[String]) -> usize,
     ) -> Result<Request, ReadError> {
@@ -86,7 +85,6 @@ impl Request {
         };
         let target = incoming.path_with_query().unwrap_or_default();
         let (path, query) = split_target(&target, mount);
-        let headers = read_headers(&incoming);
         let body = read_body(incoming, limit(&path), &headers).await?;
         Ok(Request {
             method,
@@ -118,10 +116,7 @@ impl Request {
 
     /// The last header of that (lower-case) name, which is that of the host or proxy nearest to us.
     pub fn last_header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .rfind(|(header, _)| header == name)
-            .map(|(_, value)| value.as_str())
+        last(&self.headers, name)
     }
 
     /// What follows `Bearer ` in the `Authorization` header.
@@ -135,9 +130,9 @@ impl Request {
         is_media_type(header, media_type)
     }
 
-    /// Whether the client came by HTTPS. The proxy in front says so.
+    /// Whether the client came by HTTPS.
     pub fn is_https(&self) -> bool {
-        self.last_header(FORWARDED_PROTO) == Some("https")
+        came_by_https(&self.headers)
     }
 
     /// The query parameter of that name.
@@ -152,6 +147,18 @@ impl Request {
     pub fn segments(&self) -> Vec<&str> {
         self.path.iter().map(String::as_str).collect()
     }
+}
+
+fn last<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers
+        .iter()
+        .rfind(|(header, _)| header == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// Whether a client came by HTTPS. The proxy in front says so.
+fn came_by_https(headers: &[(String, String)]) -> bool {
+    last(headers, FORWARDED_PROTO) == Some("https")
 }
 
 fn split_target(target: &str, mount: &str) -> (Vec<String>, Vec<(String, String)>) {

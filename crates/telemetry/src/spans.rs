@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use https_connector::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -162,19 +162,13 @@ impl Span {
 /// Sends exports to the collector. The processor has a thread without a runtime, so the process's own carries them.
 #[derive(Debug)]
 struct Collector {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector, Full<Bytes>>,
     runtime: Handle,
 }
 
 impl Collector {
     fn new() -> Collector {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connector = https_connector::by_tls_or_not(HttpConnector::new());
         Collector {
             client: Client::builder(TokioExecutor::new()).build(connector),
             runtime: Handle::current(),

@@ -7,9 +7,9 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 
-use crate::support::{DEADLINE, Setup, text};
+use crate::support::{DEADLINE, Host, Setup, text, trigger};
 
-async fn status(host: &crate::support::Host, path: &str) -> StatusCode {
+async fn status(host: &Host, path: &str) -> StatusCode {
     host.send(Request::get(path).body(Full::default()).unwrap())
         .await
         .status()
@@ -52,6 +52,33 @@ async fn time_is_limited() {
         .start();
     assert_eq!(status(&host, "/loop").await, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(host.post("/echo", "still here").await, "still here");
+}
+
+/// The host's own answers say what the services say. No variable, or an empty one, says nothing.
+#[tokio::test]
+async fn an_answer_of_the_host_tells_who_came_by_https_to_stay_there() {
+    let variable = |value: &str| {
+        let default = format!("[variables]\nstrict_transport_security = {{ default = {value:?} }}");
+        Setup::new()
+            .triggers(trigger("/echo", "probe"))
+            .sections(&default)
+            .start()
+    };
+    let (with, without) = (variable("max-age=31536000"), [variable(""), Setup::new().start()]);
+    let header = async |host: &Host, path: &str, scheme: &str| {
+        let request = Request::get(path).header("x-forwarded-proto", scheme);
+        let answer = host.send(request.body(Full::default()).unwrap()).await;
+        let value = answer.headers().get("strict-transport-security");
+        value.map(|value| value.to_str().unwrap().to_owned())
+    };
+    for path in ["/echo", "/nothing", "/.well-known/spin/health"] {
+        let year = Some("max-age=31536000".to_owned());
+        assert_eq!(header(&with, path, "https").await, year, "{path}");
+        assert_eq!(header(&with, path, "http").await, None, "{path}");
+        for host in &without {
+            assert_eq!(header(host, path, "https").await, None, "{path}");
+        }
+    }
 }
 
 /// A request without a permit waits for one. A request is refused at once if too many wait already, and after a second

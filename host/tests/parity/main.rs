@@ -12,6 +12,7 @@ mod manifest;
 mod outbound_http;
 mod process;
 mod redis;
+mod redis_tls;
 mod redis_trigger;
 mod slow_clients;
 mod sqlite;

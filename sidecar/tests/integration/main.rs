@@ -10,3 +10,4 @@ mod protocol_2;
 mod reading;
 mod relaying;
 mod revoking;
+mod tls;

@@ -70,6 +70,38 @@ async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
     answer
 }
 
+/// A proxy says by which scheme a client came; that of a socket may be `wss`. The upgrade says it as well.
+#[tokio::test]
+async fn who_came_by_https_is_told_to_stay_there() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let is_told = |answer: &str| answer.contains("strict-transport-security: max-age=31536000\r\n");
+    for path in [
+        "/connect",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/asyncapi.json",
+        "/nowhere",
+    ] {
+        let answer = sidecar.get_with(path, "X-Forwarded-Proto: https\r\n").await;
+        assert!(is_told(&answer), "{path}: {answer}");
+        let answer = sidecar.get_with(path, "X-Forwarded-Proto: http\r\n").await;
+        assert!(!answer.contains("strict-transport-security"), "{path}: {answer}");
+    }
+    let upgrade = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+    ];
+    for (scheme, expected) in [("https", true), ("wss", true), ("http", false)] {
+        let scheme = format!("X-Forwarded-Proto: {scheme}");
+        let answer = handshake(&sidecar, &[&upgrade[..], &[&scheme]].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{scheme}: {answer}");
+        assert_eq!(is_told(&answer), expected, "{scheme}: {answer}");
+    }
+}
+
 /// RFC 9110, 5.3.
 #[tokio::test]
 async fn handshake_headers_may_be_lists_and_split_over_lines() {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use sidecar_api::{
     Realm, Request, RevocationCursor, Revocations, User, Verdict,
 };
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -673,6 +675,7 @@ impl Sidecar {
             redis: redis.url(),
             participant: None,
             allowed_origins: Vec::new(),
+            strict_transport_security: "max-age=31536000".into(),
             timings: Timings::default(),
         }
     }
@@ -714,13 +717,12 @@ impl Sidecar {
 
     /// The whole answer to a plain request.
     pub(crate) async fn get(&self, path: &str) -> String {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        self.get_with(path, "").await
+    }
+
+    /// The same with more header lines.
+    pub(crate) async fn get_with(&self, path: &str, headers: &str) -> String {
+        fetch(self.address, path, headers).await
     }
 
     pub(crate) async fn alice(&self) -> Client {
@@ -732,6 +734,82 @@ impl Sidecar {
     }
 }
 
+async fn fetch(address: SocketAddr, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n");
+    let request = format!("{head}{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+/// The sidecar's own program, killed on drop.
+pub(crate) struct Program {
+    pub(crate) child: tokio::process::Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Program {
+    /// Starts the program with these variables besides, and waits until it listens.
+    pub(crate) async fn start(
+        messenger: &str,
+        redis: &str,
+        stderr: Stdio,
+        variables: &[(&str, &Path)],
+    ) -> Program {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_mayday-sidecar"))
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--messenger",
+                messenger,
+                "--redis",
+                redis,
+            ])
+            .env("MAYDAY_MESSENGER_KEY", "key")
+            .env("RUST_LOG", "debug")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = soon(lines.next_line())
+            .await
+            .unwrap()
+            .expect("it ends before it listens");
+        let address = line.strip_prefix("Listening on ws://").unwrap();
+        let address = address.strip_suffix("/connect").unwrap().parse().unwrap();
+        Program { child, address }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> String {
+        fetch(self.address, path, "").await
+    }
+
+    /// Waits until `/readyz` answers with this status.
+    pub(crate) async fn becomes(&self, status: &str) {
+        let start = format!("HTTP/1.1 {status} ");
+        let asking = async {
+            while !self.get("/readyz").await.starts_with(&start) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(asking).await;
+    }
+
+    /// The value of a metric.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").await;
+        let value = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.expect("the metric is there").parse().unwrap()
+    }
+}
+
 /// A client with a real socket.
 pub(crate) struct Client {
     pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -740,15 +818,24 @@ pub(crate) struct Client {
 impl Client {
     /// Connects without sending a frame.
     pub(crate) async fn connect(sidecar: &Sidecar) -> Client {
+        Client::connect_to(sidecar.address).await
+    }
+
+    async fn connect_to(address: SocketAddr) -> Client {
         // Without TCP_NODELAY a small frame waits for the acknowledgement of the one before.
-        let url = format!("ws://{}/connect", sidecar.address);
+        let url = format!("ws://{address}/connect");
         let (socket, _) = soon(connect_async_with_config(url, None, true)).await.unwrap();
         Client { socket }
     }
 
     /// Connects, signs in, and waits until that has succeeded.
     pub(crate) async fn signed_in(sidecar: &Sidecar, user: User) -> Client {
-        let mut client = Client::connect(sidecar).await;
+        Client::signed_in_at(sidecar.address, user).await
+    }
+
+    /// The same, at the address of a sidecar.
+    pub(crate) async fn signed_in_at(address: SocketAddr, user: User) -> Client {
+        let mut client = Client::connect_to(address).await;
         client.authorize(user).await;
         client.ask("get_chats", json!("")).await;
         assert_eq!(
