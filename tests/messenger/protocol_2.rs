@@ -531,6 +531,38 @@ async fn a_chat_given_to_a_silent_organizer_is_requeued() {
     }
 }
 
+/// A colleague may go at the very moment at which a chat is handed over to them.
+#[tokio::test]
+async fn a_chat_handed_over_to_a_silent_colleague_is_requeued() {
+    let mut desk = Desk::open().await;
+    let (support, owner, agency) = (desk.agency.support.id, desk.agency.owner.id, desk.agency.id);
+    let mut s = Sidecar::new("t");
+    let present = |silent_for: i64| {
+        json!([
+            {"organizerId": support, "agencyId": agency, "silentFor": 0},
+            {"organizerId": owner, "agencyId": agency, "silentFor": silent_for},
+        ])
+    };
+    desk.beat(&mut s, Some(present(0))).await;
+    desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let transfer = json!({"type": "transferChat", "chatId": chat_id, "organizerId": owner});
+    let principal = desk.support();
+    desk.asks(&principal, transfer).await;
+    for (after, is_requeued) in [(9, false), (2, true)] {
+        desk.later(after);
+        desk.beat(&mut s, Some(present(11_000))).await;
+        desk.tick().await;
+        let heard = desk.beat(&mut s, None).await;
+        let kinds = heard.kinds();
+        assert_eq!(
+            kinds.contains(&("chat_requeued".to_owned(), "two")),
+            is_requeued,
+            "{heard:?}"
+        );
+    }
+}
+
 /// A new limit of an agency binds organizers who already wait.
 #[tokio::test]
 async fn a_new_cap_binds_waiting_organizers() {

@@ -123,11 +123,29 @@ test("a colleague who goes at the moment of the hand-over is not offered again, 
   await page.keyboard.press("Alt+h");
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: /Olga/ }).click();
-  await dialog.getByText("This colleague is not in your agency any more").waitFor();
+  await dialog.getByText("This colleague is not here any more").waitFor();
   await dialog.getByRole("button", { name: /Olga/ }).waitFor({ state: "detached" });
   await dialog.getByRole("button", { name: /Mariam/ }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByLabel("Your answer").waitFor();
+});
+
+test("a colleague whose page has closed since the list was read is not given the chat", async () => {
+  addPeople();
+  const given = [];
+  team.replies.transfer_chat = ({ organizerId }) => given.push(organizerId);
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+h");
+  const dialog = page.getByRole("dialog");
+  const olga = dialog.getByRole("button", { name: /Olga/ });
+  await olga.waitFor();
+  team.present = team.present.filter(({ organizerId }) => organizerId !== 13);
+  await olga.click();
+  await dialog.getByText("This colleague is not here any more").waitFor();
+  await olga.waitFor({ state: "detached" });
+  assert.deepEqual(given, []);
 });
 
 const colleagues = () => page.locator(".colleagues li").allInnerTexts();

@@ -62,11 +62,14 @@ function Colleagues({ chat }: { chat: ChatView }) {
     if (sent.busy) return;
     setSent({ busy: true });
     try {
+      // The list is some seconds old, and the service hands over to whoever is of the agency.
+      const here = await askPresent();
+      if (here?.every(({ organizerId }) => organizerId !== id)) throw new SessionError("unknown_colleague", "has gone");
       await handOver(chat.id, id);
       close();
     } catch (error) {
       setSent({ problem: problemOf(error) });
-      // Who has left the agency meanwhile is not offered again.
+      // Who has gone meanwhile is not offered again.
       if (error instanceof SessionError && error.code === "unknown_colleague") setRefused([...refused, id]);
     }
   };

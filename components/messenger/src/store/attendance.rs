@@ -14,8 +14,8 @@ const SIDECAR_SILENT_AFTER: Millis = 5_000;
 /// A sidecar that has been silent for this long has lost its organizers.
 const SIDECAR_LOST_AFTER: Millis = 60_000;
 
-/// A waiting organizer who was given a chat, and is not heard for this long after, did not get it. Sidecars ping
-/// organizers every five seconds and report attendance every second.
+/// A waiting organizer or a colleague who was given a chat, and is not heard for this long after, did not get it.
+/// Sidecars ping organizers every five seconds and report attendance every second.
 const ASSIGNMENT_TIMEOUT: Millis = 10_000;
 
 /// How long the attendance of absent organizers is kept.
@@ -187,7 +187,8 @@ pub(crate) fn matches(connection: &Connection) -> Result<Vec<Match>, DatabaseErr
 }
 
 /// The unattended open chats: those whose organizers have been gone for `patience`, and those given to a waiting
-/// organizer who was not heard since. Empty unless sidecars have reported attendance for all that time.
+/// organizer or handed over to a colleague who was not heard since. Empty unless sidecars have reported attendance for
+/// all that time.
 pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Vec<String>, DatabaseError> {
     query(
         connection,

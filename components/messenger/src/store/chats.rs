@@ -183,7 +183,7 @@ pub(crate) fn close(
     )
 }
 
-/// Gives an open chat to another organizer, and resets how far the organizer has read.
+/// Gives an open chat to another organizer, who has not asked for it, and resets how far the organizer has read.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
@@ -192,9 +192,12 @@ pub(crate) fn transfer(
     query_one(
         connection,
         concat!(
-            "UPDATE chats SET organizer_id = ?2, organizer_name = '', assigned_at = ",
+            "UPDATE chats SET organizer_id = ?2, organizer_name = '', assigned_at = now, given_at = now,
+                 read_by_organizer = 0
+             FROM (SELECT ",
             now!(),
-            ", given_at = NULL, read_by_organizer = 0 WHERE id = ?1 AND state = 'active' RETURNING ",
+            " AS now)
+             WHERE id = ?1 AND state = 'active' RETURNING ",
             columns!()
         ),
         parameters![id, organizer_id],
