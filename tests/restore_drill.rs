@@ -1,9 +1,12 @@
 //! The restore drill of docs/operations.md: the databases are copied while people chat, and the system is started anew
 //! on the copy.
 
+use std::fs;
 use std::path::Path;
 
+use mayday_tests::databases::Database;
 use mayday_tests::programs::workspace;
+use mayday_tests::settings::SERVICES;
 use serde_json::json;
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -48,9 +51,28 @@ async fn count(
     }
 }
 
+/// Puts the file of a restored database where a host or a libSQL server looks for it, in the place of what is there.
+fn put_in_place(restored: &Path, state: &Path, service: &str) {
+    let database = Database::of_tests();
+    let file = database.file(state, service);
+    match database {
+        Database::Files => {
+            for suffix in ["-wal", "-shm"] {
+                // There is none if it was closed well.
+                let _ = fs::remove_file(state.join(format!("{service}.db{suffix}")));
+            }
+        }
+        Database::Libsql => {
+            fs::remove_dir_all(database.directory(state, service)).expect("a server was here");
+            fs::create_dir_all(file.parent().expect("a directory")).expect("room");
+        }
+    }
+    fs::rename(restored, file).expect("the same disk");
+}
+
 #[tokio::test]
 async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
-    let system = System::on_files(1).await;
+    let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "talks@example.org").await;
     person.press_help(agency.event_id, "lost").await.empty(200);
@@ -91,13 +113,8 @@ async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
     let system = system
         .restarted(async |state| {
             run("restore.sh", [&copy, &restored]).await;
-            for name in ["organizer", "participant", "messenger"] {
-                for suffix in ["-wal", "-shm"] {
-                    // There is none if it was closed well.
-                    let _ = std::fs::remove_file(state.join(format!("{name}.db{suffix}")));
-                }
-                let file = format!("{name}.db");
-                std::fs::rename(restored.join(&file), state.join(&file)).expect("the same disk");
+            for name in SERVICES {
+                put_in_place(&restored.join(format!("{name}.db")), state, name);
             }
         })
         .await;

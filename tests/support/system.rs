@@ -74,7 +74,7 @@ impl System {
         System::of(Up::start(&xtask(), workspace(), layout, sidecars, options)).await
     }
 
-    /// Stops the system, changes its state directory, and starts it again there with one host and one sidecar.
+    /// Stops the system, changes its state directory, and starts it again there with one sidecar.
     pub(crate) async fn restarted(self, change: impl AsyncFnOnce(&Path)) -> System {
         let state = self.up.state();
         drop(self);
@@ -83,7 +83,7 @@ impl System {
             state,
             &xtask(),
             workspace(),
-            Layout::default(),
+            Layout::of_tests(),
             1,
             &[],
             &[],
