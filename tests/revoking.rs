@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::organizer::complete;
+use crate::organizer::second_factor::{turn_off, turn_on_with};
 use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Person, sign_in};
 use crate::support::socket::Socket;
 use crate::support::system::System;
@@ -109,6 +111,24 @@ async fn an_organizers_sockets_end_with_the_session_the_role_the_account_or_the_
     let owners = sockets(&system, "owner", &agency.owner).await;
     agency.owner.delete("/organizer/agency").await.json(200);
     have_ended(owners).await;
+}
+
+/// Where accounts have to be complete.
+#[tokio::test]
+async fn an_incomplete_account_holds_no_socket_until_it_is_complete_and_none_afterwards() {
+    let system = System::start_with(2, &["require_complete_accounts=true"]).await;
+    let superadmin = complete::superadmin(&system.superadmin().await, system.superadmin_password()).await;
+    let owner = complete::owner(&system.door, &superadmin, "Fest").await;
+    for sidecar in 0..2 {
+        let mut socket = Socket::open("incomplete", system.sidecar(sidecar), &owner).await;
+        assert_eq!(socket.next().await, None);
+    }
+    let factor = turn_on_with(&owner, ORGANIZER_PASSWORD).await;
+    let open = sockets(&system, "complete", &owner).await;
+    turn_off(&owner, ORGANIZER_PASSWORD, &factor.recovery_codes[0])
+        .await
+        .json(200);
+    have_ended(open).await;
 }
 
 /// While a service is down no socket ends. Revocations take effect when it is back.

@@ -336,7 +336,8 @@ fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Op
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role,
                 u.agency_id,
-                u.password_hash, coalesce(a.approved, 0), f.secret
+                u.password_hash, coalesce(a.approved, 0), f.secret, u.initial_password,
+                u.role <= 3 AND f.secret IS NULL
          FROM users u
               LEFT JOIN agencies a ON a.id = u.agency_id
               LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
@@ -344,6 +345,7 @@ fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Op
         params![email],
         |row| {
             let _: Option<String> = row.get(11)?;
+            let _: [bool; 2] = [row.get(12)?, row.get(13)?];
             Ok((user(row)?, row.get(9)?, row.get(10)?))
         },
     )
@@ -355,13 +357,17 @@ fn find_with_agency(connection: &Connection, id: i64) -> rusqlite::Result<Option
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out, u.role,
                 u.agency_id,
-                a.name, a.address, a.website, a.approved
-         FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
+                a.name, a.address, a.website, a.approved, u.initial_password,
+                u.role <= 3 AND f.user_id IS NULL
+         FROM users u
+              LEFT JOIN agencies a ON a.id = u.agency_id
+              LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
          WHERE u.id = ?1",
         params![id],
         |row| {
             let _: [Option<String>; 3] = [row.get(9)?, row.get(10)?, row.get(11)?];
             let approved: Option<bool> = row.get(12)?;
+            let _: [bool; 2] = [row.get(13)?, row.get(14)?];
             Ok((user(row)?, approved.map(|approved| Agency { approved })))
         },
     )

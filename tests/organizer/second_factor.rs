@@ -39,23 +39,29 @@ fn wrong_code(secret: &str) -> String {
 }
 
 /// The second factor of a person.
-struct Factor {
+pub(crate) struct Factor {
     secret: String,
-    recovery_codes: Vec<String>,
+    pub(crate) recovery_codes: Vec<String>,
 }
 
 async fn set_up(person: &Person) -> String {
-    let made = person
-        .post(OWN, &json!({"password": ORGANIZER_PASSWORD}))
-        .await
-        .json(201);
+    set_up_with(person, ORGANIZER_PASSWORD).await
+}
+
+async fn set_up_with(person: &Person, password: &str) -> String {
+    let made = person.post(OWN, &json!({"password": password})).await.json(201);
     let secret = made["secret"].as_str().expect("a text").to_owned();
     secrecy::note(&secret);
     secret
 }
 
 async fn turn_on(person: &Person) -> Factor {
-    let secret = set_up(person).await;
+    turn_on_with(person, ORGANIZER_PASSWORD).await
+}
+
+/// Turns a second factor on for a person with this password.
+pub(crate) async fn turn_on_with(person: &Person, password: &str) -> Factor {
+    let secret = set_up_with(person, password).await;
     let confirmed = person
         .post(CONFIRM, &json!({"code": code(&secret)}))
         .await
@@ -103,7 +109,7 @@ async fn sign_in_from(
 }
 
 /// Turns the own second factor off.
-async fn turn_off(person: &Person, password: &str, code: &str) -> Reply {
+pub(crate) async fn turn_off(person: &Person, password: &str, code: &str) -> Reply {
     let body = json!({"password": password, "code": code}).to_string();
     person
         .door()

@@ -12,9 +12,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter, types};
 use serde_json::{Value, json};
 
+use crate::organizer::complete::{INCOMPLETE, SETTING};
 use crate::organizer::plans::new_plan;
 use crate::organizer::second_factor::code;
 use crate::support::components::{Components, ORGANIZER_KEY, SUPERADMIN_PASSWORD};
+use crate::support::door::Door;
 use crate::support::people::{self, ORGANIZER_PASSWORD, Person, new_user_with_role};
 
 /// Method and path; permitted callers, in the words of contract 3.1; the status of a success; the body.
@@ -240,18 +242,35 @@ const NOBODYS: &str = "999999";
 async fn every_route_serves_permitted_callers_and_changes_nothing_for_others() {
     let components = Components::with(&["organizer", "participant"], &[]);
     let world = World::new(&components).await;
+    let database = Database::open(&components.database("organizer"));
+    walk(&world, &database, &components.door, Accounts::Complete).await;
+}
+
+/// Where accounts have to be complete, and no account is.
+#[tokio::test]
+async fn an_incomplete_account_is_refused_on_every_route_but_those_of_its_own_profile() {
+    let components = Components::with(&["organizer", "participant"], &[]);
+    let world = World::new(&components).await;
+    let database = Database::open(&components.database("organizer"));
+    database.give_everybody_an_initial_password();
+    let strict = components.another_host(&["organizer"], &[SETTING]);
+    walk(&world, &database, &strict, Accounts::Incomplete).await;
+}
+
+/// Sends everybody to every route.
+async fn walk(world: &World, database: &Database, door: &Door, accounts: Accounts) {
     let routes: Vec<Route> = ROUTES
         .lines()
         .filter(|line| !line.trim().is_empty())
         .map(Route::parse)
         .collect();
-    let database = Database::open(&components.database("organizer"));
     let beginning = database.dump();
     for persona in &world.personas {
         let visit = Visit {
-            components: &components,
-            database: &database,
-            world: &world,
+            door,
+            accounts,
+            database,
+            world,
             persona,
             names: world.prepare(persona).await,
         };
@@ -261,6 +280,13 @@ async fn every_route_serves_permitted_callers_and_changes_nothing_for_others() {
         }
         database.restore(&beginning);
     }
+}
+
+/// Whether everybody's account is good for all routes of the role.
+#[derive(Clone, Copy, PartialEq)]
+enum Accounts {
+    Complete,
+    Incomplete,
 }
 
 /// A line of the table.
@@ -315,6 +341,12 @@ impl Route {
 
     fn changes_something(&self) -> bool {
         self.method != "GET" && self.path != "/auth/sign-in"
+    }
+
+    /// Whether an account that is not complete may call the route.
+    fn is_of_own_account(&self) -> bool {
+        let is_of_profile = self.path.starts_with("/profile") && self.path != "/profile/set-agency";
+        is_of_profile || self.path == "/auth/sign-out"
     }
 
     /// The second factors that everybody must have for a success: none, confirmed ones, or ones that are not confirmed.
@@ -641,7 +673,8 @@ fn refused(status: u16, message: impl Into<Value>) -> Expected {
 
 /// A persona at the routes.
 struct Visit<'a> {
-    components: &'a Components,
+    door: &'a Door,
+    accounts: Accounts,
     database: &'a Database,
     world: &'a World,
     persona: &'a Persona,
@@ -660,6 +693,10 @@ impl Visit<'_> {
             (Who::Key, _) => return refused(401, "invalid api key"),
             (Who::Role(least), _) => least,
         };
+        let is_incomplete = self.accounts == Accounts::Incomplete && standing.role().is_some();
+        if is_incomplete && !route.is_of_own_account() {
+            return refused(403, INCOMPLETE);
+        }
         let Some(role) = standing.role().filter(|role| *role <= least) else {
             return refused(403, "Forbidden resource");
         };
@@ -730,7 +767,7 @@ impl Visit<'_> {
         }
         // Contract 2.6: 403 wins over 400.
         if let Expected::Refused(refusal) = &expected
-            && refusal["message"] == "Forbidden resource"
+            && [json!("Forbidden resource"), json!(INCOMPLETE)].contains(&refusal["message"])
             && route.method != "GET"
         {
             self.check(route, &path, "{", &expected, before).await;
@@ -741,7 +778,6 @@ impl Visit<'_> {
     async fn check(&self, route: &Route, path: &str, body: &str, expected: &Expected, before: &Dump) {
         let case = format!("{} {path} {body} as {}", route.method, self.persona.name);
         let reply = self
-            .components
             .door
             .send_raw(
                 route.method,
@@ -836,6 +872,11 @@ impl Database {
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
             .expect("a setting");
         Database(connection)
+    }
+
+    fn give_everybody_an_initial_password(&self) {
+        let sql = "update users set initial_password = 1";
+        self.0.execute(sql, []).expect("rows");
     }
 
     fn give_everybody(&self, factors: SecondFactors) {

@@ -174,6 +174,11 @@ impl System {
         people::sign_in(&self.door, &account.email, &account.password).await
     }
 
+    /// The first one, which is made with the system.
+    pub(crate) fn superadmin_password(&self) -> &str {
+        &self.up.ready.superadmin.password
+    }
+
     pub(crate) async fn agency(&self, name: &str) -> people::Agency {
         people::found_agency(&self.door, &self.superadmin().await, name).await
     }

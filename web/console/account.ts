@@ -9,7 +9,7 @@ import {
   type Storage,
   type User,
 } from "@mayday/client";
-import { isAdmin } from "./areas.js";
+import { isAdmin, isComplete } from "./areas.js";
 import { forgetDrafts } from "./drafts.js";
 import { notice } from "./notice.js";
 import { NO_SIGN_IN, type Problem, state, update } from "./state.js";
@@ -42,7 +42,7 @@ export async function openAccount(kept: Storage): Promise<void> {
   if (account) enter(account);
   if (tabs) tabs.onmessage = ({ data }) => follow(data as "in" | "out");
   // The live connection does this for the others.
-  if (account && isAdmin(account.user)) void refreshUser();
+  if (account && (isAdmin(account.user) || !isComplete(account.user))) void refreshUser();
 }
 
 /** Another tab has signed in, or out. */
@@ -100,6 +100,7 @@ export async function changePassword(oldPassword: string, newPassword: string, c
     const account = await api.signIn({ email: state.user?.email ?? "", password: newPassword, code });
     token = account.token;
     await storage.set("account", account);
+    update({ user: account.user });
     tabs?.postMessage("in");
   };
   changing = change();

@@ -55,8 +55,11 @@ export const AREAS: Area[] = [
   { name: "profile", title: "area.profile", allows: () => true, load: () => import("./profile/screen.js") },
 ];
 
+/** Until an account is complete, the service lets its person do nothing else. */
+export const isComplete = (user: User): boolean => !user.mustChangePassword && !user.mustHaveSecondFactor;
+
 export function areasOf(user: User): Area[] {
-  return AREAS.filter((area) => area.allows(user));
+  return AREAS.filter((area) => area.allows(user) && (isComplete(user) || area.name === "profile"));
 }
 
 /** For who is not signed in. */

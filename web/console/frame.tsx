@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { Icon } from "../ui/icon.js";
 import { isForgetful } from "./account.js";
-import { areasOf, isAdmin } from "./areas.js";
+import { areasOf, isAdmin, isComplete } from "./areas.js";
 import { later } from "./later.js";
 import { heardAt } from "./live.js";
 import { addressOf, currentPlace } from "./router.js";
@@ -55,7 +55,8 @@ const preview = later(() => import("./admin/preview.js"));
 /** What an administrator sees of an agency is a preview, and says so. */
 function Preview() {
   const { user } = state;
-  const Strip = user && isAdmin(user) && user.agencyId !== null ? preview()?.PreviewStrip : undefined;
+  const isPreviewing = user && isAdmin(user) && user.agencyId !== null && isComplete(user);
+  const Strip = isPreviewing ? preview()?.PreviewStrip : undefined;
   return Strip ? <Strip /> : null;
 }
 
@@ -69,6 +70,7 @@ function Areas() {
   const areas = state.user ? areasOf(state.user).filter(({ name }) => name !== "profile") : [];
   const { waiting = 0 } = state.live?.agencyQueue ?? {};
   const unread = state.live?.chats.reduce((sum, chat) => sum + chat.unread, 0) ?? 0;
+  if (areas.length === 0) return null;
   return (
     <nav class="areas" aria-label={t("area.label")}>
       <ul>

@@ -4,7 +4,7 @@ import { type PublicConfig, Session, SessionError, type SessionEvent, type Stora
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
-import { isAdmin } from "./areas.js";
+import { isAdmin, isComplete } from "./areas.js";
 import { keepDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
@@ -38,10 +38,11 @@ class HeardSocket extends WebSocket {
   }
 }
 
-/** Connects who is signed in and works for an agency; ends the connection of who is not any more. */
+/** Connects who is signed in and may talk for an agency; ends the connection of who may not any more. */
 export function connectWhenNeeded(storage: Storage): void {
   const { user } = state;
-  const wanted = state.screen === "in" && user && !isAdmin(user) ? `organizer:${user.id}` : undefined;
+  const isWanted = state.screen === "in" && user && !isAdmin(user) && isComplete(user);
+  const wanted = isWanted ? `organizer:${user.id}` : undefined;
   if (owner === wanted) return;
   disconnect();
   owner = wanted;

@@ -1,5 +1,5 @@
 /** Which screen an address stands for. Links of the console are plain links; here they need no new page. */
-import { AREAS, type Area, areasOf, type ScreenProps } from "./areas.js";
+import { AREAS, type Area, areasOf, isComplete, type ScreenProps } from "./areas.js";
 import { state, update } from "./state.js";
 
 export interface Place extends ScreenProps {
@@ -7,11 +7,15 @@ export interface Place extends ScreenProps {
   area: Area | undefined;
 }
 
-/** What the address says. `/console` is the first area of the person; chats belong to the live side. */
+/**
+ * What the address says. `/console` is the first area of the person; chats belong to the live side. Whose account is not
+ * complete is in the profile everywhere, and comes to the address once it is.
+ */
 export function currentPlace(): Place {
   const [, , first = "", ...path] = location.pathname.split("/").map(decode);
   const query = new URLSearchParams(location.search);
   const mine = state.user ? areasOf(state.user) : [];
+  if (state.user && !isComplete(state.user)) return { area: mine[0], path, query };
   if (first === "chats") return { area: mine.find(({ name }) => name === "live"), path, query };
   const area = first ? mine.find(({ name }) => name === first) : mine[0];
   return { area, path, query };

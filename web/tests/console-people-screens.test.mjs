@@ -285,6 +285,17 @@ testOffice("profile", {
     await button(page, ".second-factor button").click();
     await page.locator(".second-factor #field-code").waitFor();
   },
+  incomplete: async (page, team) => {
+    Object.assign(team.user, { mustChangePassword: true, mustHaveSecondFactor: true });
+    await openAs(page, team, 3, "/console");
+    await page.locator("#field-oldPassword").waitFor();
+  },
+  "incomplete-factor": async (page, team) => {
+    Object.assign(team.user, { mustHaveSecondFactor: true });
+    await openAs(page, team, 1, "/console/agencies");
+    await button(page, ".second-factor button").click();
+    await page.locator("#field-password").waitFor();
+  },
   settings: async (page, team) => {
     await openAs(page, team, 1, "/console/profile");
     await page.locator(".bar button").last().click();

@@ -47,7 +47,10 @@ export class FakeOffice {
   static async attach(page, team) {
     const office = new FakeOffice(team);
     await page.route(PATTERN, async (route) => {
-      const answer = office.answer(route.request());
+      const request = route.request();
+      const isIncomplete = team.user.mustChangePassword || team.user.mustHaveSecondFactor;
+      const isOwn = new URL(request.url()).pathname.startsWith("/organizer/profile");
+      const answer = isIncomplete && !isOwn ? undefined : office.answer(request);
       await (answer ? route.fulfill(answer) : route.fallback());
     });
     return office;
@@ -109,6 +112,7 @@ export class FakeOffice {
     if (code !== undefined && code !== "287082") return refuse("invalid code");
     if (pathname.endsWith("/confirm")) {
       withSecondFactor.add(userId);
+      delete team.user.mustHaveSecondFactor;
       return { json: { recoveryCodes: CODES } };
     }
     if (method === "DELETE") {

@@ -4,6 +4,8 @@ import { answerEvents } from "./fake-events.mjs";
 import { answerLive } from "./fake-live.mjs";
 
 const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
+const message = "complete your account first: change the password or set up a second factor, as your profile says";
+const INCOMPLETE = { status: 403, json: { statusCode: 403, message, error: "Forbidden" } };
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
 
 export class FakeTeam {
@@ -39,6 +41,8 @@ export class FakeTeam {
   code = undefined;
   /** The services refuse the token. */
   refusing = false;
+  /** What was asked for by somebody whose account is not complete, and was refused. */
+  refused = [];
 
   async attach(context) {
     await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
@@ -54,6 +58,7 @@ export class FakeTeam {
     if (this.refusing && !isSignIn && /^\/(organizer|messenger)\//.test(pathname)) {
       return route.fulfill({ status: 403, json: { statusCode: 403, message: "Forbidden resource" } });
     }
+    if (this.refuses(pathname)) return route.fulfill(INCOMPLETE);
     const answered = answerEvents(this, request);
     if (answered) return route.fulfill(answered);
     const [, service] = /^\/(organizer|messenger)\//.exec(pathname) ?? [];
@@ -67,13 +72,23 @@ export class FakeTeam {
       if (this.code && code !== this.code) return refuse("invalid code");
       return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
     }
-    const answers = { "GET /profile": this.user, "GET /agency/users": this.users, "GET /agency/events": this.events };
+    if (call === "PATCH /profile/change-password") delete this.user.mustChangePassword;
+    const own = { "GET /profile": this.user, "PATCH /profile/change-password": this.user };
+    const answers = { ...own, "GET /agency/users": this.users, "GET /agency/events": this.events };
     if (this.problem && request.method() === "POST") {
       return route.fulfill({ status: 400, json: { statusCode: 400, message: this.problem } });
     }
     const json = answers[call] ?? answerLive(this, call, request);
     if (json) return route.fulfill({ json });
     return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
+  }
+
+  /** An account that is not complete opens the own profile alone. */
+  refuses(pathname) {
+    const isComplete = !this.user.mustChangePassword && !this.user.mustHaveSecondFactor;
+    if (isComplete || !/^\/(organizer\/(?!auth|profile)|messenger)/.test(pathname)) return false;
+    this.refused.push(pathname);
+    return true;
   }
 
   serve(socket) {

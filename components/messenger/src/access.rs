@@ -26,6 +26,7 @@ pub(crate) fn admit(request: &Request, realm: Realm) -> Result<Principal, Error>
             principal(&found).ok_or(Error::Unauthorized("invalid role"))
         }
         Some(identity::Verdict::Rejected) | None => Err(Error::Unauthorized("unknown user")),
+        Some(identity::Verdict::Incomplete) => Err(Error::Incomplete),
         Some(identity::Verdict::Unavailable) => Err(Error::Unavailable),
     }
 }
@@ -43,7 +44,7 @@ pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
         identity::Verdict::Accepted(found) => {
             principal(found).map_or(Verdict::Rejected, |principal| Verdict::Accepted { principal })
         }
-        identity::Verdict::Rejected => Verdict::Rejected,
+        identity::Verdict::Rejected | identity::Verdict::Incomplete => Verdict::Rejected,
         identity::Verdict::Unavailable => Verdict::Unavailable,
     };
     found.iter().map(verdict).collect()

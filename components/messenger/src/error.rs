@@ -15,6 +15,11 @@ pub(crate) enum Error {
     /// No valid credentials; the text says why.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// The organizer's account has to be completed first.
+    #[error(
+        "complete your account first: change the password or set up a second factor, as your profile says"
+    )]
+    Incomplete,
     /// Unknown, foreign or malformed: 400 in this API, not 404.
     #[error("chat not found")]
     ChatNotFound,
@@ -72,6 +77,7 @@ impl Error {
         match self {
             Error::BadRequest(_) | Error::ChatNotFound => StatusCode::BAD_REQUEST,
             Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Error::Incomplete => StatusCode::FORBIDDEN,
             Error::Superseded => StatusCode::CONFLICT,
             Error::UnknownRoute => StatusCode::NOT_FOUND,
             Error::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,

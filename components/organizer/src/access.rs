@@ -3,18 +3,19 @@
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
+use service::settings::{self, SettingError};
 use service::{keys, log};
 
 use crate::error::Error;
 use crate::store::agencies::Agency;
-use crate::store::users::{self, Role, User};
+use crate::store::users::{self, Missing, Role, User};
 use crate::tokens::{self, Token};
 
-/// The role that a route requires.
+/// What a route requires of its caller. All but `Own` require a complete account as well.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
-    /// Any valid token.
-    Any,
+    /// Any valid token: for the caller's own account and session.
+    Own,
     /// Roles 2, 3, 4 with an agency; any administrator.
     Support,
     /// Roles 2 and 3; any administrator.
@@ -29,6 +30,8 @@ pub(crate) enum Need {
 pub(crate) struct Caller {
     pub user: User,
     pub agency: Option<Agency>,
+    /// What the account lacks to be complete.
+    pub missing: Missing,
     token: Token,
     need: Need,
 }
@@ -73,20 +76,27 @@ pub(crate) fn admit(connection: &Connection, request: &Request, need: Need) -> R
     known(connection, token, need)
 }
 
-/// The user of a token, if it is valid now.
-pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<User>, Error> {
+/// The user of a token, if it is valid now, and what the account lacks to be complete.
+pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<(User, Missing)>, Error> {
     match tokens::read(token)? {
-        Some(token) => Ok(honoured(connection, token)?.map(|(user, _)| user)),
+        Some(token) => Ok(honoured(connection, token)?.map(|(user, _, missing)| (user, missing))),
         None => Ok(None),
     }
 }
 
+/// What counts of that which an account lacks: nothing, unless the operator wants complete accounts.
+pub(crate) fn required(missing: Missing) -> Result<Missing, SettingError> {
+    let is_required = settings::switch("require_complete_accounts")?;
+    Ok(if is_required { missing } else { Missing::default() })
+}
+
 fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Error> {
-    let (user, agency) = honoured(connection, token)?.ok_or(Error::Forbidden)?;
+    let (user, agency, missing) = honoured(connection, token)?.ok_or(Error::Forbidden)?;
     log::set_user("organizer", user.id);
     let role = user.role;
     let may = match need {
-        Need::Any => true,
+        Need::Own => true,
+        _ if !missing.is_nothing() => return Err(Error::Incomplete),
         Need::Support => role.is_admin() || agency.is_some(),
         Need::Manager => role <= Role::AgencyManager,
         Need::Owner => role <= Role::AgencyOwner,
@@ -96,6 +106,7 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
         Ok(Caller {
             user,
             agency,
+            missing,
             token,
             need,
         })
@@ -106,12 +117,17 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
 
 /// The user of a token, if it was issued after the user's last sign-out, and the user's agency is approved or the user
 /// is an administrator (contract 2.2). Signature and times are already checked.
-fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>)>, Error> {
+fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>, Missing)>, Error> {
     let found = users::find_with_agency(connection, token.user_id)?;
-    Ok(found.filter(|(user, agency)| {
-        let approved = agency.as_ref().is_some_and(|agency| agency.approved);
-        token.issued_at >= user.time_sign_out && (user.role.is_admin() || approved)
-    }))
+    let Some((user, agency, missing)) = found else {
+        return Ok(None);
+    };
+    let approved = agency.as_ref().is_some_and(|agency| agency.approved);
+    if token.issued_at >= user.time_sign_out && (user.role.is_admin() || approved) {
+        Ok(Some((user, agency, required(missing)?)))
+    } else {
+        Ok(None)
+    }
 }
 
 /// Admits another service, by its key.

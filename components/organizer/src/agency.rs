@@ -60,7 +60,7 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
 
     let connection = store::open()?;
     admit(&connection, request)?;
-    let owner = owner.into_user(&connection, Role::AgencyOwner)?;
+    let owner = owner.into_user(&connection, Role::AgencyOwner, false)?;
     let agency = transaction(&connection, |connection| {
         let agency = agencies::insert(connection, &name, &address, &website)?.ok_or_else(name_taken)?;
         let owner = users::insert(connection, &owner, Some(agency.id), database::now(connection)?)?

@@ -20,6 +20,11 @@ pub(crate) enum Error {
     /// No valid credentials.
     #[error("Forbidden resource")]
     Forbidden,
+    /// The caller's account has to be completed first.
+    #[error(
+        "complete your account first: change the password or set up a second factor, as your profile says"
+    )]
+    Incomplete,
     /// Only the author may edit a comment.
     #[error("Only the author can update his comment")]
     NotTheAuthor,
@@ -91,7 +96,7 @@ impl Error {
     fn status(&self) -> StatusCode {
         match self {
             Error::Invalid(_) | Error::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Error::Forbidden | Error::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Error::Forbidden | Error::Incomplete | Error::NotAllowed(_) => StatusCode::FORBIDDEN,
             Error::NoServiceKey | Error::WrongServiceKey | Error::NotTheAuthor => StatusCode::UNAUTHORIZED,
             Error::TooManyAttempts { .. } | Error::TooManyAgencies { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::NotFound(_) | Error::UnknownRoute { .. } => StatusCode::NOT_FOUND,
@@ -121,6 +126,7 @@ impl Error {
             Error::TooLarge | Error::NoServiceKey => json(status, &ErrorBody::bare(status, self.to_string())),
             Error::BadRequest(_)
             | Error::Forbidden
+            | Error::Incomplete
             | Error::NotAllowed(_)
             | Error::NotTheAuthor
             | Error::WrongServiceKey

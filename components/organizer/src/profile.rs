@@ -1,6 +1,7 @@
 //! The caller's own account (contract 3.4, "Session and profile").
 
 use http::StatusCode;
+use serde::Serialize;
 use service::database;
 use service::door::{Answer, Request};
 use service::password::Hashing;
@@ -11,27 +12,42 @@ use crate::answer::json;
 use crate::error::Error;
 use crate::form::Form;
 use crate::session::{self, NEW_PASSWORD_RULES, PASSWORD_RULES};
+use crate::store::users::{Missing, User};
 use crate::store::{self, agencies, changelogs, users};
 use crate::users::read_edits;
+
+/// A user's own account, and what it lacks.
+#[derive(Serialize)]
+pub(crate) struct Profile {
+    #[serde(flatten)]
+    pub user: User,
+    #[serde(flatten)]
+    pub missing: Missing,
+}
 
 /// `GET /profile`
 pub(crate) fn show_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
-    Ok(json(StatusCode::OK, &caller.user))
+    let caller = access::admit(&connection, request, Need::Own)?;
+    let profile = Profile {
+        user: caller.user,
+        missing: caller.missing,
+    };
+    Ok(json(StatusCode::OK, &profile))
 }
 
 /// `PATCH /profile`
 pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     let edits = Form::parse(request, read_edits)?;
 
     let user = caller.change(&connection, |connection, caller| {
         let user = users::update(connection, caller.user.id, &edits)?.ok_or(Error::Forbidden)?;
         changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
     })?;
-    Ok(json(StatusCode::OK, &user))
+    let missing = caller.missing;
+    Ok(json(StatusCode::OK, &Profile { user, missing }))
 }
 
 /// The old password and the new one.
@@ -47,7 +63,7 @@ pub(crate) fn read_passwords(form: &mut Form) -> (String, String) {
 /// `PATCH /profile/change-password`. All sessions end.
 pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     let (old_password, new_password) = Form::parse(request, read_passwords)?;
 
     let email = &caller.user.email;
@@ -59,11 +75,15 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let new_hash = Hashing::from_settings::<Error>(&connection)?.hash(&new_password)?;
     let user = caller.change(&connection, |connection, caller| {
         let time = caller.time_of_sign_out(database::now(connection)?);
-        let user =
-            users::set_password(connection, caller.user.id, &new_hash, time)?.ok_or(Error::Forbidden)?;
+        let user = users::set_password(connection, caller.user.id, &new_hash, false, time)?
+            .ok_or(Error::Forbidden)?;
         changelogs::record_user_update(connection, &caller.user, user, caller.agency.clone())
     })?;
-    Ok(json(StatusCode::OK, &user))
+    let missing = Missing {
+        must_change_password: false,
+        ..caller.missing
+    };
+    Ok(json(StatusCode::OK, &Profile { user, missing }))
 }
 
 pub(crate) fn read_agency_id(form: &mut Form) -> Option<i64> {

@@ -40,7 +40,7 @@ struct RecoveryCodes {
 /// `GET /profile/second-factor`
 pub(crate) fn show_own(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     answer_state(&connection, caller.user.id)
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn read_password(form: &mut Form) -> String {
 /// `POST /profile/second-factor`: a secret for the app. Sign-ins ask for codes once a first one has come.
 pub(crate) fn set_up(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     let password = Form::parse(request, read_password)?;
 
     check_password(&connection, request, &caller, &password)?;
@@ -75,7 +75,7 @@ pub(crate) fn read_code(form: &mut Form) -> String {
 /// here.
 pub(crate) fn confirm(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     let code = Form::parse(request, read_code)?;
 
     const NONE: &str = "there is no second factor to confirm";
@@ -119,7 +119,7 @@ pub(crate) fn read_password_and_code(form: &mut Form) -> (String, String) {
 /// `DELETE /profile/second-factor`
 pub(crate) fn remove_own(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     let (password, code) = Form::parse(request, read_password_and_code)?;
 
     check_password(&connection, request, &caller, &password)?;

@@ -84,18 +84,26 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, event))
 }
 
-/// `POST /api/principals`: authenticates a list of tokens, by the rules that `GET /profile` applies to one.
+/// `POST /api/principals`: authenticates a list of tokens, by the rules that `GET /profile` applies to one. Where the
+/// operator wants complete accounts, these have to be complete, too.
 pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
     let connection = store::open()?;
-    let judge = |token: &String| match access::caller(&connection, token)? {
-        Some(user) => principal(&connection, user).map(Some),
-        None => Ok(None),
-    };
-    let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
-    Ok(json(StatusCode::OK, &Principals { principals }))
+    let mut judged = Principals::default();
+    for (position, token) in tokens.iter().enumerate() {
+        let principal = match access::caller(&connection, token)? {
+            Some((user, missing)) if missing.is_nothing() => Some(principal(&connection, user)?),
+            Some(_) => {
+                judged.incomplete.push(position);
+                None
+            }
+            None => None,
+        };
+        judged.principals.push(principal);
+    }
+    Ok(json(StatusCode::OK, &judged))
 }
 
 /// `GET /api/colleagues?agencyId=...&ids=...`: which of these organizers work for the agency now.

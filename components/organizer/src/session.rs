@@ -12,9 +12,9 @@ use crate::access::{self, Need};
 use crate::answer::json;
 use crate::error::Error;
 use crate::form::{Form, Rule};
+use crate::profile::Profile;
 use crate::second_factor::{self, CODE_RULES};
-use crate::store::changelogs;
-use crate::store::users::{self, User};
+use crate::store::{changelogs, users};
 use crate::{store, tokens};
 
 /// Contract 2.4.
@@ -33,7 +33,7 @@ pub(crate) const EMAIL_RULES: &[Rule] = &[Rule::Email, Rule::MaxLength(320)];
 
 #[derive(Serialize)]
 struct SignedIn {
-    user: User,
+    user: Profile,
     token: String,
 }
 
@@ -47,7 +47,8 @@ pub(crate) fn read_credentials(form: &mut Form) -> (String, String, Option<Strin
 }
 
 /// `POST /auth/sign-in`. Checks the password before the agency's approval and the code, so that only those who know the
-/// password learn about either.
+/// password learn about either. An account that is not complete signs in like any other: its token opens the own
+/// profile, where it can be completed.
 pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     let (email, password, code) = Form::parse(request, read_credentials)?;
 
@@ -80,7 +81,9 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         second_factor::check(&connection, request, &user, &secret, &code)?;
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    let missing = access::required(account.missing)?;
     service::info!("signed in");
+    let user = Profile { user, missing };
     Ok(json(StatusCode::OK, &SignedIn { user, token }))
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn check_password(
 /// `POST /auth/sign-out`
 pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request, Need::Any)?;
+    let caller = access::admit(&connection, request, Need::Own)?;
     caller.change(&connection, |connection, caller| {
         let time = caller.time_of_sign_out(database::now(connection)?);
         let user = users::sign_out(connection, caller.user.id, time)?.ok_or(Error::Forbidden)?;

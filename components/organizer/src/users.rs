@@ -42,11 +42,18 @@ impl Person {
         person
     }
 
-    /// The account to store. Hashes the password, so do not call it in a transaction, which holds the write lock.
-    pub(crate) fn into_user(self, connection: &Connection, role: Role) -> Result<NewUser, Error> {
+    /// The account to store. `initial_password` tells whether a senior has chosen the password. Hashes it, so do not
+    /// call this in a transaction, which holds the write lock.
+    pub(crate) fn into_user(
+        self,
+        connection: &Connection,
+        role: Role,
+        initial_password: bool,
+    ) -> Result<NewUser, Error> {
         Ok(NewUser {
             email: self.email,
             password_hash: Hashing::from_settings::<Error>(connection)?.hash(&self.password)?,
+            initial_password,
             first_name: self.first_name,
             last_name: self.last_name,
             phone_number: self.phone_number,
@@ -171,7 +178,7 @@ pub(crate) fn create(
     if !caller.user.role.may_manage(role) {
         return Err(NOT_ALLOWED);
     }
-    let user = person.into_user(connection, role)?;
+    let user = person.into_user(connection, role, true)?;
     let user = caller.change(connection, |connection, caller| {
         if !caller.user.role.may_manage(role) {
             return Err(NOT_ALLOWED);
@@ -266,7 +273,7 @@ pub(crate) fn reset(
         // Tokens of this very millisecond end as well.
         let time = database::now(connection)? + 1;
         let user =
-            users::set_password(connection, user.id, &hash, time)?.ok_or_else(|| not_found(user.id))?;
+            users::set_password(connection, user.id, &hash, true, time)?.ok_or_else(|| not_found(user.id))?;
         let agency = match user.agency_id {
             Some(id) => agencies::find(connection, id)?,
             None => None,

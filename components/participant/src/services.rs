@@ -74,7 +74,11 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
     let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
-    Ok(json(StatusCode::OK, &Principals { principals }))
+    let judged = Principals {
+        principals,
+        ..Principals::default()
+    };
+    Ok(json(StatusCode::OK, &judged))
 }
 
 /// `GET /internal/revocations?since=...`: whose tokens may have been revoked.

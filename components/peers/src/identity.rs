@@ -135,6 +135,11 @@ fn judge(realm: Realm, owner: &Owner, path: &str, authorizations: &[String], ver
     }
     match owner.post::<Principals>(path, &Tokens { tokens }, TIMEOUT) {
         Ok(answer) => {
+            for incomplete in answer.incomplete {
+                if let Some(&position) = positions.get(incomplete) {
+                    verdicts[position] = Verdict::Incomplete;
+                }
+            }
             for (position, principal) in positions.into_iter().zip(answer.principals) {
                 if let Some(body) = principal {
                     verdicts[position] = Verdict::Accepted(Principal {

@@ -12,9 +12,13 @@ pub struct Tokens {
 }
 
 /// One per token, in the order asked; null for a token that is not valid right now.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Principals {
     pub principals: Vec<Option<Principal>>,
+    /// Where tokens are valid, but their users have to complete their accounts first. The principals are null there, so
+    /// that a messenger of the release before refuses them, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<usize>,
 }
 
 /// A user, as other services need to know one.

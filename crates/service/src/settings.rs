@@ -67,6 +67,14 @@ fn parse_days(text: &str) -> Result<Option<u32>, &'static str> {
     }
 }
 
+/// A variable that switches something on or off.
+pub fn switch(name: &str) -> Result<bool, SettingError> {
+    text(name)?.parse().map_err(|_| SettingError::Invalid {
+        name: name.to_owned(),
+        rule: "must be true or false",
+    })
+}
+
 /// A variable that holds a whole number.
 pub fn number(name: &str) -> Result<u32, SettingError> {
     text(name)?.parse().map_err(|_| SettingError::Invalid {

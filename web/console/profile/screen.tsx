@@ -1,9 +1,10 @@
 /** A person's own account, and what this device does for them. */
 import { ApiError, type User } from "@mayday/client";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { addCatalogues } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api, changePassword, refreshUser, signOut } from "../account.js";
+import { isComplete } from "../areas.js";
 import { Preferences } from "../dialogs.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
@@ -13,6 +14,7 @@ import { NameFields, PhoneField } from "../people/person-form.js";
 import { roleName } from "../people/role.js";
 import { Sheet, type SheetRow } from "../people/sheet.js";
 import { catalogues as peopleCatalogues } from "../people/texts.js";
+import { currentPlace, go } from "../router.js";
 import { state } from "../state.js";
 import { CodeField, isRefusedCode, SecondFactorPart } from "./second-factor.js";
 import { t } from "./texts.js";
@@ -23,6 +25,40 @@ export { catalogues } from "./texts.js";
 
 export function Screen() {
   const me = state.user as User;
+  return isComplete(me) ? <Profile me={me} /> : <Incomplete me={me} />;
+}
+
+/**
+ * What the person has to do before anything else, one step after the other. The password comes first, since its change
+ * signs in anew, which would ask for a code.
+ */
+function Incomplete({ me: { mustChangePassword, mustHaveSecondFactor } }: { me: User }) {
+  const factor = useLoad("profile/second-factor", ["users"], (signal) => api.secondFactor({ signal }));
+  const lead = useRef<HTMLParagraphElement>(null);
+  const key = mustHaveSecondFactor ? "profile.must-both" : "profile.must-password";
+  const text = t(mustChangePassword ? key : "profile.must-factor");
+  // What had the focus goes with its step.
+  useEffect(() => lead.current?.focus(), [text]);
+  return (
+    <Page title={t("area.profile")}>
+      <p ref={lead} class="notice" tabIndex={-1}>
+        {text}
+      </p>
+      {mustChangePassword ? (
+        <Password asksCode={factor.data?.isOn === true} />
+      ) : (
+        <SecondFactorPart of={factor} onDone={() => refreshUser().then(goOn)} />
+      )}
+    </Page>
+  );
+}
+
+/** Whose account is complete now comes to the first area, unless the address leads somewhere else. */
+function goOn(): void {
+  if (state.user && isComplete(state.user) && currentPlace().area?.name === "profile") go("/console");
+}
+
+function Profile({ me }: { me: User }) {
   // An agency that cannot be read now is not worth a line that says so.
   const agency = useLoad("profile/agency", ["agency"], (signal) => api.agency({ signal }));
   const factor = useLoad("profile/second-factor", ["users"], (signal) => api.secondFactor({ signal }));
@@ -75,6 +111,7 @@ function OwnFields({ me }: { me: User }) {
 function Password({ asksCode }: { asksCode: boolean }) {
   // A form that has been sent is empty again.
   const [sent, setSent] = useState(0);
+  const isFirst = state.user?.mustChangePassword;
   const change = async ({ oldPassword = "", newPassword = "", againPassword = "", code }: Values) => {
     if (newPassword !== againPassword) throw new FieldError("againPassword", t("profile.differ"));
     try {
@@ -87,11 +124,12 @@ function Password({ asksCode }: { asksCode: boolean }) {
     }
     setSent(sent + 1);
     notice(t("profile.changed"));
+    if (isFirst) goOn();
   };
   return (
     <section class="stack part">
       <h2>{t("profile.password")}</h2>
-      <p class="faint">{t("profile.password-text")}</p>
+      {!isFirst && <p class="faint">{t("profile.password-text")}</p>}
       <Form key={sent} draft="password" submitLabel={t("profile.change")} onSubmit={change}>
         <input type="text" autocomplete="username" value={state.user?.email} hidden readOnly />
         <Field name="oldPassword" type="password" label={t("profile.old")} autocomplete="current-password" required />

@@ -2,7 +2,7 @@
 import { ApiError, type NewSecondFactor, type SecondFactor } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { addStyle } from "../../ui/style.js";
-import { api } from "../account.js";
+import { api, refreshUser } from "../account.js";
 import { saveFile } from "../kit/download.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
 import { type Loaded, tellChange } from "../kit/load.js";
@@ -31,7 +31,8 @@ export function CodeField({ label = t("sign-in.code") }: { label?: string }) {
   return <Field name="code" label={label} autocomplete="one-time-code" required />;
 }
 
-export function SecondFactorPart({ of }: { of: Loaded<SecondFactor> }) {
+/** `onDone` is called when it has been turned on, and its recovery codes have been seen. */
+export function SecondFactorPart({ of, onDone }: { of: Loaded<SecondFactor>; onDone?: () => void }) {
   const [step, setStep] = useState<Step>({ is: "none" });
   const section = useRef<HTMLElement>(null);
   const shown = useRef(step.is);
@@ -59,12 +60,18 @@ export function SecondFactorPart({ of }: { of: Loaded<SecondFactor> }) {
           )}
         </Shown>
       )}
-      <StepForm step={step} onStep={setStep} />
+      <StepForm step={step} onStep={setStep} onDone={onDone} />
     </section>
   );
 }
 
-function StepForm({ step, onStep }: { step: Step; onStep: (step: Step) => void }) {
+interface StepFormProps {
+  step: Step;
+  onStep: (step: Step) => void;
+  onDone: (() => void) | undefined;
+}
+
+function StepForm({ step, onStep, onDone }: StepFormProps) {
   const cancel = () => onStep({ is: "none" });
   switch (step.is) {
     case "none":
@@ -99,14 +106,21 @@ function StepForm({ step, onStep }: { step: Step; onStep: (step: Step) => void }
         </Form>
       );
     }
-    case "recovery":
-      return <Recovery codes={step.codes} onDone={cancel} />;
+    case "recovery": {
+      const done = () => {
+        cancel();
+        onDone?.();
+      };
+      return <Recovery codes={step.codes} onDone={done} />;
+    }
     case "off": {
       const remove = async ({ password = "", code = "" }: Values) => {
         await explained(api.removeSecondFactor({ password, code }));
         cancel();
         tellChange("users");
         notice(t("profile.factor-is-off"));
+        // It may be that the person must have one.
+        await refreshUser();
       };
       return (
         <Form key="off" draft="factor/off" submitLabel={t("profile.factor-off")} onSubmit={remove} onCancel={cancel}>

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0002_help_phone_number.sql"),
     include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
     include_str!("../../../../migrations/organizer/0004_second_factor.sql"),
+    include_str!("../../../../migrations/organizer/0005_initial_passwords.sql"),
 ];
 
 /// Opens the database, migrated to the newest schema. A new one gets its superadmin.
@@ -52,6 +53,7 @@ pub(crate) fn ensure_superadmin(connection: &Connection) -> Result<(), Error> {
         email: settings::text("superadmin_email")?,
         password_hash: Hashing::from_settings::<Error>(connection)?
             .hash(&settings::text("superadmin_password")?)?,
+        initial_password: true,
         first_name: "Super".to_owned(),
         last_name: "Admin".to_owned(),
         phone_number: "+48123456789".to_owned(),

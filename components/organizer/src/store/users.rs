@@ -1,5 +1,7 @@
 //! Users of agencies, and administrators.
 
+use std::ops::Not;
+
 use serde::{Serialize, Serializer};
 use service::clock::{self, Millis};
 use service::database::{Connection, DatabaseError, FromValue, Row, execute, query, query_one};
@@ -105,10 +107,29 @@ impl Recorded for User {
     }
 }
 
+/// What a user has to do until the account is complete (docs/organizer-api.md).
+#[derive(Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Missing {
+    /// Somebody else has chosen the password.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub must_change_password: bool,
+    #[serde(skip_serializing_if = "Not::not")]
+    pub must_have_second_factor: bool,
+}
+
+impl Missing {
+    pub(crate) fn is_nothing(self) -> bool {
+        !self.must_change_password && !self.must_have_second_factor
+    }
+}
+
 /// A user to add.
 pub(crate) struct NewUser {
     pub email: String,
     pub password_hash: String,
+    /// Whether somebody else has chosen the password.
+    pub initial_password: bool,
     pub first_name: String,
     pub last_name: String,
     pub phone_number: String,
@@ -134,8 +155,8 @@ pub(crate) fn insert(
     query_one(
         connection,
         "INSERT INTO users (email, password_hash, first_name, last_name, phone_number, time_created, time_sign_out,
-                            role, agency_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
+                            role, agency_id, initial_password)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9)
          ON CONFLICT (email) DO NOTHING
          RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
         parameters![
@@ -147,6 +168,7 @@ pub(crate) fn insert(
             now,
             user.role.number(),
             agency_id,
+            user.initial_password,
         ],
         |row| decode(&row),
     )
@@ -160,6 +182,7 @@ pub(crate) struct Account {
     pub approved: bool,
     /// The secret of the user's second factor, if the user has one.
     pub second_factor: Option<String>,
+    pub missing: Missing,
 }
 
 /// For signing in: the account with an e-mail.
@@ -170,7 +193,8 @@ pub(crate) fn find_for_sign_in(
     query_one(
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
-                u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0), f.secret
+                u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0), f.secret, u.initial_password,
+                u.role <= 3 AND f.secret IS NULL
          FROM users u
               LEFT JOIN agencies a ON a.id = u.agency_id
               LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
@@ -182,21 +206,25 @@ pub(crate) fn find_for_sign_in(
                 password_hash: row.get(9)?,
                 approved: row.get(10)?,
                 second_factor: row.get(11)?,
+                missing: decode_missing(&row, 12)?,
             })
         },
     )
 }
 
-/// A user with the agency the user acts for.
+/// A user with the agency the user acts for, and with what is missing.
 pub(crate) fn find_with_agency(
     connection: &Connection,
     id: i64,
-) -> Result<Option<(User, Option<Agency>)>, DatabaseError> {
+) -> Result<Option<(User, Option<Agency>, Missing)>, DatabaseError> {
     query_one(
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
-                u.role, u.agency_id, a.name, a.address, a.website, a.approved
-         FROM users u LEFT JOIN agencies a ON a.id = u.agency_id
+                u.role, u.agency_id, a.name, a.address, a.website, a.approved, u.initial_password,
+                u.role <= 3 AND f.user_id IS NULL
+         FROM users u
+              LEFT JOIN agencies a ON a.id = u.agency_id
+              LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
          WHERE u.id = ?1",
         parameters![id],
         |row| {
@@ -211,7 +239,7 @@ pub(crate) fn find_with_agency(
                 }),
                 _ => None,
             };
-            Ok((user, agency))
+            Ok((user, agency, decode_missing(&row, 13)?))
         },
     )
 }
@@ -329,18 +357,20 @@ pub(crate) fn sign_out(
     )
 }
 
-/// Sets a user's password, and ends every session that began before a time.
+/// Sets a user's password, and ends every session that began before a time. `is_initial` tells whether somebody else
+/// has chosen it.
 pub(crate) fn set_password(
     connection: &Connection,
     id: i64,
     hash: &str,
+    is_initial: bool,
     time_sign_out: Millis,
 ) -> Result<Option<User>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE users SET password_hash = ?2, time_sign_out = ?3 WHERE id = ?1
+        "UPDATE users SET password_hash = ?2, initial_password = ?3, time_sign_out = ?4 WHERE id = ?1
          RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
-        parameters![id, hash, time_sign_out],
+        parameters![id, hash, is_initial, time_sign_out],
         |row| decode(&row),
     )
 }
@@ -409,6 +439,14 @@ fn decode(row: &Row) -> Result<User, DatabaseError> {
         time_sign_out: row.get(6)?,
         role: row.get(7)?,
         agency_id: row.get(8)?,
+    })
+}
+
+/// Of two columns: whether the password is an initial one, and whether a second factor must be there and is not.
+fn decode_missing(row: &Row, first_column: usize) -> Result<Missing, DatabaseError> {
+    Ok(Missing {
+        must_change_password: row.get(first_column)?,
+        must_have_second_factor: row.get(first_column + 1)?,
     })
 }
 

@@ -83,6 +83,13 @@ export interface User {
   role: Role;
   /** The user's agency; of an administrator the agency in preview. */
   agencyId: number | null;
+  /**
+   * Only at a sign-in and in the own profile, where accounts have to be complete: somebody else has chosen the
+   * password. Until it is changed the token opens the own profile alone.
+   */
+  mustChangePassword?: true;
+  /** The same, until there is a second factor (roles 0 to 3). */
+  mustHaveSecondFactor?: true;
 }
 
 export interface PersonEdits {
