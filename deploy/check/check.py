@@ -38,6 +38,7 @@ OUR_SCHEMAS = {
     "SpinAppExecutor": "spinappexecutor.json",
     "Middleware": "middleware.json",
     "TLSOption": "tlsoption.json",
+    "IngressRoute": "ingressroute.json",
 }
 
 # What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand. The operator makes the secret of
@@ -48,6 +49,12 @@ PREREQUISITES = {
     ("Secret", "mayday-tls"),
     ("Secret", "mayday-authorities"),
 }
+
+# A rule of an IngressRoute, and a priority that is above the length of any rule of an ingress, which is its priority.
+METHOD_RULE = re.compile(
+    r"(Host\(`(?P<host>[^`]+)`\) && )?Method\(`(?P<method>\w+)`\) && PathRegexp\(`(?P<path>[^`]+)`\)"
+)
+PRIORITY = 1000
 
 problems = []
 
@@ -272,10 +279,40 @@ class Overlay:
             problem(self.name, "/connect does not lead to the sidecar, without any middleware")
         if "buffer" not in routes["/"][1]:
             problem(self.name, "requests to the app are not buffered")
-        for path in internal_routes():
+        refused = list(self.refused_methods())
+        for method, path in internal_routes():
             longest = max((prefix for prefix in routes if is_below(path, prefix)), key=len, default="/")
-            if "refuse" not in routes[longest][1]:
-                problem(self.name, f"{path} is not refused at the ingress")
+            if "refuse" in routes[longest][1]:
+                continue
+            patterns = [pattern for of, pattern in refused if of == method]
+            if not any(re.search(pattern, path) and re.search(pattern, path + "/") for pattern in patterns):
+                problem(self.name, f"{method or 'every method'} of {path} is not refused at the ingress")
+            if any(re.search(pattern, path + "/mine/1") for pattern in patterns):
+                problem(self.name, f"what is below {path} is refused at the ingress")
+
+    def refused_methods(self):
+        """The methods and the patterns of paths that Traefik's own routes refuse. They answer where the ingresses do."""
+        certificates = {tls["secretName"] for each in self.each("Ingress") for tls in each["spec"].get("tls", [])}
+        hosts = {rule.get("host") for each in self.each("Ingress") for rule in each["spec"]["rules"]}
+        for each in self.each("IngressRoute"):
+            where = f"{self.name}: IngressRoute {each['metadata']['name']}"
+            tls = each["spec"].get("tls")
+            if ({tls["secretName"]} if tls else set()) != certificates:
+                problem(where, f"its certificate is not that of the ingresses, {certificates}")
+            if tls:
+                self.must_exist(f"IngressRoute {each['metadata']['name']}", "TLSOption", tls["options"]["name"])
+            for route in each["spec"]["routes"]:
+                for service in route["services"]:
+                    if service["port"] not in self.service_ports(service["name"]):
+                        problem(where, f"Service {service['name']} has no port {service['port']}")
+                names = [middleware["name"] for middleware in route.get("middlewares", [])]
+                for name in names:
+                    self.must_exist(f"IngressRoute {each['metadata']['name']}", "Middleware", name)
+                rule = METHOD_RULE.fullmatch(route["match"])
+                if not rule or {rule["host"]} != hosts:
+                    problem(where, f"its rule is not one of a method and a path, of the host {hosts}: {route['match']}")
+                elif "refuse" in names and route.get("priority", 0) >= PRIORITY:
+                    yield rule["method"], rule["path"]
 
     def check_apps(self, manifest):
         """The SpinApps run every component once, and each has what its components need."""
@@ -360,13 +397,19 @@ def is_below(path, prefix):
 
 
 def internal_routes():
-    """The first segments of the routes that only services and sidecars may call."""
-    for name, segment in (("organizer", "api"), ("participant", "internal"), ("messenger", "internal")):
+    """What only services and sidecars may call: a method, or `None` for all of them, and the beginning of a path."""
+    for name, route, method, path in (
+        ("organizer", '["api", ', None, "/organizer/api"),
+        ("participant", '["internal", ', None, "/participant/internal"),
+        ("participant", '"GET" ["users"]', None, "/participant/users"),
+        ("participant", '"DELETE" ["chat-requests"]', "DELETE", "/participant/chat-requests"),
+        ("messenger", '["internal", ', None, "/messenger/internal"),
+    ):
         source = (ROOT / "components" / name / "src/lib.rs").read_text()
-        if f'["{segment}", ' not in source:
-            problem(name, f"there is no route below /{segment} any more")
-        yield f"/{name}/{segment}"
-    yield "/.well-known/spin"
+        if route not in source:
+            problem(name, f"there is no route {route} any more")
+        yield method, path
+    yield None, "/.well-known/spin"
 
 
 def check_cloud(manifest):
