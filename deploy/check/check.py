@@ -6,6 +6,7 @@
   accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
+- Prometheus finds pods that there are.
 - The context of the sidecar's image has everything that its Containerfile copies.
 """
 
@@ -291,7 +292,7 @@ class Overlay:
                 problem(self.name, f"what is below {path} is refused at the ingress")
 
     def refused_methods(self):
-        """The methods and the patterns of paths that Traefik's own routes refuse. They answer where the ingresses do."""
+        """The methods and the patterns of paths that Traefik's own routes refuse, for the hosts of the ingresses."""
         certificates = {tls["secretName"] for each in self.each("Ingress") for tls in each["spec"].get("tls", [])}
         hosts = {rule.get("host") for each in self.each("Ingress") for rule in each["spec"]["rules"]}
         for each in self.each("IngressRoute"):
@@ -458,6 +459,28 @@ def check_collector():
                     problem("collector.yaml", f"there is no operator {end}")
 
 
+def check_scraping(overlay):
+    """Prometheus finds pods of the overlay, at a port that they have, as jobs that the rules know."""
+    rules = (ROOT / "deploy/observability/rules.yaml").read_text()
+    scraping = yaml.safe_load((ROOT / "deploy/observability/kubernetes.yaml").read_text())
+    for job in scraping["scrape_configs"]:
+        where = f"kubernetes.yaml: {job['job_name']}"
+        if f'job="{job["job_name"]}"' not in rules:
+            problem(where, "no rule knows this job")
+        ports = [
+            each["regex"]
+            for each in job["relabel_configs"]
+            if each.get("action") == "keep" and each["source_labels"] == ["__meta_kubernetes_pod_container_port_name"]
+        ]
+        for discovery in job["kubernetes_sd_configs"]:
+            if discovery["namespaces"]["names"] != ["mayday"]:
+                problem(where, "it looks elsewhere than in the namespace mayday")
+            for selector in discovery["selectors"]:
+                chosen = overlay.selected(where, dict(label.split("=") for label in selector["label"].split(",")))
+                for port in ports or [None]:
+                    overlay.must_have_port(where, chosen, port)
+
+
 def check_container():
     """The context has what the Containerfile copies, and all members of the workspace."""
     ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
@@ -496,6 +519,7 @@ def main():
         overlay.check_ingresses()
         overlay.check_apps(manifest)
         overlay.check_runtime_config(manifest)
+        check_scraping(overlay)
         count += len(objects)
     check_cloud(manifest)
     check_collector()
