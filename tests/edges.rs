@@ -87,7 +87,8 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     }
 }
 
-/// Contract 2.9, whose lists lack `DELETE`: without it no page can take a press back or delete an account.
+/// Contract 2.9, whose lists lack `DELETE`, without which no page can take a press back or delete an account, and the
+/// messenger's `POST`.
 #[tokio::test]
 async fn a_preflight_allows_the_methods_of_its_path_and_may_be_cached() {
     let components = Components::start();
@@ -101,6 +102,7 @@ async fn a_preflight_allows_the_methods_of_its_path_and_may_be_cached() {
         ),
         ("/participant/auth/sign-in", 200, "GET, PATCH, POST, OPTIONS"),
         ("/messenger/agency/chats", 200, "GET, OPTIONS"),
+        ("/messenger/agency/chats/search", 200, "GET, OPTIONS, POST"),
     ] {
         let preflight = components.door.send("OPTIONS", path, None, None).await;
         preflight.empty(status);

@@ -6,6 +6,7 @@
   accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
+- Prometheus finds pods that there are.
 - The context of the sidecar's image has everything that its Containerfile copies.
 """
 
@@ -38,6 +39,7 @@ OUR_SCHEMAS = {
     "SpinAppExecutor": "spinappexecutor.json",
     "Middleware": "middleware.json",
     "TLSOption": "tlsoption.json",
+    "IngressRoute": "ingressroute.json",
 }
 
 # What a cluster has before Mayday is installed, and what docs/deploy.md makes by hand. The operator makes the secret of
@@ -48,6 +50,12 @@ PREREQUISITES = {
     ("Secret", "mayday-tls"),
     ("Secret", "mayday-authorities"),
 }
+
+# A rule of an IngressRoute, and a priority that is above the length of any rule of an ingress, which is its priority.
+METHOD_RULE = re.compile(
+    r"(Host\(`(?P<host>[^`]+)`\) && )?Method\(`(?P<method>\w+)`\) && PathRegexp\(`(?P<path>[^`]+)`\)"
+)
+PRIORITY = 1000
 
 problems = []
 
@@ -272,10 +280,40 @@ class Overlay:
             problem(self.name, "/connect does not lead to the sidecar, without any middleware")
         if "buffer" not in routes["/"][1]:
             problem(self.name, "requests to the app are not buffered")
-        for path in internal_routes():
+        refused = list(self.refused_methods())
+        for method, path in internal_routes():
             longest = max((prefix for prefix in routes if is_below(path, prefix)), key=len, default="/")
-            if "refuse" not in routes[longest][1]:
-                problem(self.name, f"{path} is not refused at the ingress")
+            if "refuse" in routes[longest][1]:
+                continue
+            patterns = [pattern for of, pattern in refused if of == method]
+            if not any(re.search(pattern, path) and re.search(pattern, path + "/") for pattern in patterns):
+                problem(self.name, f"{method or 'every method'} of {path} is not refused at the ingress")
+            if any(re.search(pattern, path + "/mine/1") for pattern in patterns):
+                problem(self.name, f"what is below {path} is refused at the ingress")
+
+    def refused_methods(self):
+        """The methods and the patterns of paths that Traefik's own routes refuse, for the hosts of the ingresses."""
+        certificates = {tls["secretName"] for each in self.each("Ingress") for tls in each["spec"].get("tls", [])}
+        hosts = {rule.get("host") for each in self.each("Ingress") for rule in each["spec"]["rules"]}
+        for each in self.each("IngressRoute"):
+            where = f"{self.name}: IngressRoute {each['metadata']['name']}"
+            tls = each["spec"].get("tls")
+            if ({tls["secretName"]} if tls else set()) != certificates:
+                problem(where, f"its certificate is not that of the ingresses, {certificates}")
+            if tls:
+                self.must_exist(f"IngressRoute {each['metadata']['name']}", "TLSOption", tls["options"]["name"])
+            for route in each["spec"]["routes"]:
+                for service in route["services"]:
+                    if service["port"] not in self.service_ports(service["name"]):
+                        problem(where, f"Service {service['name']} has no port {service['port']}")
+                names = [middleware["name"] for middleware in route.get("middlewares", [])]
+                for name in names:
+                    self.must_exist(f"IngressRoute {each['metadata']['name']}", "Middleware", name)
+                rule = METHOD_RULE.fullmatch(route["match"])
+                if not rule or {rule["host"]} != hosts:
+                    problem(where, f"its rule is not one of a method and a path, of the host {hosts}: {route['match']}")
+                elif "refuse" in names and route.get("priority", 0) >= PRIORITY:
+                    yield rule["method"], rule["path"]
 
     def check_apps(self, manifest):
         """The SpinApps run every component once, and each has what its components need."""
@@ -360,13 +398,19 @@ def is_below(path, prefix):
 
 
 def internal_routes():
-    """The first segments of the routes that only services and sidecars may call."""
-    for name, segment in (("organizer", "api"), ("participant", "internal"), ("messenger", "internal")):
+    """What only services and sidecars may call: a method, or `None` for all of them, and the beginning of a path."""
+    for name, route, method, path in (
+        ("organizer", '["api", ', None, "/organizer/api"),
+        ("participant", '["internal", ', None, "/participant/internal"),
+        ("participant", '"GET" ["users"]', None, "/participant/users"),
+        ("participant", '"DELETE" ["chat-requests"]', "DELETE", "/participant/chat-requests"),
+        ("messenger", '["internal", ', None, "/messenger/internal"),
+    ):
         source = (ROOT / "components" / name / "src/lib.rs").read_text()
-        if f'["{segment}", ' not in source:
-            problem(name, f"there is no route below /{segment} any more")
-        yield f"/{name}/{segment}"
-    yield "/.well-known/spin"
+        if route not in source:
+            problem(name, f"there is no route {route} any more")
+        yield method, path
+    yield None, "/.well-known/spin"
 
 
 def check_cloud(manifest):
@@ -415,6 +459,28 @@ def check_collector():
                     problem("collector.yaml", f"there is no operator {end}")
 
 
+def check_scraping(overlay):
+    """Prometheus finds pods of the overlay, at a port that they have, as jobs that the rules know."""
+    rules = (ROOT / "deploy/observability/rules.yaml").read_text()
+    scraping = yaml.safe_load((ROOT / "deploy/observability/kubernetes.yaml").read_text())
+    for job in scraping["scrape_configs"]:
+        where = f"kubernetes.yaml: {job['job_name']}"
+        if f'job="{job["job_name"]}"' not in rules:
+            problem(where, "no rule knows this job")
+        ports = [
+            each["regex"]
+            for each in job["relabel_configs"]
+            if each.get("action") == "keep" and each["source_labels"] == ["__meta_kubernetes_pod_container_port_name"]
+        ]
+        for discovery in job["kubernetes_sd_configs"]:
+            if discovery["namespaces"]["names"] != ["mayday"]:
+                problem(where, "it looks elsewhere than in the namespace mayday")
+            for selector in discovery["selectors"]:
+                chosen = overlay.selected(where, dict(label.split("=") for label in selector["label"].split(",")))
+                for port in ports or [None]:
+                    overlay.must_have_port(where, chosen, port)
+
+
 def check_container():
     """The context has what the Containerfile copies, and all members of the workspace."""
     ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
@@ -453,6 +519,7 @@ def main():
         overlay.check_ingresses()
         overlay.check_apps(manifest)
         overlay.check_runtime_config(manifest)
+        check_scraping(overlay)
         count += len(objects)
     check_cloud(manifest)
     check_collector()

@@ -54,6 +54,7 @@ pub(crate) struct Metrics {
     messenger_active_chats: Gauge,
     messenger_lock_releases: Gauge,
     messenger_oldest_lock_release_seconds: Gauge,
+    messenger_tick_age_seconds: Gauge,
     canary: LatestRun,
 }
 
@@ -195,6 +196,7 @@ impl Metrics {
             messenger_active_chats: Gauge::default(),
             messenger_lock_releases: Gauge::default(),
             messenger_oldest_lock_release_seconds: Gauge::default(),
+            messenger_tick_age_seconds: Gauge::default(),
             canary: LatestRun::default(),
         };
         // Present from the start, so that an alarm notices the first.
@@ -359,6 +361,11 @@ impl Metrics {
             "Since the end of the chat whose lock has waited longest; 0 for none",
             self.messenger_oldest_lock_release_seconds.clone(),
         );
+        registry.register(
+            "messenger_tick_age_seconds",
+            "Since the messenger's last tick, up to 30 s too much. It grows while the dispatcher does not call",
+            self.messenger_tick_age_seconds.clone(),
+        );
         registry.register_collector(Box::new(self.canary.clone()));
         self
     }
@@ -423,6 +430,7 @@ impl Metrics {
         self.messenger_lock_releases.set(status.lock_releases);
         self.messenger_oldest_lock_release_seconds
             .set(status.oldest_lock_release_seconds);
+        self.messenger_tick_age_seconds.set(status.tick_age_seconds);
         self.canary.set(status.canary.as_ref());
     }
 
@@ -481,6 +489,7 @@ mod tests {
             active_chats: 4,
             lock_releases: 1,
             oldest_lock_release_seconds: 9,
+            tick_age_seconds: 12,
             ..Status::default()
         };
         metrics.set_messenger_status(&status, Some(Cursor { id: 28, made_at: 1 }));
@@ -514,6 +523,7 @@ mod tests {
             "mayday_sidecar_messenger_active_chats 4",
             "mayday_sidecar_messenger_lock_releases 1",
             "mayday_sidecar_messenger_oldest_lock_release_seconds 9",
+            "mayday_sidecar_messenger_tick_age_seconds 12",
             "# EOF",
         ] {
             assert!(

@@ -438,3 +438,44 @@ async fn a_question_of_another_connection_does_not_delay_changes() {
         assert_eq!(contents(reply).len(), 21);
     }
 }
+
+#[tokio::test]
+async fn the_status_tells_how_old_the_last_tick_is() {
+    let desk = Desk::open().await;
+    let age = async || {
+        let path = "/messenger/internal/status";
+        let status = desk
+            .components
+            .door
+            .send("GET", path, Some(MESSENGER_KEY), None)
+            .await;
+        status.json(200)["tickAgeSeconds"].as_i64().expect("a number")
+    };
+    let move_last_tick = |seconds: i64| {
+        desk.database()
+            .execute("UPDATE ticks SET ticked_at = ticked_at + ?1", [seconds * 1000])
+            .expect("a tick");
+        desk.count("SELECT ticked_at FROM ticks")
+    };
+    assert!(age().await < 30, "without a tick, the database is as old");
+    move_last_tick(-90);
+    let old = age().await;
+    assert!((90..120).contains(&old), "{old}");
+    desk.tick().await;
+    assert!(age().await < 30);
+
+    let ticked_at = move_last_tick(-1);
+    desk.tick().await;
+    assert_eq!(
+        desk.count("SELECT ticked_at FROM ticks"),
+        ticked_at,
+        "it is written seldom"
+    );
+    let ticked_at = move_last_tick(3600);
+    assert_eq!(age().await, 0);
+    desk.tick().await;
+    assert!(
+        desk.count("SELECT ticked_at FROM ticks") < ticked_at,
+        "the clock was set back"
+    );
+}

@@ -54,7 +54,7 @@ const DOCUMENT: &str = include_str!("../openapi.json");
 const BODY_LIMIT: usize = 64 * 1024;
 const SERVICE_BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Contract 2.9. `POST` is in no list, since browsers need no permission for it.
+/// Contract 2.9. The answer to a preflight adds what its path has beyond them.
 const CORS_METHODS: &str = "GET, OPTIONS";
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]

@@ -7,7 +7,7 @@ use sidecar_api::{Canary, Status};
 
 use crate::answer::json;
 use crate::error::Error;
-use crate::store::{canary, lock_releases, queue, updates};
+use crate::store::{canary, lock_releases, queue, ticks, updates};
 use crate::{access, store};
 
 /// `GET /internal/ready`: whether the database answers and has the schema.
@@ -17,8 +17,8 @@ pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// `GET /internal/status`: the size of the database, what waits, and the latest run of the canary, for the sidecars'
-/// metrics. Each number is read from an index that holds little else.
+/// `GET /internal/status`: the size of the database, what waits, how old the last tick is, and the latest run of the
+/// canary, for the sidecars' metrics. Each number is read from an index that holds little else.
 pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
@@ -35,6 +35,7 @@ pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
         active_chats: load.active,
         lock_releases: failed.count,
         oldest_lock_release_seconds: failed.oldest_seconds,
+        tick_age_seconds: ticks::age_seconds(&connection)?,
         canary: canary::latest(&connection)?.map(|run| Canary {
             age: run.age,
             report: run.report,

@@ -8,7 +8,7 @@ use service::{maintenance, settings};
 use sidecar_api::update::Body;
 
 use crate::error::Error;
-use crate::store::{attendance, chats, queue, sidecars, updates};
+use crate::store::{attendance, chats, queue, sidecars, ticks, updates};
 use crate::{access, frames, lock_releases, notes, retention, store};
 
 /// `POST /internal/tick`: the dispatcher calls it.
@@ -23,8 +23,9 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Re-queues unattended chats, marks queues whose estimate has changed, and deletes old rows.
+/// Re-queues unattended chats, marks queues whose estimate has changed, and deletes old rows. Notes the tick.
 fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
+    ticks::record(connection)?;
     updates::forget_old(connection)?;
     attendance::forget_old(connection)?;
     sidecars::forget_old(connection)?;

@@ -250,18 +250,20 @@ pub enum NoRoute {
 pub const PREFLIGHT_MAX_AGE: &str = "7200";
 
 /// Answers a request that no route matches, in the services that distinguish a wrong method from an unknown path.
-/// Returns the answer to a preflight, or else the error. `cors_methods` are those of contract 2.9, whose lists lack
-/// `DELETE`.
+/// Returns the answer to a preflight, or else the error. `cors_methods` are those of contract 2.9; the answer adds what
+/// the path has beyond them.
 pub fn unrouted(request: &Request, methods: &[&str], cors_methods: &str) -> Result<Answer, NoRoute> {
     if methods.is_empty() || request.method != Method::OPTIONS {
         return Err(no_route(methods));
     }
-    let cors_methods = match methods.contains(&"DELETE") {
-        true => format!("{cors_methods}, DELETE"),
-        false => cors_methods.to_owned(),
-    };
+    let mut allowed: Vec<&str> = cors_methods.split(", ").collect();
+    for method in methods {
+        if !allowed.contains(method) {
+            allowed.push(method);
+        }
+    }
     Ok(Answer::empty(StatusCode::OK)
-        .with("access-control-allow-methods", cors_methods)
+        .with("access-control-allow-methods", allowed.join(", "))
         .with("access-control-max-age", PREFLIGHT_MAX_AGE))
 }
 
@@ -626,6 +628,7 @@ mod tests {
         for (methods, allowed) in [
             (&["GET"][..], "GET, OPTIONS"),
             (&["GET", "DELETE"], "GET, OPTIONS, DELETE"),
+            (&["POST"], "GET, OPTIONS, POST"),
         ] {
             let methods_header = ("access-control-allow-methods", allowed.to_owned());
             assert_eq!(

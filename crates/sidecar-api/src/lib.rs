@@ -266,6 +266,9 @@ pub struct Status {
     /// How long ago the chat ended whose lock has waited longest, in seconds; 0 for none.
     #[serde(default)]
     pub oldest_lock_release_seconds: i64,
+    /// How long ago the messenger was last ticked, in seconds; up to 30 s too much.
+    #[serde(default)]
+    pub tick_age_seconds: i64,
     /// The canary's latest run; absent where none runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub canary: Option<Canary>,

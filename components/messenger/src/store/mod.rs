@@ -39,6 +39,7 @@ pub(crate) mod queue;
 pub(crate) mod removals;
 pub(crate) mod sidecars;
 pub(crate) mod stored;
+pub(crate) mod ticks;
 pub(crate) mod updates;
 
 use serde::Serialize;
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/messenger/0003_figures.sql"),
     include_str!("../../../../migrations/messenger/0004_retention.sql"),
     include_str!("../../../../migrations/messenger/0005_canary.sql"),
+    include_str!("../../../../migrations/messenger/0006_ticks.sql"),
 ];
 
 /// Opens the database.
