@@ -131,7 +131,7 @@ function follow(event: SessionEvent): void {
     case "chat_transferred":
       return goes(event.chatId, "transferred");
     case "error":
-      return notice(t("error.service", { text: event.message }));
+      return notice(t(sentenceOf(event.code)));
   }
 }
 
@@ -220,8 +220,12 @@ export function focusComposer(): void {
 
 /** What the service says when it refuses, in words. */
 export function problemOf(error: unknown): TextKey {
-  const code = error instanceof SessionError ? error.code : "";
-  if (code === "disconnected" || code === "timeout") return "error.disconnected";
+  return sentenceOf(error instanceof SessionError ? error.code : "");
+}
+
+/** The service's own words are for who writes clients, and in one language. */
+function sentenceOf(code: string): TextKey {
+  if (code === "disconnected") return "error.disconnected";
   if (code === "too_many_chats") return "error.too-many";
   if (code === "unknown_colleague") return "error.colleague";
   if (code === "no_access") return "error.access";

@@ -1,7 +1,7 @@
 // What the live side does in states that real services are hard to bring to.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launchBrowser, watchErrors } from "./browser.mjs";
+import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
@@ -361,4 +361,79 @@ test("a sign-out leaves no unsent message", async () => {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Password").waitFor();
   await page.waitForFunction(async () => (await window.kept()).length === 0);
+});
+
+test("a connection that has fallen silent is not live: nothing runs on, and it comes back by itself", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  const next = page.getByRole("button", { name: "Take next" });
+  assert.equal(await next.getAttribute("class"), "call");
+  team.deaf = true;
+  await page.clock.runFor(12_000);
+  const strip = page.locator(".trust.stale", { hasText: words("Reconnecting: as of ") });
+  await strip.waitFor();
+  assert.equal(await next.isDisabled(), true);
+  assert.equal(await page.locator(".call").count(), 0);
+  const shown = () => page.locator(".trust, .queue > .figures").allInnerTexts();
+  const before = await shown();
+  await page.clock.runFor(10_000);
+  assert.deepEqual(await shown(), before);
+
+  // Attempts that are not answered are given up, and one is answered.
+  team.deaf = false;
+  await page.clock.runFor(20_000);
+  await isLive();
+});
+
+test("a request that the service leaves unanswered, or refuses in its own words, ends with a sentence", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  const refusal = { code: "unavailable", message: "could not get chat from queue", retryAfterSeconds: 1 };
+  const toast = page.locator(".toast", { hasText: "The service does not answer. Try again in a moment." });
+  team.replies.start_chat = () => undefined;
+  await page.keyboard.press("n");
+  // Others talk meanwhile, so the connection lives.
+  for (let passed = 0; passed < 32; passed += 4) {
+    await page.clock.runFor(4000);
+    team.tell("queue_status", team.queue);
+    await isLive();
+  }
+  await toast.waitFor();
+  await toast.getByRole("button").click();
+  team.tell("error", refusal);
+  await toast.waitFor();
+  assert.equal(await page.getByText(refusal.message).count(), 0);
+});
+
+test("an area that comes late says so, what still works, and offers to try again", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  await team.hang(/^\/(assets|organizer)\//);
+  await page.getByRole("link", { name: "People" }).click();
+  const loading = page.getByText("Loading", { exact: true });
+  const problem = page.locator(".page .problem");
+  const untilLate = async (text) => {
+    await loading.waitFor();
+    // The live side hears something meanwhile.
+    for (let passed = 0; passed < 12; passed += 4) {
+      await page.clock.runFor(4000);
+      team.tell("queue_status", team.queue);
+      await isLive();
+    }
+    await problem.filter({ hasText: `${text} Your chats go on.` }).waitFor();
+  };
+  await untilLate("This part of the console could not be loaded.");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await loading.waitFor();
+
+  await team.hang(/^\/organizer\//);
+  await untilLate("Loading takes longer than usual.");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await loading.waitFor();
+  await team.hang(undefined);
+  await page.getByRole("link", { name: /Mariam/ }).waitFor();
+  assert.equal(await problem.count(), 0);
 });
