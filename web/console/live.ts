@@ -1,6 +1,6 @@
 /** What goes on behind the screen: the live connection, and what a person asks of it. */
 
-import { type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
+import { type ChatView, type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
@@ -28,6 +28,8 @@ let owner: string | undefined;
 /** This tab has asked for the next chat, so the next chat is shown. */
 let isNextShown = false;
 const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
+const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("mayday-chats") : undefined;
+if (tabs) tabs.onmessage = ({ data }) => dismissedElsewhere(data as string);
 
 class HeardSocket extends WebSocket {
   constructor(url: string) {
@@ -106,6 +108,7 @@ function follow(event: SessionEvent): void {
     }
     case "new_chat":
       update({ gone: changed(state.gone, event.chatId) });
+      askedFor.delete(event.chatId);
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
       if (!state.events.has(event.eventId)) void loadEvents();
@@ -155,8 +158,7 @@ function goes(chatId: string, how: Gone): void {
     requeued: "gone.requeued",
     transferred: "gone.transferred",
   };
-  const isUnsent = chat?.messages.some((message) => message.state === "failed");
-  const leaves = asked && !isUnsent;
+  const leaves = asked && !hasFailed(chat);
   const text = chat ? t(texts[how], { name: nameOf(chat) }) : "";
   // A chat that stays on the screen says it itself.
   if (chatId === state.selected && !leaves) announce(text, true);
@@ -164,11 +166,28 @@ function goes(chatId: string, how: Gone): void {
   if (leaves) dismiss(chatId);
 }
 
-/** Chats that this person has closed or handed over: nothing has to be explained. */
+/** Chats that this person has closed or handed over, here or in another tab: nothing has to be explained. */
 const askedFor = new Set<string>();
 
-/** Takes a chat that has ended from the screen. */
+function hasFailed(chat: ChatView | undefined): boolean {
+  return chat?.messages.some((message) => message.state === "failed") ?? false;
+}
+
+/** Takes a chat that has ended from the screen, and from those of the person's other tabs. */
 export function dismiss(chatId: string): void {
+  takeOff(chatId);
+  tabs?.postMessage(chatId);
+}
+
+/** What one tab has taken from its screen, the others need not explain. It may not have ended here yet. */
+function dismissedElsewhere(chatId: string): void {
+  const chat = state.live?.chats.find(({ id }) => id === chatId);
+  if (!chat) return;
+  if (!state.gone.has(chatId)) askedFor.add(chatId);
+  else if (!hasFailed(chat)) takeOff(chatId);
+}
+
+function takeOff(chatId: string): void {
   const chats = myChats();
   const at = chats.findIndex(({ id }) => id === chatId);
   const next = chats[at + 1] ?? chats[at - 1];

@@ -437,3 +437,41 @@ test("an area that comes late says so, what still works, and offers to try again
   await page.getByRole("link", { name: /Mariam/ }).waitFor();
   assert.equal(await problem.count(), 0);
 });
+
+test("tabs of one person stay in step: what has ended in one needs no dismissal in the other", async () => {
+  addPeople();
+  team.replies.close_chat = ({ chatId }) => team.tell("closed_chat", { chatId });
+  await signIn(page);
+  await isLive();
+  const other = await context.newPage();
+  await other.goto(`${ORIGIN}/console`);
+  await other.locator(".chat-item").nth(2).waitFor();
+  const untilGone = async (hasText) => {
+    for (const tab of [page, other]) await tab.locator(".chat-item", { hasText }).waitFor({ state: "detached" });
+  };
+  await page.clock.install();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+c");
+  await page.clock.runFor(5000);
+  await untilGone("Kasia");
+
+  team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
+  for (const tab of [page, other]) await tab.locator(".chat-item", { hasText: "Over" }).waitFor();
+  await page.locator(".chat-item", { hasText: "Omar" }).click();
+  await page.getByRole("button", { name: "Take off the screen" }).click();
+  await untilGone("Omar");
+  assert.equal(await other.locator(".chat-item").count(), 1);
+});
+
+test("messages of chats that are over call nobody", async () => {
+  addPeople();
+  team.queue = { waiting: 0, oldestWaitSeconds: 0 };
+  await signIn(page, { address: "/console/people" });
+  const badge = page.locator(".areas .badge");
+  await badge.filter({ hasText: /^2 / }).waitFor();
+  team.tell("closed_chat", { chatId: "c1" });
+  await badge.filter({ hasText: /^1 / }).waitFor();
+  team.tell("closed_chat", { chatId: "c3" });
+  await badge.waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.title === "Mayday");
+});
