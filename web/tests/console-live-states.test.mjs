@@ -475,3 +475,22 @@ test("messages of chats that are over call nobody", async () => {
   await badge.waitFor({ state: "detached" });
   await page.waitForFunction(() => document.title === "Mayday");
 });
+
+test("storage that is full is said in the bar, and what is written is sent", async () => {
+  addPeople();
+  const sent = new Promise((resolve) => {
+    team.replies.send_message = (payload) => resolve(payload);
+  });
+  await signIn(page);
+  await isLive();
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  await page.keyboard.press("1");
+  await page.getByLabel("Your answer").fill("Somebody is on the way");
+  await page.keyboard.press("Enter");
+  await page.getByText("This browser keeps nothing").waitFor();
+  assert.equal((await sent).message, "Somebody is on the way");
+});
