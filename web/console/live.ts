@@ -1,6 +1,13 @@
 /** What goes on behind the screen: the live connection, and what a person asks of it. */
 
-import { type ChatView, type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
+import {
+  type ChatView,
+  type PublicConfig,
+  Session,
+  SessionError,
+  type SessionEvent,
+  type Storage,
+} from "@mayday/client";
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";

@@ -424,6 +424,9 @@ test("an area that comes late says so, what still works, and offers to try again
       await isLive();
     }
     await problem.filter({ hasText: `${text} Your chats go on.` }).waitFor();
+    // It begins where the title does.
+    const [title, line] = await Promise.all([page.locator("h1").boundingBox(), problem.boundingBox()]);
+    assert.equal(line.x, title.x);
   };
   await untilLate("This part of the console could not be loaded.");
   await page.getByRole("button", { name: "Try again" }).click();
