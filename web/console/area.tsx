@@ -20,23 +20,26 @@ export function AreaScreen({ area, path, query }: Place) {
   }
   const module = modules.get(area.name);
   if (module === undefined) void load(area.name, area.load);
-  if (module === undefined || typeof module === "string") {
+  if (module === "failed") {
     return (
-      <main class="page" aria-busy={module !== "failed"}>
+      <main class="page">
         <h1>{t(area.title)}</h1>
-        {module === "failed" ? (
-          <p class="problem" role="alert">
-            <Icon name="warning" />
-            <span>
-              {t("area.failed")} {isLive() && t("area.chats")}
-            </span>
-            <button type="button" onClick={() => forget(area.name)}>
-              {t("error.retry")}
-            </button>
-          </p>
-        ) : (
-          <p class="faint">{t("list.loading")}</p>
-        )}
+        <p class="problem" role="alert">
+          <Icon name="warning" />
+          <span>
+            {t("area.failed")} {isLive() && t("area.chats")}
+          </span>
+          <button type="button" onClick={() => forget(area.name)}>
+            {t("error.retry")}
+          </button>
+        </p>
+      </main>
+    );
+  }
+  if (module === undefined || module === "loading") {
+    return (
+      <main class="page" aria-busy="true">
+        <p class="faint">{t("list.loading")}</p>
       </main>
     );
   }

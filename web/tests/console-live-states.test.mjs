@@ -220,8 +220,11 @@ test("a chat that goes takes the list of colleagues with it, and no other chat c
 test("who is refused in any area signs in again and comes back there", async () => {
   await signIn(page, { address: "/console/events?phase=past" });
   await page.getByRole("heading", { level: 1 }).waitFor();
-  team.refusing = true;
+  await team.hang(/^\/organizer\/agency\/users$/);
   await page.getByRole("link", { name: "People" }).click();
+  await page.waitForURL("**/console/people");
+  team.refusing = true;
+  await team.hang(undefined);
   await page.getByText("Your sign-in has ended").waitFor();
   team.refusing = false;
   await page.getByLabel("Password").fill("right");
@@ -496,4 +499,33 @@ test("storage that is full is said in the bar, and what is written is sent", asy
   await page.keyboard.press("Enter");
   await page.getByText("This browser keeps nothing").waitFor();
   assert.equal((await sent).message, "Somebody is on the way");
+});
+
+test("notes of the service are in the language of the page, and one that is not known there is as it is", async () => {
+  team.chat("c1", { name: "Kasia" }, [
+    "Help",
+    "Mayday: your organizer has lost the connection. You keep your place in the queue.",
+    "Mayday: Sam Support is with you now.",
+    "Mayday: a colleague takes over this chat.",
+    "Mayday: the guest has signed in.",
+    "Mayday: the guest has signed in as kasia@example.org.",
+    "Mayday: of a later version",
+  ]);
+  await page.addInitScript(() => localStorage.setItem("mayday-language", "de"));
+  await signIn(page);
+  await page.locator(".chat-item").click();
+  const notes = page.locator(".message.note .person-text");
+  await notes.filter({ hasText: "Der Gast hat sich angemeldet." }).waitFor();
+  const texts = await notes.allInnerTexts();
+  assert.deepEqual(
+    texts.map((text) => text.replace(/[\u2068\u2069]/g, "")),
+    [
+      "Das Team hatte die Verbindung verloren. Die Person hat ihren Platz in der Warteschlange behalten.",
+      "Sam Support ist jetzt für die Person da.",
+      "Jemand aus dem Team übernimmt diesen Chat.",
+      "Der Gast hat sich angemeldet.",
+      "Der Gast hat sich als kasia@example.org angemeldet.",
+      "of a later version",
+    ],
+  );
 });
