@@ -48,9 +48,13 @@ export function AreaScreen({ area, path, query }: Place) {
 }
 
 async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {
-  const put = (module: AreaModule | "loading" | "failed") => {
+  const put = (module: AreaModule | "failed") => {
     modules.set(name, module);
     update();
+  };
+  // Of two attempts, the first may have brought it.
+  const fail = () => {
+    if (modules.get(name) === "loading") put("failed");
   };
   const fetchIt = async () => {
     const [module] = await Promise.all([importModule(), import("./kit/style.js")]);
@@ -60,10 +64,10 @@ async function load(name: string, importModule: () => Promise<AreaModule>): Prom
   };
   modules.set(name, "loading");
   try {
-    put(await inTime(fetchIt(), () => put("failed")));
+    put(await inTime(fetchIt(), fail));
   } catch (error) {
     console.info(`The area ${name} could not be loaded.`, error);
-    put("failed");
+    fail();
   }
 }
 

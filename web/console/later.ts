@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 
 const RETRY_MS = 5000;
 /** What has not come for so long is said to be late. It is shown all the same when it comes. */
-export const LATE_MS = 10_000;
+const LATE_MS = 10_000;
 
 /** Waits for something, and calls `late` if that takes long. */
 export async function inTime<T>(work: Promise<T>, late: () => void): Promise<T> {
