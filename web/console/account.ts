@@ -179,7 +179,7 @@ export async function refreshUser(): Promise<void> {
 
 function problemsOf(error: unknown): Problem[] {
   if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) {
-    return [{ field: "form", key: "sign-in.unavailable" }];
+    return [{ field: "form", key: "error.unavailable" }];
   }
   if (error.status === 429) return [{ field: "form", key: "account.throttled" }];
   if (error.message.includes("not approved")) return [{ field: "form", key: "sign-in.unapproved" }];

@@ -17,7 +17,7 @@ import { isMapShown, MapPane } from "./map-pane.js";
 import { currentPlace, watchAddress } from "./router.js";
 import { Side } from "./side.js";
 import { SignInScreen } from "./sign-in.js";
-import { begin, state, update } from "./state.js";
+import { begin, needed, state, update } from "./state.js";
 import { t } from "./texts.js";
 
 async function start(): Promise<void> {
@@ -53,9 +53,8 @@ function showAddressedChat(): void {
 }
 
 function Page() {
-  const { waiting = 0 } = state.live?.agencyQueue ?? {};
-  const unread = state.live?.chats.reduce((sum, chat) => sum + chat.unread, 0) ?? 0;
-  document.title = waiting + unread > 0 ? `(${number(waiting + unread)}) Mayday` : "Mayday";
+  const count = needed();
+  document.title = count > 0 ? `(${number(count)}) Mayday` : "Mayday";
   const place = currentPlace();
   if (state.screen === "sign-in" || !state.user) {
     return location.pathname === "/console/register" ? <AreaScreen {...place} area={REGISTER} /> : <SignInScreen />;

@@ -2,8 +2,9 @@
 import { addCatalogues, loadMoreTexts } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import type { Area, AreaModule, KeyLine } from "./areas.js";
+import { inTime } from "./later.js";
 import type { Place } from "./router.js";
-import { state, update } from "./state.js";
+import { isLive, state, update } from "./state.js";
 import { t } from "./texts.js";
 
 const modules = new Map<string, AreaModule | "loading" | "failed">();
@@ -25,7 +26,9 @@ export function AreaScreen({ area, path, query }: Place) {
         <h1>{t(area.title)}</h1>
         <p class="problem" role="alert">
           <Icon name="warning" />
-          <span>{t("area.failed")}</span>
+          <span>
+            {t("area.failed")} {isLive() && t("area.chats")}
+          </span>
           <button type="button" onClick={() => forget(area.name)}>
             {t("error.retry")}
           </button>
@@ -33,23 +36,39 @@ export function AreaScreen({ area, path, query }: Place) {
       </main>
     );
   }
-  if (module === undefined || module === "loading") return <main class="page" aria-busy="true" />;
+  if (module === undefined || module === "loading") {
+    return (
+      <main class="page" aria-busy="true">
+        <p class="faint">{t("list.loading")}</p>
+      </main>
+    );
+  }
   // An administrator who previews another agency sees nothing of the one before.
   return <module.Screen key={`${area.name}/${state.user?.agencyId}`} path={path} query={query} />;
 }
 
 async function load(name: string, importModule: () => Promise<AreaModule>): Promise<void> {
-  modules.set(name, "loading");
-  try {
+  const put = (module: AreaModule | "failed") => {
+    modules.set(name, module);
+    update();
+  };
+  // Of two attempts, the first may have brought it.
+  const fail = () => {
+    if (modules.get(name) === "loading") put("failed");
+  };
+  const fetchIt = async () => {
     const [module] = await Promise.all([importModule(), import("./kit/style.js")]);
     addCatalogues(module.catalogues);
     await loadMoreTexts();
-    modules.set(name, module);
+    return module;
+  };
+  modules.set(name, "loading");
+  try {
+    put(await inTime(fetchIt(), fail));
   } catch (error) {
     console.info(`The area ${name} could not be loaded.`, error);
-    modules.set(name, "failed");
+    fail();
   }
-  update();
 }
 
 /** What the keys do in an area that is shown. */

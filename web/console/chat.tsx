@@ -11,6 +11,8 @@ import { isLive, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const desk = later(() => import("./desk/history.js"));
+const notes = later(() => import("./notes/notes.js"));
+
 export function ChatPane() {
   const chat = selectedChat();
   if (!chat) {
@@ -168,7 +170,7 @@ function Log({ chat, isLive, first }: { chat: ChatView; isLive: boolean; first: 
 function once<Of extends object>(make: (of: Of, state: string) => preact.VNode) {
   const made = new WeakMap<Of, { as: string; node: preact.VNode }>();
   return (of: Of, state = ""): preact.VNode => {
-    const as = `${currentLanguage()} ${state}`;
+    const as = `${currentLanguage()} ${notes() !== undefined} ${state}`;
     const known = made.get(of);
     if (known?.as === as) return known.node;
     const node = make(of, state);
@@ -191,7 +193,7 @@ function Message({ message, isOver }: { message: MessageView; isOver: boolean })
   return (
     <li class={`message ${system ? "note" : fromOrganizer ? "ours" : "theirs"}`}>
       <span class="unseen">{t(who)}: </span>
-      <PersonText>{system ? content.replace(/^Mayday: /, "") : content}</PersonText>
+      <PersonText>{system ? noteText(content) : content}</PersonText>
       <p class="meta">
         {!system && fromOrganizer && !mine && <span>{t("chat.colleague")}</span>}
         {lat !== undefined && lng !== undefined && (
@@ -204,6 +206,11 @@ function Message({ message, isOver }: { message: MessageView; isOver: boolean })
       </p>
     </li>
   );
+}
+
+/** Until the texts of notes are there, the service's own, without its name before it. */
+function noteText(content: string): string {
+  return notes()?.noteOf(content) ?? content.replace(/^Mayday: /, "");
 }
 
 const DELIVERY: Record<MessageState, [IconName, TextKey]> = {

@@ -6,7 +6,7 @@ import { areasOf, isAdmin, isComplete } from "./areas.js";
 import { later } from "./later.js";
 import { heardAt } from "./live.js";
 import { addressOf, currentPlace } from "./router.js";
-import { isLive, state, update } from "./state.js";
+import { isLive, needed, state, update } from "./state.js";
 import { clockOf, t } from "./texts.js";
 
 export function Frame({ children }: { children: ComponentChildren }) {
@@ -68,8 +68,7 @@ function hasLive(): boolean {
 function Areas() {
   const { area: shown } = currentPlace();
   const areas = state.user ? areasOf(state.user).filter(({ name }) => name !== "profile") : [];
-  const { waiting = 0 } = state.live?.agencyQueue ?? {};
-  const unread = state.live?.chats.reduce((sum, chat) => sum + chat.unread, 0) ?? 0;
+  const count = needed();
   if (areas.length === 0) return null;
   return (
     <nav class="areas" aria-label={t("area.label")}>
@@ -78,9 +77,9 @@ function Areas() {
           <li key={area.name}>
             <a href={addressOf(area)} aria-current={area === shown ? "page" : undefined}>
               {t(area.title)}
-              {area.name === "live" && area !== shown && waiting + unread > 0 && (
+              {area.name === "live" && area !== shown && count > 0 && (
                 <span class="badge">
-                  {waiting + unread}
+                  {count}
                   <span class="unseen"> {t("area.needed")}</span>
                 </span>
               )}

@@ -5,27 +5,44 @@ import { update } from "./state.js";
 import { t } from "./texts.js";
 
 const RETRY_MS = 5000;
+/** What has not come for so long is said to be late. It is shown all the same when it comes. */
+const LATE_MS = 10_000;
+
+/** Waits for something, and calls `late` if that takes long. */
+export async function inTime<T>(work: Promise<T>, late: () => void): Promise<T> {
+  const timer = setTimeout(late, LATE_MS);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** The returned function is for rendering: it has the module once it is there. */
 export function later<Module>(load: () => Promise<Module>): () => Module | undefined {
   let module: Module | undefined;
   let triedAt = 0;
+  let isLoading = false;
+  const say = () => notice(t("area.failed"));
   const fetchIt = async () => {
-    try {
-      const loaded = await load();
-      // It may have brought texts with it.
-      await loadMoreTexts();
-      module = loaded;
-      update();
-    } catch (error) {
-      console.info("A part of the console could not be loaded.", error);
-      notice(t("area.failed"));
-    }
+    const loaded = await load();
+    // It may have brought texts with it.
+    await loadMoreTexts();
+    module = loaded;
+    update();
   };
   return () => {
-    if (!module && Date.now() - triedAt > RETRY_MS) {
+    if (!module && !isLoading && Date.now() - triedAt > RETRY_MS) {
       triedAt = Date.now();
-      void fetchIt();
+      isLoading = true;
+      inTime(fetchIt(), say)
+        .catch((error) => {
+          console.info("A part of the console could not be loaded.", error);
+          say();
+        })
+        .finally(() => {
+          isLoading = false;
+        });
     }
     return module;
   };

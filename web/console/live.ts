@@ -1,6 +1,13 @@
 /** What goes on behind the screen: the live connection, and what a person asks of it. */
 
-import { type PublicConfig, Session, SessionError, type SessionEvent, type Storage } from "@mayday/client";
+import {
+  type ChatView,
+  type PublicConfig,
+  Session,
+  SessionError,
+  type SessionEvent,
+  type Storage,
+} from "@mayday/client";
 import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
@@ -28,6 +35,8 @@ let owner: string | undefined;
 /** This tab has asked for the next chat, so the next chat is shown. */
 let isNextShown = false;
 const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
+const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("mayday-chats") : undefined;
+if (tabs) tabs.onmessage = ({ data }) => dismissedElsewhere(data as string);
 
 class HeardSocket extends WebSocket {
   constructor(url: string) {
@@ -107,6 +116,7 @@ function follow(event: SessionEvent): void {
     }
     case "new_chat":
       update({ gone: changed(state.gone, event.chatId) });
+      askedFor.delete(event.chatId);
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
       if (!state.events.has(event.eventId)) void loadEvents();
@@ -132,7 +142,7 @@ function follow(event: SessionEvent): void {
     case "chat_transferred":
       return goes(event.chatId, "transferred");
     case "error":
-      return notice(t("error.service", { text: event.message }));
+      return notice(t(sentenceOf(event.code)));
   }
 }
 
@@ -156,8 +166,7 @@ function goes(chatId: string, how: Gone): void {
     requeued: "gone.requeued",
     transferred: "gone.transferred",
   };
-  const isUnsent = chat?.messages.some((message) => message.state === "failed");
-  const leaves = asked && !isUnsent;
+  const leaves = asked && !hasFailed(chat);
   const text = chat ? t(texts[how], { name: nameOf(chat) }) : "";
   // A chat that stays on the screen says it itself.
   if (chatId === state.selected && !leaves) announce(text, true);
@@ -165,11 +174,28 @@ function goes(chatId: string, how: Gone): void {
   if (leaves) dismiss(chatId);
 }
 
-/** Chats that this person has closed or handed over: nothing has to be explained. */
+/** Chats that this person has closed or handed over, here or in another tab: nothing has to be explained. */
 const askedFor = new Set<string>();
 
-/** Takes a chat that has ended from the screen. */
+function hasFailed(chat: ChatView | undefined): boolean {
+  return chat?.messages.some((message) => message.state === "failed") ?? false;
+}
+
+/** Takes a chat that has ended from the screen, and from those of the person's other tabs. */
 export function dismiss(chatId: string): void {
+  takeOff(chatId);
+  tabs?.postMessage(chatId);
+}
+
+/** What one tab has taken from its screen, the others need not explain. It may not have ended here yet. */
+function dismissedElsewhere(chatId: string): void {
+  const chat = state.live?.chats.find(({ id }) => id === chatId);
+  if (!chat) return;
+  if (!state.gone.has(chatId)) askedFor.add(chatId);
+  else if (!hasFailed(chat)) takeOff(chatId);
+}
+
+function takeOff(chatId: string): void {
   const chats = myChats();
   const at = chats.findIndex(({ id }) => id === chatId);
   const next = chats[at + 1] ?? chats[at - 1];
@@ -221,8 +247,12 @@ export function focusComposer(): void {
 
 /** What the service says when it refuses, in words. */
 export function problemOf(error: unknown): TextKey {
-  const code = error instanceof SessionError ? error.code : "";
-  if (code === "disconnected" || code === "timeout") return "error.disconnected";
+  return sentenceOf(error instanceof SessionError ? error.code : "");
+}
+
+/** The service's own words are for who writes clients, and in one language. */
+function sentenceOf(code: string): TextKey {
+  if (code === "disconnected") return "error.disconnected";
   if (code === "too_many_chats") return "error.too-many";
   if (code === "unknown_colleague") return "error.colleague";
   if (code === "no_access") return "error.access";

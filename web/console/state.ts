@@ -108,6 +108,13 @@ export function myChats(): ChatView[] {
   return [...(state.live?.chats ?? [])].reverse();
 }
 
+/** How much calls for the person: who waits, and what they have not read in chats that go on. */
+export function needed(): number {
+  const { agencyQueue, chats = [] } = state.live ?? {};
+  const open = chats.filter((chat) => chat.state !== "closed");
+  return open.reduce((sum, chat) => sum + chat.unread, agencyQueue?.waiting ?? 0);
+}
+
 export function selectedChat(): ChatView | undefined {
   return state.live?.chats.find(({ id }) => id === state.selected);
 }

@@ -66,6 +66,12 @@ testScreens("events", {
     await open(page, team, "/console/events/new");
     await page.locator(".leaflet-container").waitFor();
   },
+  "new-empty": async (page, team) => {
+    await open(page, team, "/console/events/new");
+    await page.locator(".leaflet-container").waitFor();
+    await page.locator("[type=submit]").click();
+    await page.locator(".field .problem").nth(6).waitFor();
+  },
   refused: async (page, team) => {
     await open(page, team, "/console/events/1/edit");
     await map(page);

@@ -42,7 +42,14 @@ test("an owner makes an event with a contact and a poster, and who scans it is a
   await page.locator(".entry").first().waitFor();
   await page.keyboard.press("n");
   await page.getByRole("button", { name: "Create event" }).click();
-  await page.getByText("Give a date and a time.").waitFor();
+  // All that is missing is said at once.
+  for (const field of ["name", "description", "address"]) {
+    await page.locator(`#${field}-problem`, { hasText: "This must not be empty." }).waitFor();
+  }
+  for (const field of ["timeStart", "timeEnd"]) {
+    await page.locator(`#${field}-problem`, { hasText: "Give a date and a time." }).waitFor();
+  }
+  for (const field of ["lat", "lng"]) await page.locator(`#${field}-problem`).waitFor();
   assert.equal(await page.getByLabel("Start").getAttribute("aria-invalid"), "true");
   await page.getByLabel("Name", { exact: true }).fill("Night of the Bridges");
   await page.getByLabel("Description").fill("Music on five bridges.");

@@ -1,7 +1,7 @@
 // What the live side does in states that real services are hard to bring to.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launchBrowser, watchErrors } from "./browser.mjs";
+import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
@@ -238,8 +238,11 @@ test("a chat that goes takes the list of colleagues with it, and no other chat c
 test("who is refused in any area signs in again and comes back there", async () => {
   await signIn(page, { address: "/console/events?phase=past" });
   await page.getByRole("heading", { level: 1 }).waitFor();
-  team.refusing = true;
+  await team.hang(/^\/organizer\/agency\/users$/);
   await page.getByRole("link", { name: "People" }).click();
+  await page.waitForURL("**/console/people");
+  team.refusing = true;
+  await team.hang(undefined);
   await page.getByText("Your sign-in has ended").waitFor();
   team.refusing = false;
   await page.getByLabel("Password").fill("right");
@@ -379,4 +382,168 @@ test("a sign-out leaves no unsent message", async () => {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Password").waitFor();
   await page.waitForFunction(async () => (await window.kept()).length === 0);
+});
+
+test("a connection that has fallen silent is not live: nothing runs on, and it comes back by itself", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  const next = page.getByRole("button", { name: "Take next" });
+  assert.equal(await next.getAttribute("class"), "call");
+  team.deaf = true;
+  await page.clock.runFor(12_000);
+  const strip = page.locator(".trust.stale", { hasText: words("Reconnecting: as of ") });
+  await strip.waitFor();
+  assert.equal(await next.isDisabled(), true);
+  assert.equal(await page.locator(".call").count(), 0);
+  const shown = () => page.locator(".trust, .queue > .figures").allInnerTexts();
+  const before = await shown();
+  await page.clock.runFor(10_000);
+  assert.deepEqual(await shown(), before);
+
+  // Attempts that are not answered are given up, and one is answered.
+  team.deaf = false;
+  await page.clock.runFor(20_000);
+  await isLive();
+});
+
+test("a request that the service leaves unanswered, or refuses in its own words, ends with a sentence", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  const refusal = { code: "unavailable", message: "could not get chat from queue", retryAfterSeconds: 1 };
+  const toast = page.locator(".toast", { hasText: "The service does not answer. Try again in a moment." });
+  team.replies.start_chat = () => undefined;
+  await page.keyboard.press("n");
+  // Others talk meanwhile, so the connection lives.
+  for (let passed = 0; passed < 32; passed += 4) {
+    await page.clock.runFor(4000);
+    team.tell("queue_status", team.queue);
+    await isLive();
+  }
+  await toast.waitFor();
+  await toast.getByRole("button").click();
+  team.tell("error", refusal);
+  await toast.waitFor();
+  assert.equal(await page.getByText(refusal.message).count(), 0);
+});
+
+test("an area that comes late says so, what still works, and offers to try again", async () => {
+  await page.clock.install();
+  await signIn(page);
+  await isLive();
+  await team.hang(/^\/(assets|organizer)\//);
+  await page.getByRole("link", { name: "People" }).click();
+  const loading = page.getByText("Loading", { exact: true });
+  const problem = page.locator(".page .problem");
+  const untilLate = async (text) => {
+    await loading.waitFor();
+    // The live side hears something meanwhile.
+    for (let passed = 0; passed < 12; passed += 4) {
+      await page.clock.runFor(4000);
+      team.tell("queue_status", team.queue);
+      await isLive();
+    }
+    await problem.filter({ hasText: `${text} Your chats go on.` }).waitFor();
+    // It begins where the title does.
+    const [title, line] = await Promise.all([page.locator("h1").boundingBox(), problem.boundingBox()]);
+    assert.equal(line.x, title.x);
+  };
+  await untilLate("This part of the console could not be loaded.");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await loading.waitFor();
+
+  await team.hang(/^\/organizer\//);
+  await untilLate("Loading takes longer than usual.");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await loading.waitFor();
+  await team.hang(undefined);
+  await page.getByRole("link", { name: /Mariam/ }).waitFor();
+  assert.equal(await problem.count(), 0);
+});
+
+test("tabs of one person stay in step: what has ended in one needs no dismissal in the other", async () => {
+  addPeople();
+  team.replies.close_chat = ({ chatId }) => team.tell("closed_chat", { chatId });
+  await signIn(page);
+  await isLive();
+  const other = await context.newPage();
+  await other.goto(`${ORIGIN}/console`);
+  await other.locator(".chat-item").nth(2).waitFor();
+  const untilGone = async (hasText) => {
+    for (const tab of [page, other]) await tab.locator(".chat-item", { hasText }).waitFor({ state: "detached" });
+  };
+  await page.clock.install();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+c");
+  await page.clock.runFor(5000);
+  await untilGone("Kasia");
+
+  team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
+  for (const tab of [page, other]) await tab.locator(".chat-item", { hasText: "Over" }).waitFor();
+  await page.locator(".chat-item", { hasText: "Omar" }).click();
+  await page.getByRole("button", { name: "Take off the screen" }).click();
+  await untilGone("Omar");
+  assert.equal(await other.locator(".chat-item").count(), 1);
+});
+
+test("messages of chats that are over call nobody", async () => {
+  addPeople();
+  team.queue = { waiting: 0, oldestWaitSeconds: 0 };
+  await signIn(page, { address: "/console/people" });
+  const badge = page.locator(".areas .badge");
+  await badge.filter({ hasText: /^2 / }).waitFor();
+  team.tell("closed_chat", { chatId: "c1" });
+  await badge.filter({ hasText: /^1 / }).waitFor();
+  team.tell("closed_chat", { chatId: "c3" });
+  await badge.waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.title === "Mayday");
+});
+
+test("storage that is full is said in the bar, and what is written is sent", async () => {
+  addPeople();
+  const sent = new Promise((resolve) => {
+    team.replies.send_message = (payload) => resolve(payload);
+  });
+  await signIn(page);
+  await isLive();
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  await page.keyboard.press("1");
+  await page.getByLabel("Your answer").fill("Somebody is on the way");
+  await page.keyboard.press("Enter");
+  await page.getByText("This browser keeps nothing").waitFor();
+  assert.equal((await sent).message, "Somebody is on the way");
+});
+
+test("notes of the service are in the language of the page, and one that is not known there is as it is", async () => {
+  team.chat("c1", { name: "Kasia" }, [
+    "Help",
+    "Mayday: your organizer has lost the connection. You keep your place in the queue.",
+    "Mayday: Sam Support is with you now.",
+    "Mayday: a colleague takes over this chat.",
+    "Mayday: the guest has signed in.",
+    "Mayday: the guest has signed in as kasia@example.org.",
+    "Mayday: of a later version",
+  ]);
+  await page.addInitScript(() => localStorage.setItem("mayday-language", "de"));
+  await signIn(page);
+  await page.locator(".chat-item").click();
+  const notes = page.locator(".message.note .person-text");
+  await notes.filter({ hasText: "Der Gast hat sich angemeldet." }).waitFor();
+  const texts = await notes.allInnerTexts();
+  assert.deepEqual(
+    texts.map((text) => text.replace(/[\u2068\u2069]/g, "")),
+    [
+      "Das Team hatte die Verbindung verloren. Die Person hat ihren Platz in der Warteschlange behalten.",
+      "Sam Support ist jetzt für die Person da.",
+      "Jemand aus dem Team übernimmt diesen Chat.",
+      "Der Gast hat sich angemeldet.",
+      "Der Gast hat sich als kasia@example.org angemeldet.",
+      "of a later version",
+    ],
+  );
 });

@@ -39,6 +39,11 @@ export class FakeTeam {
   problem = undefined;
   /** The right code of the person's second factor, if there is one. */
   code = undefined;
+  /** What comes over sockets is not heard, as over a connection that is half open. */
+  deaf = false;
+  /** A pattern for the paths of requests that are not answered, as by a service that hangs; see `hang`. */
+  hanging = undefined;
+  hung = [];
   /** The services refuse the token. */
   refusing = false;
   /** What was asked for by somebody whose account is not complete, and was refused. */
@@ -53,6 +58,7 @@ export class FakeTeam {
     const request = route.request();
     const { pathname } = new URL(request.url());
     const { tileUrl } = this;
+    if (this.hanging?.test(pathname)) return this.hung.push(route);
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl, languages: [] } });
     const isSignIn = pathname.endsWith("/auth/sign-in");
     if (this.refusing && !isSignIn && /^\/(organizer|messenger)\//.test(pathname)) {
@@ -91,12 +97,19 @@ export class FakeTeam {
     return true;
   }
 
+  /** What fits the pattern hangs from now on; what has hung and does not is answered. */
+  async hang(pattern) {
+    this.hanging = pattern;
+    for (const route of this.hung.splice(0)) await this.answer(route);
+  }
+
   serve(socket) {
     this.sockets.add(socket);
     socket.onClose(() => this.sockets.delete(socket));
     const send = (type, payload) => socket.send(`${JSON.stringify({ type, payload })}\n`);
     socket.onMessage((text) => {
       const { type, payload, Authorization } = JSON.parse(text);
+      if (this.deaf) return;
       if (Authorization) {
         const { id, agencyId, role } = this.user;
         send("ready", { connectionId: "c", protocol: 2, principal: { realm: "organizer", id, agencyId, role } });

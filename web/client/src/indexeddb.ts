@@ -48,9 +48,14 @@ class IndexedDbStorage implements Storage {
           const read = values.get(key);
           read.onsuccess = () => {
             const value = change(read.result as T | undefined);
-            if (value === undefined) values.delete(key);
-            else values.put(value, key);
-            done(value);
+            try {
+              if (value === undefined) values.delete(key);
+              else values.put(value, key);
+              done(value);
+            } catch {
+              // Full, or the value is none that can be stored: the caller learns it as of any other failure.
+              values.transaction.abort();
+            }
           };
         });
       } catch {

@@ -3,6 +3,7 @@ import type { Chat, Message } from "@mayday/client";
 import { currentLocale } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { type Names, userName } from "../kit/names.js";
+import { noteOf } from "../notes/notes.js";
 import { nameOf } from "../person.js";
 import { clockOf } from "../texts.js";
 import { t } from "./texts.js";
@@ -37,7 +38,7 @@ export function Transcript({ chat, messages, names, search }: TranscriptProps) {
               <PersonText>{system ? t("chat.note") : authorOf(message, chat, names)}</PersonText>
             </span>
             <span class="transcript-text">
-              <Marked text={system ? content.replace(/^Mayday: /, "") : content} pattern={pattern} />
+              <Marked text={system ? noteOf(content) : content} pattern={pattern} />
               {lat !== undefined && lng !== undefined && (
                 <a class="tabular" href={`geo:${lat},${lng}`}>
                   <bdi dir="ltr">

@@ -9,6 +9,7 @@ import { useLoad, usePages } from "../kit/load.js";
 import { Empty, More, Shown, When } from "../kit/parts.js";
 import { closeHistory } from "../live.js";
 import "../kit/style.js";
+import { noteOf } from "../notes/notes.js";
 import { nameOf, wordsOf } from "../person.js";
 import { state } from "../state.js";
 import { t } from "../texts.js";
@@ -83,7 +84,7 @@ function Earlier({ chat }: { chat: Chat }) {
                   <span class="unseen">
                     {t(system ? "chat.note" : fromOrganizer ? "chat.colleague" : "chat.person")}:{" "}
                   </span>
-                  <PersonText>{system ? content.replace(/^Mayday: /, "") : content}</PersonText>
+                  <PersonText>{system ? noteOf(content) : content}</PersonText>
                   <time class="faint" dateTime={timeSent}>
                     {timeOf(timeSent)}
                   </time>

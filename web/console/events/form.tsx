@@ -2,7 +2,7 @@
 import type { AgencyEvent, NewEvent } from "@mayday/client";
 import { useState } from "preact/hooks";
 import { api } from "../account.js";
-import { Field, FieldError, Form, type Values } from "../kit/form.js";
+import { Field, FieldError, FieldErrors, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { go } from "../router.js";
 import { allEvents } from "./all.js";
@@ -72,32 +72,58 @@ async function edit(event: AgencyEvent, fields: NewEvent): Promise<AgencyEvent> 
   return await api.events.edit(event.id, Object.fromEntries(keys.map((key) => [key, fields[key]])));
 }
 
-/** What was typed, as the service wants it. */
+/** What was typed, as the service wants it. All that is wrong is said at once. */
 function fieldsOf(values: Values, event: AgencyEvent | undefined): NewEvent {
-  const { name = "", description = "", address = "" } = values;
-  const timeStart = timeIn(values, "timeStart", event?.timeStart);
-  const timeEnd = timeIn(values, "timeEnd", event?.timeEnd);
-  if (Date.parse(timeEnd) <= Date.parse(timeStart)) throw new FieldError("timeEnd", t("events.end-wrong"));
-  const lat = placeIn(values, "lat", event?.lat);
-  const lng = placeIn(values, "lng", event?.lng);
-  return { name, description, address, lat, lng, timeStart, timeEnd };
+  const wrong: FieldError[] = [];
+  const fields = {
+    name: textIn(values, "name", event, wrong),
+    description: textIn(values, "description", event, wrong),
+    address: textIn(values, "address", event, wrong),
+    lat: placeIn(values, "lat", event, wrong),
+    lng: placeIn(values, "lng", event, wrong),
+    timeStart: timeIn(values, "timeStart", event, wrong),
+    timeEnd: timeIn(values, "timeEnd", event, wrong),
+  };
+  if (Date.parse(fields.timeEnd) <= Date.parse(fields.timeStart)) {
+    wrong.push(new FieldError("timeEnd", t("events.end-wrong")));
+  }
+  if (wrong.length) throw new FieldErrors(wrong);
+  return fields;
+}
+
+function textIn(
+  values: Values,
+  name: "name" | "description" | "address",
+  event: AgencyEvent | undefined,
+  wrong: FieldError[],
+): string {
+  const typed = values[name] ?? "";
+  // In the words of the service, which says no more than one kind of problem at a time.
+  if (!typed && event?.[name] !== "") wrong.push(new FieldError(name, `${name} should not be empty`));
+  return typed;
 }
 
 /** A time that was not touched stays as it is, with its seconds, and on its side of a change of the clocks. */
-function timeIn(values: Values, name: "timeStart" | "timeEnd", before: string | undefined): string {
+function timeIn(
+  values: Values,
+  name: "timeStart" | "timeEnd",
+  event: AgencyEvent | undefined,
+  wrong: FieldError[],
+): string {
   const typed = values[name] ?? "";
-  if (before && typed === localOf(before)) return before;
+  if (event && typed === localOf(event[name])) return event[name];
   const moment = momentOf(typed);
-  if (moment === "skipped") throw new FieldError(name, t("events.time-skipped"));
-  if (!moment) throw new FieldError(name, t("events.time-wrong"));
-  return moment;
+  if (moment && moment !== "skipped") return moment;
+  wrong.push(new FieldError(name, t(moment ? "events.time-skipped" : "events.time-wrong")));
+  return "";
 }
 
-function placeIn(values: Values, name: "lat" | "lng", before: number | undefined): number {
+function placeIn(values: Values, name: "lat" | "lng", event: AgencyEvent | undefined, wrong: FieldError[]): number {
   const typed = values[name] ?? "";
-  if (before !== undefined && typed === String(before)) return before;
+  if (event && typed === String(event[name])) return event[name];
   const limit = name === "lat" ? 90 : 180;
   const value = coordinate(typed, limit);
-  if (value === undefined) throw new FieldError(name, t("events.coordinate-wrong", { least: -limit, most: limit }));
-  return value;
+  if (value !== undefined) return value;
+  wrong.push(new FieldError(name, t("events.coordinate-wrong", { least: -limit, most: limit })));
+  return Number.NaN;
 }

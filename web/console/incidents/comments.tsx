@@ -2,6 +2,7 @@
 import type { Comment } from "@mayday/client";
 import { useRef, useState } from "preact/hooks";
 import { api } from "../account.js";
+import { keepDraft } from "../drafts.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { useKeys } from "../kit/keys.js";
@@ -83,11 +84,14 @@ export function Comments({ issueId, names }: { issueId: number; names: Names }) 
 function NewComment({ issueId }: { issueId: number }) {
   // After each comment the form is a new one.
   const [count, setCount] = useState(0);
+  const draft = `incidents/${issueId}/comment`;
   const place = useRef<HTMLDivElement>(null);
   const focus = () => place.current?.querySelector("textarea")?.focus();
   useKeys({ c: focus });
   const add = async ({ content = "" }: Values) => {
     await api.comments.create({ content, issueId });
+    // The new form may be there before this one is done, and begins with what is kept.
+    keepDraft(draft, "");
     setCount(count + 1);
     tellChange("comments");
     requestAnimationFrame(focus);
@@ -95,7 +99,7 @@ function NewComment({ issueId }: { issueId: number }) {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a key more for the field inside
     <div ref={place} onKeyDown={sendByKey}>
-      <Form key={count} draft={`incidents/${issueId}/comment`} submitLabel={t("incidents.comment")} onSubmit={add}>
+      <Form key={count} draft={draft} submitLabel={t("incidents.comment")} onSubmit={add}>
         <Field name="content" label={t("incidents.your-comment")} hint={t("incidents.comment-hint")} long />
       </Form>
     </div>

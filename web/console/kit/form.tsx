@@ -24,6 +24,16 @@ export class FieldError extends Error {
   }
 }
 
+/** Several things that are wrong: each is said at its field. */
+export class FieldErrors extends Error {
+  readonly errors: readonly FieldError[];
+
+  constructor(errors: readonly FieldError[]) {
+    super(errors.map(({ message }) => message).join(" "));
+    this.errors = errors;
+  }
+}
+
 /** What was typed, by the name of the field. A field that is empty is there, and empty. */
 export type Values = Record<string, string>;
 
@@ -174,6 +184,7 @@ function valuesOf(form: HTMLFormElement): Values {
 /** A message begins with the name of the field that it is about, or names it: "Email is already taken". */
 function problemsOf(error: unknown, fields: string[], names: Record<string, string>): Problems {
   if (error instanceof FieldError) return new Map([[error.field, [error.message]]]);
+  if (error instanceof FieldErrors) return new Map(error.errors.map(({ field, message }) => [field, [message]]));
   const problems = new Map<string, string[]>();
   const isRefusal = error instanceof ApiError && error.status >= 400 && error.status < 500;
   const messages = isRefusal && ![401, 403, 404, 429].includes(error.status) ? error.messages : [problemOf(error)];

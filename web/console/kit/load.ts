@@ -2,6 +2,7 @@
 import { ApiError, type Page } from "@mayday/client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { refreshUser } from "../account.js";
+import { inTime } from "../later.js";
 import { type TextKey, t } from "../texts.js";
 
 /** What the service holds that screens show. A change of one kind makes every screen that shows it read again. */
@@ -23,7 +24,7 @@ export function tellChange(kind: Kind): void {
 
 /** Why a call has failed, in words. The service's own words where it has refused what was asked. */
 export function problemOf(error: unknown): string {
-  const keys: Record<number, TextKey> = { 0: "error.no-answer", 403: "error.forbidden", 404: "error.gone" };
+  const keys: Record<number, TextKey> = { 403: "error.forbidden", 404: "error.gone" };
   if (!(error instanceof ApiError)) return t("error.unavailable");
   const key = keys[error.status] ?? (error.temporary ? "error.unavailable" : undefined);
   return key ? t(key) : error.messages.join(" ");
@@ -79,8 +80,10 @@ export interface Loaded<T> {
   data: T | undefined;
   /** When `data` was read, in milliseconds. */
   readAt: number;
-  /** Why the last attempt has failed. `data` may still be there: it is as of `readAt`. */
+  /** Why the last attempt has failed, or that it takes long. `data` may still be there: it is as of `readAt`. */
   problem: string | undefined;
+  /** The problem is that the service does not answer. */
+  isUnanswered?: boolean | undefined;
   reload(): void;
 }
 
@@ -89,6 +92,7 @@ interface Read<T> {
   data?: T;
   readAt: number;
   problem?: string;
+  isUnanswered?: boolean;
 }
 
 /**
@@ -105,15 +109,20 @@ export function useLoad<T>(key: string, kinds: Kind[], load: (signal: AbortSigna
     const controller = new AbortController();
     asked.current = controller;
     const { key, load } = current.current;
+    const say = (problem: string, isUnanswered: boolean) => {
+      if (controller.signal.aborted) return;
+      setState((before) => ({ ...(before.key === key ? before : { key, readAt: 0 }), problem, isUnanswered }));
+    };
+    // Where there is nothing yet, another attempt is seen to begin.
+    setState((before) => (before.problem && before.data === undefined ? { key, readAt: 0 } : before));
     try {
-      const data = await load(controller.signal);
+      const data = await inTime(load(controller.signal), () => say(t("list.slow"), true));
       if (!controller.signal.aborted) setState({ key, data, readAt: Date.now() });
     } catch (error) {
       if (controller.signal.aborted) return;
       console.info(`${key} could not be read.`, error);
       suspectSignIn(error);
-      const problem = problemOf(error);
-      setState((before) => (before.key === key ? { ...before, problem } : { key, readAt: 0, problem }));
+      say(problemOf(error), error instanceof ApiError && error.temporary);
     }
   }, []);
   useEffect(() => {
@@ -122,7 +131,8 @@ export function useLoad<T>(key: string, kinds: Kind[], load: (signal: AbortSigna
   }, [key, reload]);
   useFreshness(kinds, reload);
   const shown: Read<T> = state.key === key ? state : { key, readAt: 0 };
-  return { data: shown.data, readAt: shown.readAt, problem: shown.problem, reload };
+  const { data, readAt, problem, isUnanswered } = shown;
+  return { data, readAt, problem, isUnanswered, reload };
 }
 
 export interface Pages<T> extends Loaded<T[]> {

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { currentLocale, timeOf } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
+import { isLive } from "../state.js";
 import { clockOf, t } from "../texts.js";
 import type { Loaded, Pages } from "./load.js";
 
@@ -49,15 +50,11 @@ export function ProblemLine({ text, retry }: { text: string; retry?: () => void 
 
 /** What was read, or that it is being read, or why it could not be. Old data stays, and says how old it is. */
 export function Shown<T>({ of, children }: { of: Loaded<T>; children: (data: T) => ComponentChildren }) {
-  const { data, problem, readAt, reload } = of;
+  const { data, problem, isUnanswered, readAt, reload } = of;
+  const text = problem && data !== undefined ? t("error.as-of", { problem, time: clockOf(readAt) }) : problem;
   return (
     <>
-      {problem && (
-        <ProblemLine
-          text={data === undefined ? problem : t("error.as-of", { problem, time: clockOf(readAt) })}
-          retry={reload}
-        />
-      )}
+      {text && <ProblemLine text={isUnanswered && isLive() ? `${text} ${t("area.chats")}` : text} retry={reload} />}
       {data !== undefined ? children(data) : !problem && <p class="faint">{t("list.loading")}</p>}
     </>
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IDBFactory } from "fake-indexeddb";
+import { IDBFactory, IDBObjectStore } from "fake-indexeddb";
 import { openIndexedDb } from "../../src/indexeddb.js";
 
 test("values survive in the database, and are listed by prefix in the order of their keys", async () => {
@@ -54,4 +54,17 @@ test("when the database fails later, nothing is lost while the page is open", as
   await storage.set("new", 2);
   assert.equal(storage.persistent, false);
   assert.equal(await storage.get("new"), 2);
+});
+
+test("when storage is full, values are kept in memory and that is said", async (t) => {
+  const storage = await openIndexedDb("test", new IDBFactory());
+  await storage.set("old", 1);
+  t.mock.method(IDBObjectStore.prototype, "put", () => {
+    throw new DOMException("full", "QuotaExceededError");
+  });
+  await storage.set("old", 2);
+  await storage.set("new", 3);
+  assert.equal(storage.persistent, false);
+  assert.equal(await storage.get("old"), 2);
+  assert.deepEqual(await storage.list("new"), [{ key: "new", value: 3 }]);
 });

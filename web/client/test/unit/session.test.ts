@@ -229,6 +229,25 @@ test("a silent connection is asked after 45 s and given up 15 s later", async ()
   assert.equal(tab.connection.name, "waiting");
 });
 
+test("an organizer's silent connection is asked after 5 s and given up 6 s later", async () => {
+  const tab = new Tab({ owner: "organizer:12" });
+  await tab.session.start();
+  const socket = await tab.network.accept({ realm: "organizer", id: 12 });
+  await socket.receive("chats", { chats: [] });
+  await tab.clock.advance(4000);
+  await socket.receive("queue_status", { waiting: 1, oldestWaitSeconds: 3 });
+  await tab.clock.advance(4999);
+  assert.equal(socket.frames("get_chats").length, 1);
+  await tab.clock.advance(1);
+  assert.equal(socket.frames("get_chats").length, 2);
+  await socket.receive("chats", { chats: [] });
+  await tab.clock.advance(6000 + 5999);
+  assert.equal(socket.frames("get_chats").length, 3);
+  assert.equal(tab.connection.name, "live");
+  await tab.clock.advance(1);
+  assert.equal(tab.connection.name, "waiting");
+});
+
 test("a refused token is renewed once, then the person has to sign in", async () => {
   const { tab, socket } = await live();
   tab.renewed = "participant:new";
