@@ -201,12 +201,12 @@ interface MessageProps {
 }
 
 function Message({ message, isOver, kind, colleague }: MessageProps) {
-  const { mine, system, fromOrganizer, time, lat, lng } = message;
+  const { mine, system, fromOrganizer, content, time, lat, lng } = message;
   const who = system ? "chat.note" : mine ? "chat.you" : fromOrganizer ? "chat.colleague" : "chat.person";
   return (
     <li class={`message ${system ? "note" : fromOrganizer ? "ours" : "theirs"}`}>
       <span class="unseen">{t(who)}: </span>
-      <PersonText>{textOf(message, kind || undefined)}</PersonText>
+      <PersonText>{system ? content.replace(/^Mayday: /, "") : textOf(message, kind || undefined)}</PersonText>
       <p class="meta">
         {!system && fromOrganizer && !mine && <bdi dir="auto">{colleague || t("chat.colleague")}</bdi>}
         {lat !== undefined && lng !== undefined && (

@@ -34,15 +34,13 @@ export function wordsOf(messages: readonly Said[], kind?: RequestKind): string[]
 
 type Said = Pick<MessageView | Message, "content" | "fromOrganizer" | "system">;
 
-/** A message as it is shown. Of a press without words it says the kind, in the language of the reader. */
+/** What somebody has written, as it is shown. Of a press without words it is the kind, in the reader's language. */
 export function textOf(message: Said, kind?: RequestKind): string {
   const words = wordsIn(message, kind);
   return words || !kind || !message.content ? words : t(KINDS[kind]);
 }
 
-/** What a message says, without what the service puts before it, or before a note of its own. */
-function wordsIn({ content, fromOrganizer, system }: Said, kind?: RequestKind): string {
-  if (system) return content.replace(/^Mayday: /, "");
+function wordsIn({ content, fromOrganizer }: Said, kind?: RequestKind): string {
   if (fromOrganizer || !content.startsWith(PREFIX)) return content;
   const words = content.slice(PREFIX.length);
   const before = kind && KIND_WORDS[kind];
