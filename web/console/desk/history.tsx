@@ -11,7 +11,7 @@ import { closeHistory } from "../live.js";
 import "../kit/style.js";
 import { nameOf, wordsOf } from "../person.js";
 import { state } from "../state.js";
-import { t } from "../texts.js";
+import { t } from "./texts.js";
 
 const CHATS = 10;
 /** Longer chats are read in the archive. */

@@ -11,7 +11,7 @@ import { notice } from "../notice.js";
 import "../kit/style.js";
 import { KINDS, nameOf, type Place, placeOf, wordsOf } from "../person.js";
 import { selectedChat, state, update } from "../state.js";
-import { t } from "../texts.js";
+import { t } from "./texts.js";
 
 /** In characters. The service takes 200 and 20,000; a name is to be read at a glance. */
 const NAME = 100;
