@@ -1,12 +1,12 @@
 /** The chat on the screen. */
-import type { ChatView, MessageState, MessageView } from "@mayday/client";
+import type { ChatView, MessageState, MessageView, RequestKind } from "@mayday/client";
 import { ageOf, currentLanguage, distance, timeOf, withoutBidi } from "../ui/i18n.js";
 import { Icon, type IconName } from "../ui/icon.js";
 import { PersonText, phoneAddress } from "../ui/text.js";
 import { Composer } from "./composer.js";
 import { later } from "./later.js";
 import { closeSoon, dismiss, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
-import { isOld, KINDS, nameOf, type Place, placeOf } from "./person.js";
+import { isOld, KINDS, nameOf, type Place, placeOf, textOf } from "./person.js";
 import { isLive, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
@@ -27,7 +27,7 @@ export function ChatPane() {
   return (
     <section class="pane" aria-label={t("chat.label")}>
       <Person chat={chat} gone={gone !== undefined} />
-      {logOf(chat, `${isLive() ? "live" : "stale"} ${firstShown(chat)}`)}
+      {logOf(chat, isLive() ? "live" : "", String(firstShown(chat)), String(state.colleagues.size))}
       {History && <History key={chat.id} chat={chat} />}
       {gone ? (
         <div class="foot row spread" role="status">
@@ -133,7 +133,7 @@ function Where({ place }: { place: Place }) {
         {lat.toFixed(5)}, {lng.toFixed(5)}
       </a>{" "}
       {accuracy !== undefined && <span class="tabular">±{distance(accuracy)} </span>}
-      <span>{ageOf(at)}</span>
+      {at && <span>{ageOf(at)}</span>}
     </span>
   );
 }
@@ -157,7 +157,11 @@ function Log({ chat, isLive, first }: { chat: ChatView; isLive: boolean; first: 
           {t("chat.older")}
         </button>
       )}
-      <ol>{chat.messages.slice(first).map((message) => entryOf(message, chat.state))}</ol>
+      <ol>
+        {chat.messages
+          .slice(first)
+          .map((message) => entryOf(message, chat.state, chat.chat.kind ?? "", colleagueOf(message)))}
+      </ol>
       <p class="log-end faint">{chat.typing && isLive ? t("chat.typing-person") : "\u00a0"}</p>
     </div>
   );
@@ -167,35 +171,46 @@ function Log({ chat, isLive, first }: { chat: ChatView; isLive: boolean; first: 
  * What is shown of a chat and of a message never changes, so it is made once: the same node again costs nothing. The
  * clock of the page goes every second, and chats have hundreds of messages.
  */
-function once<Of extends object>(make: (of: Of, state: string) => preact.VNode) {
+function once<Of extends object, States extends string[]>(make: (of: Of, ...states: States) => preact.VNode) {
   const made = new WeakMap<Of, { as: string; node: preact.VNode }>();
-  return (of: Of, state = ""): preact.VNode => {
-    const as = `${currentLanguage()} ${notes() !== undefined} ${state}`;
+  return (of: Of, ...states: States): preact.VNode => {
+    const as = [currentLanguage(), notes() !== undefined, ...states].join("\n");
     const known = made.get(of);
     if (known?.as === as) return known.node;
-    const node = make(of, state);
+    const node = make(of, ...states);
     made.set(of, { as, node });
     return node;
   };
 }
 
-const logOf = once((chat: ChatView, state) => {
-  const [trust, first] = state.split(" ");
-  return <Log key={chat.id} chat={chat} isLive={trust === "live"} first={Number(first)} />;
-});
-const entryOf = once((message: MessageView, state) => (
-  <Message key={message.key} message={message} isOver={state === "closed"} />
+const logOf = once((chat: ChatView, trust: string, first: string, _colleagues: string) => (
+  <Log key={chat.id} chat={chat} isLive={trust === "live"} first={Number(first)} />
+));
+const entryOf = once((message: MessageView, state: ChatView["state"], kind: RequestKind | "", colleague: string) => (
+  <Message key={message.key} message={message} isOver={state === "closed"} kind={kind} colleague={colleague} />
 ));
 
-function Message({ message, isOver }: { message: MessageView; isOver: boolean }) {
+/** The name of the colleague who has written a message, if it is known. */
+function colleagueOf({ mine, fromOrganizer, authorId }: MessageView): string {
+  return (fromOrganizer && !mine && authorId && state.colleagues.get(authorId)) || "";
+}
+
+interface MessageProps {
+  message: MessageView;
+  isOver: boolean;
+  kind: RequestKind | "";
+  colleague: string;
+}
+
+function Message({ message, isOver, kind, colleague }: MessageProps) {
   const { mine, system, fromOrganizer, content, time, lat, lng } = message;
   const who = system ? "chat.note" : mine ? "chat.you" : fromOrganizer ? "chat.colleague" : "chat.person";
   return (
     <li class={`message ${system ? "note" : fromOrganizer ? "ours" : "theirs"}`}>
       <span class="unseen">{t(who)}: </span>
-      <PersonText>{system ? noteText(content) : content}</PersonText>
+      <PersonText>{system ? noteText(content) : textOf(message, kind || undefined)}</PersonText>
       <p class="meta">
-        {!system && fromOrganizer && !mine && <span>{t("chat.colleague")}</span>}
+        {!system && fromOrganizer && !mine && <bdi dir="auto">{colleague || t("chat.colleague")}</bdi>}
         {lat !== undefined && lng !== undefined && (
           <a href={`geo:${lat},${lng}`} aria-label={t("person.place")}>
             <Icon name="pin" />

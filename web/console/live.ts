@@ -16,7 +16,7 @@ import { keepDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
 import { isLiveShown } from "./router.js";
-import { changed, type Gone, isLive, myChats, selectedChat, state, update } from "./state.js";
+import { changed, type Gone, isLive, myChats, orderWith, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const RETRY_MS = 5000;
@@ -79,7 +79,10 @@ async function connect(who: string, storage: Storage): Promise<void> {
     if (session !== live) return;
     const before = state.live?.agencyQueue;
     const wasLive = isLive();
-    update({ live: snapshot, ...(snapshot.agencyQueue !== before && { queueAt: Date.now() }) });
+    update({
+      ...{ live: snapshot, order: orderWith(snapshot) },
+      ...(snapshot.agencyQueue !== before && { queueAt: Date.now() }),
+    });
     if (snapshot.agencyQueue && snapshot.agencyQueue !== before) sayQueue(before?.waiting ?? 0);
     follow(event);
     if (!wasLive) void loadShares();
@@ -110,7 +113,7 @@ function follow(event: SessionEvent): void {
       const { connection } = event;
       if (connection.name === "live") {
         void refreshUser();
-        void loadEvents();
+        void loadNames();
       } else if (connection.name === "ended" && connection.reason === "sign-in") void endSignIn();
       return;
     }
@@ -119,7 +122,7 @@ function follow(event: SessionEvent): void {
       askedFor.delete(event.chatId);
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
-      if (!state.events.has(event.eventId)) void loadEvents();
+      if (!state.events.has(event.eventId)) void loadNames();
       if (isNextShown || !selectedChat()) open(event.chatId);
       isNextShown = false;
       return;
@@ -342,13 +345,17 @@ export async function handOver(chatId: string, organizerId: number): Promise<voi
   }
 }
 
-async function loadEvents(): Promise<void> {
+async function loadNames(): Promise<void> {
   try {
-    const { items } = await api.events.list();
-    const planned = items.filter(({ hasPlan }) => hasPlan);
-    update({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
+    const [events, users] = await Promise.all([api.events.list(), api.users.list()]);
+    const planned = events.items.filter(({ hasPlan }) => hasPlan);
+    update({
+      events: new Map(events.items.map(({ id, name }) => [id, name])),
+      plans: new Set(planned.map(({ id }) => id)),
+      colleagues: new Map(users.items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])),
+    });
   } catch (error) {
-    console.info("The events could not be read.", error);
+    console.info("The names could not be read.", error);
   }
 }
 

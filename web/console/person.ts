@@ -29,13 +29,19 @@ const KIND_WORDS: Record<RequestKind, string> = {
 /** What the person has said so far, without what the service puts before it. */
 export function wordsOf(messages: readonly Said[], kind?: RequestKind): string[] {
   const theirs = messages.filter(({ fromOrganizer, system }) => !fromOrganizer && !system);
-  return theirs.map(({ content }) => ownWords(content, kind).trim()).filter(Boolean);
+  return theirs.map((message) => wordsIn(message, kind).trim()).filter(Boolean);
 }
 
 type Said = Pick<MessageView | Message, "content" | "fromOrganizer" | "system">;
 
-function ownWords(content: string, kind?: RequestKind): string {
-  if (!content.startsWith(PREFIX)) return content;
+/** What somebody has written, as it is shown. Of a press without words it is the kind, in the reader's language. */
+export function textOf(message: Said, kind?: RequestKind): string {
+  const words = wordsIn(message, kind);
+  return words || !kind || !message.content ? words : t(KINDS[kind]);
+}
+
+function wordsIn({ content, fromOrganizer }: Said, kind?: RequestKind): string {
+  if (fromOrganizer || !content.startsWith(PREFIX)) return content;
   const words = content.slice(PREFIX.length);
   const before = kind && KIND_WORDS[kind];
   if (!before || !words.startsWith(before)) return words;
@@ -44,26 +50,35 @@ function ownWords(content: string, kind?: RequestKind): string {
 
 export interface Place extends Position {
   accuracy?: number;
-  at: Timestamp;
+  /** Undefined if nobody has said it. */
+  at: Timestamp | undefined;
 }
 
 /** A position that is older than this may not be where the person is. */
 const FRESH_MS = 60_000;
 
 export function isOld({ at }: Place): boolean {
-  return Date.now() - Date.parse(at) > FRESH_MS;
+  return !at || Date.now() - Date.parse(at) > FRESH_MS;
 }
 
-/** Where the person was last: what came with a message, else what came with the press. */
+/**
+ * Where the person was last: what came with a message, else what came with the press. Messages do not carry how
+ * accurate a position is, and what was said of the one at the press is not true of another.
+ */
 export function placeOf({ chat, messages }: ChatView): Place | undefined {
   const told = lastOf(messages, ({ fromOrganizer, lat }) => !fromOrganizer && lat !== undefined);
   if (told?.lat !== undefined && told.lng !== undefined) return { lat: told.lat, lng: told.lng, at: told.time };
-  const { latStart, lngStart, accuracyStart, positionAtStart, timeStart } = chat;
+  const { latStart, lngStart, accuracyStart, positionAtStart } = chat;
   if (latStart === undefined || lngStart === undefined) return undefined;
   return {
-    ...{ lat: latStart, lng: lngStart, at: positionAtStart ?? timeStart },
+    ...{ lat: latStart, lng: lngStart, at: positionAtStart ?? pressedAt(messages) },
     ...(accuracyStart !== undefined && { accuracy: accuracyStart }),
   };
+}
+
+/** The time of the press is that of its description. Without one it is not known: a chat begins when it is taken. */
+function pressedAt([first]: readonly MessageView[]): Timestamp | undefined {
+  return first?.content.startsWith(PREFIX) ? first.time : undefined;
 }
 
 /** The last message that passes. Chats are long, and what is looked for is near the end. */

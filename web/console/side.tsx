@@ -5,7 +5,7 @@ import { Icon } from "../ui/icon.js";
 import { PersonText } from "../ui/text.js";
 import { areSharesOld, heardAt, open, takeNext, toggleWaiting } from "./live.js";
 import { isMapShown, toggleMap } from "./map-pane.js";
-import { KINDS, lastOf, nameOf, turnOf } from "./person.js";
+import { KINDS, lastOf, nameOf, textOf, turnOf } from "./person.js";
 import { isLive, myChats, state } from "./state.js";
 import { duration, t } from "./texts.js";
 
@@ -110,18 +110,22 @@ function Chats() {
   );
 }
 
+/** The chosen chat is in sight, however it was chosen. */
+const showRow = (row: HTMLElement | null) => row?.scrollIntoView({ block: "nearest" });
+
 function ChatItem({ chat, place }: { chat: ChatView; place: number }) {
   const { kind } = chat.chat;
+  const isSelected = chat.id === state.selected;
   const last = lastOf(chat.messages, ({ system }) => !system);
   const turn = turnOf(chat);
   const isGone = state.gone.has(chat.id);
   const now = isLive() ? Date.now() : heardAt;
   return (
-    <li>
+    <li ref={isSelected ? showRow : null}>
       <button
         type="button"
         class={`chat-item ${turn.mine && !isGone ? "needs" : ""}`}
-        aria-current={chat.id === state.selected}
+        aria-current={isSelected}
         onClick={() => open(chat.id)}
       >
         <span class="item-head">
@@ -146,7 +150,7 @@ function ChatItem({ chat, place }: { chat: ChatView; place: number }) {
           {chat.typing && isLive() ? (
             <em>{t("chat.typing-person")}</em>
           ) : (
-            last && <PersonText>{last.content}</PersonText>
+            last && <PersonText>{textOf(last, kind)}</PersonText>
           )}
         </span>
         <span class="item-turn">

@@ -1,5 +1,6 @@
 /** All that the console shows, in one place. Every change renders the page anew. */
 import type { ChatView, SessionSnapshot, User } from "@mayday/client";
+import { saveSetting, setting } from "../ui/language.js";
 import type { TextKey } from "./texts.js";
 
 /** A problem with a form, and the field that it is about. `text` is what the service says in its own words. */
@@ -34,6 +35,8 @@ export interface State {
   left: readonly ChatView[] | undefined;
   signIn: SignIn;
   live: SessionSnapshot | undefined;
+  /** The ids of my chats in the order in which they have come. */
+  order: readonly string[];
   online: boolean;
   /** When the service has said last how many wait. */
   queueAt: number;
@@ -43,6 +46,8 @@ export interface State {
   events: ReadonlyMap<number, string>;
   /** The events that have a plan of their venue. */
   plans: ReadonlySet<number>;
+  /** The names of the agency's people. */
+  colleagues: ReadonlyMap<number, string>;
   /** The chat on the screen. */
   selected: string | undefined;
   /** How many more of its older messages are shown than at first. */
@@ -70,11 +75,13 @@ export const state: State = {
   left: undefined,
   signIn: NO_SIGN_IN,
   live: undefined,
+  order: setting("order")?.split(" ") ?? [],
   online: true,
   queueAt: 0,
   shares: undefined,
   events: new Map(),
   plans: new Set(),
+  colleagues: new Map(),
   selected: undefined,
   older: 0,
   taking: false,
@@ -103,10 +110,25 @@ export function update(change: Partial<State> = {}): void {
   });
 }
 
-/** In an order that does not change: a chat keeps its place and its number while it is open. */
+/** In an order that does not change: a chat keeps its place, and who comes is behind all others. */
 export function myChats(): ChatView[] {
-  return [...(state.live?.chats ?? [])].reverse();
+  const chats = new Map(state.live?.chats.map((chat) => [chat.id, chat]));
+  return state.order.flatMap((id) => chats.get(id) ?? []);
 }
+
+/** The order with the chats of a snapshot in it. It is the same after a reload and in other tabs of this browser. */
+export function orderWith({ chats, synced }: SessionSnapshot): readonly string[] {
+  const { order } = state;
+  const came = chats.filter(({ id }) => !order.includes(id)).sort((a, b) => (beginOf(a) < beginOf(b) ? -1 : 1));
+  const kept = synced ? order.filter((id) => chats.some((chat) => chat.id === id)) : order;
+  if (came.length === 0 && kept.length === order.length) return order;
+  const next = [...kept, ...came.map(({ id }) => id)];
+  saveSetting("order", next.join(" "));
+  return next;
+}
+
+/** Of chats that came at the same time, one is always the first. */
+const beginOf = ({ id, chat }: ChatView) => chat.timeStart + id;
 
 /** How much calls for the person: who waits, and what they have not read in chats that go on. */
 export function needed(): number {

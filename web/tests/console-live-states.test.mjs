@@ -79,6 +79,72 @@ test("the map shows who is where, opens their chats, and goes where they go", as
   await untilInMiddle("Kasia");
 });
 
+test("a position that is shared live has no accuracy of another, and the incident says which was how accurate", async () => {
+  addPeople();
+  await signIn(page);
+  await page.locator(".map-accuracy").nth(1).waitFor({ state: "attached" });
+  await page.keyboard.press("1");
+  await page.locator(".facts").getByText("±12 m").waitFor();
+  team.say("c1", "My position, accurate to 35 m", { lat: 50.0634, lng: 19.9401 });
+  await page.locator(".facts a", { hasText: "50.06340" }).waitFor();
+  assert.doesNotMatch(await page.locator(".facts").textContent(), /±/);
+  assert.equal(await page.locator(".facts a[href='geo:50.0634,19.9401']").count(), 1);
+  assert.equal(await page.locator(".map-accuracy").count(), 1);
+  team.say("c1", "I am going to gate 4", { lat: 50.064, lng: 19.941 });
+  await page.locator(".facts a", { hasText: "50.06400" }).waitFor();
+  await page.keyboard.press("Alt+i");
+  const description = await page.getByLabel("Description").inputValue();
+  assert.match(description, /^My position, accurate to 35 m: 50\.06340, 19\.94010 \(\d\d:\d\d\)$/m);
+  assert.match(description, /^Position: 50\.06400, 19\.94100 \(\d\d:\d\d\)$/m);
+});
+
+test("a position whose time nobody has said is as old as the press, or of no known age", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: I am at the stage"], KRAKOW);
+  const pressed = new Date(Date.now() - 16 * 60_000);
+  Object.assign(team.messages.get("c1")[0], { timeSent: pressed.toISOString() });
+  team.chat("c2", { name: "Omar" }, ["Mayday: Sam Support is with you now."], {
+    ...{ latStart: 50.0626, lngStart: 19.9382, accuracyStart: 45, timeStart: new Date().toISOString() },
+  });
+  await signIn(page);
+  await pinOf("Kasia").getByText("16 minutes ago").waitFor();
+  assert.match(await pinOf("Kasia").getAttribute("class"), /\bold\b/);
+  await page.keyboard.press("1");
+  await page.locator(".facts .old").getByText("16 minutes ago").waitFor();
+  await page.keyboard.press("Alt+i");
+  const at = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" }).format(pressed);
+  assert.match(await page.getByLabel("Description").inputValue(), new RegExp(`±12 m \\(${at}\\)$`));
+  await page.keyboard.press("Escape");
+
+  await page.keyboard.press("Alt+2");
+  await page.locator(".facts .old", { hasText: /19\.93820\s+±45 m\s*$/ }).waitFor();
+  assert.match(await pinOf("Omar").getAttribute("class"), /\bold\b/);
+});
+
+test("names on the map do not lie on each other: that of the chosen person is there, others when one looks", async () => {
+  for (let n = 0; n < 40; n++) {
+    const place = { latStart: 50.06 + (n % 8) / 4000, lngStart: 19.93 + (n % 5) / 3000, accuracyStart: 10 };
+    team.chat(`c${n}`, { name: `Person ${n}` }, n === 7 ? ["Help", ["We are coming"]] : ["Help"], place);
+  }
+  await signIn(page);
+  await page.locator(".chat-item").nth(39).waitFor();
+  await page.locator(".map-pin").nth(39).waitFor();
+  await page.locator(".chat-item", { hasText: "Person 7" }).click();
+  const nameOf = (name) => pinOf(new RegExp(`^${name}(?!\\d)`)).locator(".map-name");
+  await page.waitForFunction((name) => !name.classList.contains("covered"), await nameOf("Person 7").elementHandle());
+  const overlaps = await page.evaluate(() => {
+    const boxes = [...document.querySelectorAll(".map-name:not(.covered)")].map((name) => name.getBoundingClientRect());
+    const lie = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    return [boxes.length, boxes.filter((a) => boxes.some((b) => a !== b && lie(a, b))).length];
+  });
+  assert(overlaps[0] > 4 && overlaps[0] < 40, String(overlaps));
+  assert.equal(overlaps[1], 0);
+  const covered = page.locator(".map-pin:has(.covered)").first();
+  const opacity = () => covered.locator(".map-name").evaluate((name) => getComputedStyle(name).opacity);
+  assert.equal(await opacity(), "0");
+  await covered.focus();
+  assert.equal(await opacity(), "1");
+});
+
 test("the map goes and comes by a key, and stays away after a reload", async () => {
   addPeople();
   await signIn(page);
@@ -238,6 +304,8 @@ test("a chat that goes takes the list of colleagues with it, and no other chat c
 test("who is refused in any area signs in again and comes back there", async () => {
   await signIn(page, { address: "/console/events?phase=past" });
   await page.getByRole("heading", { level: 1 }).waitFor();
+  // Nothing is under way when the service begins to refuse.
+  await page.waitForLoadState("networkidle");
   await team.hang(/^\/organizer\/agency\/users$/);
   await page.getByRole("link", { name: "People" }).click();
   await page.waitForURL("**/console/people");
@@ -281,6 +349,166 @@ test("shares that cannot be read any more grow pale", async () => {
   team.shares = undefined;
   await page.clock.runFor(60_000);
   await page.locator(".figures.shares.stale").waitFor();
+});
+
+/** Whether the row of a chat is in sight in the list. */
+const isInSight = (name) =>
+  page.waitForFunction((name) => {
+    const row = [...document.querySelectorAll(".chat-item")].find((item) => item.textContent.includes(name));
+    if (!row) return false;
+    const { top, bottom } = row.getBoundingClientRect();
+    const list = document.querySelector(".chats").getBoundingClientRect();
+    return row.getAttribute("aria-current") === "true" && top >= list.top && bottom <= list.bottom;
+  }, name);
+
+test("the chosen chat's row is in sight in the list, however it was chosen", async () => {
+  for (let n = 0; n < 40; n++) team.chat(`c${n}`, { name: `Person ${n} of forty` }, ["Help"]);
+  await signIn(page, { address: "/console/chats/c30" });
+  await isInSight("Person 30 of");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("ArrowUp");
+  await isInSight("Person 39 of");
+  await page.keyboard.press("ArrowDown");
+  await isInSight("Person 0 of");
+  await isLive();
+  team.chat("new", { name: "The newest of forty" }, ["Help"]);
+  const [chat] = team.chats;
+  team.replies.start_chat = (_, send) => send("new_chat", chat);
+  await page.keyboard.press("n");
+  await isInSight("The newest of");
+  await page.keyboard.press("Alt+9");
+  await isInSight("Person 8 of");
+});
+
+const rows = () => page.locator(".item-name").allInnerTexts();
+
+test("who comes gets the next number, whenever the chat began, and numbers stay through a reload and in other tabs", async () => {
+  team.chat("b", { name: "Müller" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
+  team.chat("c", { name: "Anna" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
+  await signIn(page);
+  await page.locator(".chat-item").nth(1).waitFor();
+  assert.deepEqual(await rows(), ["Müller", "Anna"]);
+
+  // Handed over by a colleague: the chat is older than the others.
+  team.chat("a", { name: "Guest" }, ["Help"], { timeStart: "2026-11-29T19:00:00Z" });
+  team.tell("new_chat", team.chats[0]);
+  await page.locator(".chat-item").nth(2).waitFor();
+  assert.deepEqual(await rows(), ["Müller", "Anna", "Guest"]);
+  team.chats.reverse();
+  await page.reload();
+  await page.locator(".chat-item").nth(2).waitFor();
+  assert.deepEqual(await rows(), ["Müller", "Anna", "Guest"]);
+  const other = await context.newPage();
+  await other.goto(`${ORIGIN}/console`);
+  await other.locator(".chat-item").nth(2).waitFor();
+  assert.deepEqual(await other.locator(".item-name").allInnerTexts(), ["Müller", "Anna", "Guest"]);
+
+  team.tell("closed_chat", { chatId: "b" });
+  await page.locator(".chat-item", { hasText: "Over" }).click();
+  await page.getByRole("button", { name: "Take off the screen" }).click();
+  await page.locator(".chat-item").nth(2).waitFor({ state: "detached" });
+  assert.deepEqual(await rows(), ["Anna", "Guest"]);
+});
+
+test("chats that began at the same moment are in one order, whatever the service lists first", async () => {
+  for (const id of ["c3", "c1", "c2"]) {
+    team.chat(id, { name: `Person ${id}` }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
+  }
+  await signIn(page);
+  await page.locator(".chat-item").nth(2).waitFor();
+  assert.deepEqual(await rows(), ["Person c1", "Person c2", "Person c3"]);
+});
+
+test("a chat says in its row and at its begin what the person has said, and a kind in the reader's language", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: something else. My bag is gone"], { kind: "other" });
+  team.chat("c2", { name: "Omar" }, ["Problem description: medical emergency"], { kind: "medical" });
+  team.chat("c3", { name: "Zofia" }, ["Problem description: Smoke"]);
+  await signIn(page);
+  await page.locator(".message, .item-text bdi").nth(2).waitFor();
+  assert.deepEqual(await page.locator(".item-text").allInnerTexts(), ["My bag is gone", "Injury or illness", "Smoke"]);
+  await page.keyboard.press("1");
+  assert.equal(await page.locator(".message .person-text").textContent(), "My bag is gone");
+  await page.keyboard.press("Alt+2");
+  await page.locator(".message .person-text", { hasText: /^Injury or illness$/ }).waitFor();
+});
+
+test("a message of a colleague names the colleague, if the agency knows who it was", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Help", ["Are you hurt?"], ["Stay there."], ["I am here."]]);
+  const [, olga, stranger] = team.messages.get("c1");
+  Object.assign(olga, { authorId: 13 });
+  Object.assign(stranger, { authorId: 99 });
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  const messageOf = (text) => page.locator(".message", { hasText: text });
+  await messageOf("Are you hurt?").locator(".meta").getByText("Olga Owner").waitFor();
+  await messageOf("Stay there.").locator(".meta").getByText("Colleague").waitFor();
+  assert.doesNotMatch(await messageOf("I am here.").textContent(), /Sam|Colleague/);
+});
+
+test("earlier chats lie beside the messages from 1024 px on, and cover neither answer nor buttons", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Help", ["Stay where you are, somebody comes to you now."]]);
+  team.past("p1", { name: "Kasia" }, ["Problem description: I have lost my bag"], { organizerName: "Olga Owner" });
+  await signIn(page);
+  await isLive();
+  await page.keyboard.press("1");
+  await page.keyboard.press("Alt+p");
+  await page.locator(".history-first", { hasText: "lost my bag" }).waitFor();
+  for (const [width, selectors] of [
+    [768, ".composer, .person button"],
+    [1024, ".composer, .person button, .message"],
+    [1280, ".composer, .person button, .message"],
+    [1600, ".composer, .person button, .message"],
+  ]) {
+    await page.setViewportSize({ width, height: 800 });
+    const covered = await page.evaluate((selectors) => {
+      const history = document.querySelector(".history").getBoundingClientRect();
+      const parts = [...document.querySelectorAll(selectors)];
+      const boxes = parts.map((part) => part.getBoundingClientRect());
+      const lie = (a) => a.left < history.right && a.right > history.left && a.top < history.bottom;
+      return boxes.filter((box) => lie(box) && box.bottom > history.top).length;
+    }, selectors);
+    assert.equal(covered, 0, String(width));
+  }
+});
+
+test("an incident of something else is as urgent as one of no kind", async () => {
+  team.chat("c1", { name: "Kasia" }, ["Problem description: something else"], { kind: "other" });
+  team.chat("c2", { name: "Omar" }, ["Help"]);
+  await signIn(page);
+  await isLive();
+  for (const key of ["1", "Alt+2"]) {
+    await page.keyboard.press(key);
+    await page.keyboard.press("Alt+i");
+    assert.equal(await page.getByLabel("Priority").inputValue(), "medium");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+});
+
+test("where the page is written from the right, a row of Latin text loses its end and not its begin", async () => {
+  await context.close();
+  context = await browser.newContext({ ...WIDE, locale: "ar-EG" });
+  context.setDefaultTimeout(20_000);
+  await team.attach(context);
+  page = await context.newPage();
+  const text = "My sister is missing. I feel faint, left of the stage, and need somebody to come here";
+  team.chat("c1", { name: "Anna who has a name that is longer than any row of the list can be" }, [text]);
+  await signIn(page);
+  for (const part of [".item-name bdi", ".item-text bdi"]) {
+    const row = page.locator(part);
+    await row.waitFor();
+    const [start, box, isCut] = await row.evaluate((element) => {
+      const range = new Range();
+      range.setStart(element.firstChild, 0);
+      range.setEnd(element.firstChild, 1);
+      const { left } = element.getBoundingClientRect();
+      return [range.getBoundingClientRect().left, left, element.scrollWidth > element.clientWidth];
+    });
+    assert(isCut);
+    assert(Math.abs(start - box) < 2, `${part} begins at ${start}, its row at ${box}`);
+  }
 });
 
 test("an incident that is not saved is kept through a reload, and says why", async () => {

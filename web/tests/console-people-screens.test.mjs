@@ -1,4 +1,5 @@
 // The screens of people, the agency, the record, the profile, the administrators, and of registering an agency.
+import assert from "node:assert/strict";
 import { HOSTILE } from "./checks.mjs";
 import { ORIGIN } from "./fake.mjs";
 import { FakeOffice } from "./fake-people.mjs";
@@ -173,6 +174,16 @@ function record(office) {
   for (let day = 60; day > 5; day--) {
     office.change(mariam.id, "Event", 7, "update", { ...event, ...time, description: `Open air, day ${day}` }, day);
   }
+  const plan = {
+    eventId: 7,
+    sha256: "3efa64ee95a31".padEnd(64, "5"),
+    north: 50.07,
+    south: 50.05,
+    east: 20,
+    west: 19.9,
+  };
+  office.change(mariam.id, "Event", 7, "update", { ...event, ...time, hasPlan: true, plan }, 4);
+  office.change(mariam.id, "Event", 7, "update", { ...event, ...time, plan: null }, 3);
   const issue = { name: "Gate 3 is blocked", description: "A van stands there.", priority: "high", eventId: 7 };
   office.change(sam.id, "Issue", 3, "insert", { ...issue, status: "to_do", timeClosed: null }, 2);
   office.change(77, "Issue", 3, "update", { ...issue, status: "in_progress", timeClosed: null }, 1);
@@ -187,6 +198,9 @@ testOffice("record", {
     await openAs(page, team, 2, "/console/record");
     await page.locator(".record li").first().waitFor();
     await page.locator(".proof .head").waitFor();
+    // What was uploaded is said in words, in every language.
+    await page.locator(".record ins", { hasText: "SHA-256" }).waitFor();
+    assert.doesNotMatch(await page.locator(".record").textContent(), /hasPlan|\{"/);
   },
   person: async (page, team) => {
     record(team.office);

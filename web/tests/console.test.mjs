@@ -58,7 +58,11 @@ test("a person presses, is answered by the keyboard alone, and the chat is close
   await page.getByText("Your turn").waitFor();
   await write(page, "Two of us are on the way.");
   await messageOf(phone.page, "on the way").waitFor();
+  // On a screen with room for it the map is beside the chat.
+  await page.setViewportSize({ width: 1440, height: 810 });
+  await page.locator(".map-pin").waitFor();
   await picture(page, "console-live");
+  await page.setViewportSize(DESK.viewport);
 
   // What is not sent survives a reload, and so does the place where one was.
   await answer(page).fill("Stay where");

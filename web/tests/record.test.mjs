@@ -40,6 +40,21 @@ test("an update shows the fields that it has changed, newest first", () => {
   );
 });
 
+test("a new plan in the place of another is a change, and that there is one is said once", () => {
+  const plan = { eventId: 7, sha256: "aa", north: 50.07, south: 50.05, east: 19.95, west: 19.9 };
+  const { entries } = read([
+    row(1, "Event", 7, "insert", { id: 7, name: "Rock" }),
+    row(2, "Event", 7, "update", { id: 7, name: "Rock", hasPlan: true, plan }),
+    row(3, "Event", 7, "update", { id: 7, name: "Rock", hasPlan: true, plan: { ...plan, sha256: "bb" } }),
+    row(4, "Event", 7, "update", { id: 7, name: "Rock", hasPlan: true }),
+    row(5, "Event", 7, "update", { id: 7, name: "Rock", plan: null }),
+  ]);
+  assert.deepEqual(
+    entries.map(({ changes }) => changes.map(({ field, after }) => [field, after?.sha256])),
+    [[["plan", undefined]], [], [["plan", "bb"]], [["plan", "aa"]], []],
+  );
+});
+
 test("a field that a row does not have is as it was", () => {
   const { entries } = read([
     row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),

@@ -20,7 +20,7 @@ export function directionOf(language: Language): "ltr" | "rtl" {
   return language === "ar" ? "rtl" : "ltr";
 }
 
-type Setting = "language" | "quiet" | "sound" | "notify" | "map";
+type Setting = "language" | "quiet" | "sound" | "notify" | "map" | "order";
 
 /** A choice of this device. Where storage is forbidden there is none. */
 export function setting(name: Setting): string | null {

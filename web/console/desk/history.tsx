@@ -12,7 +12,7 @@ import "../kit/style.js";
 import { noteOf } from "../notes/notes.js";
 import { nameOf, wordsOf } from "../person.js";
 import { state } from "../state.js";
-import { t } from "../texts.js";
+import { t } from "./texts.js";
 
 const CHATS = 10;
 /** Longer chats are read in the archive. */

@@ -1,5 +1,5 @@
 /** An incident of a chat: everything is filled in already, and Enter saves it. */
-import type { ChatView, IssuePriority, RequestKind } from "@mayday/client";
+import type { ChatView, IssuePriority, MessageView, RequestKind } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "../../ui/dialog.js";
 import { distance, timeOf, withoutBidi } from "../../ui/i18n.js";
@@ -9,9 +9,9 @@ import { Field, Form, type Values } from "../kit/form.js";
 import { tellChange } from "../kit/load.js";
 import { notice } from "../notice.js";
 import "../kit/style.js";
-import { KINDS, nameOf, placeOf, wordsOf } from "../person.js";
+import { KINDS, nameOf, type Place, placeOf, wordsOf } from "../person.js";
 import { selectedChat, state, update } from "../state.js";
-import { t } from "../texts.js";
+import { t } from "./texts.js";
 
 /** In characters. The service takes 200 and 20,000; a name is to be read at a glance. */
 const NAME = 100;
@@ -20,7 +20,8 @@ const PRIORITIES: Record<RequestKind, IssuePriority> = {
   medical: "high",
   threat: "high",
   lost: "medium",
-  other: "low",
+  // It says no more than no kind at all.
+  other: "medium",
 };
 
 const close = () => update({ dialog: undefined });
@@ -88,7 +89,7 @@ function titleOf(chat: ChatView): string {
 function descriptionOf(chat: ChatView): string {
   const { kind, participant } = chat.chat;
   const place = placeOf(chat);
-  const words = wordsOf(chat.messages, kind).map(withoutBidi).join("\n");
+  const words = chat.messages.flatMap((message) => linesOf(message, kind)).join("\n");
   const about = [
     [t("chat.person"), nameOf(chat)],
     [t("person.phone"), participant?.phoneNumber ?? ""],
@@ -98,9 +99,16 @@ function descriptionOf(chat: ChatView): string {
   return [shortened(words, DESCRIPTION), facts.join("\n")].filter(Boolean).join("\n\n");
 }
 
-function positionOf({ lat, lng, accuracy, at }: NonNullable<ReturnType<typeof placeOf>>): string {
+/** What a message says. Where it carries a position, its words may be about that one. */
+function linesOf(message: MessageView, kind?: RequestKind): string[] {
+  const { lat, lng, time: at } = message;
+  const place = lat !== undefined && lng !== undefined ? `: ${positionOf({ lat, lng, at })}` : "";
+  return wordsOf([message], kind).map((text) => withoutBidi(text) + place);
+}
+
+function positionOf({ lat, lng, accuracy, at }: Place): string {
   const about = accuracy === undefined ? "" : ` ±${distance(accuracy)}`;
-  return `${lat.toFixed(5)}, ${lng.toFixed(5)}${about} (${timeOf(at)})`;
+  return `${lat.toFixed(5)}, ${lng.toFixed(5)}${about}${at ? ` (${timeOf(at)})` : ""}`;
 }
 
 /** Cut after a word, if there is one to cut after. */

@@ -64,6 +64,7 @@ class People {
     this.#map = map;
     this.#observer = new ResizeObserver(() => map.invalidateSize({ animate: false }));
     this.#observer.observe(map.getContainer());
+    map.on("zoomend", () => this.#placeNames());
     if (people.length && !isPlaced(map)) {
       const bounds = L.latLngBounds(people.map(({ place }) => [place.lat, place.lng]));
       map.fitBounds(bounds.pad(0.2), { maxZoom: NEAR, animate: false });
@@ -76,17 +77,34 @@ class People {
       pin.remove();
       this.#pins.delete(id);
     }
+    let hasChanged = false;
     for (const person of people) {
       const pin = this.#pins.get(person.id) ?? new Pin(this.#map, person.id);
       this.#pins.set(person.id, pin);
-      pin.show(person, person === selected);
+      hasChanged = pin.show(person, person === selected) || hasChanged;
     }
+    if (hasChanged) this.#placeNames();
     // Who moves the map away from the person stays there until the person, or whom one looks at, has moved.
     const centre = selected ? `${selected.id} ${selected.place.lat} ${selected.place.lng}` : "";
     if (selected && centre !== this.#centre) {
       this.#map.panTo([selected.place.lat, selected.place.lng], { animate: this.#map.options.zoomAnimation ?? false });
     }
     this.#centre = centre;
+  }
+
+  /**
+   * A name that would lie on another is shown only while one looks at its pin. The chosen person comes first, then
+   * those who need an answer.
+   */
+  #placeNames(): void {
+    const pins = [...this.#pins.values()].sort((a, b) => b.rank - a.rank);
+    const boxes = pins.map((pin) => pin.nameBox());
+    const taken: Box[] = [];
+    for (const [at, box] of boxes.entries()) {
+      const isFree = !taken.some((other) => overlap(box, other));
+      if (isFree) taken.push(box);
+      pins[at]?.showName(isFree);
+    }
   }
 
   end(): void {
@@ -104,7 +122,23 @@ function isPlaced(map: L.Map): boolean {
   }
 }
 
+interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+function overlap(a: Box, b: Box): boolean {
+  const isBeside = a.left + a.width <= b.left || b.left + b.width <= a.left;
+  const isBelow = a.top + a.height <= b.top || b.top + b.height <= a.top;
+  return !isBeside && !isBelow;
+}
+
 class Pin {
+  /** The higher, the sooner its name is shown. */
+  rank = 0;
+  readonly #map: L.Map;
   readonly #marker: L.Marker;
   readonly #circle: L.Circle;
   readonly #name = document.createElement("bdi");
@@ -113,13 +147,13 @@ class Pin {
   #shown = "";
 
   constructor(map: L.Map, chatId: string) {
+    this.#map = map;
     this.#name.dir = "auto";
     this.#label.append(this.#name, this.#age);
     const icon = L.divIcon({ className: "map-pin", html: this.#label, iconSize: [24, 24] });
     this.#circle = L.circle([0, 0], { radius: 0, interactive: false, className: "map-accuracy" });
     this.#marker = L.marker([0, 0], { icon });
     this.#marker.on("click", () => open(chatId));
-    this.#circle.addTo(map);
     this.#marker.addTo(map);
     this.#marker.getElement()?.addEventListener("keydown", (press) => {
       if (press.key !== "Enter" && press.key !== " ") return;
@@ -128,15 +162,19 @@ class Pin {
     });
   }
 
-  show({ name, place, needs }: Person, isSelected: boolean): void {
-    const age = ageOf(place.at);
+  /** Whether something has changed. */
+  show({ name, place, needs }: Person, isSelected: boolean): boolean {
+    const age = place.at ? ageOf(place.at) : "";
     const shown = JSON.stringify([name, place, needs, isSelected, age, isOld(place)]);
-    if (shown === this.#shown) return;
+    if (shown === this.#shown) return false;
     this.#shown = shown;
+    this.rank = isSelected ? 2 : needs ? 1 : 0;
     const at: L.LatLngTuple = [place.lat, place.lng];
     this.#marker.setLatLng(at);
     this.#circle.setLatLng(at);
     this.#circle.setRadius(place.accuracy ?? 0);
+    if (place.accuracy === undefined) this.#circle.remove();
+    else this.#circle.addTo(this.#map);
     this.#name.textContent = name;
     this.#age.textContent = age;
     const icon = this.#marker.getElement();
@@ -144,6 +182,18 @@ class Pin {
     icon?.classList.toggle("needs", needs);
     icon?.classList.toggle("selected", isSelected);
     this.#marker.setZIndexOffset(isSelected ? 1000 : 0);
+    return true;
+  }
+
+  /** Where the name is, or would be. */
+  nameBox(): Box {
+    const { x: left, y: top } = this.#map.latLngToLayerPoint(this.#marker.getLatLng());
+    const { offsetWidth: width, offsetHeight: height } = this.#label;
+    return { left, top, width, height };
+  }
+
+  showName(isShown: boolean): void {
+    this.#label.classList.toggle("covered", !isShown);
   }
 
   remove(): void {

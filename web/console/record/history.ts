@@ -27,8 +27,8 @@ export interface History {
   nameIn(entityClass: Changelog["entityClass"], id: number): string;
 }
 
-/** The entity itself, what is the same in every row of it, and what is for services only. */
-const CONSTANT = new Set(["id", "agency", "timeCreated", "reportId"]);
+/** The entity itself, what is the same in every row of it, what is for services only, and what `plan` says. */
+const NO_CHANGES = new Set(["id", "agency", "timeCreated", "reportId", "hasPlan"]);
 
 /**
  * Reads a record, oldest row first. Rows of one entity need not have the same fields (an agency has its settings only
@@ -48,7 +48,7 @@ export function readHistory(rows: Changelog[], isOfAgency: (userId: number) => b
     const changes: FieldChange[] = [];
     if (row.type === "update") {
       for (const [field, after] of Object.entries(fields)) {
-        if (CONSTANT.has(field) || (before && same(before[field], after))) continue;
+        if (NO_CHANGES.has(field) || (before && same(before[field], after))) continue;
         if (field === "approved" && isOfAgency(row.userId)) continue;
         changes.push({ field, before: before?.[field], after });
       }
@@ -70,7 +70,11 @@ function parse(text: string): Fields | undefined {
 
 /** Forms send numbers as texts, and they are recorded as they were sent. */
 function same(before: unknown, after: unknown): boolean {
-  return String(before ?? "") === String(after ?? "");
+  return comparable(before) === comparable(after);
+}
+
+function comparable(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value ?? "") : String(value ?? "");
 }
 
 function nameOf(fields: Fields | undefined): string {

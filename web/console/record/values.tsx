@@ -37,6 +37,8 @@ const LABELS: Record<string, RecordKey> = {
   priority: "record.priority",
   timeClosed: "record.closed",
   content: "record.text",
+  hasPlan: "record.has-plan",
+  plan: "record.plan",
 };
 
 const WORDS: Record<string, RecordKey> = {
@@ -70,9 +72,18 @@ export function textOf(field: string, value: unknown, history: History): string 
     if (key) return t(key);
   }
   if (field.startsWith("time") || field === "endedBefore") return timeOf(String(value));
-  if (typeof value === "number") return number(value, { maximumFractionDigits: 6 });
+  if (typeof value === "number") return sixDigits(value);
+  if (field === "plan") return planText(value as Record<string, unknown>);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
+
+function planText({ sha256, north, south, west, east }: Record<string, unknown>): string {
+  const edges = { north, south, west, east };
+  const values = Object.entries(edges).map(([edge, value]) => [edge, sixDigits(Number(value))]);
+  return t("record.plan-is", { hash: String(sha256), ...Object.fromEntries(values) });
+}
+
+const sixDigits = (value: number) => number(value, { maximumFractionDigits: 6 });
 
 function timeOf(value: string): string {
   const time = new Date(value);
