@@ -1,6 +1,7 @@
 /** Where an event is: two numbers, and a map for whoever would rather point. */
 import type { AgencyEvent, Plan, Position } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { loadMoreTexts } from "../../ui/i18n.js";
 import { Field } from "../kit/form.js";
 import type { PlaceView } from "./maps.js";
 import { coordinate, exact, positionIn, tileAddress } from "./places.js";
@@ -79,6 +80,7 @@ export function PlaceMap({ place, near, plan, onPick }: PlaceMapProps) {
     let isGone = false;
     const open = async () => {
       const [{ showPlace }, tileUrl] = await Promise.all([import("./maps.js"), tileAddress()]);
+      await loadMoreTexts();
       if (isGone || !element.current) return;
       const options = { tileUrl, plan, ...(pick.current && { onPick: (at: Position) => pick.current?.(at) }) };
       view.current = showPlace(element.current, options);

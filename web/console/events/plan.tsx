@@ -1,7 +1,7 @@
 /** The plan of an event's venue: an image, and where its edges are. */
 import type { AgencyEvent, Plan } from "@mayday/client";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { number } from "../../ui/i18n.js";
+import { loadMoreTexts, number } from "../../ui/i18n.js";
 import { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
@@ -176,6 +176,7 @@ function PlanMap({ event, image, edges, view, onMove }: PlanMapProps) {
     let isGone = false;
     const open = async () => {
       const [{ showPlan }, tileUrl] = await Promise.all([import("./maps.js"), tileAddress()]);
+      await loadMoreTexts();
       if (isGone || !element.current) return;
       const place = { lat: event.lat, lng: event.lng };
       view.current = showPlan(element.current, { tileUrl, place, onMove: (moved) => latest.current.onMove(moved) });

@@ -3,8 +3,8 @@ import type { Plan } from "@mayday/client";
 import L from "leaflet";
 import leafletStyle from "leaflet/dist/leaflet.css" with { type: "text" };
 import { addStyle } from "../../ui/style.js";
-import { t } from "../texts.js";
 import ownStyle from "./map.css" with { type: "text" };
+import { t } from "./texts.js";
 
 export interface MapView {
   /** With `{z}`, `{x}` and `{y}`. */

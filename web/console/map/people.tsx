@@ -7,8 +7,8 @@ import { useLoad } from "../kit/load.js";
 import { open, tileUrl } from "../live.js";
 import { isOld, nameOf, type Place, placeOf, turnOf } from "../person.js";
 import { myChats, selectedChat, state } from "../state.js";
-import { t } from "../texts.js";
 import { createMap, type MapView, NEAR } from "./map.js";
+import { t } from "./texts.js";
 
 interface Person {
   id: string;
