@@ -551,7 +551,7 @@ async fn a_chat_handed_over_to_a_silent_colleague_is_requeued() {
     desk.asks(&principal, transfer).await;
     for (after, is_requeued) in [(9, false), (2, true)] {
         desk.later(after);
-        desk.beat(&mut s, Some(present(11_000))).await;
+        desk.beat(&mut s, Some(present(60_000))).await;
         desk.tick().await;
         let heard = desk.beat(&mut s, None).await;
         let kinds = heard.kinds();
