@@ -2,11 +2,20 @@
 //! comes back at the address everybody knows.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+use std::process;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 const HOST_PORT: u16 = 3000;
 const REDIS_PORT: u16 = 6379;
+
+/// Where free ports are looked for. No kernel gives one of these to a connection, so a process that is started again
+/// finds its own free.
+const ANYWHERE: Range<u16> = 10_000..32_768;
+
+/// More ports than one system needs.
+const ROOM: usize = 64;
 
 /// The ports of one machine, all on 127.0.0.1.
 #[derive(Debug)]
@@ -70,13 +79,17 @@ impl Ports {
         })
     }
 
-    /// Any free ports. They are held until all are known, so that none is given out twice.
+    /// Any free ports. They are held until all are known, so that none is given out twice. Each system begins elsewhere:
+    /// one that starts must not take the port of a process of another that is just being started again.
     pub(crate) fn free(counts: Counts) -> Result<Self> {
-        let count = counts.hosts + counts.sidecars + counts.databases + 1;
-        let held: Vec<_> = (0..count)
-            .map(|_| hold(0))
-            .collect::<Result<_>>()
-            .context("no free ports")?;
+        let count = usize::from(counts.hosts + counts.sidecars + counts.databases + 1);
+        let first = usize::try_from(process::id())? * ROOM % ANYWHERE.len();
+        let candidates = ANYWHERE.cycle().skip(first).take(ANYWHERE.len());
+        let held: Vec<_> = candidates
+            .filter_map(|port| hold(port).ok())
+            .take(count)
+            .collect();
+        ensure!(held.len() == count, "no free ports");
         let mut ports = held.iter().map(port_of).collect::<Result<Vec<_>>>()?.into_iter();
         let mut take = |count: u16| ports.by_ref().take(count.into()).collect();
         Ok(Self {
