@@ -24,7 +24,7 @@ create table chats (
     time_end integer,
     -- When the present organizer got it.
     assigned_at integer,
-    -- The same time, if the organizer has not asked for the chat: they waited, or a colleague handed it over.
+    -- The same time, if the chat was given to a waiting organizer rather than in answer to `start_chat`.
     given_at integer,
     -- Whether it has gone back to the queue at least once.
     has_been_requeued integer not null default 0 check (has_been_requeued in (0, 1)),

@@ -9,6 +9,7 @@ import {
   type Storage,
   type User,
 } from "@mayday/client";
+import { saveSetting } from "../ui/language.js";
 import { isAdmin, isComplete } from "./areas.js";
 import { forgetDrafts } from "./drafts.js";
 import { notice } from "./notice.js";
@@ -137,7 +138,8 @@ function leave(): void {
 function forgetScreen(): void {
   forgetDrafts();
   if (/^\/console\/(?!register)/.test(location.pathname)) history.replaceState(null, "", "/console");
-  update({ selected: undefined, history: false });
+  update({ selected: undefined, history: false, order: [] });
+  saveSetting("order", "");
 }
 
 /**

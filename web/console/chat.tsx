@@ -11,7 +11,8 @@ import { isLive, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const desk = later(() => import("./desk/history.js"));
-const notes = later(() => import("./notes/notes.js"));
+// Without them notes are in English.
+const notes = later(() => import("./notes/notes.js"), true);
 
 export function ChatPane() {
   const chat = selectedChat();
@@ -27,7 +28,7 @@ export function ChatPane() {
   return (
     <section class="pane" aria-label={t("chat.label")}>
       <Person chat={chat} gone={gone !== undefined} />
-      {logOf(chat, isLive() ? "live" : "", String(firstShown(chat)), String(state.colleagues.size))}
+      {logOf(chat, isLive() ? "live" : "", String(firstShown(chat)), [...state.colleagues.values()].join())}
       {History && <History key={chat.id} chat={chat} />}
       {gone ? (
         <div class="foot row spread" role="status">

@@ -18,12 +18,14 @@ export async function inTime<T>(work: Promise<T>, late: () => void): Promise<T> 
   }
 }
 
-/** The returned function is for rendering: it has the module once it is there. */
-export function later<Module>(load: () => Promise<Module>): () => Module | undefined {
+/**
+ * The returned function is for rendering: it has the module once it is there. A part that nobody misses much is loaded
+ * quietly.
+ */
+export function later<Module>(load: () => Promise<Module>, isQuiet = false): () => Module | undefined {
   let module: Module | undefined;
   let triedAt = 0;
   let isLoading = false;
-  const say = () => notice(t("area.failed"));
   const fetchIt = async () => {
     const loaded = await load();
     // It may have brought texts with it.
@@ -35,6 +37,11 @@ export function later<Module>(load: () => Promise<Module>): () => Module | undef
     if (!module && !isLoading && Date.now() - triedAt > RETRY_MS) {
       triedAt = Date.now();
       isLoading = true;
+      let isSaid = isQuiet;
+      const say = () => {
+        if (!isSaid) notice(t("area.failed"));
+        isSaid = true;
+      };
       inTime(fetchIt(), say)
         .catch((error) => {
           console.info("A part of the console could not be loaded.", error);

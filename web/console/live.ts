@@ -106,6 +106,12 @@ async function socketUrl(storage: Storage): Promise<string | undefined> {
   return config && (config.websocketUrl || `${location.origin.replace(/^http/, "ws")}/connect`);
 }
 
+/** No socket is open to this person. Whose account is not complete may still open the profile, and complete it. */
+async function endSession(): Promise<void> {
+  await refreshUser();
+  if (state.user && isComplete(state.user)) await endSignIn();
+}
+
 /** Goes through everything that happens, in order. */
 function follow(event: SessionEvent): void {
   switch (event.type) {
@@ -113,8 +119,8 @@ function follow(event: SessionEvent): void {
       const { connection } = event;
       if (connection.name === "live") {
         void refreshUser();
-        void loadNames();
-      } else if (connection.name === "ended" && connection.reason === "sign-in") void endSignIn();
+        loadNames();
+      } else if (connection.name === "ended" && connection.reason === "sign-in") void endSession();
       return;
     }
     case "new_chat":
@@ -122,7 +128,7 @@ function follow(event: SessionEvent): void {
       askedFor.delete(event.chatId);
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
-      if (!state.events.has(event.eventId)) void loadNames();
+      if (!state.events.has(event.eventId)) loadNames();
       if (isNextShown || !selectedChat()) open(event.chatId);
       isNextShown = false;
       return;
@@ -345,18 +351,16 @@ export async function handOver(chatId: string, organizerId: number): Promise<voi
   }
 }
 
-async function loadNames(): Promise<void> {
-  try {
-    const [events, users] = await Promise.all([api.events.list(), api.users.list()]);
-    const planned = events.items.filter(({ hasPlan }) => hasPlan);
-    update({
-      events: new Map(events.items.map(({ id, name }) => [id, name])),
-      plans: new Set(planned.map(({ id }) => id)),
-      colleagues: new Map(users.items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])),
-    });
-  } catch (error) {
-    console.info("The names could not be read.", error);
-  }
+/** Events and colleagues, each as far as it can be read. */
+function loadNames(): void {
+  const say = (error: unknown) => console.info("Names could not be read.", error);
+  api.events.list().then(({ items }) => {
+    const planned = items.filter(({ hasPlan }) => hasPlan);
+    update({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
+  }, say);
+  api.users.list().then(({ items }) => {
+    update({ colleagues: new Map(items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])) });
+  }, say);
 }
 
 /** Who looks at the queue sees how well the team keeps up. */

@@ -155,3 +155,13 @@ test("a refusal of a running console leads to the step", async () => {
   await told(FACTOR);
   team.refused.length = 0;
 });
+
+test("a socket that is closed to an account that is not complete leads to the step", async () => {
+  await signIn(page);
+  await page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+  team.user.mustHaveSecondFactor = true;
+  team.serve = (socket) => socket.close({ code: 4500 });
+  for (const socket of team.sockets) await socket.close({ code: 4500 });
+  await told(FACTOR);
+  team.refused.length = 0;
+});

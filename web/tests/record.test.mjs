@@ -73,6 +73,17 @@ test("a field that a row does not have is as it was", () => {
   );
 });
 
+test("what was not there and is null now has not changed", () => {
+  const { entries } = read([
+    row(1, "Agency", 4, "insert", { id: 4, name: "A" }),
+    row(2, "Agency", 4, "update", { id: 4, name: "A", maxOpenChats: null, helpPhoneNumber: "+48500" }),
+  ]);
+  assert.deepEqual(
+    entries[0].changes.map(({ field }) => field),
+    ["helpPhoneNumber"],
+  );
+});
+
 test("the agency's people do not approve it, an administrator does", () => {
   const rows = [
     row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),

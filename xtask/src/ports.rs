@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 const HOST_PORT: u16 = 3000;
 const REDIS_PORT: u16 = 6379;
 
-/// Where free ports are looked for. No kernel gives one of these to a connection, so a process that is started again
-/// finds its own free.
+/// Where free ports are looked for. Kernels, as they come, give none of these to a connection, so a process that is
+/// started again finds its own free.
 const ANYWHERE: Range<u16> = 10_000..32_768;
 
 /// More ports than one system needs.
@@ -79,8 +79,8 @@ impl Ports {
         })
     }
 
-    /// Any free ports. They are held until all are known, so that none is given out twice. Each system begins elsewhere:
-    /// one that starts must not take the port of a process of another that is just being started again.
+    /// Any free ports. They are held until all are known, so that none is given out twice. Each `xtask` begins
+    /// elsewhere: one that starts must not take the port of a process of another that is just being started again.
     pub(crate) fn free(counts: Counts) -> Result<Self> {
         let count = usize::from(counts.hosts + counts.sidecars + counts.databases + 1);
         let first = usize::try_from(process::id())? * ROOM % ANYWHERE.len();

@@ -3,6 +3,7 @@ import { type NoteKey, t } from "./texts.js";
 
 const NOTES: [RegExp, NoteKey][] = [
   [/^your organizer has lost the connection/, "note.lost"],
+  [/^an organizer is with you now\.$/, "note.taken-by-somebody"],
   [/^(?<name>.+) is with you now\.$/, "note.taken"],
   [/^a colleague takes over this chat\.$/, "note.handed-over"],
   [/^the guest has signed in as (?<email>.+)\.$/, "note.signed-in-as"],

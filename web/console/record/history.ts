@@ -74,7 +74,7 @@ function same(before: unknown, after: unknown): boolean {
 }
 
 function comparable(value: unknown): string {
-  return typeof value === "object" ? JSON.stringify(value ?? "") : String(value ?? "");
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "");
 }
 
 function nameOf(fields: Fields | undefined): string {

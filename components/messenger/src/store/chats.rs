@@ -183,7 +183,8 @@ pub(crate) fn close(
     )
 }
 
-/// Gives an open chat to another organizer, who has not asked for it, and resets how far the organizer has read.
+/// Gives an open chat to another organizer, and resets how far the organizer has read. Who has not asked for a chat must
+/// be heard soon, so it has `given_at`, as if it were given to a waiting organizer.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
