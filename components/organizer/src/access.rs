@@ -84,7 +84,7 @@ pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<(Use
     }
 }
 
-/// What counts of that which an account lacks: nothing, unless the operator wants complete accounts.
+/// The steps that an account lacks and the operator enforces: none, unless accounts have to be complete.
 pub(crate) fn required(missing: Missing) -> Result<Missing, SettingError> {
     let is_required = settings::switch("require_complete_accounts")?;
     Ok(if is_required { missing } else { Missing::default() })

@@ -14,7 +14,7 @@ pub type HttpsConnector = hyper_rustls::HttpsConnector<HttpConnector>;
 
 /// Read once: authorities may be many files.
 static TLS: LazyLock<ClientConfig> = LazyLock::new(|| {
-    // Whoever calls nobody by HTTPS needs no authorities.
+    // A process without HTTPS calls needs no authorities.
     let trusting = ClientConfig::builder()
         .with_native_roots()
         .unwrap_or_else(|error| {

@@ -6,7 +6,7 @@ use http::{
     },
 };
 
-/// In which the proxy that ends TLS says by which scheme a client came. It may be that of the socket a client asks for.
+/// The header in which the proxy that ends TLS reports the client's scheme. It may be `wss` for sockets.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The same as of the services' answers (`service::door`).
