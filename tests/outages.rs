@@ -18,8 +18,8 @@
 //! - **a database server**: its service is as good as down, and commits nothing twice:
 //!   [`a_database_server_that_hangs_holds_up_its_service_only`], [`a_press_survives_killed_database_servers`],
 //!   `faults::messages_survive_a_killed_database_server`.
-//! - **dispatcher**: while the rest is well users see no difference. What has to be retried waits, and the age of the last
-//!   tick says so: all tests with [`Apart`], which has none; `faults::rows_of_an_outbox_are_delivered_at_a_tick`,
+//! - **dispatcher**: while the rest is well, users see no difference. What has to be retried waits, and the age of the
+//!   last tick says so: all tests with [`Apart`], which has none; `faults::rows_of_an_outbox_are_delivered_at_a_tick`,
 //!   `messenger::exchange::the_status_tells_how_old_the_last_tick_is`.
 //!
 //! A service may also hang: [`a_hanging_service_does_not_delay_calls_to_the_other`].

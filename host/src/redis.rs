@@ -1,8 +1,8 @@
 //! Outbound Redis: `fermyon:spin/redis@2.0.0`.
 //!
 //! Parity: Spin's `crates/factor-outbound-redis/src/host.rs`. Every `open` is a new TCP connection, by TLS for
-//! `rediss://`. Spin has OpenSSL for that and the host rustls, which refuses `#insecure` addresses: they would not check
-//! certificates.
+//! `rediss://`. Spin has OpenSSL for that. The host has rustls, which refuses `#insecure` addresses, since they would not
+//! check certificates.
 
 use std::{fmt, sync::Arc};
 

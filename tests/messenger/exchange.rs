@@ -317,13 +317,10 @@ async fn presses_with_the_same_time_are_queued_in_order_of_arrival() {
             (),
         )
         .expect("a row");
-    let path = "/messenger/internal/standings?ids=0198c0de-0000-7000-8000-000000000001";
     let standings = desk
-        .components
-        .door
-        .send("GET", path, Some(MESSENGER_KEY), None)
+        .internal("standings?ids=0198c0de-0000-7000-8000-000000000001")
         .await;
-    assert_eq!(standings.json(200)["standings"][0]["ahead"], 0);
+    assert_eq!(standings["standings"][0]["ahead"], 0);
     for number in [1, 2] {
         let heard = desk.one(&desk.support(), json!({"type": "startChat"})).await;
         assert_eq!(heard.deliveries()[0].payload()["participantId"], number);
@@ -358,13 +355,7 @@ async fn the_write_ahead_log_shrinks_after_a_long_read() {
     desk.tick().await;
     assert!(size() < 1_000_000, "{}", size());
 
-    let path = "/messenger/internal/status";
-    let status = desk
-        .components
-        .door
-        .send("GET", path, Some(MESSENGER_KEY), None)
-        .await;
-    let status = status.json(200);
+    let status = desk.internal("status").await;
     assert!(
         status["databaseBytes"]
             .as_i64()
@@ -382,11 +373,7 @@ async fn the_write_ahead_log_shrinks_after_a_long_read() {
 #[tokio::test]
 async fn the_status_counts_what_waits() {
     let mut desk = Desk::open().await;
-    let status = async |desk: &Desk| {
-        let path = "/messenger/internal/status";
-        let door = &desk.components.door;
-        door.send("GET", path, Some(MESSENGER_KEY), None).await.json(200)
-    };
+    let status = async |desk: &Desk| desk.internal("status").await;
     let numbers = |status: &Value| {
         [
             "waiting",
@@ -443,13 +430,9 @@ async fn a_question_of_another_connection_does_not_delay_changes() {
 async fn the_status_tells_how_old_the_last_tick_is() {
     let desk = Desk::open().await;
     let age = async || {
-        let path = "/messenger/internal/status";
-        let status = desk
-            .components
-            .door
-            .send("GET", path, Some(MESSENGER_KEY), None)
-            .await;
-        status.json(200)["tickAgeSeconds"].as_i64().expect("a number")
+        desk.internal("status").await["tickAgeSeconds"]
+            .as_i64()
+            .expect("a number")
     };
     let move_last_tick = |seconds: i64| {
         desk.database()

@@ -49,6 +49,13 @@ impl Desk {
         participant
     }
 
+    /// The answer of the messenger to another service or a sidecar that reads.
+    async fn internal(&self, path: &str) -> Value {
+        let path = format!("/messenger/internal/{path}");
+        let reply = self.components.door.send("GET", &path, Some(MESSENGER_KEY), None);
+        reply.await.json(200)
+    }
+
     fn support(&self) -> Value {
         organizer(self.agency.support.id, self.agency.id)
     }
@@ -177,14 +184,11 @@ async fn a_repeated_request_is_queued_once() {
         .await
         .empty(200);
     }
-    let path = "/messenger/internal/standings?ids=0198c0de-0000-7000-8000-000000000000,unknown";
     let standings = desk
-        .components
-        .door
-        .send("GET", path, Some(MESSENGER_KEY), None)
+        .internal("standings?ids=0198c0de-0000-7000-8000-000000000000,unknown")
         .await;
     let waiting = json!({"state": "waiting", "ahead": 0, "estimate": null, "description": "Lost"});
-    assert_eq!(standings.json(200), json!({"standings": [waiting, null]}));
+    assert_eq!(standings, json!({"standings": [waiting, null]}));
     let support = desk.support();
     let heard = desk.one(&support, json!({"type": "startChat"})).await;
     let deliveries = heard.deliveries();

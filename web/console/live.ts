@@ -106,7 +106,7 @@ async function socketUrl(storage: Storage): Promise<string | undefined> {
   return config && (config.websocketUrl || `${location.origin.replace(/^http/, "ws")}/connect`);
 }
 
-/** No socket is open to this person. Whose account is not complete may still open the profile, and complete it. */
+/** The service refuses the socket. A person whose account is not complete keeps the sign-in, to complete it. */
 async function endSession(): Promise<void> {
   await refreshUser();
   if (state.user && isComplete(state.user)) await endSignIn();

@@ -8,8 +8,8 @@ export interface Place extends ScreenProps {
 }
 
 /**
- * What the address says. `/console` is the first area of the person; chats belong to the live side. Whose account is not
- * complete is in the profile everywhere, and comes to the address once it is.
+ * What the address says. `/console` is the first area of the person; chats belong to the live side. A person whose
+ * account is not complete sees the profile at every address, and what belongs there once the account is complete.
  */
 export function currentPlace(): Place {
   const [, , first = "", ...path] = location.pathname.split("/").map(decode);

@@ -116,7 +116,7 @@ export function myChats(): ChatView[] {
   return state.order.flatMap((id) => chats.get(id) ?? []);
 }
 
-/** The order with the chats of a snapshot in it. It is the same after a reload and in other tabs of this browser. */
+/** The order with the chats of a snapshot in it. It is the same after a reload and in tabs that open later. */
 export function orderWith({ chats, synced }: SessionSnapshot): readonly string[] {
   const { order } = state;
   const came = chats.filter(({ id }) => !order.includes(id)).sort((a, b) => (beginOf(a) < beginOf(b) ? -1 : 1));

@@ -1,9 +1,8 @@
 // Accounts that have to be complete: until they are, the console shows what is to be done, and nothing else.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launchBrowser, watchErrors } from "./browser.mjs";
-import { FakeOffice } from "./fake-people.mjs";
-import { FakeTeam } from "./fake-team.mjs";
+import { launchBrowser } from "./browser.mjs";
+import { openOffice } from "./fake-people.mjs";
 import { signIn } from "./looks.mjs";
 
 const CODE = "287082";
@@ -23,13 +22,7 @@ before(async () => {
 });
 after(() => browser?.close());
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, locale: "en-GB" });
-  context.setDefaultTimeout(15_000);
-  team = new FakeTeam();
-  await team.attach(context);
-  page = await context.newPage();
-  office = await FakeOffice.attach(page, team);
-  errors = watchErrors(page);
+  ({ context, page, team, office, errors } = await openOffice(browser));
 });
 afterEach(async () => {
   assert.deepEqual(errors, []);

@@ -79,7 +79,7 @@ test("the map shows who is where, opens their chats, and goes where they go", as
   await untilInMiddle("Kasia");
 });
 
-test("a position that is shared live has no accuracy of another, and the incident says which was how accurate", async () => {
+test("a shared position has no accuracy of another, and the incident says which was how accurate", async () => {
   addPeople();
   await signIn(page);
   await page.locator(".map-accuracy").nth(1).waitFor({ state: "attached" });
@@ -121,7 +121,7 @@ test("a position whose time nobody has said is as old as the press, or of no kno
   assert.match(await pinOf("Omar").getAttribute("class"), /\bold\b/);
 });
 
-test("names on the map do not lie on each other: that of the chosen person is there, others when one looks", async () => {
+test("names on the map do not overlap: that of the chosen person is there, others when one looks", async () => {
   for (let n = 0; n < 40; n++) {
     const place = { latStart: 50.06 + (n % 8) / 4000, lngStart: 19.93 + (n % 5) / 3000, accuracyStart: 10 };
     team.chat(`c${n}`, { name: `Person ${n}` }, n === 7 ? ["Help", ["We are coming"]] : ["Help"], place);
@@ -384,7 +384,7 @@ test("the chosen chat's row is in sight in the list, however it was chosen", asy
 
 const rows = () => page.locator(".item-name").allInnerTexts();
 
-test("who comes gets the next number, whenever the chat began, and numbers stay through a reload and in other tabs", async () => {
+test("a new chat gets the next number, whenever it began, also after a reload and in other tabs", async () => {
   team.chat("b", { name: "Müller" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
   team.chat("c", { name: "Anna" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
   await signIn(page);
@@ -421,7 +421,7 @@ test("chats that began at the same moment are in one order, whatever the service
   assert.deepEqual(await rows(), ["Person c1", "Person c2", "Person c3"]);
 });
 
-test("a chat says in its row and at its begin what the person has said, and a kind in the reader's language", async () => {
+test("a chat shows in its row and log what the person said, and a kind in the reader's language", async () => {
   team.chat("c1", { name: "Kasia" }, ["Problem description: something else. My bag is gone"], { kind: "other" });
   team.chat("c2", { name: "Omar" }, ["Problem description: medical emergency"], { kind: "medical" });
   team.chat("c3", { name: "Zofia" }, ["Problem description: Smoke"]);

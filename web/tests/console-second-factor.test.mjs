@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launchBrowser, watchErrors } from "./browser.mjs";
+import { launchBrowser } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
-import { FakeOffice } from "./fake-people.mjs";
-import { FakeTeam } from "./fake-team.mjs";
+import { openOffice } from "./fake-people.mjs";
 import { signIn } from "./looks.mjs";
 import { scan } from "./qr.mjs";
 
@@ -22,13 +21,7 @@ before(async () => {
 });
 after(() => browser?.close());
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, locale: "en-GB" });
-  context.setDefaultTimeout(15_000);
-  team = new FakeTeam();
-  await team.attach(context);
-  page = await context.newPage();
-  office = await FakeOffice.attach(page, team);
-  errors = watchErrors(page);
+  ({ context, page, team, office, errors } = await openOffice(browser));
 });
 afterEach(async () => {
   assert.deepEqual(errors, []);

@@ -1,6 +1,8 @@
 // What the organizer service says of people, agencies and the record: for the screens of a team's office.
 import { createHash } from "node:crypto";
+import { watchErrors } from "./browser.mjs";
 import { pageOf } from "./fake-pages.mjs";
+import { FakeTeam } from "./fake-team.mjs";
 
 const PATTERN =
   /\/organizer\/(agency|admin|profile)(\/(settings|users|agencies|changelogs|set-agency|second-factor)\b|\?|$)/;
@@ -10,6 +12,17 @@ const made = (days) => ({ timeCreated: ago(days), timeSignOut: ago(days) });
 
 const SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const CODES = Array.from({ length: 10 }, (_, n) => `k7mq-x3vd-abcd-efgh-jkmn-${"abcdefghij"[n]}234`);
+
+/** A new page at a team's office. */
+export async function openOffice(browser) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, locale: "en-GB" });
+  context.setDefaultTimeout(15_000);
+  const team = new FakeTeam();
+  await team.attach(context);
+  const page = await context.newPage();
+  const office = await FakeOffice.attach(page, team);
+  return { context, page, team, office, errors: watchErrors(page) };
+}
 
 export class FakeOffice {
   agency = {

