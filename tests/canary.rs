@@ -78,9 +78,9 @@ pub(crate) async fn is_green(system: &System) {
     assert_eq!(found.steps, STEPS);
 }
 
-/// A run finds the path broken at one of these steps.
+/// A run finds the path broken at one of these steps. Returns the id of its trace.
 #[track_caller]
-fn is_red(system: &System, steps: &[&str]) -> impl Future<Output = ()> {
+fn is_red(system: &System, steps: &[&str]) -> impl Future<Output = String> {
     let caller = std::panic::Location::caller();
     async move {
         let found = walk(system).await;
@@ -91,15 +91,107 @@ fn is_red(system: &System, steps: &[&str]) -> impl Future<Output = ()> {
             found.errors.contains(&format!("{step} failed: ")),
             "{caller}: {found:?}"
         );
+        trace_of(&found.errors).unwrap_or_else(|| panic!("{caller}: {found:?}"))
     }
 }
+
+/// The id of the trace that a line names.
+fn trace_of(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("traceId=")?;
+    rest.get(..32).map(str::to_owned)
+}
+
+/// Waits until a service or a sidecar has logged something under the id of a trace.
+async fn is_logged(system: &System, trace: &str) {
+    let logged = async {
+        while !system.log().contains(trace) {
+            // There is no event to wait for: a file grows.
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, logged).await.expect("a line with the id");
+}
+
+/// A trigger that raises the error of a full disk before a change.
+macro_rules! full_disk_before {
+    ($change:literal) => {
+        concat!(
+            "CREATE TRIGGER fails BEFORE ",
+            $change,
+            " BEGIN SELECT raise(ABORT, 'database or disk is full'); END"
+        )
+    };
+}
+
+/// A break of each step alone, while every process is healthy: the step, the service whose database it is in, what
+/// breaks it, and what mends it. Operators meet them as a backup that holds the lock, as a database that another
+/// release has changed, and as a full disk.
+const BREAKS: [(&str, &str, &str, &str); STEPS.len()] = [
+    ("prepare_organizer", "organizer", "BEGIN IMMEDIATE", "ROLLBACK"),
+    (
+        "sign_in_organizer",
+        "organizer",
+        "ALTER TABLE second_factors RENAME COLUMN secret TO lost",
+        "ALTER TABLE second_factors RENAME COLUMN lost TO secret",
+    ),
+    (
+        "prepare_participant",
+        "participant",
+        full_disk_before!("INSERT ON participants"),
+        "DROP TRIGGER fails",
+    ),
+    (
+        "sign_in_participant",
+        "participant",
+        "ALTER TABLE participants RENAME COLUMN name TO lost",
+        "ALTER TABLE participants RENAME COLUMN lost TO name",
+    ),
+    // The limit is read when a socket is opened.
+    (
+        "connect",
+        "organizer",
+        "ALTER TABLE agencies RENAME COLUMN max_open_chats TO lost",
+        "ALTER TABLE agencies RENAME COLUMN lost TO max_open_chats",
+    ),
+    (
+        "press",
+        "participant",
+        full_disk_before!("INSERT ON outbox"),
+        "DROP TRIGGER fails",
+    ),
+    (
+        "take",
+        "messenger",
+        full_disk_before!("UPDATE ON chats WHEN new.state = 'active'"),
+        "DROP TRIGGER fails",
+    ),
+    (
+        "talk_to_participant",
+        "messenger",
+        full_disk_before!("INSERT ON messages WHEN new.from_organizer"),
+        "DROP TRIGGER fails",
+    ),
+    // Message 1 comes with the press.
+    (
+        "talk_to_organizer",
+        "messenger",
+        full_disk_before!("INSERT ON messages WHEN new.seq > 1 AND NOT new.from_organizer"),
+        "DROP TRIGGER fails",
+    ),
+    (
+        "close",
+        "messenger",
+        full_disk_before!("UPDATE ON chats WHEN new.state = 'ended'"),
+        "DROP TRIGGER fails",
+    ),
+];
 
 /// A press is stored without the messenger, and waits for it for a while. Then it is not in the queue.
 const WITHOUT_MESSENGER: &[&str] = &["press", "take"];
 
 /// Holds the write lock of a service's database until it is dropped.
 fn lock(system: &System, service: &str) -> Connection {
-    let database = Connection::open(system.database(service)).expect("a database");
+    let database = open(&system.database(service));
     database.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     database
 }
@@ -110,9 +202,15 @@ async fn shown(agency: &Agency) -> Value {
 }
 
 async fn metrics(system: &System) -> String {
-    let sidecar = Door::network(&system.sidecar(0).replace("ws://", "http://"));
+    let sidecar = system.sidecar_door(0);
     let reply = sidecar.send("GET", "/metrics", None, None).await;
     String::from_utf8(reply.body.to_vec()).expect("UTF-8")
+}
+
+/// Its organizer has nobody who could type a code, and would be red for ever.
+#[tokio::test]
+async fn the_canary_needs_no_second_factor_where_all_do() {
+    is_green(&System::start_with(1, &["require_complete_accounts=all"]).await).await;
 }
 
 #[tokio::test]
@@ -146,14 +244,17 @@ async fn a_healthy_path_is_green_and_everybody_is_told() {
 async fn the_canary_names_the_part_of_the_path_that_is_broken() {
     let mut system = System::on_files(1).await;
     let agency = system.agency("Fest").await;
-    for (service, step) in [
-        ("organizer", &["prepare_organizer"][..]),
-        ("participant", &["prepare_participant"]),
-        ("messenger", WITHOUT_MESSENGER),
-    ] {
-        let lock = lock(&system, service);
-        is_red(&system, step).await;
-        drop(lock);
+    assert_eq!(BREAKS.map(|(step, ..)| step), STEPS, "each step has a break");
+    for (step, service, breaks, mends) in BREAKS {
+        let database = open(&system.database(service));
+        database.execute_batch(breaks).expect("it breaks");
+        let trace = is_red(&system, &[step]).await;
+        // Whoever waits for a lock has nothing to log until the run has ended.
+        if breaks != "BEGIN IMMEDIATE" {
+            is_logged(&system, &trace).await;
+        }
+        database.execute_batch(mends).expect("it is mended");
+        assert_eq!(shown(&agency).await["failedStep"], step);
         is_green_again(&system).await;
     }
     for (process, step) in [
@@ -205,50 +306,136 @@ async fn the_canary_notices_a_broken_path_between_healthy_processes() {
 /// A canary that walks again and again, and what it logs.
 struct Watch {
     log: Lines<BufReader<ChildStderr>>,
+    /// Where its own metrics are.
+    door: Door,
     _child: Child,
 }
 
 impl Watch {
-    fn start(system: &System) -> Watch {
-        let mut command = canary(system);
-        let mut child = command
-            .args(["--every", "30"])
+    async fn start(system: &System, pause: Duration) -> Watch {
+        let every = pause.as_secs().to_string();
+        let mut child = canary(system)
+            .args(["--every", &every, "--metrics", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("it runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = timeout(DEADLINE, lines.next_line()).await.expect("it listens");
+        let line = line.expect("UTF-8").expect("it runs");
+        let origin = line
+            .strip_prefix("Listening on ")
+            .and_then(|url| url.strip_suffix("/metrics"));
         Watch {
             log: BufReader::new(child.stderr.take().expect("a pipe")).lines(),
+            door: Door::network(origin.expect("a URL")),
             _child: child,
         }
     }
 
-    /// Waits until a line has this text.
-    async fn says(&mut self, text: &str, within: Duration) {
+    /// Waits until a line has one of these texts, and returns it.
+    async fn says(&mut self, texts: &[&str], within: Duration) -> String {
         let deadline = Instant::now() + within;
         loop {
             let line = timeout_at(deadline, self.log.next_line()).await;
-            let line = line.unwrap_or_else(|_| panic!("it does not say: {text}"));
-            if line.expect("UTF-8").expect("it runs").contains(text) {
-                return;
+            let line = line.unwrap_or_else(|_| panic!("it does not say: {texts:?}"));
+            let line = line.expect("UTF-8").expect("it runs");
+            if texts.iter().any(|text| line.contains(text)) {
+                return line;
             }
         }
     }
+
+    /// Waits until it is red at one of these steps, as its own metrics then say, too. Returns the line.
+    async fn is_red(&mut self, steps: &[&str], within: Duration) -> String {
+        let texts: Vec<String> = steps
+            .iter()
+            .map(|step| format!("the canary is red: {step} failed"))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let line = self.says(&texts, within).await;
+        let metrics = self.door.send("GET", "/metrics", None, None).await.text();
+        let is_named =
+            |step: &&str| metrics.contains(&format!("\nmayday_sidecar_canary_failed{{step=\"{step}\"}} 1\n"));
+        assert!(steps.iter().any(is_named), "{metrics}");
+        assert!(metrics.contains("\nmayday_sidecar_canary_ok 0\n"), "{metrics}");
+        line
+    }
+
+    /// Waits until it is green, and the messenger has its report.
+    async fn is_green(&mut self, agency: &Agency) {
+        self.says(&["the canary is green"], 3 * DEADLINE).await;
+        is_reported(agency, true).await;
+    }
+}
+
+/// Waits until the console is told that the path is whole, or is not.
+async fn is_reported(agency: &Agency, is_whole: bool) {
+    let reported = async { while shown(agency).await["ok"] != is_whole {} };
+    timeout(DEADLINE, reported).await.expect("the run is reported");
 }
 
 #[tokio::test]
 async fn a_canary_that_watches_is_red_within_35_seconds() {
     let system = System::on_files(1).await;
     let agency = system.agency("Fest").await;
-    let mut watch = Watch::start(&system);
-    watch.says("the canary is green", DEADLINE).await;
+    let mut watch = Watch::start(&system, Duration::from_secs(30)).await;
+    watch.says(&["the canary is green"], DEADLINE).await;
     let lock = lock(&system, "participant");
-    watch
-        .says("the canary is red: prepare_participant failed", RED_WITHIN)
-        .await;
+    watch.is_red(&["prepare_participant"], RED_WITHIN).await;
     drop(lock);
-    let reported = async { while shown(&agency).await["ok"] == true {} };
-    timeout(DEADLINE, reported).await.expect("the run is reported");
+    is_reported(&agency, false).await;
     assert_eq!(shown(&agency).await["failedStep"], "prepare_participant");
+
+    // What the messenger cannot store is not reported. Then the age grows, and from 35 s on it is red for people.
+    drop(watch);
+    is_green_again(&system).await;
+    let database = open(&system.database("messenger"));
+    let aged = "UPDATE canary SET checked_at = checked_at - 36000";
+    database.execute(aged, ()).expect("a table");
+    database.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let found = walk(&system).await;
+    let is_reported = !found.errors.contains("did not take the canary's report");
+    assert!(!found.is_green && !is_reported, "{found:?}");
+    let run = shown(&agency).await;
+    assert_eq!(run["ok"], true);
+    assert!(run["ageSeconds"].as_i64() > Some(35), "{run}");
+    let metrics = metrics(&system).await;
+    let age = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("mayday_sidecar_canary_age_seconds "));
+    let age: f64 = age.expect("an age").parse().expect("a number");
+    assert!(age > 35.0, "{age}");
+}
+
+/// Also where nobody can be told but by the canary itself, because the messenger or its host is broken.
+#[tokio::test]
+async fn a_canary_that_watches_names_each_part_that_breaks() {
+    // What breaks shows 5 s after the next run at the latest, as it does within 35 s where a run begins every 30 s.
+    const PAUSE: Duration = Duration::from_secs(2);
+    let within = RED_WITHIN - Duration::from_secs(30) + PAUSE;
+    let system = System::on_files(1).await;
+    let agency = system.agency("Fest").await;
+    is_green(&system).await;
+    let mut watch = Watch::start(&system, PAUSE).await;
+    watch.is_green(&agency).await;
+
+    system.signal("sidecar-1", Signal::STOP);
+    watch.is_red(&["connect"], within).await;
+    is_reported(&agency, false).await;
+    system.signal("sidecar-1", Signal::CONT);
+    watch.is_green(&agency).await;
+
+    let lock = lock(&system, "messenger");
+    let line = watch.is_red(WITHOUT_MESSENGER, within).await;
+    drop(lock);
+    is_logged(&system, &trace_of(&line).expect("an id")).await;
+    watch.is_green(&agency).await;
+
+    system.signal(system.first_host(), Signal::STOP);
+    watch.is_red(&["prepare_organizer"], within).await;
+    system.signal(system.first_host(), Signal::CONT);
+    watch.is_green(&agency).await;
 }
 
 /// The lists and figures that might show a canary.

@@ -77,14 +77,19 @@ async fn a_wrong_method_is_answered_with_the_allowed_ones() {
         ("GET", "/participant/auth/sign-in", "POST"),
         ("HEAD", "/participant/auth/sign-in", "POST"),
         ("DELETE", "/messenger/agency/chats", "GET, HEAD"),
+        ("TRACE", "/participant/profile", "GET, HEAD, PATCH, DELETE"),
+        ("TRACE", "/messenger/agency/chats", "GET, HEAD"),
     ] {
         let reply = components.door.send(method, path, None, None).await;
         assert_eq!(
             (reply.status, reply.header("allow")),
             (405, Some(allow)),
-            "{path}"
+            "{method} {path}"
         );
     }
+    // The organizer's contract has no 405.
+    let trace = components.door.send("TRACE", "/organizer/profile", None, None);
+    trace.await.error(404, "Cannot TRACE /profile");
 }
 
 /// Contract 2.9, whose lists lack `DELETE`, without which no page can take a press back or delete an account, and the
@@ -126,6 +131,46 @@ async fn a_preflight_allows_the_methods_of_its_path_and_may_be_cached() {
         (unknown.status, unknown.header("access-control-max-age")),
         (404, None)
     );
+}
+
+/// Contract 2.9 lets pages of every origin read answers. A variable limits that.
+#[tokio::test]
+async fn pages_of_the_listed_origins_alone_may_read_answers() {
+    const LISTED: &str = "https://help.example.org";
+    let listed = format!("https://console.example.org, {LISTED}");
+    let components = Components::with(
+        &["organizer", "participant", "messenger"],
+        &[("allowed_origins", &listed)],
+    );
+    for path in [
+        "/organizer/agency",
+        "/organizer/openapi.json",
+        "/participant/profile",
+        "/messenger/agency/chats",
+    ] {
+        for method in ["GET", "OPTIONS"] {
+            for (origin, allowed) in [(LISTED, Some(LISTED)), ("https://other.example.org", None)] {
+                let headers = [
+                    ("origin", origin),
+                    ("access-control-request-headers", "authorization"),
+                ];
+                let answer = components.door.send_with(method, path, &headers, "").await;
+                let name = format!("{method} {path} from {origin}");
+                assert_eq!(answer.header("access-control-allow-origin"), allowed, "{name}");
+                let vary = answer.header("vary").unwrap_or_default();
+                assert!(
+                    vary.split(", ").any(|header| header == "Origin"),
+                    "{name}: {vary}"
+                );
+            }
+            let answer = components.door.send(method, path, None, None).await;
+            assert_eq!(
+                answer.header("access-control-allow-origin"),
+                None,
+                "{method} {path}"
+            );
+        }
+    }
 }
 
 /// Answers are personal, errors too, and none of them is a page.

@@ -1,6 +1,7 @@
 //! Schemathesis (PyPI) explores each service: it sends what the document permits, and what it does not, and checks
-//! every answer against the document. `explore/hooks.py` says who asks. With the same versions and the same seed it
-//! sends the same requests.
+//! every answer against the document. First callers with the right token ask, also in sequences where a request takes
+//! ids from the answers before, then callers without a token. `explore/hooks.py` says who they are. With the same
+//! versions and the same seed it sends the same requests.
 
 use std::process::Stdio;
 
@@ -18,27 +19,48 @@ const SEED: &str = "17";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance";
 
+/// That other methods are answered 405 and `Allow`. The organizer service answers 404 (contract 2.5).
+const METHODS: &str = "unsupported_method";
+
+/// That strangers ask for all that needs a token and are refused, a check of `explore/hooks.py`.
+const REFUSAL: &str = "StrangersAreRefused";
+
+/// How often strangers ask for each operation: without and with an id of what exists, in each of six ways.
+const OF_STRANGERS: u32 = 12;
+
+/// How many sequences of requests there are.
+const SEQUENCES: u32 = 20;
+
 /// Explores a service with so many random requests for each operation, besides those at the bounds of its document.
+/// Strangers send random requests only: they get nowhere near what bounds are for.
 async fn explore(service: &str, requests: u32) {
-    let python = python("explore").expect("run the tests with `cargo xtask test`");
     // Schemathesis says in a header where a request comes from, so that it is not throttled like a single client.
     let system = System::start_with(1, &["client_address_header=x-forwarded-for"]).await;
-    let setting = setting(&system, service).await;
+    let mut setting = setting(&system, service).await;
+    let document = format!("{}/{service}/openapi.json", system.door.origin());
+    let checks = match service {
+        "organizer" => CHECKS.to_owned(),
+        _ => format!("{CHECKS},{METHODS}"),
+    };
+    let phases = "examples,coverage,fuzzing";
+    schemathesis(&document, &setting, &checks, phases, requests).await;
+    schemathesis(&document, &setting, CHECKS, "stateful", SEQUENCES).await;
+    setting["strangers"] = true.into();
+    let checks = format!("{CHECKS},{REFUSAL}");
+    schemathesis(&document, &setting, &checks, "fuzzing", OF_STRANGERS).await;
+}
+
+/// Runs schemathesis, which must find nothing.
+async fn schemathesis(document: &str, setting: &Value, checks: &str, phases: &str, requests: u32) {
+    let python = python("explore").expect("run the tests with `cargo xtask test`");
     let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new(python.with_file_name("schemathesis"))
         .arg("--config-file")
         .arg(workspace().join("tests/explore/schemathesis.toml"))
-        .arg("run")
-        .arg(format!("{}/{service}/openapi.json", system.door.origin()))
-        .args([
-            "--checks",
-            CHECKS,
-            "--seed",
-            SEED,
-            "--max-examples",
-            &requests.to_string(),
-        ])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-redirects", "0"])
+        .args(["run", document])
+        .args(["--checks", checks, "--phases", phases])
+        .args(["--seed", SEED, "--max-examples", &requests.to_string()])
+        .args(["--max-redirects", "0"])
         .args(["--generation-database", "none", "--suppress-health-check", "all"])
         .args(["--continue-on-failure", "--warnings", "off", "--no-color"])
         .current_dir(&folder)
@@ -58,6 +80,8 @@ async fn explore(service: &str, requests: u32) {
 
 /// Who there is, and what exists: an agency with an event, an open chat and a closed one.
 async fn setting(system: &System, service: &str) -> Value {
+    let secrets = std::fs::read(system.state_directory().join("secrets.json")).expect("secrets");
+    let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
     let superadmin = system.superadmin().await;
     let agency = system.agency("Fest").await;
     let participant = people::sign_up(&system.door, "p@example.org").await;
@@ -76,12 +100,14 @@ async fn setting(system: &System, service: &str) -> Value {
     }
     json!({
         "service": service,
+        "strangers": false,
         "api": system.door.origin(),
         "tokens": {
             "superadmin": superadmin.token,
             "owner": agency.owner.token,
             "participant": participant.token,
         },
+        "key": secrets[format!("{service}Key")],
         "owner": people::registration("Own")["owner"],
         "chats": chats,
         // Above the ids of people and agencies above.
@@ -89,6 +115,7 @@ async fn setting(system: &System, service: &str) -> Value {
     })
 }
 
+/// It has 72 operations, the others 19 and 10, so each service gets about as many requests in about the same time.
 #[tokio::test]
 async fn the_organizer_service_keeps_to_its_document() {
     explore("organizer", 20).await;

@@ -1,5 +1,5 @@
 //! One id through everything: the trace of a request is in the log lines of all processes, and in every 5xx. Logs hold
-//! ids and no secrets: `support::secrecy` checks that of every system that a test starts. Where a collector is named,
+//! ids and no secrets: `secrecy` checks that of every system that a test starts. Where a collector is named,
 //! the spans of a trace are exported to it.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::DEADLINE;
 use crate::support::components::Components;
-use crate::support::door::{Door, take_trace_id};
+use crate::support::door::take_trace_id;
 use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
@@ -323,7 +323,7 @@ async fn spans_of_host_and_sidecar_are_exported_where_a_collector_is_named() {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("traceparent", &traceparent(SOCKET)),
     ];
-    let sidecar = Door::network(&system.sidecar(0).replace("ws://", "http://"));
+    let sidecar = system.sidecar_door(0);
     let upgraded = sidecar.send_with("GET", "/connect", &handshake, "").await;
     assert_eq!(upgraded.status, 101);
 

@@ -1,13 +1,15 @@
 //! Mayday's outer two rings of tests.
 //!
 //! - A component on the embedded host, in process, with real SQLite files: `organizer`, `participant`, `messenger`,
-//!   `database`, `web` for the pages, and `edges` for the rules of all three services.
+//!   `database` and `migrations`, `web` for the pages, `cloud` for the manifests of Fermyon Cloud, and `edges` for the
+//!   rules of all three services.
 //! - The whole system, started as a person starts it, with real processes, real Redis and real WebSocket clients:
 //!   `story` is the main flow, `canary` breaks the path that the canary walks, `faults` breaks parts, `outages` takes
-//!   parts down, `privacy` is about an export and a deletion, `restore_drill` restores a copy of the databases,
-//!   `revoking` ends sockets, `slow_clients` checks that slow clients do not delay others, `load` is the contract's load
-//!   test, `logs` follows ids through logs and spans, `observability` checks dashboard and alarms, `clients` runs the
-//!   programs of docs/clients.md, `explore` lets schemathesis ask the services whatever their documents permit, and
+//!   parts down, `machines` kills and pauses hosts and database servers, `privacy` is about an export and a deletion,
+//!   `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that slow clients
+//!   do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans, `observability`
+//!   checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `walkthrough` the lines of
+//!   docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their documents permit, and
 //!   `spin` is for `cargo xtask up --host spin`.
 //!
 //! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
@@ -17,6 +19,7 @@
 
 mod canary;
 mod clients;
+mod cloud;
 mod database;
 mod documents;
 mod edges;
@@ -24,7 +27,9 @@ mod explore;
 mod faults;
 mod load;
 mod logs;
+mod machines;
 mod messenger;
+mod migrations;
 mod observability;
 mod organizer;
 mod outages;
@@ -37,4 +42,5 @@ mod slow_clients;
 mod spin;
 mod story;
 mod support;
+mod walkthrough;
 mod web;

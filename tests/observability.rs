@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
@@ -10,7 +11,6 @@ use tokio::time::{Duration, sleep, timeout};
 
 use crate::support::DEADLINE;
 use crate::support::components::{Components, workspace};
-use crate::support::door::Door;
 use crate::support::people;
 use crate::support::socket::Socket;
 use crate::support::system::System;
@@ -20,12 +20,72 @@ fn read(path: &str) -> String {
     fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The words of a text that are names of Mayday's metrics.
-fn metrics(text: &str) -> BTreeSet<String> {
-    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
-        .filter(|word| word.starts_with("mayday_"))
-        .map(str::to_owned)
-        .collect()
+/// A metric's label with one of its values, and without: `metric{label="value"}` and `metric{label}`.
+fn label(metric: &str, label: &str, value: &str) -> [String; 2] {
+    [
+        format!("{metric}{{{label}}}"),
+        format!("{metric}{{{label}={value:?}}}"),
+    ]
+}
+
+/// Mayday's metrics in queries, with the labels that are selected or summed by, and their values.
+fn metrics(queries: &str) -> BTreeSet<String> {
+    let all = |pattern: &str| Regex::new(pattern).expect("a pattern");
+    let names = all(r"mayday_\w+");
+    let mut found: BTreeSet<String> = names
+        .find_iter(queries)
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    let matcher = all(r#"(\w+)=~?"([^"]*)""#);
+    for selector in all(r"(mayday_\w+)\{([^}]*)\}").captures_iter(queries) {
+        for part in matcher.captures_iter(&selector[2]) {
+            for value in part[2].split('|') {
+                let [name, with_value] = label(&selector[1], &part[1], value);
+                found.insert(name);
+                // Those of errors are there once there was one.
+                if &part[1] != "status" {
+                    found.insert(with_value);
+                }
+            }
+        }
+    }
+    for sum in all(r"by \(([^)]*)\) \((?:rate\()?(mayday_\w+)").captures_iter(queries) {
+        found.extend(sum[1].split(", ").map(|name| format!("{}{{{name}}}", &sum[2])));
+    }
+    found
+}
+
+/// The metric of a line of `/metrics`, and its labels.
+fn sample(line: &str) -> Vec<String> {
+    static PAIR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(\w+)="([^"]*)""#).expect("a pattern"));
+    let (metric, labels) = line.split_once(['{', ' ']).unwrap_or((line, ""));
+    let labels = PAIR.captures_iter(labels);
+    let labels = labels.flat_map(|found| label(metric, &found[1], &found[2]));
+    labels.chain([metric.to_owned()]).collect()
+}
+
+#[test]
+fn labels_and_their_values_are_compared_as_well() {
+    let query =
+        r#"sum by (le, a) (rate(mayday_x_bucket[5m])) or rate(mayday_y{reason=~"b|c",status="5xx"}[5m]) > 0"#;
+    let line = r#"mayday_y{reason="b"} 1"#;
+    assert_eq!(
+        metrics(query).into_iter().collect::<Vec<_>>(),
+        [
+            "mayday_x_bucket",
+            "mayday_x_bucket{a}",
+            "mayday_x_bucket{le}",
+            "mayday_y",
+            "mayday_y{reason=\"b\"}",
+            "mayday_y{reason=\"c\"}",
+            "mayday_y{reason}",
+            "mayday_y{status}",
+        ]
+    );
+    assert_eq!(
+        sample(line),
+        ["mayday_y{reason}", "mayday_y{reason=\"b\"}", "mayday_y"]
+    );
 }
 
 /// What the queries of the dashboard's panels and of the rules name.
@@ -43,7 +103,7 @@ fn named() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_metric_of_the_dashboard_and_the_alarms_exists() {
+async fn every_metric_and_label_of_the_dashboard_and_the_alarms_exists() {
     let system = System::start(1).await;
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "p@example.org").await;
@@ -57,15 +117,14 @@ async fn every_metric_of_the_dashboard_and_the_alarms_exists() {
     drop(socket);
     // Those of the canary tell of a run.
     canary::is_green(&system).await;
-    let sidecar = Door::network(&system.sidecar(0).replace("ws://", "http://"));
+    let sidecar = system.sidecar_door(0);
     let shown = async || {
         let of_sidecar = sidecar.send("GET", "/metrics", None, None).await.text();
         let path = "/.well-known/mayday/metrics";
         let of_host = system.door.send("GET", path, None, None).await.text();
         let lines = of_sidecar.lines().chain(of_host.lines());
         let samples = lines.filter(|line| !line.starts_with('#'));
-        let name = |line: &str| line.split(['{', ' ']).next().unwrap_or_default().to_owned();
-        samples.map(name).collect::<BTreeSet<_>>()
+        samples.flat_map(sample).collect::<BTreeSet<_>>()
     };
     let all_are_shown = async {
         while !named().is_subset(&shown().await) {
@@ -75,7 +134,7 @@ async fn every_metric_of_the_dashboard_and_the_alarms_exists() {
     };
     if timeout(DEADLINE, all_are_shown).await.is_err() {
         let missing: Vec<_> = named().difference(&shown().await).cloned().collect();
-        panic!("no such metrics: {missing:?}");
+        panic!("no such metrics or labels: {missing:?}");
     }
 }
 

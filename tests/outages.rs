@@ -1,48 +1,54 @@
 //! One part is down, and the others keep their promises:
 //!
 //! - **messenger**: everything but chat works. Presses are stored, and delivered when the messenger is back:
-//!   [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_outlives_a_messenger_that_is_down`.
+//!   [`help_is_pressed_while_the_messenger_is_down`], `participant::a_press_survives_an_outage_of_the_messenger`. If its
+//!   database is what fails, sidecars show how many wait: [`sidecars_show_how_many_presses_wait_for_the_messenger`].
 //! - **participant**: chats go on and are closed at once. The lock is released later:
 //!   [`chats_go_on_and_end_while_the_participant_service_is_down`],
+//!   [`a_release_that_has_failed_holds_up_no_other_although_there_are_no_ticks`],
 //!   `messenger::a_chat_is_closed_although_the_participant_service_is_down`.
 //! - **organizer**: open sockets go on, lists of events are 503 with `Retry-After`, a press for a known event is taken:
 //!   [`open_sockets_go_on_while_the_organizer_service_is_down`],
-//!   `participant::while_the_organizer_service_is_down_events_are_not_to_be_had`.
+//!   `participant::events_are_503_while_the_organizer_service_is_down`,
+//!   `participant::requests::a_press_for_a_known_event_is_accepted_while_the_organizer_service_is_down`.
 //! - **Redis**: REST works, messages are stored, acknowledged, and shown on every sidecar:
 //!   [`messages_are_acknowledged_without_redis`], `faults::chats_go_on_without_redis`.
 //! - **a sidecar**: its clients resume at another one. Messages it had stored are shown there:
 //!   [`clients_of_a_killed_sidecar_resume_at_another`], [`messages_stored_by_a_killed_sidecar_are_shown_at_the_others`].
-//! - **a host**: the others serve its requests, also those of its sidecars:
-//!   [`a_host_that_hangs_leaves_its_requests_to_the_others`], [`the_lock_of_a_dead_host_only_delays_messages`],
-//!   `faults::messages_survive_a_killed_host`.
+//! - **a host**: the others serve its requests, also those of its sidecars: `faults::messages_survive_a_killed_host`,
+//!   `machines::people_chat_and_press_while_hosts_are_killed_and_paused`,
+//!   `machines::the_lock_of_a_dead_host_only_delays_messages`.
 //! - **a database server**: its service is as good as down, and commits nothing twice:
-//!   [`a_database_server_that_hangs_holds_up_its_service_only`], [`a_press_survives_killed_database_servers`],
-//!   `faults::messages_survive_a_killed_database_server`.
+//!   `machines::people_chat_and_press_while_database_servers_are_killed_and_paused`.
 //! - **dispatcher**: while the rest is well, users see no difference. What has to be retried waits, and the age of the
 //!   last tick says so: all tests with [`Apart`], which has none; `faults::rows_of_an_outbox_are_delivered_at_a_tick`,
 //!   `messenger::exchange::the_status_tells_how_old_the_last_tick_is`.
 //!
-//! A service may also hang: [`a_hanging_service_does_not_delay_calls_to_the_other`].
+//! A service may also hang: [`a_hanging_service_does_not_delay_calls_to_the_other`],
+//! [`a_hanging_service_does_not_delay_the_revocations_of_the_other`].
+
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
+use crate::support::DEADLINE;
 use crate::support::apart::Apart;
 use crate::support::components::{MESSENGER_KEY, PARTICIPANT_KEY};
-use crate::support::door::Door;
 use crate::support::people::{self, Agency, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
 /// A chat between support and a participant.
-struct Chat {
-    id: String,
-    support: Socket,
-    participant: Socket,
+pub(crate) struct Chat {
+    pub(crate) id: String,
+    pub(crate) support: Socket,
+    pub(crate) participant: Socket,
 }
 
 impl Chat {
-    async fn start(mut support: Socket, mut participant: Socket) -> Chat {
+    pub(crate) async fn start(mut support: Socket, mut participant: Socket) -> Chat {
         participant.expect_nothing_yet().await;
         support.send("start_chat", "".into()).await;
         let id = support.expect("new_chat").await["id"].clone();
@@ -55,7 +61,7 @@ impl Chat {
     }
 
     /// Each sends a message, and both receive both.
-    async fn goes_on(&mut self) {
+    pub(crate) async fn goes_on(&mut self) {
         self.participant.say(&self.id, "are you there?").await;
         self.support.say(&self.id, "I am").await;
         for socket in [&mut self.support, &mut self.participant] {
@@ -74,8 +80,8 @@ async fn people(apart: &mut Apart) -> (Agency, Person) {
 
 async fn chat(apart: &Apart, agency: &Agency, person: &Person) -> Chat {
     person.press_help(agency.event_id, "").await.empty(200);
-    let support = Socket::open("support", &apart.ws, &agency.support).await;
-    let participant = Socket::open("participant", &apart.ws, person).await;
+    let support = Socket::open("support", &apart.ws[0], &agency.support).await;
+    let participant = Socket::open("participant", &apart.ws[1], person).await;
     Chat::start(support, participant).await
 }
 
@@ -83,7 +89,7 @@ async fn chat(apart: &Apart, agency: &Agency, person: &Person) -> Chat {
 async fn help_is_pressed_while_the_messenger_is_down() {
     let mut apart = Apart::start().await;
     let (agency, person) = people(&mut apart).await;
-    let mut support = Socket::open("support", &apart.ws, &agency.support).await;
+    let mut support = Socket::open("support", &apart.ws[0], &agency.support).await;
     support.expect_nothing_yet().await;
 
     apart.stop("messenger").await;
@@ -107,6 +113,46 @@ async fn help_is_pressed_while_the_messenger_is_down() {
 }
 
 #[tokio::test]
+async fn sidecars_show_how_many_presses_wait_for_the_messenger() {
+    let system = System::start(1).await;
+    let agency = system.agency("Fest").await;
+    let person = people::sign_up(&system.door, "p@example.org").await;
+    system.sidecars_are_ready().await;
+    let sidecar = system.sidecar_door(0);
+    let metric = "mayday_sidecar_participant_undelivered_presses";
+    let show = async |presses: u32| {
+        let expected = format!("{metric} {presses}");
+        let are_shown = async || {
+            let shown = sidecar.send("GET", "/metrics", None, None).await.text();
+            shown.lines().any(|line| line == expected)
+        };
+        let waiting = async {
+            while !are_shown().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(DEADLINE, waiting).await.expect(&expected);
+    };
+    show(0).await;
+
+    let database = rusqlite::Connection::open(system.database("messenger")).expect("a database");
+    let version: i64 = database
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .expect("a version");
+    // The messenger refuses a database that a much later release has migrated.
+    let migrate = |version: i64| database.execute_batch(&format!("PRAGMA user_version = {version}"));
+    migrate(99).expect("a version");
+    person.press_help(agency.event_id, "Lost").await.empty(200);
+    show(1).await;
+    // The next tick at which it is due delivers it.
+    migrate(version).expect("a version");
+    show(0).await;
+    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
+    support.send("start_chat", "".into()).await;
+    assert_eq!(support.expect("new_chat").await["participantId"], person.id);
+}
+
+#[tokio::test]
 async fn chats_go_on_and_end_while_the_participant_service_is_down() {
     let mut apart = Apart::start().await;
     let (agency, person) = people(&mut apart).await;
@@ -126,6 +172,39 @@ async fn chats_go_on_and_end_while_the_participant_service_is_down() {
     person.press_help(agency.event_id, "").await.empty(200);
 }
 
+/// The participant service is back, and nothing retries the release that has failed.
+#[tokio::test]
+async fn a_release_that_has_failed_holds_up_no_other_although_there_are_no_ticks() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let other = people::sign_up(&apart.door("participant"), "q@example.org").await;
+    let Chat {
+        id: first,
+        mut support,
+        ..
+    } = chat(&apart, &agency, &person).await;
+    other.press_help(agency.event_id, "").await.empty(200);
+    support.send("start_chat", "".into()).await;
+    let second = support.expect("new_chat").await["id"].clone();
+
+    apart.stop("participant").await;
+    let close = json!({"chatId": first});
+    support.send("close_chat", close.clone()).await;
+    assert_eq!(support.expect("closed_chat").await, close);
+
+    apart.start_again("participant").await;
+    let close = json!({"chatId": second});
+    support.send("close_chat", close.clone()).await;
+    assert_eq!(support.expect("closed_chat").await, close);
+    let released = async {
+        while other.has_requested(agency.event_id).await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, released).await.expect("the lock is released");
+    other.press_help(agency.event_id, "").await.empty(200);
+}
+
 /// A hanging service is worse than one that is down: its callers wait.
 #[tokio::test]
 async fn a_hanging_service_does_not_delay_calls_to_the_other() {
@@ -134,9 +213,9 @@ async fn a_hanging_service_does_not_delay_calls_to_the_other() {
     let mut chat = chat(&apart, &agency, &person).await;
 
     apart.hang("participant").await;
-    let mut unknown = Socket::open("participant", &apart.ws, &person).await;
+    let mut unknown = Socket::open("participant", &apart.ws[0], &person).await;
     chat.goes_on().await;
-    let mut colleague = Socket::open("colleague", &apart.ws, &agency.owner).await;
+    let mut colleague = Socket::open("colleague", &apart.ws[0], &agency.owner).await;
     colleague.expect_nothing_yet().await;
     let close = json!({"chatId": chat.id});
     chat.support.send("close_chat", close.clone()).await;
@@ -149,14 +228,41 @@ async fn a_hanging_service_does_not_delay_calls_to_the_other() {
     assert!(!person.has_requested(agency.event_id).await);
 
     apart.hang("organizer").await;
-    let mut unknown = Socket::open("colleague", &apart.ws, &agency.owner).await;
-    let mut elsewhere = Socket::open("participant", &apart.ws, &person).await;
+    let mut unknown = Socket::open("colleague", &apart.ws[1], &agency.owner).await;
+    let mut elsewhere = Socket::open("participant", &apart.ws[1], &person).await;
     elsewhere.expect_nothing_yet().await;
     person.press_help(agency.event_id, "").await.empty(200);
     chat.support.send("start_chat", "".into()).await;
     chat.support.expect("new_chat").await;
     apart.start_again("organizer").await;
     unknown.expect_nothing_yet().await;
+}
+
+#[tokio::test]
+async fn a_hanging_service_does_not_delay_the_revocations_of_the_other() {
+    let mut apart = Apart::start().await;
+    let (agency, person) = people(&mut apart).await;
+    let mut support = Socket::open("support", &apart.ws[0], &agency.support).await;
+    let mut participant = Socket::open("participant", &apart.ws[0], &person).await;
+    for socket in [&mut support, &mut participant] {
+        socket.expect_nothing_yet().await;
+    }
+
+    apart.hang("participant").await;
+    agency
+        .support
+        .post("/organizer/auth/sign-out", &json!({}))
+        .await
+        .empty(200);
+    assert_eq!(support.next().await, None);
+    participant.expect_nothing_yet().await;
+
+    apart.start_again("participant").await;
+    person
+        .post("/participant/auth/sign-out", &json!({}))
+        .await
+        .empty(200);
+    assert_eq!(participant.next().await, None);
 }
 
 #[tokio::test]
@@ -181,15 +287,15 @@ async fn open_sockets_go_on_while_the_organizer_service_is_down() {
 }
 
 /// A message with a client id.
-fn under(client_id: &str, chat_id: &str, message: &str) -> Value {
+pub(crate) fn under(client_id: &str, chat_id: &str, message: &str) -> Value {
     json!({"chatId": chat_id, "message": message, "clientId": client_id})
 }
 
-const FIRST: &str = "0198c0de-0000-7000-8000-000000000001";
+pub(crate) const FIRST: &str = "0198c0de-0000-7000-8000-000000000001";
 const SECOND: &str = "0198c0de-0000-7000-8000-000000000002";
 
 /// Connects each party to a sidecar of its own, under protocol 2.
-async fn at_two_sidecars(system: &System) -> (Agency, Person, Chat) {
+pub(crate) async fn at_two_sidecars(system: &System) -> (Agency, Person, Chat) {
     let agency = system.agency("Fest").await;
     let person = people::sign_up(&system.door, "p@example.org").await;
     person.press_help(agency.event_id, "").await.empty(200);
@@ -260,123 +366,6 @@ async fn clients_of_a_killed_sidecar_resume_at_another() {
     let all = [(1, "one".to_owned()), (2, "two".to_owned())];
     assert_eq!(support.messages_after(&chat.id, 0).await, all);
     assert_eq!(chat.participant.messages_after(&chat.id, 1).await, all[1..]);
-}
-
-/// Of two hosts on the same databases, the second serves everybody who comes to it while the first does not answer.
-#[tokio::test]
-async fn a_host_that_hangs_leaves_its_requests_to_the_others() {
-    let system = System::large().await;
-    let (agency, _, mut chat) = at_two_sidecars(&system).await;
-    let door = system.host(1);
-
-    system.signal("host-1", Signal::STOP);
-    let other = people::sign_up(&door, "q@example.org").await;
-    other.press_help(agency.event_id, "Lost too").await.empty(200);
-    assert!(other.has_requested(agency.event_id).await);
-    // The participant's sidecar calls the second host, and the support's the first, until it does not answer.
-    let message = under(FIRST, &chat.id, "is anybody there?");
-    chat.participant.send("send_message", message).await;
-    chat.participant.expect("message_saved").await;
-    assert_eq!(chat.participant.expect_message().await, "is anybody there?");
-    let reply = under(SECOND, &chat.id, "I am");
-    chat.support.send("send_message", reply).await;
-    // The other press is in the log before the message, and only an exchange brings that to the support's sidecar. If
-    // it is the one that carries the reply out, `message_saved` comes first.
-    let mut frames = Vec::new();
-    for _ in 0..3 {
-        frames.push(chat.support.next().await.expect("an open socket"));
-    }
-    let saved = frames.iter().position(|frame| frame["type"] == "message_saved");
-    frames.remove(saved.expect("the reply is saved"));
-    let texts: Vec<_> = frames.iter().map(|frame| &frame["payload"]["content"]).collect();
-    assert_eq!(texts, ["is anybody there?", "I am"]);
-    assert_eq!(chat.participant.expect_message().await, "I am");
-    // The first host goes on with the exchange that it was paused in, which changes nothing any more.
-    system.signal("host-1", Signal::CONT);
-    chat.participant.say(&chat.id, "good").await;
-    assert_eq!(chat.support.expect_message().await, "good");
-    assert_eq!(chat.participant.expect_message().await, "good");
-    let all = [(1, "is anybody there?"), (2, "I am"), (3, "good")];
-    let all = all.map(|(seq, text)| (seq, text.to_owned()));
-    assert_eq!(chat.participant.messages_after(&chat.id, 0).await, all);
-}
-
-/// A host that dies in a transaction leaves its lock to the server, which takes it away after five seconds. Clients of
-/// the contract wait that long, and get no error.
-#[tokio::test]
-async fn the_lock_of_a_dead_host_only_delays_messages() {
-    let system = System::large().await;
-    let agency = system.agency("Fest").await;
-    let person = people::sign_up(&system.door, "p@example.org").await;
-    person.press_help(agency.event_id, "").await.empty(200);
-    let mut support = Socket::open("support", system.sidecar(0), &agency.support).await;
-    support.expect_nothing_yet().await;
-    let participant = Socket::open("participant", system.sidecar(1), &person).await;
-    let mut chat = Chat::start(support, participant).await;
-
-    // The beginning of a transaction whose host never goes on with it.
-    let server = Door::network(&system.database_url("messenger"));
-    let begin = json!({"requests": [{"type": "execute", "stmt": {"sql": "BEGIN IMMEDIATE"}}]});
-    let begun = server
-        .send("POST", "/v3/pipeline", None, Some(&begin))
-        .await
-        .json(200);
-    assert_eq!(begun["results"][0]["type"], "ok", "{begun}");
-
-    chat.goes_on().await;
-}
-
-/// A service is as good as down while its database is, and the others are not.
-#[tokio::test]
-async fn a_database_server_that_hangs_holds_up_its_service_only() {
-    let system = System::large().await;
-    let (agency, person, mut chat) = at_two_sidecars(&system).await;
-
-    system.signal("messenger-db", Signal::STOP);
-    let message = under(FIRST, &chat.id, "is anybody there?");
-    chat.support.send("send_message", message).await;
-    assert!(person.has_requested(agency.event_id).await);
-    let event = people::new_event("The day after");
-    agency
-        .owner
-        .post("/organizer/agency/events", &event)
-        .await
-        .json(201);
-    system.signal("messenger-db", Signal::CONT);
-    chat.support.expect("message_saved").await;
-    assert_eq!(chat.support.expect_message().await, "is anybody there?");
-    assert_eq!(chat.participant.expect_message().await, "is anybody there?");
-
-    for database in ["organizer-db", "participant-db"] {
-        system.signal(database, Signal::STOP);
-    }
-    chat.participant
-        .send("send_message", under(SECOND, &chat.id, "I am"))
-        .await;
-    chat.participant.expect("message_saved").await;
-    assert_eq!(chat.participant.expect_message().await, "I am");
-    assert_eq!(chat.support.expect_message().await, "I am");
-    for database in ["organizer-db", "participant-db"] {
-        system.signal(database, Signal::CONT);
-    }
-    assert!(person.has_requested(agency.event_id).await);
-}
-
-/// A server that was killed comes back with what it had acknowledged.
-#[tokio::test]
-async fn a_press_survives_killed_database_servers() {
-    let mut system = System::large().await;
-    let agency = system.agency("Fest").await;
-    let person = people::sign_up(&system.door, "p@example.org").await;
-    person.press_help(agency.event_id, "Lost").await.empty(200);
-    for database in ["organizer-db", "participant-db", "messenger-db"] {
-        system.kill_and_wait(database).await;
-    }
-    let mut support = Socket::open("support", system.sidecar(1), &agency.support).await;
-    support.expect_nothing_yet().await;
-    support.send("start_chat", "".into()).await;
-    assert_eq!(support.expect("new_chat").await["participantId"], person.id);
-    assert_eq!(support.expect_message().await, "Problem description: Lost");
 }
 
 /// The sidecar showed a message to its own clients, and was killed before it reached Redis.

@@ -1,11 +1,44 @@
-//! What a person can take along, and what is left of a deleted account (docs/privacy.md), through real processes.
+//! What a person can take along, and what is left of a deleted account, through real processes, and whether
+//! docs/privacy.md names all tables.
 
+use std::collections::BTreeSet;
+use std::fs;
+
+use mayday_tests::schema::{migrations, objects};
+use mayday_tests::settings::SERVICES;
+use rusqlite::Connection;
 use serde_json::json;
 
+use crate::support::components::workspace;
 use crate::support::people::{self, PARTICIPANT_PASSWORD};
 use crate::support::scan::mentions;
 use crate::support::socket::Socket;
 use crate::support::system::System;
+
+/// docs/privacy.md has a list of tables for each database. None is missing, and none is there no more.
+#[test]
+fn the_page_names_every_table_of_every_database() {
+    let page = fs::read_to_string(workspace().join("docs/privacy.md")).expect("the page");
+    for service in SERVICES {
+        let (_, rest) = page
+            .split_once(&format!("\n### `{service}`\n"))
+            .expect("a heading");
+        let rows = rest.split("\n##").next().unwrap_or_default().lines();
+        let first_cells = rows.filter_map(|row| row.strip_prefix("| `")?.split(" |").next());
+        let named: BTreeSet<String> = first_cells
+            .flat_map(|cell| cell.split(", "))
+            .map(|name| name.trim_matches('`').to_owned())
+            .collect();
+        let database = Connection::open_in_memory().expect("memory");
+        for migration in migrations(service).expect("files") {
+            database.execute_batch(&migration).expect("a migration");
+        }
+        let objects = objects(&database).expect("objects");
+        let tables = objects.into_iter().filter(|object| object.kind == "table");
+        let tables: BTreeSet<String> = tables.map(|table| table.name).collect();
+        assert_eq!(named, tables, "{service}");
+    }
+}
 
 /// A guest presses, talks, signs in to an account, which presses as well, takes along everything and is deleted.
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use mayday_tests::programs::{beside_this_program, workspace};
+use mayday_tests::secrecy;
 use mayday_tests::up::{Layout, Up};
 
 use crate::support::door::Door;
@@ -57,4 +58,5 @@ async fn the_components_are_run_by_the_spin_on_the_path() {
     assert_eq!(components[0][..9].join(" "), services);
     assert_eq!(format!("http://{}", components[0][9]), system.origin());
     assert_eq!(components[1], ["-c", "dispatcher"]);
+    secrecy::check_directory(&system.state().path().join("mayday/logs"));
 }

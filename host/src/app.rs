@@ -40,6 +40,9 @@ use crate::{
 /// The variable of the application that tells its services what to tell browsers. The host tells them the same.
 const STRICT_TRANSPORT: &str = "strict_transport_security";
 
+/// The variable with the origins whose pages may read what its services answer, and what the host refuses for them.
+const ALLOWED_ORIGINS: &str = "allowed_origins";
+
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
@@ -58,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) strict_transport: StrictTransport,
+    /// `*`, or origins separated by commas.
+    pub(crate) allowed_origins: String,
     /// Memory for requests that arrive.
     pub(crate) body_memory: Arc<BodyMemory>,
     /// Room for requests from outside and messages; what finds none waits for a while.
@@ -222,6 +227,7 @@ impl Loader<'_> {
             max_requests,
             request_timeout: self.options.request_timeout,
             strict_transport: StrictTransport::new(values.get(STRICT_TRANSPORT).map_or("", String::as_str)),
+            allowed_origins: values.get(ALLOWED_ORIGINS).map_or("*", String::as_str).to_owned(),
             body_memory: BodyMemory::new(),
             admitted: Arc::new(Semaphore::new(max_requests)),
             waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),

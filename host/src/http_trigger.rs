@@ -1,10 +1,11 @@
 //! The HTTP trigger: from a request to the response of a component.
 //!
-//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Four differences are intended.
+//! Parity: Spin's `crates/trigger-http/src/{server,headers,outbound_http,wasi}.rs`. Five differences are intended.
 //! Spin bounds neither connections nor the time a request may take to arrive; its deployments put a buffering proxy in
 //! front. Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component
-//! reads. Spin gives a request a `traceparent` only where it exports traces, the host always. And Spin's own answers
-//! lack `Strict-Transport-Security`, which the host gives to a client that came by HTTPS.
+//! reads. Spin closes the connection, without an answer, where `Host` is missing or names no host (`set_req_uri`);
+//! here that is 400. Spin gives a request a `traceparent` only where it exports traces, the host always. And Spin's own
+//! answers lack `Strict-Transport-Security`, which the host gives to a client that came by HTTPS.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST},
+    header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN},
     uri::{Authority, Scheme},
 };
 use http_body_util::BodyExt as _;
@@ -47,7 +48,7 @@ use crate::{
     instance::State,
     metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
-    refusal::{unavailable, unreadable},
+    refusal::{for_pages, unavailable, unreadable},
     routes::{METRICS_PATH, RouteMatch, WELL_KNOWN_PREFIX},
 };
 
@@ -196,13 +197,17 @@ impl Inner {
             };
         }
         if path == METRICS_PATH {
-            return self.show_metrics();
+            return match *request.method() {
+                Method::GET | Method::HEAD => self.show_metrics(),
+                _ => only_to_be_read(),
+            };
         }
         let Some(route) = self.router.route(path) else {
             return status(StatusCode::NOT_FOUND);
         };
         // A request takes a place only when it is all there.
         let (head, body) = request.into_parts();
+        let origin = head.headers.get(ORIGIN).cloned();
         let body = match self.body_memory.read(body).await {
             Ok(body) => body,
             Err(reason) => {
@@ -213,7 +218,8 @@ impl Inner {
                     _ => tracing::warn!("refused {method} {path} of {client}: {reason}"),
                 }
                 self.metrics.refused((&reason).into());
-                return unreadable(&reason, head.version, trace.trace());
+                let refusal = unreadable(&reason, head.version, trace.trace());
+                return for_pages(refusal, &self.allowed_origins, origin);
             }
         };
         if let Some(exchange) = exchange {
@@ -229,7 +235,7 @@ impl Inner {
             None => {
                 tracing::warn!("refused a request of {client}: all places are taken");
                 self.metrics.refused(RefusedBecause::no_room);
-                unavailable(trace.trace())
+                for_pages(unavailable(trace.trace()), &self.allowed_origins, origin)
             }
         }
     }
@@ -507,6 +513,15 @@ fn add_headers(request: &mut Request<Body>, route: &RouteMatch, client: SocketAd
         }
     }
     Ok(())
+}
+
+/// The answer to a method that would change something, where there is nothing to change.
+fn only_to_be_read() -> Response<Body> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 fn status(status: StatusCode) -> Response<Body> {

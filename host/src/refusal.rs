@@ -1,7 +1,7 @@
 //! The host's own refusals, which Spin does not have: no room, too slow, too large.
 //!
-//! They look like those of the services (contract 2.5), and pages of any origin may read them (contract 2.9); without
-//! that header a browser would report a network error. What Spin answers itself, such as an empty 404 or 500, stays as
+//! They look like those of the services (contract 2.5), and the pages that may read the services' answers may read them
+//! (contract 2.9); without that header a browser would report a network error. What Spin answers itself, such as an empty 404 or 500, stays as
 //! it is, but for `Strict-Transport-Security`. The answers to a head that is no HTTP or is too long (400, 414, 431)
 //! stay as they are, too: hyper writes them, empty, before there is a request, and lets nobody shape them.
 
@@ -9,6 +9,7 @@ use http::{
     HeaderValue, Response, StatusCode, Version,
     header::{
         ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+        VARY,
     },
 };
 use serde::Serialize;
@@ -54,6 +55,28 @@ pub(crate) fn unreadable(reason: &Unreadable, version: Version, trace: TraceId) 
     response
 }
 
+/// A refusal for pages of the allowed origins: `*`, or a list separated by commas, as the services have it
+/// (`service::door::Readers`). `origin` is that of the page that has asked.
+pub(crate) fn for_pages(
+    mut refusal: Response<Body>,
+    allowed: &str,
+    origin: Option<HeaderValue>,
+) -> Response<Body> {
+    let headers = refusal.headers_mut();
+    let mut allowed = allowed.split(',').map(str::trim);
+    if allowed.clone().any(|allowed| allowed == "*") {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        return refusal;
+    }
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin
+        && allowed.any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    refusal
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody<'a> {
@@ -76,7 +99,6 @@ fn refusal(status: StatusCode, message: &str, trace: TraceId) -> Response<Body> 
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     listener::restrict_browsers(headers);
     response
 }

@@ -244,10 +244,12 @@ async fn show_document() -> Response {
 
 /// The metrics, for Prometheus.
 async fn show_metrics(State(app): State<App>) -> Response {
-    if let Some(status) = app.messenger.status().await {
+    let (status, undelivered) = tokio::join!(app.messenger.status(), app.messenger.undelivered());
+    if let Some(status) = status {
         let cursor = app.connections.player.cursor();
         app.connections.metrics.set_messenger_status(&status, cursor);
     }
+    app.connections.metrics.set_undelivered(undelivered);
     let content_type = [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)];
     (
         content_type,

@@ -22,7 +22,6 @@ mod service;
 mod backoff;
 mod metrics;
 mod outage;
-mod seldom;
 
 pub mod canary;
 pub mod echo;
@@ -36,6 +35,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use listener::StrictTransport;
+use sidecar_api::Realm;
+use telemetry::Seldom;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -57,7 +58,6 @@ use crate::metrics::Metrics;
 use crate::player::Player;
 use crate::redis::Redis;
 use crate::redis::tick::Services;
-use crate::seldom::Seldom;
 use crate::service::Service;
 
 /// The settings of a sidecar.
@@ -171,6 +171,7 @@ pub async fn run(
         player: Arc::clone(&player),
         metrics: Arc::clone(&metrics),
         refusals: Seldom::default(),
+        dropped_positions: Seldom::default(),
         budget: Arc::default(),
         timeouts: Timeouts {
             authorization: timings.authorization,
@@ -231,8 +232,10 @@ fn background(
         let messenger = Arc::clone(messenger);
         tasks.spawn(async move { authentication::serve_lane(attempts, &messenger).await });
     }
-    let (watching, player) = (Arc::clone(messenger), Arc::clone(&exchanger.player));
-    tasks.spawn(async move { revocation::watch(&watching, &player).await });
+    for realm in [Realm::Organizer, Realm::Participant] {
+        let (messenger, player) = (Arc::clone(messenger), Arc::clone(&exchanger.player));
+        tasks.spawn(async move { revocation::watch(realm, &messenger, &player).await });
+    }
     let subscriber = Arc::clone(exchanger);
     tasks.spawn(async move {
         subscriber

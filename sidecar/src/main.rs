@@ -1,5 +1,6 @@
 //! The sidecar's process: arguments, signals, and nothing else.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -111,6 +112,10 @@ struct CanaryArgs {
     /// Check again and again, so many seconds from one start to the next, and log what changes.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
+    /// Where to serve the metrics of the latest check, at /metrics; port 0 takes a free one. They name the step also
+    /// where the messenger is broken, from which sidecars have theirs.
+    #[arg(long, requires = "every", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Time limit for writing the last log lines.
@@ -149,9 +154,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
 
     let shutdown = shutdown()?;
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("could not listen on {}", args.listen))?;
+    let listener = listen(args.listen).await?;
     log_writer::stdout().print(format!("Listening on ws://{}/connect\n", listener.local_addr()?));
     let config = Config {
         messenger: args.messenger,
@@ -176,11 +179,18 @@ async fn run_canary(args: CanaryArgs, log: telemetry::Format) -> anyhow::Result<
     })?;
     if let Some(seconds) = args.every {
         let shutdown = shutdown()?;
-        tokio::select! {
-            () = canary.walk_every(Duration::from_secs(seconds)) => {}
-            () = shutdown => {}
-        }
-        return Ok(());
+        let address = args.metrics;
+        let metrics = async {
+            match address {
+                Some(address) => serve_metrics(&canary, address).await,
+                None => pending().await,
+            }
+        };
+        return tokio::select! {
+            () = canary.walk_every(Duration::from_secs(seconds)) => Ok(()),
+            served = metrics => served,
+            () = shutdown => Ok(()),
+        };
     }
     let run = canary.walk().await;
     let stdout = log_writer::stdout();
@@ -189,10 +199,25 @@ async fn run_canary(args: CanaryArgs, log: telemetry::Format) -> anyhow::Result<
     }
     stdout.flush_within(LAST_LINES);
     canary.report(&run).await;
+    let trace = run.trace();
     match (run.failed_step(), run.failure) {
-        (Some(step), Some(error)) => Err(error.context(format!("{step} failed"))),
+        (Some(step), Some(error)) => Err(error.context(format!("traceId={trace}: {step} failed"))),
         _ => Ok(()),
     }
+}
+
+/// Serves the canary's metrics until dropped.
+async fn serve_metrics(canary: &Canary, address: SocketAddr) -> anyhow::Result<()> {
+    let listener = listen(address).await?;
+    let address = listener.local_addr()?;
+    log_writer::stdout().print(format!("Listening on http://{address}/metrics\n"));
+    canary.serve_metrics(listener).await;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("could not listen on {address}"))
 }
 
 /// A signal to stop.

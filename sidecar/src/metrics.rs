@@ -11,13 +11,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use sidecar_api::{Cursor, Protocol, Status};
+use sidecar_api::{Cursor, Protocol, Status, Undelivered};
 
 use crate::canary::metrics::LatestRun;
 use crate::connection::frames::CloseReason;
 
 /// The media type of what [`Metrics::render`] returns.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the names of metrics begin with.
+pub(crate) const PREFIX: &str = "mayday_sidecar";
 
 /// All metrics.
 #[derive(Debug)]
@@ -55,6 +58,10 @@ pub(crate) struct Metrics {
     messenger_lock_releases: Gauge,
     messenger_oldest_lock_release_seconds: Gauge,
     messenger_tick_age_seconds: Gauge,
+    participant_undelivered_presses: Gauge,
+    participant_oldest_undelivered_press_seconds: Gauge,
+    participant_undelivered_changes: Gauge,
+    participant_oldest_undelivered_change_seconds: Gauge,
     canary: LatestRun,
 }
 
@@ -197,6 +204,10 @@ impl Metrics {
             messenger_lock_releases: Gauge::default(),
             messenger_oldest_lock_release_seconds: Gauge::default(),
             messenger_tick_age_seconds: Gauge::default(),
+            participant_undelivered_presses: Gauge::default(),
+            participant_oldest_undelivered_press_seconds: Gauge::default(),
+            participant_undelivered_changes: Gauge::default(),
+            participant_oldest_undelivered_change_seconds: Gauge::default(),
             canary: LatestRun::default(),
         };
         // Present from the start, so that an alarm notices the first.
@@ -222,7 +233,7 @@ impl Metrics {
     }
 
     fn registered(mut self) -> Metrics {
-        let registry = self.registry.sub_registry_with_prefix("mayday_sidecar");
+        let registry = self.registry.sub_registry_with_prefix(PREFIX);
         registry.register("connections", "Open WebSockets", self.connections.clone());
         registry.register(
             "connections_ended",
@@ -366,6 +377,26 @@ impl Metrics {
             "Since the messenger's last tick, up to 30 s too much. It grows while the dispatcher does not call",
             self.messenger_tick_age_seconds.clone(),
         );
+        registry.register(
+            "participant_undelivered_presses",
+            "How many presses wait to be delivered to the messenger; -1 if not known",
+            self.participant_undelivered_presses.clone(),
+        );
+        registry.register(
+            "participant_oldest_undelivered_press_seconds",
+            "Since the oldest of them arrived; 0 for none, -1 if not known",
+            self.participant_oldest_undelivered_press_seconds.clone(),
+        );
+        registry.register(
+            "participant_undelivered_changes",
+            "How many changed and deleted accounts the messenger has not been told of; -1 if not known",
+            self.participant_undelivered_changes.clone(),
+        );
+        registry.register(
+            "participant_oldest_undelivered_change_seconds",
+            "Since the oldest of these changes; 0 for none, -1 if not known",
+            self.participant_oldest_undelivered_change_seconds.clone(),
+        );
         registry.register_collector(Box::new(self.canary.clone()));
         self
     }
@@ -434,6 +465,22 @@ impl Metrics {
         self.canary.set(status.canary.as_ref());
     }
 
+    /// Takes what waits to be delivered to the messenger; `None` when it is not known.
+    pub(crate) fn set_undelivered(&self, undelivered: Option<Undelivered>) {
+        let undelivered = undelivered.unwrap_or(Undelivered {
+            presses: -1,
+            oldest_seconds: -1,
+            changes: -1,
+            oldest_change_seconds: -1,
+        });
+        self.participant_undelivered_presses.set(undelivered.presses);
+        self.participant_oldest_undelivered_press_seconds
+            .set(undelivered.oldest_seconds);
+        self.participant_undelivered_changes.set(undelivered.changes);
+        self.participant_oldest_undelivered_change_seconds
+            .set(undelivered.oldest_change_seconds);
+    }
+
     /// Renders all metrics as text. `send_queue_bytes` is a gauge that its caller reads now.
     pub(crate) fn render(&self, send_queue_bytes: usize) -> String {
         self.send_queue_bytes
@@ -493,6 +540,12 @@ mod tests {
             ..Status::default()
         };
         metrics.set_messenger_status(&status, Some(Cursor { id: 28, made_at: 1 }));
+        metrics.set_undelivered(Some(Undelivered {
+            presses: 3,
+            oldest_seconds: 95,
+            changes: 2,
+            oldest_change_seconds: 301,
+        }));
         let text = metrics.render(5);
         for line in [
             "mayday_sidecar_connections 3",
@@ -524,6 +577,10 @@ mod tests {
             "mayday_sidecar_messenger_lock_releases 1",
             "mayday_sidecar_messenger_oldest_lock_release_seconds 9",
             "mayday_sidecar_messenger_tick_age_seconds 12",
+            "mayday_sidecar_participant_undelivered_presses 3",
+            "mayday_sidecar_participant_oldest_undelivered_press_seconds 95",
+            "mayday_sidecar_participant_undelivered_changes 2",
+            "mayday_sidecar_participant_oldest_undelivered_change_seconds 301",
             "# EOF",
         ] {
             assert!(

@@ -351,7 +351,7 @@ fn find_for_sign_in(connection: &Connection, email: &str) -> rusqlite::Result<Op
     )
 }
 
-/// `users::find_with_agency`
+/// `users::find_with_agencies`, for one user
 fn find_with_agency(connection: &Connection, id: i64) -> rusqlite::Result<Option<(User, Option<Agency>)>> {
     one(
         connection,

@@ -1,5 +1,6 @@
 //! `mayday-bench` measures costs on this machine. `cargo xtask bench` builds and runs it. It prints figures without
-//! judging them.
+//! judging them. Nothing here is checked against the documents of the services and the socket: that takes time, and the
+//! tests do it.
 //!
 //! - [`organizer`] measures the cost of the sandbox: the organizer on the embedded host beside [`baseline`], a plain
 //!   native server with the same SQL.

@@ -9,6 +9,7 @@ use super::history::{
     CancelAnswer, History, Live, Log, Message, Millis, Position, Press, PressAnswer, Protocol, Restore, Side,
     User,
 };
+use super::schedule::MIGRATION;
 
 /// How the messenger begins a description.
 const DESCRIPTION: &str = "Problem description: ";
@@ -58,6 +59,7 @@ impl Cases {
 pub(crate) fn all(history: &History, record: &Record) -> Vec<Violation> {
     let rules = [
         databases_are_whole(record),
+        databases_are_migrated_once(history, record),
         messages_are_numbered(record),
         acknowledged_messages_are_stored_once(history, record),
         acknowledgements_stay_true(history),
@@ -87,6 +89,19 @@ fn databases_are_whole(record: &Record) -> Vec<Violation> {
     let mut cases = Cases::of("databases are whole");
     for line in &record.damage {
         cases.add(line.clone());
+    }
+    cases.found
+}
+
+/// A database has the newest schema that its program knows, or the next one once that has come. The program leaves it.
+fn databases_are_migrated_once(history: &History, record: &Record) -> Vec<Violation> {
+    let mut cases = Cases::of("databases are migrated once");
+    let has_come = history.faults.iter().any(|fault| fault.kind == MIGRATION);
+    for (service, [version, newest]) in &record.versions {
+        let expected = newest + i64::from(has_come);
+        if *version != expected {
+            cases.add(format!("{service} is at version {version}, not {expected}"));
+        }
     }
     cases.found
 }
@@ -1858,6 +1873,24 @@ mod tests {
         restored(&mut world, 9_000);
         world.must_hold();
         world.history.presses[0].new_phone_numbers.push(12_001);
+        world.must_break(RULE);
+    }
+
+    #[test]
+    fn database_that_is_not_migrated_is_found() {
+        const RULE: &str = "databases are migrated once";
+        let mut world = World::good();
+        world.record.versions.insert("messenger", [6, 6]);
+        world.must_hold();
+        world.history.faults.push(Disturbance {
+            kind: MIGRATION,
+            ..disturbance(8_000, 8_100)
+        });
+        world.must_break(RULE);
+        world.record.versions.insert("messenger", [7, 6]);
+        world.must_hold();
+
+        world.history.faults.clear();
         world.must_break(RULE);
     }
 

@@ -550,7 +550,7 @@ impl Client {
     fn ended(&self, how: Incoming) {
         match how {
             Incoming::End(code) => {
-                if let Some(oddity) = conformance::close(code) {
+                if let Some(oddity) = conformance::close(code, self.protocol) {
                     self.odd(oddity);
                 }
             }

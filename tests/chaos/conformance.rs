@@ -1,7 +1,7 @@
 //! The frames and close codes that a client may receive: frames are those of `sidecar/asyncapi.json`. Clients here make
 //! no mistakes, so errors about mistakes are not among them.
 
-use api_documents::check_frame;
+use api_documents::{check_close, check_frame};
 use serde_json::Value;
 
 use super::history::{Protocol, Side};
@@ -28,11 +28,7 @@ const CLOSE_CODES: [u16; 3] = [1001, 1012, 1013];
 
 /// The reason why a frame must not come, if there is one.
 pub(crate) fn frame(frame: &Value, protocol: Protocol, side: Side) -> Option<String> {
-    let documented = match protocol {
-        Protocol::Contract => api_documents::Protocol::Contract,
-        Protocol::Two => api_documents::Protocol::Two,
-    };
-    if let Err(violation) = check_frame(api_documents::Side::Server, documented, frame) {
+    if let Err(violation) = check_frame(api_documents::Side::Server, documented(protocol), frame) {
         return Some(violation);
     }
     let kind = frame["type"].as_str().unwrap_or_default();
@@ -51,9 +47,19 @@ pub(crate) fn frame(frame: &Value, protocol: Protocol, side: Side) -> Option<Str
 
 /// The reason why a connection must not end like this, if there is one. Without a close frame a link or a process
 /// broke, which is expected here.
-pub(crate) fn close(code: Option<u16>) -> Option<String> {
-    code.filter(|code| !CLOSE_CODES.contains(code))
-        .map(|code| format!("closed with code {code}"))
+pub(crate) fn close(code: Option<u16>, protocol: Protocol) -> Option<String> {
+    let code = code?;
+    if let Err(violation) = check_close(documented(protocol), code) {
+        return Some(violation);
+    }
+    (!CLOSE_CODES.contains(&code)).then(|| format!("closed with code {code}"))
+}
+
+fn documented(protocol: Protocol) -> api_documents::Protocol {
+    match protocol {
+        Protocol::Contract => api_documents::Protocol::Contract,
+        Protocol::Two => api_documents::Protocol::Two,
+    }
 }
 
 fn is_one_of(value: &Value, names: &[&str]) -> bool {
@@ -101,9 +107,13 @@ mod tests {
 
     #[test]
     fn close_codes_for_mistakes_are_reported() {
-        assert_eq!(close(None), None);
-        assert_eq!(close(Some(1012)), None);
-        assert!(close(Some(4500)).is_some());
-        assert!(close(Some(1008)).is_some());
+        assert_eq!(close(None, Protocol::Contract), None);
+        assert_eq!(close(Some(1012), Protocol::Contract), None);
+        assert!(close(Some(4500), Protocol::Two).is_some());
+        assert!(close(Some(1008), Protocol::Two).is_some());
+        assert!(
+            close(Some(1013), Protocol::Contract).is_some(),
+            "it has no such code"
+        );
     }
 }

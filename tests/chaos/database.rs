@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 
 use super::history::{Message, Millis, Side, User};
+use crate::schema;
+use crate::settings::SERVICES;
 
 /// The contents of the messenger's and the participant's database.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) known_phone_numbers: BTreeMap<i64, String>,
     /// What SQLite's checks of the files report.
     pub(crate) damage: Vec<String>,
+    /// By service: the version of the schema, and the newest that its program knows.
+    pub(crate) versions: BTreeMap<&'static str, [i64; 2]>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,13 +165,17 @@ impl Record {
             phone_numbers,
             known_phone_numbers,
             damage: Vec::new(),
+            versions: BTreeMap::new(),
         })
     }
 
-    /// Runs SQLite's checks of the files.
-    pub(crate) fn examine(&mut self, files: &[PathBuf]) -> Result<()> {
-        for file in files {
+    /// Runs SQLite's checks of the files of all services, and reads the versions of their schemas.
+    pub(crate) fn examine(&mut self, files: &[PathBuf; 3]) -> Result<()> {
+        for (service, file) in SERVICES.into_iter().zip(files) {
             let connection = open(file)?;
+            let newest = i64::try_from(schema::migrations(service)?.len())?;
+            self.versions
+                .insert(service, [schema::version(&connection)?, newest]);
             for pragma in ["integrity_check", "foreign_key_check"] {
                 let found: Vec<String> =
                     rows(&connection, &format!("PRAGMA {pragma}"), [], |row| row.get(0))?;

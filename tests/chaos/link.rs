@@ -16,10 +16,11 @@ use tokio::time::{Instant, sleep_until};
 const WAITING: usize = 1024;
 
 /// Where a process listens; none while it is down.
-pub(crate) type Place = Option<Listens>;
+pub type Place = Option<Listens>;
 
+/// An address of either kind.
 #[derive(Clone, Debug)]
-pub(crate) enum Listens {
+pub enum Listens {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
@@ -47,15 +48,16 @@ impl State {
 /// Data that was read, and the earliest time to write it.
 type Piece = (Instant, Vec<u8>);
 
-pub(crate) struct Link {
+/// A link, which passes nothing any more when it is dropped.
+pub struct Link {
     pub(crate) name: String,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     state: watch::Sender<State>,
 }
 
 impl Link {
     /// Opens a link to any of the places that is up.
-    pub(crate) async fn open(name: &str, places: Vec<watch::Receiver<Place>>) -> Result<Link> {
+    pub async fn open(name: &str, places: Vec<watch::Receiver<Place>>) -> Result<Link> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (state, seen) = watch::channel(State::Open);

@@ -1,5 +1,6 @@
 //! `mayday-chaos` checks that Mayday's promises hold while everything breaks. `cargo xtask chaos` builds and runs it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,16 @@ struct Cli {
     /// --database libsql]
     #[arg(long, value_name = "N")]
     restores: Option<u8>,
+
+    /// A folder with an earlier release, which `cargo xtask build` has built there. Hosts and sidecars start as that
+    /// release has them, and a rolling update replaces them by those of this one
+    #[arg(long, value_name = "DIR")]
+    before: Option<PathBuf>,
+
+    /// Of a soak: only look. Its status is 0 also if it could not judge everything, because it was short or may not
+    /// mount a disk to fill
+    #[arg(long)]
+    look: bool,
 }
 
 /// For a run without `--restores`.
@@ -70,6 +81,7 @@ fn main() -> ExitCode {
             (None, Database::Files) => (cli.minutes.as_secs_f64() / 60.0 / MINUTES_TO_A_RESTORE) as usize,
             (None, Database::Libsql) => 0,
         },
+        before: cli.before,
         narrates: true,
     };
     println!("seed {}", plan.seed);
@@ -85,7 +97,7 @@ fn main() -> ExitCode {
             Events::Soak => {
                 let report = soak(&plan).await?;
                 println!("{report}");
-                report.holds()
+                report.holds() && (report.is_complete() || cli.look)
             }
             Events::Storms | Events::RollingUpdate => {
                 let verdict = run(&plan).await?;

@@ -15,8 +15,8 @@
 //! on a `disk` that can fill up.
 //!
 //! On demand it also restores the messenger's database from an older copy, while clients are busy and nothing else is
-//! broken. Only what was acknowledged between the copy and the restore may be lost. Or it only replaces processes, as a
-//! rolling update does.
+//! broken. Only what was acknowledged between the copy and the restore may be lost. Or it only replaces processes and
+//! migrates the databases, as a rolling update does.
 
 mod checks;
 mod client;
@@ -47,6 +47,7 @@ use self::checks::Violation;
 use self::client::{Client, Habit, Phase, Setting};
 use self::database::{Before, Record};
 use self::history::{Disturbance, History, Log, Millis, Press, Protocol, Restore, Side, User, now};
+pub use self::link::{Link, Listens, Place};
 pub use self::plan::Plan;
 use self::pressing::Presser;
 use self::rest::{Agency, Rest};
@@ -84,12 +85,12 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
             println!("{:7.1} s  {text}", started.elapsed().as_secs_f64());
         }
     };
-    let mut system = System::start(plan.hosts, plan.sidecars, plan.database, None).await?;
+    let mut system = System::start(plan, None).await?;
     narrate("everything is up");
     let targets = system.targets();
     let storms = match plan.events {
         Events::Storms => schedule::storms(plan.seed, plan.duration, plan.restores, &targets),
-        Events::RollingUpdate => schedule::rolling_update(&targets),
+        Events::RollingUpdate => schedule::rolling_update(&targets, plan.before.is_none()),
         Events::Soak => schedule::soak(plan.seed, plan.duration, &targets),
     };
     let round = live_through(storms, plan, 0, &system, &narrate).await?;
@@ -97,8 +98,8 @@ pub async fn run(plan: &Plan) -> Result<Verdict> {
 
     let mut record = round.people.record(&system)?;
     record.examine(&system.databases())?;
-    let (history, violations) = round.judge(&record);
-    let mut verdict = Verdict::new(plan, &history, &record, violations, system.trouble());
+    let (history, violations) = round.judge(&record, &system);
+    let mut verdict = Verdict::new(plan, &history, &record, violations);
     if !verdict.holds() {
         verdict.leave_behind(system.leave_behind()?, &history)?;
     }
@@ -115,7 +116,7 @@ struct Round {
 
 impl Round {
     /// Applies the rules.
-    fn judge(self, record: &Record) -> (History, Vec<Violation>) {
+    fn judge(self, record: &Record, system: &System) -> (History, Vec<Violation>) {
         let Round {
             people,
             faults,
@@ -123,6 +124,7 @@ impl Round {
         } = self;
         let history = people.history(faults);
         violations.extend(checks::all(&history, record));
+        violations.extend(system.violations());
         (history, violations)
     }
 }
@@ -221,7 +223,7 @@ impl People {
         system: &System,
         phase: &watch::Sender<Phase>,
     ) -> Result<People> {
-        let rest = Rest(system.rest()?);
+        let rest = system.rest()?;
         let before = match round {
             // There are no tables yet.
             0 => Before::default(),
@@ -236,11 +238,11 @@ impl People {
         };
         let mut agencies = Vec::new();
         for number in (1..=plan.agencies).map(|number| round * plan.agencies + number) {
-            let agency = rest::found_agency(rest, &format!("fest{number}"), EVENTS, ORGANIZERS).await?;
+            let agency = rest::found_agency(&rest, &format!("fest{number}"), EVENTS, ORGANIZERS).await?;
             let mut participants = Vec::new();
             for place in 1..=plan.participants {
                 let name = format!("p{number}.{place}");
-                participants.push((rest::sign_up(rest, &format!("{name}@example.org")).await?, name));
+                participants.push((rest::sign_up(&rest, &format!("{name}@example.org")).await?, name));
             }
             agencies.push((number, agency, participants));
         }
@@ -429,7 +431,7 @@ impl Arrivals<'_> {
             person: person.clone(),
             agency_id: agency.id,
             event_id: agency.events[place % agency.events.len()],
-            rest: self.rest,
+            rest: self.rest.clone(),
             rng: self.rng.fork(),
             phase: self.phase.subscribe(),
             restores: self.system.restores(),
@@ -453,7 +455,7 @@ impl Arrivals<'_> {
             token: person.token.clone(),
             habit,
             sidecars: self.system.sidecars(),
-            rest: self.rest,
+            rest: self.rest.clone(),
             seed: self.rng.u64(..),
             phase: self.phase.subscribe(),
             restores: self.system.restores(),

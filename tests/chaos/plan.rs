@@ -1,5 +1,6 @@
 //! What a run does.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::schedule::Events;
@@ -21,6 +22,8 @@ pub struct Plan {
     pub participants: usize,
     /// How often the messenger's database is restored from a copy. Only a file is.
     pub restores: usize,
+    /// A folder with an earlier release, which is built there. Hosts and sidecars are of it until they end.
+    pub before: Option<PathBuf>,
     /// Whether to print faults as they happen.
     pub narrates: bool,
 }

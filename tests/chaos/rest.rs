@@ -1,12 +1,14 @@
-//! REST requests over links that may be cut, and the accounts of a run.
+//! REST requests over links that may be cut, and the accounts of a run. What a service answers must be as its document
+//! says, whatever breaks.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api_documents::check_answer;
 use bytes::Bytes;
-use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -14,14 +16,20 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::system::Trouble;
 use crate::accounts::{PASSWORD, Person, id_of, new_user};
+use crate::secrecy;
 use crate::settings::{SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 
 /// Time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rest(pub(crate) SocketAddr);
+#[derive(Clone, Debug)]
+pub(crate) struct Rest {
+    pub(crate) address: SocketAddr,
+    /// Gets the answers that are not as documented.
+    pub(crate) trouble: Trouble,
+}
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -47,46 +55,47 @@ impl Answer {
 impl Rest {
     /// Sends a request on a new connection. After an error the request may or may not have been carried out.
     pub(crate) async fn send(
-        self,
+        &self,
         method: &str,
         path: &str,
         token: &str,
         body: Option<&Value>,
     ) -> Result<Answer> {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.0.to_string())
-            .header(CONTENT_TYPE, "application/json");
-        if !token.is_empty() {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        secrecy::note_credentials(token);
+        secrecy::note_query(path);
+        if let Some(body) = body {
+            secrecy::note_sent(body);
         }
-        let request = request.body(Full::new(Bytes::from(body)))?;
-        let exchange = async {
-            let stream = TcpStream::connect(self.0).await?;
-            let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-            let connection = tokio::spawn(connection);
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = body.collect().await?.to_bytes();
-            connection.abort();
-            anyhow::Ok(Answer {
-                status: head.status.as_u16(),
-                body,
-            })
-        };
-        timeout(PATIENCE, exchange).await.context("no answer in time")?
+        let (head, body) = send(self.address, method, path, token, body).await?.into_parts();
+        if let Ok(answered) = serde_json::from_slice(&body) {
+            secrecy::note_answered(&answered);
+        }
+        let status = head.status.as_u16();
+        if let Err(violation) = check_answer(method, path, status, &head.headers, &body) {
+            self.trouble
+                .lock()
+                .expect("no panic while locked")
+                .push(violation);
+        }
+        Ok(Answer { status, body })
     }
 
     /// Signs somebody up who does nothing else, to find out whether the participant service can write.
-    pub(crate) async fn try_to_sign_up(self) -> Result<Answer> {
+    pub(crate) async fn try_to_sign_up(&self) -> Result<Answer> {
         let email = format!("{:016x}@example.org", fastrand::u64(..));
         let body = json!({"email": email, "password": PASSWORD, "confirmPassword": PASSWORD});
         self.send("POST", "/participant/auth/sign-up", "", Some(&body))
             .await
     }
 
-    async fn expect(self, status: u16, method: &str, path: &str, token: &str, body: &Value) -> Result<Value> {
+    async fn expect(
+        &self,
+        status: u16,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Result<Value> {
         let answer = self.send(method, path, token, Some(body)).await?;
         ensure!(
             answer.status == status,
@@ -98,6 +107,36 @@ impl Rest {
     }
 }
 
+/// Sends a request on a new connection, to a host or to a database server.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<&Value>,
+) -> Result<Response<Bytes>> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, address.to_string())
+        .header(CONTENT_TYPE, "application/json");
+    if !token.is_empty() {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Full::new(Bytes::from(body)))?;
+    let exchange = async {
+        let stream = TcpStream::connect(address).await?;
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        connection.abort();
+        anyhow::Ok(Response::from_parts(head, body))
+    };
+    timeout(PATIENCE, exchange).await.context("no answer in time")?
+}
+
 /// An agency with events and organizers.
 pub(crate) struct Agency {
     pub(crate) id: i64,
@@ -106,7 +145,12 @@ pub(crate) struct Agency {
 }
 
 /// Registers and approves an agency, and adds events and organizers.
-pub(crate) async fn found_agency(rest: Rest, name: &str, events: usize, organizers: usize) -> Result<Agency> {
+pub(crate) async fn found_agency(
+    rest: &Rest,
+    name: &str,
+    events: usize,
+    organizers: usize,
+) -> Result<Agency> {
     let email = |who: &str| format!("{who}@{name}.example.org");
     let registration = json!({
         "agency": {"name": name, "address": "Rynek 1, Kraków", "website": "https://example.org"},
@@ -155,7 +199,7 @@ pub(crate) async fn found_agency(rest: Rest, name: &str, events: usize, organize
 }
 
 /// Signs a participant up.
-pub(crate) async fn sign_up(rest: Rest, email: &str) -> Result<Person> {
+pub(crate) async fn sign_up(rest: &Rest, email: &str) -> Result<Person> {
     let body = json!({"email": email, "password": PASSWORD, "confirmPassword": PASSWORD});
     let signed_up = rest
         .expect(201, "POST", "/participant/auth/sign-up", "", &body)
@@ -163,7 +207,7 @@ pub(crate) async fn sign_up(rest: Rest, email: &str) -> Result<Person> {
     Person::of_answer(&signed_up)
 }
 
-async fn sign_in(rest: Rest, email: &str, password: &str) -> Result<Person> {
+async fn sign_in(rest: &Rest, email: &str, password: &str) -> Result<Person> {
     let body = json!({"email": email, "password": password});
     let signed_in = rest
         .expect(200, "POST", "/organizer/auth/sign-in", "", &body)

@@ -37,12 +37,16 @@ const AGE_IN_STORMS: usize = 4;
 const NEXT_AFTER: Duration = Duration::from_secs(4);
 const REPLACED_IN: Duration = Duration::from_millis(500);
 
+/// The kind of [`Fault::Migrate`].
+pub(crate) const MIGRATION: &str = "migration of all databases";
+
 /// What happens to the system during a run.
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
 pub enum Events {
     /// Everything breaks, at random
     Storms,
-    /// Nothing breaks: sidecars and hosts are replaced, one after the other
+    /// Nothing breaks: sidecars and hosts are replaced, one after the other, and old hosts still serve when the
+    /// databases are migrated
     RollingUpdate,
     /// Everything breaks but sidecars and hosts, whose memory is watched; readers pin the databases, their disk fills
     /// up
@@ -108,6 +112,8 @@ pub(crate) enum Fault {
     Pin { time: Duration },
     /// The disk of the databases is full for a while.
     Fill { time: Duration },
+    /// Every database gets the schema that the next release may give it.
+    Migrate,
 }
 
 impl Fault {
@@ -124,6 +130,7 @@ impl Fault {
             Fault::DropIdle { .. } => "drop of idle Redis clients",
             Fault::Pin { .. } => "pinned databases",
             Fault::Fill { .. } => "full disk",
+            Fault::Migrate => MIGRATION,
         }
     }
 
@@ -140,7 +147,8 @@ impl Fault {
             | Fault::DropClients
             | Fault::DropIdle { .. }
             | Fault::Pin { .. }
-            | Fault::Fill { .. } => false,
+            | Fault::Fill { .. }
+            | Fault::Migrate => false,
         }
     }
 }
@@ -153,7 +161,7 @@ impl fmt::Display for Fault {
             Fault::Cut { link, time } | Fault::Stall { link, time } | Fault::Delay { link, time, .. } => {
                 (link, time)
             }
-            Fault::DropClients => return text.write_str(self.kind()),
+            Fault::DropClients | Fault::Migrate => return text.write_str(self.kind()),
             Fault::DropIdle { time } | Fault::Pin { time } | Fault::Fill { time } => {
                 return write!(text, "{} for {:.1} s", self.kind(), time.as_secs_f64());
             }
@@ -218,13 +226,20 @@ fn storms_of(rng: &mut Rng, duration: Duration, mut fault: impl FnMut(&mut Rng) 
     storms
 }
 
-/// Sidecars drain and hosts stop, one after the other, until each is replaced once.
-pub(crate) fn rolling_update(targets: &Targets) -> Vec<Storm> {
+/// Sidecars drain and hosts stop, one after the other, until each is replaced once. Where all are of one release, the
+/// harness itself migrates the databases between the two, to a schema that no program has, and all hosts have to serve
+/// on it. Where the first ones are of an earlier release, the first new host migrates.
+pub(crate) fn rolling_update(targets: &Targets, are_of_one_release: bool) -> Vec<Storm> {
+    let stop = |process: &String| Fault::Stop {
+        process: process.clone(),
+        down: REPLACED_IN,
+    };
+    let sidecars = targets.sidecars.iter().map(stop);
+    let hosts = targets.hosts.iter().map(stop);
     let mut at = NEXT_AFTER;
     let mut faults = Vec::new();
-    for process in targets.sidecars.iter().chain(&targets.hosts) {
-        let (process, down) = (process.clone(), REPLACED_IN);
-        let fault = Fault::Stop { process, down };
+    let migrate = are_of_one_release.then_some(Fault::Migrate);
+    for fault in sidecars.chain(migrate).chain(hosts) {
         faults.push(Planned { at, fault });
         at += NEXT_AFTER;
     }
@@ -397,17 +412,21 @@ mod tests {
     }
 
     #[test]
-    fn a_rolling_update_replaces_every_sidecar_and_host_once() {
-        let [storm] = rolling_update(&targets()).try_into().expect("one storm");
-        let replaced: Vec<_> = storm
+    fn a_rolling_update_replaces_every_sidecar_and_host_once_and_migrates_under_old_hosts() {
+        let [storm] = rolling_update(&targets(), true).try_into().expect("one storm");
+        let steps: Vec<_> = storm
             .faults
             .iter()
             .map(|planned| match &planned.fault {
                 Fault::Stop { process, .. } => process.as_str(),
+                Fault::Migrate => "migration",
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(replaced, ["sidecar-1", "sidecar-2", "host-1", "host-2"]);
+        assert_eq!(steps, ["sidecar-1", "sidecar-2", "migration", "host-1", "host-2"]);
+        assert!(storm.faults.is_sorted_by_key(|planned| planned.at));
+        let ends_after = storm.ends_at - storm.faults.last().expect("a host").at;
+        assert_eq!(ends_after, NEXT_AFTER, "people go on after the last one");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::secrecy;
+
 /// Time limit for connecting and for writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,6 +46,7 @@ impl Socket {
     }
 
     pub(crate) async fn send(&mut self, frame: &Value) -> Result<()> {
+        secrecy::note_sent(frame);
         let sending = self.stream.send(Message::text(frame.to_string()));
         Ok(timeout(PATIENCE, sending).await??)
     }

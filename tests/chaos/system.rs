@@ -4,6 +4,7 @@
 //! `cargo xtask up` has one host and fixed addresses. Here every connection between two processes goes through a
 //! [`Link`].
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,10 +13,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::try_join_all;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -24,14 +26,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::checks::Violation;
 use super::database;
 use super::disk::Disk;
 use super::history::{Millis, Restore, now};
 use super::link::{Link, Listens, Place, State};
-use super::rest::Rest;
+use super::plan::Plan;
+use super::rest::{self, Rest};
 use super::schedule::{Fault, REDIS_IDLE_SECONDS, Targets};
 use crate::databases::Database;
 use crate::programs::{beside_this_program, workspace};
+use crate::schema;
+use crate::secrecy;
 use crate::settings::{
     CHEAP_HASHING, MESSENGER_KEY, SERVICES, VARIABLES, environment_variable, libsql_database, redis_throttle,
     runtime_config,
@@ -55,6 +61,12 @@ const FULL: [&str; 2] = ["the database is full", "the database cannot be read or
 /// Time limit for writing again after a disk has room again.
 const FREED: Duration = Duration::from_secs(15);
 
+/// Time limit for the migration of a database that is busy.
+const MIGRATED: Duration = Duration::from_secs(30);
+
+/// How long an attempt waits for the lock of a file.
+const LOCKED: Duration = Duration::from_secs(5);
+
 /// Time limit for a command to Redis, which may be paused.
 const REDIS_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -72,10 +84,12 @@ pub(crate) struct System {
     /// How often the messenger's database was restored so far.
     restores: watch::Sender<usize>,
     database: Database,
+    /// The folder of the release that processes are of until they end.
+    before: Option<PathBuf>,
 }
 
-/// What processes did unasked, such as crash.
-type Trouble = Arc<Mutex<Vec<String>>>;
+/// What processes did unasked, such as crash, and what they answered that no document says.
+pub(crate) type Trouble = Arc<Mutex<Vec<String>>>;
 
 struct Process {
     name: String,
@@ -109,12 +123,7 @@ enum Order {
 
 impl System {
     /// Starts everything and waits until it is ready. The databases are on `disk`, if there is one of their own.
-    pub(crate) async fn start(
-        hosts: usize,
-        sidecars: usize,
-        database: Database,
-        disk: Option<Disk>,
-    ) -> Result<System> {
+    pub(crate) async fn start(plan: &Plan, disk: Option<Disk>) -> Result<System> {
         let directory = tempfile::tempdir()?;
         fs::create_dir(directory.path().join("logs"))?;
         let mut system = System {
@@ -124,20 +133,21 @@ impl System {
             directory,
             trouble: Trouble::default(),
             restores: watch::Sender::new(0),
-            database,
+            database: plan.database,
+            before: plan.before.clone(),
         };
         system.keep(Recipe::redis(system.path()));
         let redis = vec![system.place("redis")?];
         let config = system.path().join("runtime-config.toml");
         fs::write(&config, system.data(&redis).await?)?;
-        for number in 1..=hosts {
+        for number in 1..=plan.hosts {
             system.keep(Recipe::host(number, system.path(), &config)?);
         }
-        let hosts = (1..=hosts)
+        let hosts = (1..=plan.hosts)
             .map(|number| system.place(&format!("host-{number}")))
             .collect::<Result<Vec<_>>>()?;
         system.link("clients to hosts", hosts.clone()).await?;
-        for number in 1..=sidecars {
+        for number in 1..=plan.sidecars {
             let name = format!("sidecar-{number}");
             let messenger = system.link(&format!("{name} to hosts"), hosts.clone()).await?;
             let relay = system.link(&format!("{name} to redis"), redis.clone()).await?;
@@ -180,6 +190,7 @@ impl System {
         let (is_process, id) = watch::channel(None);
         let name = recipe.name.clone();
         let keeper = Keeper {
+            before: self.before.as_deref().map(|release| recipe.of(release)),
             recipe,
             is_at,
             is_process,
@@ -221,8 +232,11 @@ impl System {
     }
 
     /// Where clients send requests.
-    pub(crate) fn rest(&self) -> Result<SocketAddr> {
-        Ok(self.link_named("clients to hosts")?.address)
+    pub(crate) fn rest(&self) -> Result<Rest> {
+        Ok(Rest {
+            address: self.link_named("clients to hosts")?.address,
+            trouble: Arc::clone(&self.trouble),
+        })
     }
 
     /// Where clients connect.
@@ -277,7 +291,47 @@ impl System {
             }
             Fault::Pin { time } => self.pin(*time).await,
             Fault::Fill { time } => self.fill(*time).await,
+            Fault::Migrate => self.migrate().await,
         }
+    }
+
+    /// Gives every database the schema that the next release may give it, as the first host of that release does: in
+    /// one transaction for each, which is repeated while the database is busy. Everybody can work meanwhile.
+    async fn migrate(&self) -> Result<()> {
+        for service in SERVICES {
+            let migration = schema::next_migration(&database::open(&self.database(service))?)?;
+            let began = Instant::now();
+            while let Err(error) = self.change_schema(service, &migration).await {
+                if began.elapsed() > MIGRATED {
+                    return Err(error.context(format!("the database of {service} is not migrated")));
+                }
+                sleep(RETRY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements that are one transaction. After an error nothing is changed.
+    async fn change_schema(&self, service: &str, statements: &str) -> Result<()> {
+        if self.database == Database::Files {
+            let (file, statements) = (self.database(service), statements.to_owned());
+            let change = move || {
+                let database = Connection::open(file)?;
+                database.busy_timeout(LOCKED)?;
+                database.execute_batch(&statements)
+            };
+            return Ok(spawn_blocking(change).await??);
+        }
+        let place = self.place(&format!("{service}-db"))?.borrow().clone();
+        let Some(Listens::Tcp(address)) = place else {
+            bail!("the database server of {service} is down");
+        };
+        // The end of the stream also ends a transaction that has failed.
+        let stream = json!({"requests": [{"type": "sequence", "sql": statements}, {"type": "close"}]});
+        let answer = rest::send(address, "POST", "/v2/pipeline", "", Some(&stream)).await?;
+        let results: Value = serde_json::from_slice(answer.body())?;
+        ensure!(results["results"][0]["type"] == "ok", "{results}");
+        Ok(())
     }
 
     /// Reads from every database in a transaction that stays open for a while. Everybody can work meanwhile.
@@ -291,7 +345,7 @@ impl System {
             })
             .collect::<Result<Vec<_>>>()?;
         sleep(time).await;
-        match Rest(self.rest()?).try_to_sign_up().await {
+        match self.rest()?.try_to_sign_up().await {
             Ok(answer) if answer.status == 201 => {}
             Ok(answer) => self.complain(format!(
                 "beside readers a sign-up is answered {} {}",
@@ -310,7 +364,7 @@ impl System {
         let Some(disk) = &self.disk else {
             return Ok(());
         };
-        let rest = Rest(self.rest()?);
+        let rest = self.rest()?;
         // Otherwise the write-ahead log would have room.
         for service in SERVICES {
             Connection::open(self.database(service))?.query_row(
@@ -522,18 +576,36 @@ impl System {
         SERVICES.map(|service| self.database(service))
     }
 
-    /// The hosts and sidecars that run now, by name, with the numbers of their processes.
+    /// The hosts, the dispatcher and the sidecars that run now, by name, with the numbers of their processes.
     pub(crate) fn running(&self) -> Vec<(String, u32)> {
         let Targets { hosts, sidecars, .. } = self.targets();
-        let watched = |name: &String| hosts.contains(name) || sidecars.contains(name);
+        let watched = |name: &String| name == "dispatcher" || hosts.contains(name) || sidecars.contains(name);
         let running = self.processes.iter().filter(|process| watched(&process.name));
         running
             .filter_map(|process| Some((process.name.clone(), (*process.id.borrow())?)))
             .collect()
     }
 
-    pub(crate) fn trouble(&self) -> Vec<String> {
-        self.trouble.lock().expect("no panic while locked").clone()
+    /// What processes did unasked, and what the logs of processes and components must not hold.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        let trouble = self.trouble.lock().expect("no panic while locked").clone();
+        let unasked = trouble.into_iter().map(|case| Violation {
+            rule: "processes do what they are asked to",
+            case,
+        });
+        let leaks = secrecy::leaks(self.logs());
+        let leaks = leaks.into_iter().map(|case| Violation {
+            rule: "logs hold no secrets",
+            case,
+        });
+        unasked.chain(leaks).collect()
+    }
+
+    /// The directories with the logs of processes and components.
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        let with_components = self.targets().hosts.into_iter().chain(["dispatcher".to_owned()]);
+        let of_components = with_components.map(|name| self.path().join(name).join("logs"));
+        of_components.chain([self.path().join("logs")]).collect()
     }
 
     /// Keeps the directory with databases and logs.
@@ -547,6 +619,7 @@ impl System {
 }
 
 /// How to start a process, and how to tell that it is ready.
+#[derive(Clone)]
 struct Recipe {
     name: String,
     program: PathBuf,
@@ -557,6 +630,7 @@ struct Recipe {
 }
 
 /// How a process shows that it is ready.
+#[derive(Clone)]
 enum Ready {
     /// By a line that begins with this and continues with the address.
     Address(&'static str),
@@ -636,7 +710,7 @@ impl Recipe {
         directory: &Path,
         runtime_config: &Path,
     ) -> Result<Recipe> {
-        let manifest = workspace().join("spin.toml").display().to_string();
+        let manifest = manifest(workspace()).display().to_string();
         let mut args = vec!["--from".to_owned(), manifest, "--quiet".to_owned()];
         for component in components {
             args.extend(["--component-id".to_owned(), (*component).to_owned()]);
@@ -682,6 +756,21 @@ impl Recipe {
         })
     }
 
+    /// The same with the programs and components of another release, which are built in its folder.
+    fn of(&self, release: &Path) -> Recipe {
+        let mut recipe = self.clone();
+        for argument in &mut recipe.args {
+            if Path::new(argument) == manifest(workspace()) {
+                *argument = manifest(release).display().to_string();
+            }
+        }
+        let is_ours = |name: &&OsStr| name.to_string_lossy().starts_with("mayday-");
+        if let Some(name) = self.program.file_name().filter(is_ours) {
+            recipe.program = release.join("target/debug").join(name);
+        }
+        recipe
+    }
+
     fn command(&self, log: File) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -696,8 +785,14 @@ impl Recipe {
     }
 }
 
+fn manifest(release: &Path) -> PathBuf {
+    release.join("spin.toml")
+}
+
 /// Keeps a process running, and carries out orders.
 struct Keeper {
+    /// What runs until it ends for the first time, if that is of an earlier release.
+    before: Option<Recipe>,
     recipe: Recipe,
     is_at: watch::Sender<Place>,
     is_process: watch::Sender<Option<u32>>,
@@ -707,8 +802,9 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(self, mut orders: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>) {
+        let mut recipe = self.before.as_ref().unwrap_or(&self.recipe);
         loop {
-            let (mut child, place) = match self.start().await {
+            let (mut child, place) = match self.start(recipe).await {
                 Ok(started) => started,
                 Err(error) => {
                     self.complain(format!("does not start: {error:#}"));
@@ -734,6 +830,7 @@ impl Keeper {
                     }
                 }
             };
+            recipe = &self.recipe;
             self.is_process.send_replace(None);
             // The caller then waits until the process is up again, and must not see that it was up before.
             if let Some(done) = is_done {
@@ -792,17 +889,17 @@ impl Keeper {
         self.is_at.send_replace(None);
     }
 
-    async fn start(&self) -> Result<(Child, Listens)> {
+    async fn start(&self, recipe: &Recipe) -> Result<(Child, Listens)> {
         let log = || OpenOptions::new().create(true).append(true).open(&self.log);
-        let mut command = self.recipe.command(log()?);
+        let mut command = recipe.command(log()?);
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        if let Ready::Answers(directory) = &self.recipe.ready {
+        if let Ready::Answers(directory) = &recipe.ready {
             command.args(local_servers::sqld_arguments(port.port(), directory));
         }
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().context("its output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
-        let place = match &self.recipe.ready {
+        let place = match &recipe.ready {
             Ready::Started => Listens::Unix(PathBuf::new()),
             Ready::Answers(_) => {
                 let answers = async {

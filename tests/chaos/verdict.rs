@@ -31,13 +31,8 @@ impl Verdict {
         plan: &Plan,
         history: &History,
         record: &Record,
-        mut violations: Vec<Violation>,
-        trouble: Vec<String>,
+        violations: Vec<Violation>,
     ) -> Verdict {
-        violations.extend(trouble.into_iter().map(|case| Violation {
-            rule: "processes do what they are asked to",
-            case,
-        }));
         let mut faults = BTreeMap::new();
         for fault in &history.faults {
             *faults.entry(fault.kind).or_default() += 1;

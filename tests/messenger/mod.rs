@@ -2,8 +2,10 @@
 
 mod archive;
 mod exchange;
+mod gone_agencies;
 mod protocol_2;
 mod retention;
+mod revocations;
 mod statements;
 mod statistics;
 
@@ -362,26 +364,6 @@ async fn an_impossible_position_is_dropped_and_its_message_kept() {
             "{message}"
         );
     }
-    let log = desk.components.log("messenger");
-    let line = format!(
-        "dropped the impossible positions of 4 messages, the first by participant {}",
-        person.id
-    );
-    assert_eq!(log.matches(&line).count(), 1, "{log}");
-}
-
-/// Neither a line that a client makes up, nor anything else that it has written, belongs into the log.
-#[tokio::test]
-async fn the_log_has_no_text_of_a_client_in_place_of_a_chats_id() {
-    let mut desk = Desk::open().await;
-    let person = desk.presses("p", "").await;
-    let mut request = say("7\nrequest failed: made up", "here");
-    request["lat"] = json!(90.5);
-    let command = desk.command(&participant(&person), request);
-    desk.exchange(&[command]).await;
-    let log = desk.components.log("messenger");
-    assert!(log.contains("in chat without a valid id"), "{log}");
-    assert!(!log.contains("made up"), "{log}");
 }
 
 /// While the participant service is down, closing succeeds at once, and the lock is released later.

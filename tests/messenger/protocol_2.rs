@@ -875,3 +875,54 @@ async fn each_side_sees_the_others_typing_and_reading() {
         "nothing of it is stored"
     );
 }
+
+/// Commands of one kind are carried out together, but not across a hand-over or the end of a chat.
+#[tokio::test]
+async fn each_command_of_a_mixed_exchange_gets_its_own_reply() {
+    let mut desk = Desk::open().await;
+    let person = participant(&desk.presses("p", "Lost").await);
+    let chat_id = desk.start().await;
+    let (support, owner) = (desk.support(), desk.owner());
+    let say = |number: u8| {
+        let client_id = format!("0198c0de-0000-7000-8000-00000000000{number}");
+        json!({"type": "sendMessage", "chatId": chat_id, "message": "Here", "clientId": client_id})
+    };
+    let hand_over = json!({"type": "transferChat", "chatId": chat_id, "organizerId": desk.agency.owner.id});
+    let commands = [
+        (
+            &support,
+            json!({"type": "read", "chatId": chat_id, "seq": 1}),
+            None,
+        ),
+        (&person, say(0), Some("message_saved")),
+        (&support, json!({"type": "startChat"}), Some("no_new_chats")),
+        (
+            &owner,
+            json!({"type": "typing", "chatId": chat_id}),
+            Some("no_access"),
+        ),
+        (&support, hand_over, None),
+        (&support, say(1), Some("no_access")),
+        (&owner, say(2), Some("message_saved")),
+        (&owner, json!({"type": "closeChat", "chatId": chat_id}), None),
+        (&person, say(3), Some("no_access")),
+    ];
+    let (mut sent, mut expected) = (Vec::new(), Vec::new());
+    for (principal, request, reply) in commands {
+        sent.push(two(desk.command(principal, request)));
+        expected.push(reply);
+    }
+    let heard = desk.exchange(&sent).await;
+    let replies: Vec<Option<&str>> = heard
+        .replies
+        .iter()
+        .map(|reply| reply["payload"]["code"].as_str().or(reply["type"].as_str()))
+        .collect();
+    assert_eq!(replies, expected);
+    let seqs = [1, 6].map(|place: usize| &heard.replies[place]["payload"]["seq"]);
+    assert_eq!(
+        seqs,
+        [&json!(2), &json!(4)],
+        "the hand-over's note is between them"
+    );
+}

@@ -270,7 +270,7 @@ async fn a_chat_whose_lock_waits_is_not_removed() {
     desk.database()
         .execute(
             "INSERT INTO lock_releases (request_id, participant_id, event_id, due_at, must_announce)
-             SELECT request_id, participant_id, event_id, (unixepoch() + 60) * 1000, 0 FROM chats WHERE id = ?1",
+             SELECT request_id, participant_id, event_id, (unixepoch() + 9) * 1000, 0 FROM chats WHERE id = ?1",
             [&chat_id],
         )
         .expect("a release");

@@ -1,10 +1,11 @@
 //! How many statements the frequent operations run on each database. Where a database is a server, each is a round
 //! trip: a number that grows needs a reason.
 
+use mayday_tests::databases::Database;
 use serde_json::json;
 
 use super::{Desk, participant, say};
-use crate::support::components::{MESSENGER_KEY, SERVICES};
+use crate::support::components::{MESSENGER_KEY, ORGANIZER_KEY, PARTICIPANT_KEY, SERVICES};
 use crate::support::door::Door;
 use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD};
 
@@ -47,6 +48,28 @@ async fn an_exchange_runs_as_many_statements_for_a_hundred_messages_as_for_one()
     assert_eq!(counted, [0, 0, BEAT], "a beat");
 }
 
+/// An organizer who asks for chats all the time, as in the contract's load test, while others talk.
+#[tokio::test]
+async fn messages_notices_and_starts_in_vain_run_as_many_statements_for_many_as_for_few() {
+    let mut desk = Desk::open().await;
+    let people = [desk.presses("p", "").await, desk.presses("q", "").await];
+    let chats = [desk.start().await, desk.start().await];
+    let support = desk.support();
+    for count in [2, 50] {
+        let mut commands = Vec::new();
+        for number in 0..count {
+            let (person, chat) = (participant(&people[number % 2]), &chats[number % 2]);
+            commands.push(desk.command(&support, json!({"type": "startChat"})));
+            commands.push(desk.command(&person, json!({"type": "typing", "chatId": chat})));
+            commands.push(desk.command(&person, say(chat, "Here")));
+            commands.push(desk.command(&support, json!({"type": "read", "chatId": chat, "seq": 1000})));
+        }
+        let counted = desk.counted(async |desk| desk.exchange(&commands).await).await;
+        // More than messages need: that nobody waits, the chats of the notices, and how far people have read.
+        assert_eq!(counted, [0, 0, EXCHANGE + 3], "{count} of each");
+    }
+}
+
 /// An exchange with messages: two for the transaction, where the sidecar is, the chats, the messages, the update, and
 /// the exchange's number.
 const EXCHANGE: u64 = 7;
@@ -54,17 +77,109 @@ const EXCHANGE: u64 = 7;
 /// An exchange without commands, four times a second for each sidecar.
 const BEAT: u64 = 1;
 
+/// A sidecar sends one every second, with whoever is connected to it: two for the transaction, where the sidecar is,
+/// that it is heard, three for the organizers' attendance, who is to be informed, who can be given a request, and the
+/// exchange's number.
+#[tokio::test]
+async fn a_beat_with_attendance_runs_few_statements() {
+    let mut desk = Desk::open().await;
+    let (organizer_id, agency_id) = (desk.agency.support.id, desk.agency.id);
+    let somebody = json!([{"organizerId": organizer_id, "agencyId": agency_id, "silentFor": 0}]);
+    desk.exchange(&[]).await;
+    for (present, expected) in [(somebody, 10), (json!([]), 9), (json!([]), 8)] {
+        let counted = desk
+            .counted(async |desk| {
+                let Desk {
+                    components, sidecar, ..
+                } = desk;
+                sidecar.beat(&components.door, Some(present.clone())).await;
+            })
+            .await;
+        // Of an organizer who has gone, it deletes that they wait.
+        assert_eq!(counted, [0, 0, expected], "{present}");
+    }
+}
+
+#[tokio::test]
+async fn a_chat_from_start_to_end_runs_few_statements() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "Lost").await;
+    desk.exchange(&[]).await;
+    let support = desk.support();
+    let mut chat = String::new();
+    // Two for the transaction, where the sidecar is, the chat, its description, the update, the exchange's number, and
+    // the updates since, one of which is of the queue.
+    let counted = desk.counted(async |desk| chat = desk.start().await).await;
+    assert_eq!(counted, [0, 0, 8], "start_chat");
+
+    let history = json!({"type": "getChatHistory", "chatId": chat});
+    for (question, expected) in [(json!({"type": "getChats"}), 5), (history, 6)] {
+        // A snapshot, in which nothing is written.
+        let command = desk.command(&support, question.clone());
+        let counted = desk.counted(async |desk| desk.exchange(&[command]).await).await;
+        assert_eq!(counted, [0, 0, expected], "{question}");
+    }
+
+    let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat}));
+    // One transaction ends the chat, the participant service releases the lock, and another one shows the end.
+    let counted = desk.counted(async |desk| desk.exchange(&[close]).await).await;
+    assert_eq!(counted, [0, 4, 14], "close_chat");
+}
+
+/// What is asked all the time while nothing happens: sidecars ask for revocations several times a second, the
+/// dispatcher ticks every second, and for each `/metrics` undelivered presses are counted.
+#[tokio::test]
+async fn questions_and_ticks_with_nothing_to_do_run_few_statements() {
+    let mut desk = Desk::open().await;
+    // The log of a file is truncated in three steps. A server refuses the first.
+    let truncation = match Database::of_tests() {
+        Database::Files => 3,
+        Database::Libsql => 1,
+    };
+    let cases = [
+        ("GET", "/organizer/api/revocations", ORGANIZER_KEY, [5, 0, 0]),
+        (
+            "GET",
+            "/participant/internal/revocations",
+            PARTICIPANT_KEY,
+            [0, 4, 0],
+        ),
+        ("GET", "/messenger/internal/undelivered", MESSENGER_KEY, [0, 1, 0]),
+        ("POST", "/participant/internal/tick", PARTICIPANT_KEY, [0, 11, 0]),
+        (
+            "POST",
+            "/messenger/internal/tick",
+            MESSENGER_KEY,
+            [0, 0, 15 + truncation],
+        ),
+    ];
+    let mut counts = Vec::new();
+    for (method, path, key, _) in cases {
+        let ask = async |desk: &mut Desk| {
+            let reply = desk.components.door.send(method, path, Some(key), None).await;
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        };
+        // The first one to ask a service makes its tables.
+        ask(&mut desk).await;
+        counts.push(desk.counted(ask).await);
+    }
+    assert_eq!(counts, cases.map(|(.., expected)| expected));
+}
+
 #[tokio::test]
 async fn a_press_runs_few_statements() {
     let mut desk = Desk::open().await;
     let event = desk.agency.event_id;
-    // The first one of an event looks the event up and keeps a copy.
-    desk.presses("first", "Lost").await;
-    let person = people::sign_up(&desk.components.door, "p@example.org").await;
-    let counted = desk
-        .counted(async |_| person.press_help(event, "Lost").await.empty(200))
-        .await;
-    assert_eq!(counted, [2, 5, 2]);
+    // Then all three services have their tables.
+    desk.exchange(&[]).await;
+    // The first one of an event keeps a copy of the event. Each looks it up.
+    for (email, expected) in [("p@example.org", [2, 4, 2]), ("q@example.org", [2, 3, 2])] {
+        let person = people::sign_up(&desk.components.door, email).await;
+        let counted = desk
+            .counted(async |_| person.press_help(event, "Lost").await.empty(200))
+            .await;
+        assert_eq!(counted, expected, "{email}");
+    }
 }
 
 #[tokio::test]
@@ -81,11 +196,48 @@ async fn an_authentication_runs_few_statements() {
     };
     let token = desk.agency.support.token.clone();
     let organizer = desk.counted(async |desk| authenticate(desk, &token).await).await;
-    assert_eq!(organizer, [3, 0, 1], "of an organizer");
+    assert_eq!(organizer, [2, 0, 1], "of an organizer");
     let participant = desk
         .counted(async |desk| authenticate(desk, &person.token).await)
         .await;
     assert_eq!(participant, [0, 1, 1], "of a participant");
+}
+
+/// A sidecar authenticates up to 256 clients with one call. If each took a round trip to a server, the call would take
+/// longer than the messenger waits, and would be repeated in vain.
+#[tokio::test]
+async fn a_service_judges_256_tokens_with_as_many_statements_as_one() {
+    let mut desk = Desk::open().await;
+    let organizers = [desk.agency.owner.clone(), desk.agency.support.clone()];
+    let participants = [desk.presses("p", "").await, desk.presses("q", "").await];
+    for (path, key, people, expected) in [
+        ("/organizer/api/principals", ORGANIZER_KEY, organizers, [2, 0, 0]),
+        (
+            "/participant/internal/principals",
+            PARTICIPANT_KEY,
+            participants,
+            [0, 1, 0],
+        ),
+    ] {
+        for count in [1, 256] {
+            let asked: Vec<_> = people.iter().cycle().take(count).collect();
+            let mut tokens: Vec<_> = asked.iter().map(|person| person.token.as_str()).collect();
+            let mut ids: Vec<_> = asked.iter().map(|person| Some(person.id)).collect();
+            tokens.insert(count / 2, "not a token");
+            ids.insert(count / 2, None);
+            let body = json!({"tokens": tokens});
+            let mut judged = json!(null);
+            let judge = async |desk: &mut Desk| {
+                let door = &desk.components.door;
+                judged = door.send("POST", path, Some(key), Some(&body)).await.json(200);
+            };
+            let counted = desk.counted(judge).await;
+            assert_eq!(counted, expected, "{count} tokens: {path}");
+            let principals = judged["principals"].as_array().expect("a list").iter();
+            let found: Vec<_> = principals.map(|principal| principal["id"].as_i64()).collect();
+            assert_eq!(found, ids, "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -383,6 +383,39 @@ async fn colleagues_are_the_users_of_an_approved_agency() {
     ask(None, "").await.json(401);
 }
 
+/// The messenger ends the requests for them. Agencies that are not approved, or were never known, are not among them.
+#[tokio::test]
+async fn the_record_tells_which_agencies_were_deleted() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let rival = components.agency("Rival").await;
+    let gone = components.agency("Gone").await;
+    gone.owner.delete("/organizer/agency").await.json(200);
+    let verify = format!("/organizer/admin/agencies/{}/verify", rival.id);
+    let superadmin = components.superadmin().await;
+    superadmin
+        .patch(&verify, &json!({"approved": false}))
+        .await
+        .json(200);
+
+    let door = &components.door;
+    let ask = async |key: Option<&str>, query: &str| {
+        let path = format!("/organizer/api/deleted-agencies{query}");
+        door.send("GET", &path, key, None).await
+    };
+    let query = format!("?ids={},{},{},999,-1", gone.id, rival.id, agency.id);
+    let deleted = ask(Some(ORGANIZER_KEY), &query).await.json(200);
+    assert_eq!(deleted, json!({"ids": [gone.id]}));
+    let none = ask(Some(ORGANIZER_KEY), "").await.json(200);
+    assert_eq!(none, json!({"ids": []}));
+    let no_ids = "ids must be integer numbers separated by commas";
+    ask(Some(ORGANIZER_KEY), "?ids=1,x")
+        .await
+        .error(400, json!([no_ids]));
+    ask(Some("wrong"), "").await.error(401, "invalid api key");
+    ask(None, "").await.json(401);
+}
+
 /// A principal carries the cap if it applies to that user.
 #[tokio::test]
 async fn a_principal_has_the_cap_of_the_agency_it_works_for() {

@@ -146,6 +146,8 @@ async fn bad_credentials_are_403_before_the_body_is_read() {
             "Bearer {}",
             forged(9999, Algorithm::HS256, ORGANIZER_JWT_SECRET, 0)
         )),
+        Some(format!("Bearer {}", forged_by(agency.owner.id, "else", "mayday"))),
+        Some(format!("Bearer {}", forged_by(agency.owner.id, "mayday", "else"))),
     ];
     for header in bad {
         let reply = components
@@ -191,20 +193,34 @@ async fn a_token_with_only_the_contracts_claims_is_valid() {
 
 /// A token made by hand, issued `age` seconds from now.
 fn forged(user_id: i64, algorithm: Algorithm, secret: &str, age: i64) -> String {
+    sign(algorithm, secret, &claims(user_id, age, "mayday", "mayday"))
+}
+
+/// The same in another issuer's name, or for another audience.
+fn forged_by(user_id: i64, issuer: &str, audience: &str) -> String {
+    let claims = claims(user_id, 0, issuer, audience);
+    sign(Algorithm::HS256, ORGANIZER_JWT_SECRET, &claims)
+}
+
+fn claims(user_id: i64, age: i64, issuer: &str, audience: &str) -> Value {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("a time")
         .as_secs();
     let iat = i64::try_from(now).expect("a time") + age;
-    let claims = json!({
-        "sub": user_id, "iat": iat, "nbf": iat, "exp": iat + 24 * 60 * 60, "iss": "mayday", "aud": ["mayday"],
-    });
+    json!({
+        "sub": user_id, "iat": iat, "nbf": iat, "exp": iat + 24 * 60 * 60, "iss": issuer, "aud": [audience],
+    })
+}
+
+fn sign(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
     format!(
         "organizer:{}",
-        jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).expect("a token")
+        jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("a token")
     )
 }
+
 #[tokio::test]
 async fn the_creation_of_the_first_superadmin_is_recorded() {
     let components = Components::with(&["organizer"], &[]);

@@ -101,6 +101,7 @@ async fn a_success_resets_the_count_of_failures() {
     }
 }
 
+/// So are those by the other routes that take the password of somebody who is signed in. All share one count.
 #[tokio::test]
 async fn guesses_by_change_password_are_throttled() {
     let components = start();
@@ -117,7 +118,13 @@ async fn guesses_by_change_password_are_throttled() {
         guess(WRONG).await.error(400, "invalid old password");
     }
     assert_throttled(&guess(ORGANIZER_PASSWORD).await);
-    agency.owner.get("/organizer/profile").await.json(200);
+    let (owner, path) = (&agency.owner, "/organizer/profile/second-factor");
+    let body = json!({"password": ORGANIZER_PASSWORD, "code": "123456"}).to_string();
+    let delete = owner.door().send_raw("DELETE", path, Some(&owner.token), body);
+    assert_throttled(&delete.await);
+    let body = json!({"password": ORGANIZER_PASSWORD});
+    assert_throttled(&owner.post(path, &body).await);
+    owner.get("/organizer/profile").await.json(200);
 }
 
 /// However many guesses come from elsewhere, the owner can sign in from a known address.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{change, count, tick, waiting};
+use super::{change, count, is_age, tick, undelivered, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, PARTICIPANT_PASSWORD, Person};
@@ -102,6 +102,39 @@ async fn a_profile_edit_changes_the_phone_number_only() {
     assert_eq!(participant.get("/participant/profile").await.json(200), expected);
 }
 
+/// Only where accounts have to be complete: clients of the contract may choose them. Guests choose none.
+#[tokio::test]
+async fn easy_passwords_are_refused_wherever_one_is_chosen() {
+    let sign_up = async |components: &Components, password: &str| {
+        let body = json!({"email": "ola@example.org", "password": password, "confirmPassword": password});
+        components
+            .door
+            .send("POST", "/participant/auth/sign-up", None, Some(&body))
+            .await
+    };
+    let by_default = Components::with(&["participant"], &[]);
+    sign_up(&by_default, "Password1").await.json(201);
+
+    let components = Components::with(&["participant"], &[("require_complete_accounts", "true")]);
+    for (password, rule) in [
+        ("Password1", "be a common password"),
+        ("Mayday-Ola-1", "consist of the email and mayday"),
+    ] {
+        let refused = format!("password must not {rule}");
+        sign_up(&components, password).await.error(400, refused.as_str());
+    }
+    let reply = sign_up(&components, PARTICIPANT_PASSWORD).await.json(201);
+    let participant = people::signed_in(&components.door, &reply);
+    let change = json!({
+        "oldPassword": PARTICIPANT_PASSWORD, "newPassword": "qwertyuiop", "confirmNewPassword": "qwertyuiop",
+    });
+    participant
+        .patch("/participant/profile/change-password", &change)
+        .await
+        .error(400, "newPassword must not be a common password");
+    people::guest(&components.door, "Anna", "+48555000111").await;
+}
+
 #[tokio::test]
 async fn a_change_of_password_stops_at_the_first_problem_in_order() {
     let components = Components::with(&["participant"], &[]);
@@ -175,23 +208,29 @@ async fn every_route_that_takes_a_password_is_throttled() {
     let components = Components::with(&["participant"], &[]);
     let participant = people::sign_up(&components.door, "p@example.org").await;
     people::sign_up(&components.door, "q@example.org").await;
+    let change = async |old: &str| {
+        let (path, new) = ("/participant/profile/change-password", OTHER_PASSWORD);
+        let body = json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": new});
+        participant.patch(path, &body).await
+    };
     for guess in 0..10 {
-        if guess % 2 == 0 {
-            sign_in(&components, "p@example.org", "wrong horse")
+        let wrong = "wrong horse";
+        match guess % 3 {
+            0 => sign_in(&components, "p@example.org", wrong)
                 .await
-                .error(401, "invalid email or password");
-        } else {
-            delete(&participant, "wrong horse")
-                .await
-                .error(401, "invalid password");
+                .error(401, "invalid email or password"),
+            1 => delete(&participant, wrong).await.error(401, "invalid password"),
+            _ => change(wrong).await.error(401, "invalid password"),
         }
     }
-    let refused = sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD).await;
-    refused.error(429, "too many failed attempts, try again later");
-    assert!(refused.header("retry-after").is_some());
-    delete(&participant, PARTICIPANT_PASSWORD)
-        .await
-        .error(429, "too many failed attempts, try again later");
+    for refused in [
+        sign_in(&components, "p@example.org", PARTICIPANT_PASSWORD).await,
+        delete(&participant, PARTICIPANT_PASSWORD).await,
+        change(PARTICIPANT_PASSWORD).await,
+    ] {
+        refused.error(429, "too many failed attempts, try again later");
+        assert!(refused.header("retry-after").is_some());
+    }
     participant.get("/participant/profile").await.json(200);
     sign_in(&components, "q@example.org", PARTICIPANT_PASSWORD)
         .await
@@ -338,6 +377,18 @@ async fn a_deletion_reaches_the_messenger_after_an_outage() {
     assert_eq!((untold("count(*)"), untold("attempts")), (1, 1));
     tick(&components).await;
     assert_eq!(untold("count(*)"), 1, "it is not due yet");
+    let waits = undelivered(&components.door).await;
+    assert_eq!((&waits["presses"], &waits["changes"]), (&json!(0), &json!(1)));
+    assert!(is_age(&waits["oldestChangeSeconds"], 0), "{waits}");
+    let earlier = "UPDATE contact_changes SET changed_at = changed_at - 300500";
+    change(&components, "participant", earlier);
+    let waits = undelivered(&components.door).await;
+    assert!(is_age(&waits["oldestChangeSeconds"], 300), "{waits}");
+    // Ids below 0 are the canary's.
+    let other_side_of_0 = "UPDATE contact_changes SET participant_id = -participant_id";
+    change(&components, "participant", other_side_of_0);
+    assert_eq!(undelivered(&components.door).await["changes"], 0);
+    change(&components, "participant", other_side_of_0);
     change(
         &components,
         "participant",
@@ -345,6 +396,7 @@ async fn a_deletion_reaches_the_messenger_after_an_outage() {
     );
     tick(&components).await;
     assert_eq!((untold("count(*)"), waiting(&components)), (0, 0));
+    assert_eq!(undelivered(&components.door).await["changes"], 0);
 }
 
 /// Contract 5.6: `new_chat` and `chats` say how the participant can be reached now, not at the press.

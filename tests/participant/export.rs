@@ -124,6 +124,8 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
     let chats = export["chats"].as_array().expect("a list");
     let states: Vec<_> = chats.iter().map(|chat| chat["state"].clone()).collect();
     assert_eq!(states, ["ended", "active", "waiting"]);
+    let kept: Vec<_> = chats.iter().map(|chat| &chat["keptAfterDeletion"]).collect();
+    assert_eq!(kept, [true, true, false]);
     let first = &chats[0];
     assert_eq!(first["id"], chat_id.as_str());
     assert_eq!(chats[1]["id"], guests_chat.as_str());
@@ -180,6 +182,15 @@ async fn an_export_has_every_text_and_a_deletion_leaves_what_is_documented() {
             let left = mentions(&components.database(service), gone);
             assert_eq!(left, Vec::<String>::new(), "{gone} is in {service}");
         }
+    }
+    // The export has said which chats stay.
+    for chat in chats {
+        let left = mentions(
+            &components.database("messenger"),
+            chat["id"].as_str().expect("an id"),
+        );
+        let is_kept = left.contains(&"chats.id".to_owned());
+        assert_eq!(chat["keptAfterDeletion"], is_kept, "{chat:#}: {left:?}");
     }
     // What was said in chats that somebody has taken stays in the agency's archive.
     for stays in ["I am lost at the gate", "By the blue tent", "Hurry, please"] {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{change, count, tick, waiting};
+use super::{change, count, is_age, tick, undelivered, waiting};
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, Agency, PARTICIPANT_PASSWORD, Person};
@@ -248,7 +248,7 @@ async fn a_guest_who_signs_in_takes_along_what_is_open() {
     let agency = components.agency("Fest").await;
     let door = &components.door;
     let account = people::sign_up(door, "anna@example.org").await;
-    let (guest, _) = guest(door, json!({})).await;
+    let (guest, password) = guest(door, json!({})).await;
     guest.press_help(agency.event_id, "I am lost").await.empty(200);
     let chat = pick_up(&components, &agency, 1).await.deliveries()[0].payload()["id"].clone();
     let mut sidecar = Sidecar::new("watching");
@@ -259,6 +259,10 @@ async fn a_guest_who_signs_in_takes_along_what_is_open() {
     let mine = account.get(MINE).await.json(200);
     assert_eq!((&mine[0]["state"], &mine[0]["chatId"]), (&json!("active"), &chat));
     guest.get(MINE).await.error(401, "invalid token");
+    let as_guest = json!({"email": guest.email, "password": password});
+    door.send("POST", "/participant/auth/sign-in", None, Some(&as_guest))
+        .await
+        .error(401, "invalid email or password");
     let known = [(
         account.id,
         "active".to_owned(),
@@ -361,7 +365,11 @@ async fn what_is_on_its_way_when_a_guest_signs_in_is_the_accounts() {
     assert!(account.has_requested(agency.event_id).await);
     let hand_overs = "SELECT count(*) FROM hand_overs";
     assert_eq!(count(&components, "participant", hand_overs), 1);
-    change(&components, "participant", "UPDATE hand_overs SET due_at = 0");
+    let earlier = "UPDATE hand_overs SET due_at = 0, signed_in_at = signed_in_at - 300500";
+    change(&components, "participant", earlier);
+    let waits = undelivered(&components.door).await;
+    assert_eq!(waits["changes"], 1);
+    assert!(is_age(&waits["oldestChangeSeconds"], 300), "{waits}");
     tick(&components).await;
     assert_eq!(count(&components, "participant", hand_overs), 0);
 
@@ -458,7 +466,7 @@ async fn guests_who_do_not_come_back_are_deleted() {
     change(
         &components,
         "participant",
-        "UPDATE participants SET active_at = active_at - 30 * 86400000 - 60000",
+        "UPDATE participants SET active_at = active_at - 31 * 86400000",
     );
     people::sign_in_participant(door, &back.email, &password).await;
     tick(&components).await;

@@ -1,20 +1,23 @@
 //! The participant service (contract 4): signing up, events, the press for help, the routes for services. `account` is
 //! about what becomes of an account, `export` about what its owner can take along, `guests` about accounts that devices
-//! make, `requests` about what becomes of a press, and `pressing` about what a press may say besides.
+//! make, `requests` about what becomes of a press, `pressing` about what a press may say besides, and `retention` about
+//! what is removed because it is too old.
 
 mod account;
 mod export;
 mod guests;
 mod pressing;
 mod requests;
+mod retention;
 
 use futures_util::future::join_all;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
 use crate::support::components::{
     Components, MESSENGER_KEY, ORGANIZER_JWT_SECRET, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY,
 };
+use crate::support::door::Door;
 use crate::support::people::{self, PARTICIPANT_PASSWORD};
 
 #[tokio::test]
@@ -116,6 +119,24 @@ async fn bad_credentials_are_refused() {
     ] {
         get(Some(header)).await.error(401, "invalid token");
     }
+}
+
+/// Contract 2.1, where times have fractions.
+#[tokio::test]
+async fn a_token_lives_for_24_hours() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let jwt = participant.token.strip_prefix("participant:").expect("a prefix");
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    validation.set_audience(&["mayday"]);
+    let key = DecodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
+    let claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
+        .expect("claims")
+        .claims;
+    let time = |name: &str| claims[name].as_f64().expect("a time");
+    let lifetime = time("exp") - time("iat");
+    assert!((lifetime - 24.0 * 3600.0).abs() < 0.01, "{lifetime}");
 }
 
 /// Contract 2.1, 2.2: all of signature, algorithm, time, issuer and audience have to be right.
@@ -304,6 +325,123 @@ async fn a_press_survives_an_outage_of_the_messenger() {
     assert_eq!(waiting(&components), 1);
 }
 
+/// What sidecars are told of presses and changes that wait for the messenger.
+async fn undelivered(door: &Door) -> Value {
+    let path = "/messenger/internal/undelivered";
+    door.send("GET", path, Some(MESSENGER_KEY), None).await.json(200)
+}
+
+/// Whether a number of seconds is that of a time that was made as much earlier, and a little of the test's.
+fn is_age(seconds: &Value, earlier: i64) -> bool {
+    (earlier..earlier + 30).contains(&seconds.as_i64().expect("a number"))
+}
+
+/// In SQL, as if rows that are due in some seconds were there when the database's clock was set back by an hour.
+const DUE_IN_AN_HOUR: &str = "due_at = (unixepoch() + 3600) * 1000";
+
+#[tokio::test]
+async fn what_waits_for_the_messenger_reaches_it_although_the_clock_was_set_back() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let guest = people::guest(&components.door, "Ola", "+48555000222").await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let body = json!({"eventId": agency.event_id});
+    let path = "/participant/chat-requests";
+    let pressed = without_messenger.send("POST", path, Some(&participant.token), Some(&body));
+    pressed.await.empty(200);
+    without_messenger.idle().await;
+    let phone_number = format!(
+        "UPDATE participants SET phone_number = '' WHERE id = {}",
+        participant.id
+    );
+    change(&components, "participant", &phone_number);
+    let hand_over = format!(
+        "INSERT INTO hand_overs (guest_id, account_id) VALUES ({}, {})",
+        guest.id, participant.id
+    );
+    change(&components, "participant", &hand_over);
+    let outboxes = ["outbox", "contact_changes", "hand_overs"];
+    let rows = |table: &str| {
+        count(
+            &components,
+            "participant",
+            &format!("SELECT count(*) FROM {table}"),
+        )
+    };
+    for table in outboxes {
+        change(
+            &components,
+            "participant",
+            &format!("UPDATE {table} SET {DUE_IN_AN_HOUR}"),
+        );
+        assert_eq!(rows(table), 1, "{table}");
+    }
+    tick(&components).await;
+    for table in outboxes {
+        assert_eq!(rows(table), 0, "{table}");
+    }
+    assert_eq!(waiting(&components), 1);
+}
+
+/// The delivery that took the first press counts as under way only until its time is over.
+#[tokio::test]
+async fn a_press_is_delivered_at_once_although_the_clock_was_set_back() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let first = people::sign_up(&components.door, "p@example.org").await;
+    let second = people::sign_up(&components.door, "q@example.org").await;
+    let without_messenger = components.host_with(&["organizer", "participant"]);
+    let body = json!({"eventId": agency.event_id});
+    let path = "/participant/chat-requests";
+    let pressed = without_messenger.send("POST", path, Some(&first.token), Some(&body));
+    pressed.await.empty(200);
+    without_messenger.idle().await;
+    let taken = format!("UPDATE outbox SET attempts = 0, {DUE_IN_AN_HOUR}");
+    change(&components, "participant", &taken);
+    second.press_help(agency.event_id, "").await.empty(200);
+    components.door.idle().await;
+    assert_eq!(waiting(&components), 2, "it is delivered, and then the first");
+}
+
+/// A messenger that cannot use its database still tells sidecars how many presses wait for it.
+#[tokio::test]
+async fn undelivered_presses_are_counted_while_the_messenger_cannot_store_them() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let door = &components.door;
+    let none = json!({"presses": 0, "oldestSeconds": 0, "changes": 0, "oldestChangeSeconds": 0});
+    let ready = door.send("GET", "/messenger/internal/ready", Some(MESSENGER_KEY), None);
+    ready.await.empty(200);
+    assert_eq!(undelivered(door).await, none);
+
+    let version = count(&components, "messenger", "PRAGMA user_version");
+    change(&components, "messenger", "PRAGMA user_version = 99");
+    participant.press_help(agency.event_id, "help").await.empty(200);
+    // That the delivery has failed is noted after the answer.
+    components.door.idle().await;
+    let earlier = "UPDATE outbox SET received_at = received_at - 90500";
+    change(&components, "participant", earlier);
+    let waits = undelivered(door).await;
+    assert_eq!((&waits["presses"], &waits["changes"]), (&json!(1), &json!(0)));
+    assert!(is_age(&waits["oldestSeconds"], 90), "{waits}");
+    // Ids below 0 are the canary's.
+    let other_side_of_0 = "UPDATE outbox SET participant_id = -participant_id";
+    change(&components, "participant", other_side_of_0);
+    assert_eq!(undelivered(door).await, none);
+    change(&components, "participant", other_side_of_0);
+    let alone = components.host_with(&["organizer", "messenger"]);
+    assert_eq!(undelivered(&alone).await, Value::Null);
+
+    let usable = format!("PRAGMA user_version = {version}");
+    change(&components, "messenger", &usable);
+    change(&components, "participant", "UPDATE outbox SET due_at = 0");
+    tick(&components).await;
+    assert_eq!(undelivered(door).await, none);
+    assert_eq!(waiting(&components), 1);
+}
+
 fn waiting(components: &Components) -> i64 {
     count(
         components,
@@ -440,11 +578,9 @@ async fn unknown_routes_and_methods_are_plain_text() {
         (405, "Method Not Allowed")
     );
     assert_eq!(method.header("allow"), Some("GET, HEAD, POST, DELETE"));
-    assert!(
-        method
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("text/plain"))
-    );
+    for text in [&unknown, &method] {
+        assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
+    }
     components
         .door
         .send("OPTIONS", "/participant/profile", None, None)

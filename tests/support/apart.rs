@@ -1,12 +1,16 @@
-//! The three services, each on a host of its own, and a sidecar: any of them can be down while the others run. There is
-//! no Redis.
+//! The three services, each on hosts of its own, two sidecars and a Redis: any of the services can be down while the
+//! others run. There is no dispatcher. As elsewhere, tests on libSQL have two hosts of each.
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::Path;
 
+use local_servers::Server;
 use mayday_host::App;
 use mayday_sidecar::{Config, Timings};
-use mayday_tests::databases::{Database, Databases};
+use mayday_tests::databases::Databases;
+use mayday_tests::secrecy;
+use mayday_tests::up::Layout;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -15,18 +19,21 @@ use tokio::task::JoinHandle;
 use crate::support::components::{self, MESSENGER_KEY, SERVICES, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::support::door::Door;
 use crate::support::people;
-use crate::support::secrecy;
+
+const SIDECARS: usize = 2;
 
 pub(crate) struct Apart {
-    services: Vec<Service>,
-    sidecar: JoinHandle<anyhow::Result<()>>,
-    /// The sidecar's address.
-    pub(crate) ws: String,
+    /// The hosts of each service, which is up or down on all of them.
+    services: [Vec<Host>; SERVICES.len()],
+    sidecars: Vec<JoinHandle<anyhow::Result<()>>>,
+    /// The sidecars' addresses.
+    pub(crate) ws: Vec<String>,
     databases: Databases,
+    _redis: Server,
     state: TempDir,
 }
 
-struct Service {
+struct Host {
     app: App,
     address: SocketAddr,
     running: Option<Running>,
@@ -41,96 +48,64 @@ struct Running {
 impl Apart {
     pub(crate) async fn start() -> Apart {
         let state = tempfile::tempdir().expect("a folder");
-        let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
-        let mut listeners = Vec::new();
-        for _ in SERVICES {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+        let layout = Layout::of_tests();
+        let databases = Databases::new(layout.database, state.path()).expect("databases");
+        let redis = Server::redis().expect("a server");
+        let mut services = SERVICES.map(|_| Vec::new());
+        for _ in 0..layout.hosts {
+            let hosts = a_host_of_each(state.path(), &databases).await;
+            for (service, host) in services.iter_mut().zip(hosts) {
+                service.push(host);
+            }
         }
-        let addresses: Vec<SocketAddr> = listeners
-            .iter()
-            .map(|listener| listener.local_addr().expect("an address"))
-            .collect();
-        let variables: Vec<(String, String)> = SERVICES
-            .iter()
-            .zip(&addresses)
-            .map(|(service, address)| (format!("{service}_url"), format!("http://{address}")))
-            .collect();
-        let variables: Vec<(&str, &str)> = variables
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let mut services = Vec::new();
-        for ((name, listener), address) in SERVICES.into_iter().zip(listeners).zip(addresses) {
-            let options = components::options(state.path(), &databases, &[name], &variables);
-            let mut service = Service {
-                app: App::load(&options).expect("the app loads"),
-                address,
-                running: None,
-                hanging: None,
-            };
-            service.serve(listener);
-            services.push(service);
+        let mut origins: Vec<_> = services[2].iter().map(Host::origin).collect();
+        let (mut sidecars, mut ws) = (Vec::new(), Vec::new());
+        for _ in 0..SIDECARS {
+            let (address, running) = start_sidecar(origins.clone(), MESSENGER_KEY, &redis).await;
+            ws.push(address);
+            sidecars.push(running);
+            // The next one calls another host first.
+            origins.rotate_left(1);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let ws = format!("ws://{}", listener.local_addr().expect("an address"));
-        let config = Config {
-            messenger: vec![format!("http://{}", services[2].address)],
-            messenger_key: MESSENGER_KEY.to_owned(),
-            redis: "redis://127.0.0.1:1".to_owned(),
-            participant: None,
-            allowed_origins: Vec::new(),
-            strict_transport_security: String::new(),
-            timings: Timings::default(),
-        };
-        let sidecar = tokio::spawn(mayday_sidecar::run(listener, config, pending()));
         Apart {
             services,
-            sidecar,
+            sidecars,
             ws,
             databases,
+            _redis: redis,
             state,
         }
     }
 
-    fn service(&mut self, name: &str) -> &mut Service {
+    fn hosts(&mut self, name: &str) -> &mut [Host] {
         let place = SERVICES.iter().position(|service| *service == name);
         &mut self.services[place.expect("a service")]
     }
 
-    /// The address of a service, even while it is down.
+    /// The address of a service at its first host, even while it is down.
     pub(crate) fn door(&mut self, name: &str) -> Door {
-        Door::network(&format!("http://{}", self.service(name).address))
+        Door::network(&self.hosts(name)[0].origin())
     }
 
     /// Stops a service, so that connections to it are refused.
     pub(crate) async fn stop(&mut self, name: &str) {
-        let running = self.service(name).running.take().expect("it runs");
-        running.stop.send(()).expect("it runs");
-        running.served.await.expect("no panic").expect("a good end");
+        for host in self.hosts(name) {
+            host.stop().await;
+        }
     }
 
     /// Makes a service hang: it accepts connections and does not answer.
     pub(crate) async fn hang(&mut self, name: &str) {
-        self.stop(name).await;
-        let address = self.service(name).address;
-        let listener = TcpListener::bind(address).await.expect("the same port");
-        self.service(name).hanging = Some(tokio::spawn(async move {
-            let mut asking = Vec::new();
-            while let Ok((socket, _)) = listener.accept().await {
-                asking.push(socket);
-            }
-        }));
+        for host in self.hosts(name) {
+            host.hang().await;
+        }
     }
 
-    /// Starts a service again at the same address.
+    /// Starts a service again at the same addresses.
     pub(crate) async fn start_again(&mut self, name: &str) {
-        let service = self.service(name);
-        if let Some(hanging) = service.hanging.take() {
-            hanging.abort();
-            assert!(hanging.await.is_err_and(|end| end.is_cancelled()));
+        for host in self.hosts(name) {
+            host.start_again().await;
         }
-        let listener = TcpListener::bind(service.address).await.expect("the same port");
-        service.serve(listener);
     }
 
     pub(crate) async fn agency(&mut self, name: &str) -> people::Agency {
@@ -156,18 +131,106 @@ impl Apart {
     }
 }
 
-impl Service {
+/// Starts a sidecar for the messenger's hosts, and tells its address.
+pub(crate) async fn start_sidecar(
+    messenger: Vec<String>,
+    messenger_key: &str,
+    redis: &Server,
+) -> (String, JoinHandle<anyhow::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("ws://{}", listener.local_addr().expect("an address"));
+    let config = Config {
+        messenger,
+        messenger_key: messenger_key.to_owned(),
+        redis: redis.url(),
+        participant: None,
+        allowed_origins: Vec::new(),
+        strict_transport_security: String::new(),
+        timings: Timings::default(),
+    };
+    let running = tokio::spawn(mayday_sidecar::run(listener, config, pending()));
+    (address, running)
+}
+
+/// A host of each service. They call each other.
+async fn a_host_of_each(state: &Path, databases: &Databases) -> Vec<Host> {
+    let mut listeners = Vec::new();
+    for _ in SERVICES {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    }
+    let addresses: Vec<SocketAddr> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("an address"))
+        .collect();
+    let variables: Vec<(String, String)> = SERVICES
+        .iter()
+        .zip(&addresses)
+        .map(|(service, address)| (format!("{service}_url"), format!("http://{address}")))
+        .collect();
+    let variables: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let services = SERVICES.into_iter().zip(listeners).zip(addresses);
+    services
+        .map(|((name, listener), address)| {
+            let options = components::options(state, databases, &[name], &variables);
+            let mut host = Host {
+                app: App::load(&options).expect("the app loads"),
+                address,
+                running: None,
+                hanging: None,
+            };
+            host.serve(listener);
+            host
+        })
+        .collect()
+}
+
+impl Host {
+    fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     fn serve(&mut self, listener: TcpListener) {
         let (stop, stopped) = oneshot::channel::<()>();
         let app = self.app.clone();
         let served = tokio::spawn(async move { app.serve(listener, async { drop(stopped.await) }).await });
         self.running = Some(Running { stop, served });
     }
+
+    async fn stop(&mut self) {
+        let running = self.running.take().expect("it runs");
+        running.stop.send(()).expect("it runs");
+        running.served.await.expect("no panic").expect("a good end");
+    }
+
+    async fn hang(&mut self) {
+        self.stop().await;
+        let listener = TcpListener::bind(self.address).await.expect("the same port");
+        self.hanging = Some(tokio::spawn(async move {
+            let mut asking = Vec::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                asking.push(socket);
+            }
+        }));
+    }
+
+    async fn start_again(&mut self) {
+        if let Some(hanging) = self.hanging.take() {
+            hanging.abort();
+            assert!(hanging.await.is_err_and(|end| end.is_cancelled()));
+        }
+        let listener = TcpListener::bind(self.address).await.expect("the same port");
+        self.serve(listener);
+    }
 }
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        self.sidecar.abort();
+        for sidecar in &self.sidecars {
+            sidecar.abort();
+        }
         secrecy::check_directory(&self.state.path().join("logs"));
     }
 }

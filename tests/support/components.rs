@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use mayday_host::{App, Options};
 use mayday_tests::databases::{Database, Databases};
 pub(crate) use mayday_tests::programs::workspace;
+use mayday_tests::secrecy;
 use mayday_tests::settings::{CHEAP_HASHING, VARIABLES};
 pub(crate) use mayday_tests::settings::{
     MESSENGER_KEY, ORGANIZER_JWT_SECRET, ORGANIZER_KEY, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY, SERVICES,
@@ -15,7 +16,6 @@ use tempfile::TempDir;
 
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
-use crate::support::secrecy;
 
 /// An origin that refuses every connection: only root could listen at this port.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -35,9 +35,19 @@ impl Components {
 
     /// Some of them, with other values of variables.
     pub(crate) fn with(components: &[&str], variables: &[(&str, &str)]) -> Components {
+        Components::load("spin.toml", components, variables)
+    }
+
+    /// All components of a manifest, with other values of variables.
+    pub(crate) fn of(manifest: &str, variables: &[(&str, &str)]) -> Components {
+        Components::load(manifest, &[], variables)
+    }
+
+    fn load(manifest: &str, components: &[&str], variables: &[(&str, &str)]) -> Components {
         let state = tempfile::tempdir().expect("a folder");
         let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
-        let options = options(state.path(), &databases, components, variables);
+        let mut options = options(state.path(), &databases, components, variables);
+        options.from = workspace().join(manifest);
         Components {
             door: Door::Host(App::load(&options).expect("the app loads")),
             databases,

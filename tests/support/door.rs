@@ -8,9 +8,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mayday_host::App;
+use mayday_tests::secrecy;
 use serde_json::Value;
-
-use crate::support::secrecy;
 
 /// The target of requests. Paths begin with the service: `/organizer/profile`.
 #[derive(Clone)]
@@ -123,7 +122,6 @@ impl Door {
             .unwrap_or_else(|error| panic!("{method} {path}: {error:#}"))
     }
 
-    /// Fails the test if the answer is not as the service's document says.
     async fn try_send_with(
         &self,
         method: &str,
@@ -136,12 +134,18 @@ impl Door {
             Door::Host(_) => path.to_owned(),
         };
         let body = body.into();
-        note_secrets(headers, &body);
+        note_secrets(path, headers, &body);
         let request = headers.iter().fold(
             Request::builder().method(method).uri(uri),
             |request, (name, value)| request.header(*name, *value),
         );
-        let request = request.body(Full::new(body))?;
+        self.try_send_request(request.body(Full::new(body))?).await
+    }
+
+    /// Sends a request whose target suits the door: a path for a host as a library, else an address. Fails the test if
+    /// the answer is not as the service's document says.
+    pub(crate) async fn try_send_request(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let (head, body) = match self {
             Door::Network { client, .. } => {
                 let (head, body) = client.request(request).await?.into_parts();
@@ -161,19 +165,28 @@ impl Door {
             headers: head.headers,
             body,
         };
-        check_answer(method, path, reply.status, &reply.headers, &reply.body)
+        let Reply {
+            status,
+            headers,
+            body,
+        } = &reply;
+        check_answer(method.as_str(), uri.path(), *status, headers, body)
             .unwrap_or_else(|violation| panic!("{violation}"));
+        if let Ok(body) = serde_json::from_slice(body) {
+            secrecy::note_answered(&body);
+        }
         Ok(reply)
     }
 }
 
 /// What the logs must not hold.
-fn note_secrets(headers: &[(&str, &str)], body: &[u8]) {
+fn note_secrets(path: &str, headers: &[(&str, &str)], body: &[u8]) {
+    secrecy::note_query(path);
     for (_, value) in headers.iter().filter(|(name, _)| *name == "authorization") {
         secrecy::note_credentials(value);
     }
     if let Ok(body) = serde_json::from_slice(body) {
-        secrecy::note_members(&body);
+        secrecy::note_sent(&body);
     }
 }
 

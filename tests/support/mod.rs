@@ -5,7 +5,6 @@ pub(crate) mod components;
 pub(crate) mod door;
 pub(crate) mod people;
 pub(crate) mod scan;
-pub(crate) mod secrecy;
 pub(crate) mod sidecar;
 pub(crate) mod socket;
 pub(crate) mod system;

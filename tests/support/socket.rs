@@ -2,6 +2,7 @@
 
 use api_documents::{Protocol, Side, check_frame};
 use futures_util::{SinkExt, StreamExt};
+use mayday_tests::secrecy;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -10,7 +11,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::DEADLINE;
 use crate::support::people::Person;
-use crate::support::secrecy;
 
 pub(crate) struct Socket {
     name: &'static str,
@@ -71,7 +71,7 @@ impl Socket {
 
     pub(crate) async fn send_text(&mut self, text: &str) {
         if let Ok(frame) = serde_json::from_str(text) {
-            secrecy::note_members(&frame);
+            secrecy::note_sent(&frame);
         }
         self.stream
             .send(Message::text(text))
@@ -107,6 +107,19 @@ impl Socket {
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(other) => panic!("{} did not expect {other:?}", self.name),
                 Err(_) => return None,
+            }
+        }
+    }
+
+    /// The code with which the connection is closed (protocol 2). Frames may come before.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let message = timeout_at(deadline, self.stream.next()).await;
+            match message.unwrap_or_else(|_| panic!("{} waited in vain for a close frame", self.name)) {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                end => panic!("{} did not expect {end:?}", self.name),
             }
         }
     }
@@ -161,10 +174,10 @@ impl Socket {
         self.expect("chats").await;
     }
 
-    /// The ids of the open chats.
+    /// The ids of the open chats. A message may come before the answer: one that a killed sidecar has stored does.
     pub(crate) async fn chat_ids(&mut self) -> Vec<String> {
         self.send("get_chats", "".into()).await;
-        let chats = self.expect("chats").await;
+        let chats = self.expect_passing("chats", &["user_message"]).await;
         let chats = chats["chats"].as_array().expect("a list");
         chats
             .iter()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mayday_tests::programs::{beside_this_program, workspace};
+use mayday_tests::secrecy;
 use mayday_tests::up::{Layout, Up};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Duration, sleep, timeout};
@@ -11,7 +12,6 @@ use tokio::time::{Duration, sleep, timeout};
 use crate::support::DEADLINE;
 use crate::support::door::Door;
 use crate::support::people::{self, Person};
-use crate::support::secrecy;
 
 fn xtask() -> PathBuf {
     beside_this_program("xtask").expect("run the tests with `cargo xtask test`")
@@ -139,10 +139,15 @@ impl System {
         &self.up.ready.ws[number]
     }
 
+    /// The door of a sidecar, which answers HTTP as well.
+    pub(crate) fn sidecar_door(&self, number: usize) -> Door {
+        door_of_sidecar(self.sidecar(number))
+    }
+
     /// Waits until every sidecar reports that it can reach Redis and the messenger.
     pub(crate) async fn sidecars_are_ready(&self) {
         for ws in self.sidecars() {
-            let sidecar = Door::network(&ws.replace("ws://", "http://"));
+            let sidecar = door_of_sidecar(ws);
             let ready = async {
                 while sidecar.send("GET", "/readyz", None, None).await.status != 200 {
                     sleep(Duration::from_millis(20)).await;
@@ -207,6 +212,10 @@ impl System {
     }
 }
 
+fn door_of_sidecar(ws: &str) -> Door {
+    Door::network(&ws.replacen("ws", "http", 1))
+}
+
 impl Drop for System {
     fn drop(&mut self) {
         // The screen shows passwords. It is not part of the log, and its lines name no process.
@@ -214,6 +223,7 @@ impl Drop for System {
         let logged = log
             .lines()
             .filter(|line| line.contains(" | ") || line.starts_with('{'));
+        secrecy::note_installation(&self.state_directory().join("secrets.json"));
         secrecy::check("up.log", logged);
         secrecy::check_directory(&self.state_directory().join("logs"));
     }

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::build::{COMPONENTS, PROBE};
 use crate::command::{cargo, root, run};
-use crate::tools::{WASM_TARGET, ensure_python_packages, ensure_wasm_target};
+use crate::tools::{WASM_TARGET, ensure_program, ensure_python_packages, ensure_wasm_target};
 use crate::{dependencies, pages};
 
 /// Runs every check; the first that fails ends it.
@@ -52,6 +52,8 @@ fn check_deployment() -> Result<()> {
         }
         Err(error) => return Err(error),
     };
+    // The script says what it leaves out without it.
+    let _ = ensure_program("logrotate");
     run(Command::new(python)
         .arg("deploy/check/check.py")
         .current_dir(root()))
@@ -61,8 +63,24 @@ fn check_deployment() -> Result<()> {
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
+    use std::path::{Path, PathBuf};
 
     use crate::command::root;
+
+    /// All files below a folder whose names end so, or the file itself.
+    fn files(path: &Path, ending: &str) -> Vec<PathBuf> {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).unwrap();
+            let found = entries.flat_map(|entry| files(&entry.unwrap().path(), ending));
+            return found.collect();
+        }
+        let matches = path.to_str().is_some_and(|path| path.ends_with(ending));
+        matches.then(|| path.to_owned()).into_iter().collect()
+    }
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
 
     /// A fuzzed component is built by a manifest of its own, which nothing else builds.
     #[test]
@@ -84,5 +102,106 @@ mod tests {
                 "{component}"
             );
         }
+    }
+
+    /// A fuzz target is one call, which only `cargo fuzz` compiles. To check the targets here would take minutes: it
+    /// needs `--cfg fuzzing` in the compiler's flags, and other flags compile every dependency once more. What the
+    /// targets call is compiled for the tests of the corpora.
+    #[test]
+    fn fuzz_targets_call_what_exists() {
+        for (target, library, folder) in [
+            ("frame", "mayday_sidecar", "sidecar"),
+            ("organizer", "organizer_fuzz", "components/organizer"),
+            ("participant", "participant_fuzz", "components/participant"),
+            ("messenger", "messenger_fuzz", "components/messenger"),
+        ] {
+            let text = read(&root().join(format!("fuzz/fuzz_targets/{target}.rs")));
+            let (_, call) = text.split_once(&format!("{library}::fuzzing::")).unwrap();
+            let (function, _) = call.split_once("(input)").unwrap();
+            let fuzzing = read(&root().join(folder).join("src/fuzzing.rs"));
+            assert!(
+                fuzzing.contains(&format!("\npub fn {function}(input: &[u8]) {{")),
+                "{target}"
+            );
+        }
+    }
+
+    /// So nothing runs with a secret that others know. A previous one is there only while its key is being replaced.
+    #[test]
+    fn secrets_have_no_defaults() {
+        for path in [
+            "spin.toml",
+            "deploy/fermyon-cloud/spin.toml",
+            "deploy/fermyon-cloud/organizer.toml",
+        ] {
+            let manifest: toml::Table = toml::from_str(&read(&root().join(path))).unwrap();
+            let variables = manifest["variables"].as_table().unwrap();
+            let mut secrets = 0;
+            for (name, variable) in variables {
+                let is = |property: &str| variable.get(property) == Some(&toml::Value::Boolean(true));
+                let default = variable.get("default").and_then(toml::Value::as_str);
+                if ["_secret", "_key", "_password"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+                {
+                    assert!(
+                        is("required") && is("secret") && default.is_none(),
+                        "{path}: {name}"
+                    );
+                    secrets += 1;
+                } else if name.ends_with("_previous") {
+                    assert!(is("secret") && default == Some(""), "{path}: {name}");
+                }
+            }
+            assert!(secrets >= 3, "{path}: {secrets}");
+        }
+    }
+
+    /// Documents and comments of tests name tests and functions as `module::function`.
+    #[test]
+    fn functions_that_documents_name_exist() {
+        let sources: Vec<(PathBuf, String)> = ["components", "crates", "host", "sidecar", "tests", "xtask"]
+            .iter()
+            .flat_map(|folder| files(&root().join(folder), ".rs"))
+            .map(|path| (path.clone(), read(&path)))
+            .collect();
+        let exists = |name: &str| {
+            let (path, function) = name.rsplit_once("::").unwrap();
+            let module = path.rsplit("::").next().unwrap();
+            let starts = [format!("fn {function}("), format!("fn {function}<")];
+            sources.iter().any(|(path, text)| {
+                let is_module =
+                    path.ends_with(format!("{module}.rs")) || path.ends_with(format!("{module}/mod.rs"));
+                path.ends_with(format!("{module}/{function}.rs"))
+                    || is_module && starts.iter().any(|start| text.contains(start))
+            })
+        };
+        let is_name = |text: &&str| {
+            let is_part = |part: &str| {
+                !part.is_empty() && part.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+            };
+            // What begins with `crate` is a link, which rustdoc checks.
+            text.contains("::") && !text.starts_with("crate::") && text.split("::").all(is_part)
+        };
+        let comments = files(&root().join("tests"), ".rs").into_iter().map(|path| {
+            let comments: Vec<String> = read(&path)
+                .lines()
+                .filter(|line| line.trim_start().starts_with("//"))
+                .map(str::to_owned)
+                .collect();
+            (path, comments.join("\n"))
+        });
+        let pages = files(&root().join("docs"), ".md")
+            .into_iter()
+            .chain([root().join("ARCHITECTURE.md")])
+            .map(|path| (path.clone(), read(&path)));
+        let mut named = 0;
+        for (path, text) in pages.chain(comments) {
+            for name in text.split('`').filter(is_name) {
+                named += 1;
+                assert!(exists(name), "{} names {name}", path.display());
+            }
+        }
+        assert!(named > 10, "{named}");
     }
 }

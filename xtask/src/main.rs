@@ -163,7 +163,7 @@ mod tests {
         let parse = |args: &[&str]| Cli::try_parse_from(["cargo xtask", "soak"].iter().chain(args));
 
         assert!(parse(&["--hours", "2", "--seed", "7"]).is_ok());
-        assert!(parse(&["--minutes", "6"]).is_ok());
+        assert!(parse(&["--minutes", "6", "--look"]).is_ok());
         assert!(parse(&[]).is_err());
         assert!(parse(&["--hours", "1", "--minutes", "6"]).is_err());
     }

@@ -389,7 +389,7 @@ impl System {
         Ok(services)
     }
 
-    /// Redis without persistence: nothing in it outlives a connection.
+    /// Redis without persistence: nothing in it outlives a connection but counts of failed sign-ins.
     fn redis_server(&self, program: &Path) -> Service {
         Service {
             name: "redis".to_owned(),

@@ -2,7 +2,7 @@
 
 use service::door::Request;
 use service::{keys, log};
-use sidecar_api::{Principal, Realm, RevocationCursor, Revocations, User, Verdict};
+use sidecar_api::{Principal, Realm, Revocations, RevokedSince, User, Verdict};
 
 use crate::bindings::mayday::platform::identity;
 use crate::error::Error;
@@ -51,24 +51,38 @@ pub(crate) fn verdicts(authorizations: &[String]) -> Vec<Verdict> {
 }
 
 /// The users whose sockets have to be authenticated again.
-pub(crate) fn revoked_since(cursor: RevocationCursor) -> Revocations {
-    let found = identity::revoked_since(identity::RevocationCursor {
-        organizer: cursor.organizer,
-        participant: cursor.participant,
-    });
-    let user = |user: identity::User| User {
-        realm: realm(user.realm),
-        id: user.id,
+pub(crate) fn revoked_since(asked: RevokedSince) -> Revocations {
+    let mut revocations = Revocations {
+        next: asked.cursor,
+        ..Revocations::default()
     };
-    Revocations {
-        next: RevocationCursor {
-            organizer: found.next.organizer,
-            participant: found.next.participant,
-        },
-        users: found.users.into_iter().map(user).collect(),
-        agencies: found.agencies,
-        unknown: found.unknown.into_iter().map(realm).collect(),
+    for owner in [identity::Realm::Organizer, identity::Realm::Participant] {
+        let realm = realm(owner);
+        if asked.realm.is_some_and(|asked| asked != realm) {
+            continue;
+        }
+        let cursor = revocations.next.of(realm);
+        match identity::revoked_since(owner, *cursor) {
+            Ok(found) => {
+                *cursor = Some(found.next);
+                let users = found.users.into_iter().map(|id| User { realm, id });
+                revocations.users.extend(users);
+                revocations.agencies.extend(found.agencies);
+                if !found.complete {
+                    revocations.unknown.push(realm);
+                }
+            }
+            Err(error) => {
+                // Sidecars ask several times a second: a service that is down would fill the log, and they log it
+                // themselves.
+                if let identity::Error::Other(reason) = error {
+                    service::warn!("revocations could not be read: {reason}");
+                }
+                revocations.unavailable.push(realm);
+            }
+        }
     }
+    revocations
 }
 
 fn realm(realm: identity::Realm) -> Realm {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use service::door::{Answer, Request};
-use sidecar_api::{Authenticate, Authenticated, RevocationCursor};
+use sidecar_api::{Authenticate, Authenticated, RevokedSince};
 
 use crate::answer::json;
 use crate::error::Error;
@@ -22,6 +22,6 @@ pub(crate) fn authenticate(request: &Request) -> Result<Answer, Error> {
 /// `POST /internal/revocations`
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let cursor: RevocationCursor = body::parse(request)?;
-    Ok(json(StatusCode::OK, &access::revoked_since(cursor)))
+    let asked: RevokedSince = body::parse(request)?;
+    Ok(json(StatusCode::OK, &access::revoked_since(asked)))
 }

@@ -24,12 +24,26 @@ pub(crate) fn exchange(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let colleagues = Colleagues::of(&exchange.commands);
     let mut carried_out = carry_out(&connection, &exchange, &colleagues)?;
+    let closed = std::mem::take(&mut carried_out.closed);
     // The chats are closed even if this fails. The tick retries.
-    match lock_releases::release_closed(&connection, &carried_out.closed) {
-        Ok(announced) => carried_out.committed.extend(announced),
-        Err(error) => service::warn!("could not announce closed chats, retrying at the tick: {error}"),
+    let later = match lock_releases::release_closed(&connection, closed) {
+        Ok(closed) => {
+            carried_out.committed.extend(closed.announced);
+            closed.later
+        }
+        Err(error) => {
+            service::warn!("could not announce closed chats, retrying at the tick: {error}");
+            Vec::new()
+        }
+    };
+    let answer = answer(&connection, &exchange, carried_out)?;
+    if later.is_empty() {
+        return Ok(answer);
     }
-    answer(&connection, &exchange, carried_out)
+    Ok(answer.followed_by(move || {
+        lock_releases::release_later(&connection, later)
+            .unwrap_or_else(|error| service::warn!("locks wait to be released: {error}"));
+    }))
 }
 
 /// The outcome of an exchange.

@@ -20,6 +20,7 @@ mod frames;
 /// Not part of a release build. `cargo fuzz` compiles with `fuzzing`.
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod gone_agencies;
 mod ids;
 mod lock_releases;
 mod notes;
@@ -37,7 +38,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "messenger" });
 }
 
-use service::door::{self, Answer, Request};
+use service::door::{self, Answer, Readers, Request};
 use service::log;
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -68,6 +69,7 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Answer {
+    let readers = Readers::of(&incoming);
     let answer = door::serve(
         incoming,
         MOUNT,
@@ -80,7 +82,7 @@ async fn handle(incoming: IncomingRequest) -> Answer {
     // Contract 2.9.
     answer
         .for_api()
-        .with("access-control-allow-origin", "*")
+        .for_readers(readers)
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .with("access-control-expose-headers", "Retry-After,Link")
@@ -123,6 +125,7 @@ service::routes! {
         "POST" ["internal", "tick"] => tick::tick(request),
         "GET" ["internal", "ready"] => status::ready(request),
         "GET" ["internal", "status"] => status::status(request),
+        "GET" ["internal", "undelivered"] => status::count_undelivered(request),
         "POST" ["internal", "canary"] => canary::record(request),
     }
 }

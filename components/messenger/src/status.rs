@@ -1,11 +1,12 @@
-//! The service's readiness, size and load.
+//! The service's readiness, size and load, and what has not reached it.
 
 use http::StatusCode;
 use service::door::{Answer, Request};
 use service::maintenance;
-use sidecar_api::{Canary, Status};
+use sidecar_api::{Canary, Status, Undelivered};
 
 use crate::answer::json;
+use crate::bindings::mayday::platform::roster;
 use crate::error::Error;
 use crate::store::{canary, lock_releases, queue, ticks, updates};
 use crate::{access, store};
@@ -42,4 +43,18 @@ pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
         }),
     };
     Ok(json(StatusCode::OK, &status))
+}
+
+/// `GET /internal/undelivered`: what the participant service could not deliver to this one, for the sidecars' metrics;
+/// null while it does not answer. It needs no database of this service, without which presses wait.
+pub(crate) fn count_undelivered(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    // No error is logged: sidecars ask all the time, and their metrics show that the number is not known.
+    let undelivered = roster::count_undelivered().ok().map(|found| Undelivered {
+        presses: found.presses,
+        oldest_seconds: found.oldest_seconds,
+        changes: found.changes,
+        oldest_change_seconds: found.oldest_change_seconds,
+    });
+    Ok(json(StatusCode::OK, &undelivered))
 }

@@ -9,13 +9,16 @@ use sidecar_api::update::Body;
 
 use crate::error::Error;
 use crate::store::{attendance, chats, queue, sidecars, ticks, updates};
-use crate::{access, frames, lock_releases, notes, retention, store};
+use crate::{access, frames, gone_agencies, lock_releases, notes, retention, store};
 
 /// `POST /internal/tick`: the dispatcher calls it.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
-    transaction(&connection, requeue_and_forget)?;
+    let is_noted = transaction(&connection, requeue_and_forget)?;
+    if is_noted {
+        gone_agencies::end_requests(&connection)?;
+    }
     lock_releases::release_due(&connection)?;
     let retained = retention::apply(&connection);
     maintenance::truncate_log(&connection);
@@ -23,9 +26,10 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// Re-queues unattended chats, marks queues whose estimate has changed, and deletes old rows. Notes the tick.
-fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
-    ticks::record(connection)?;
+/// Re-queues unattended chats, marks queues whose estimate has changed, and deletes old rows. Notes the tick; returns
+/// whether it was time for that.
+fn requeue_and_forget(connection: &Connection) -> Result<bool, Error> {
+    let is_noted = ticks::record(connection)?;
     updates::forget_old(connection)?;
     attendance::forget_old(connection)?;
     sidecars::forget_old(connection)?;
@@ -41,7 +45,7 @@ fn requeue_and_forget(connection: &Connection) -> Result<(), Error> {
         }
     }
     updates::append(connection, &body)?;
-    Ok(())
+    Ok(is_noted)
 }
 
 fn requeue(connection: &Connection, chat_id: &str, body: &mut Body) -> Result<(), Error> {

@@ -1,14 +1,16 @@
 //! Authentication and authorization of callers (contract 2.2, 2.6, 2.7 and 3.1).
 
+use std::collections::HashMap;
+
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
-use service::settings::{self, SettingError};
+use service::settings::{self, Completeness, SettingError};
 use service::{keys, log};
 
 use crate::error::Error;
 use crate::store::agencies::Agency;
-use crate::store::users::{self, Missing, Role, User};
+use crate::store::users::{self, Missing, Role, User, UserWithAgency};
 use crate::tokens::{self, Token};
 
 /// What a route requires of its caller. All but `Own` require a complete account as well.
@@ -76,22 +78,49 @@ pub(crate) fn admit(connection: &Connection, request: &Request, need: Need) -> R
     known(connection, token, need)
 }
 
-/// The user of a token, if it is valid now, and what the account lacks to be complete.
-pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<(User, Missing)>, Error> {
-    match tokens::read(token)? {
-        Some(token) => Ok(honoured(connection, token)?.map(|(user, _, missing)| (user, missing))),
+/// The users of these tokens; `None` for a token that is not valid now. All are looked up with one statement.
+pub(crate) fn callers(
+    connection: &Connection,
+    tokens: &[String],
+) -> Result<Vec<Option<UserWithAgency>>, Error> {
+    let tokens = tokens
+        .iter()
+        .map(|token| tokens::read(token))
+        .collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<i64> = tokens.iter().flatten().map(|token| token.user_id).collect();
+    let users: HashMap<i64, UserWithAgency> = users::find_with_agencies(connection, &ids)?
+        .into_iter()
+        .map(|found| (found.user.id, found))
+        .collect();
+    let caller = |token: Option<Token>| match token {
+        Some(token) => honoured(token, users.get(&token.user_id).cloned()),
         None => Ok(None),
-    }
+    };
+    tokens.into_iter().map(caller).collect()
 }
 
-/// The steps that an account lacks and the operator enforces: none, unless accounts have to be complete.
-pub(crate) fn required(missing: Missing) -> Result<Missing, SettingError> {
-    let is_required = settings::switch("require_complete_accounts")?;
-    Ok(if is_required { missing } else { Missing::default() })
+/// The steps that an account lacks and the operator enforces. A run of the canary has an account with a random password
+/// and an id below 0, and nobody who could type a code.
+pub(crate) fn required(missing: Missing, user: &User) -> Result<Missing, SettingError> {
+    let needs_one_factor = match settings::completeness()? {
+        Completeness::Optional => return Ok(Missing::default()),
+        Completeness::Required => user.role == Role::AgencySupport,
+        Completeness::RequiredOfAll => user.id < 0,
+    };
+    Ok(Missing {
+        must_have_second_factor: missing.must_have_second_factor && !needs_one_factor,
+        ..missing
+    })
 }
 
 fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Error> {
-    let (user, agency, missing) = honoured(connection, token)?.ok_or(Error::Forbidden)?;
+    let found = users::find_with_agency(connection, token.user_id)?;
+    let UserWithAgency {
+        user,
+        agency,
+        missing,
+        ..
+    } = honoured(token, found)?.ok_or(Error::Forbidden)?;
     log::set_user("organizer", user.id);
     let role = user.role;
     let may = match need {
@@ -115,19 +144,18 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
     }
 }
 
-/// The user of a token, if it was issued after the user's last sign-out, and the user's agency is approved or the user
-/// is an administrator (contract 2.2). Signature and times are already checked.
-fn honoured(connection: &Connection, token: Token) -> Result<Option<(User, Option<Agency>, Missing)>, Error> {
-    let found = users::find_with_agency(connection, token.user_id)?;
-    let Some((user, agency, missing)) = found else {
+/// The user that was found for a token, if it was issued after the user's last sign-out, and the user's agency is
+/// approved or the user is an administrator (contract 2.2). Signature and times are already checked.
+fn honoured(token: Token, found: Option<UserWithAgency>) -> Result<Option<UserWithAgency>, Error> {
+    let is_honoured = |found: &UserWithAgency| {
+        let approved = found.agency.as_ref().is_some_and(|agency| agency.approved);
+        token.issued_at >= found.user.time_sign_out && (found.user.role.is_admin() || approved)
+    };
+    let Some(found) = found.filter(is_honoured) else {
         return Ok(None);
     };
-    let approved = agency.as_ref().is_some_and(|agency| agency.approved);
-    if token.issued_at >= user.time_sign_out && (user.role.is_admin() || approved) {
-        Ok(Some((user, agency, required(missing)?)))
-    } else {
-        Ok(None)
-    }
+    let missing = required(found.missing, &found.user)?;
+    Ok(Some(UserWithAgency { missing, ..found }))
 }
 
 /// Admits another service, by its key.

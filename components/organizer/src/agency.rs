@@ -57,6 +57,9 @@ pub(crate) fn register_agency(request: &Request) -> Result<Answer, Error> {
         website,
         owner,
     } = Form::parse(request, Registration::read)?;
+    owner
+        .context(Some(&name))
+        .check("owner.password", &owner.password)?;
 
     let connection = store::open()?;
     admit(&connection, request)?;

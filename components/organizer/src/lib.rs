@@ -30,9 +30,10 @@ mod store;
 mod tokens;
 mod totp;
 mod users;
+mod words;
 
 use http::{Method, StatusCode};
-use service::door::{self, Answer, PREFLIGHT_MAX_AGE, Request};
+use service::door::{self, Answer, PREFLIGHT_MAX_AGE, Readers, Request};
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
 use crate::error::Error;
@@ -58,6 +59,7 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Answer {
+    let readers = Readers::of(&incoming);
     let answer = door::serve(
         incoming,
         MOUNT,
@@ -70,7 +72,7 @@ async fn handle(incoming: IncomingRequest) -> Answer {
     // Contract 2.9.
     answer
         .for_api()
-        .with("access-control-allow-origin", "*")
+        .for_readers(readers)
         .with("access-control-allow-credentials", "true")
         .with("access-control-expose-headers", "Link, Retry-After")
 }
@@ -174,6 +176,7 @@ service::routes! {
         "GET" ["api", "events", id] => services::show_event(request, id),
         "POST" ["api", "principals"] => services::judge_tokens(request),
         "GET" ["api", "colleagues"] => services::list_colleagues(request),
+        "GET" ["api", "deleted-agencies"] => services::list_deleted_agencies(request),
         "GET" ["api", "revocations"] => services::list_revocations(request),
         "POST" ["api", "canary"] => canary::set_up_agency(request),
         "POST" ["api", "removals"] => services::record_removals(request),
@@ -205,7 +208,7 @@ fn preflight(request: &Request) -> Answer {
     match request.header("access-control-request-headers") {
         Some(headers) => answer
             .with("access-control-allow-headers", headers)
-            .with("vary", "Access-Control-Request-Headers"),
+            .varying_by("Access-Control-Request-Headers"),
         None => answer,
     }
 }

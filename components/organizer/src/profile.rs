@@ -15,6 +15,7 @@ use crate::session::{self, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::users::{Missing, User};
 use crate::store::{self, agencies, changelogs, users};
 use crate::users::read_edits;
+use crate::words::Context;
 
 /// A user's own account, and what it lacks.
 #[derive(Serialize)]
@@ -65,6 +66,7 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request, Need::Own)?;
     let (old_password, new_password) = Form::parse(request, read_passwords)?;
+    Context::of(&caller.user, caller.agency.as_ref()).check("newPassword", &new_password)?;
 
     let email = &caller.user.email;
     let old_hash = users::password_hash(&connection, caller.user.id)?;

@@ -4,7 +4,9 @@ use http::StatusCode;
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
-use service::internal::{Colleagues, Principal, Principals, Removal, Removals, Tokens};
+use service::internal::{
+    Colleagues, DeletedAgencies, Principal, Principals, Removal, Removals, Removed, Tokens,
+};
 use service::revocations;
 
 use crate::access;
@@ -13,9 +15,9 @@ use crate::error::Error;
 use crate::form::parse_date;
 use crate::lists::{self, ListQuery};
 use crate::store::agencies::{self, AgencyWithRemoval};
-use crate::store::changelogs::{self, Change};
+use crate::store::changelogs::{self, Change, MAYDAY, MaydayWithRemoval};
 use crate::store::events::{self, Filter};
-use crate::store::users::{self, User};
+use crate::store::users::{self, UserWithAgency};
 use crate::store::{self, Page};
 
 /// `GET /api/events`. Beside the contract's filters it takes `ids`, separated by commas.
@@ -90,11 +92,10 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let connection = store::open()?;
     let mut judged = Principals::default();
-    for (position, token) in tokens.iter().enumerate() {
-        let principal = match access::caller(&connection, token)? {
-            Some((user, missing)) if missing.is_nothing() => Some(principal(&connection, user)?),
+    for (position, caller) in access::callers(&store::open()?, &tokens)?.into_iter().enumerate() {
+        let principal = match caller {
+            Some(caller) if caller.missing.is_nothing() => Some(principal(caller)),
             Some(_) => {
                 judged.incomplete.push(position);
                 None
@@ -125,6 +126,16 @@ pub(crate) fn list_colleagues(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &Colleagues { ids }))
 }
 
+/// `GET /api/deleted-agencies?ids=...`: which of these agencies were deleted.
+pub(crate) fn list_deleted_agencies(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let mut lines = Vec::new();
+    let asked = ids(request.query("ids").unwrap_or_default(), &mut lines);
+    lists::refuse(lines)?;
+    let ids = agencies::deleted(&store::open()?, &asked.unwrap_or_default())?;
+    Ok(json(StatusCode::OK, &DeletedAgencies { ids }))
+}
+
 /// `GET /api/revocations?since=...`: whose tokens may have been revoked.
 pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
@@ -133,7 +144,7 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &noted))
 }
 
-/// `POST /api/removals`: records that the messenger has removed closed chats of agencies. A report that is in the
+/// `POST /api/removals`: records what the other services have removed because it was too old. A report that is in the
 /// record changes nothing.
 pub(crate) fn record_removals(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
@@ -147,36 +158,59 @@ pub(crate) fn record_removals(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// The record of an agency outlives it, and chats may.
 fn record_removal(connection: &Connection, removal: &Removal) -> Result<(), Error> {
-    let agency_id = removal.agency_id;
-    if changelogs::has_report(connection, agency_id, &removal.id)? {
-        return Ok(());
+    let report_id = removal.id.as_str();
+    match removal.removed {
+        Removed::Chats {
+            agency_id,
+            ended_before,
+            chats,
+            messages,
+        } => {
+            if changelogs::has_report(connection, agency_id, report_id)? {
+                return Ok(());
+            }
+            // The record of an agency outlives it, and chats may.
+            let agency = agencies::find(connection, agency_id)?;
+            let updated = AgencyWithRemoval {
+                agency_id,
+                agency: agency.as_ref(),
+                removed_chats: chats,
+                removed_messages: messages,
+                ended_before,
+                report_id,
+            };
+            changelogs::record_automatic(connection, Some(agency_id), Change::update(&updated)?)
+        }
+        Removed::Unseen {
+            last_seen_before,
+            guests,
+            known_events,
+        } => {
+            if changelogs::has_report(connection, MAYDAY, report_id)? {
+                return Ok(());
+            }
+            let updated = MaydayWithRemoval {
+                removed_guests: guests,
+                removed_known_events: known_events,
+                last_seen_before,
+                report_id,
+            };
+            changelogs::record_automatic(connection, None, Change::update(&updated)?)
+        }
     }
-    let agency = agencies::find(connection, agency_id)?;
-    let updated = AgencyWithRemoval {
-        agency_id,
-        agency: agency.as_ref(),
-        removed_chats: removal.chats,
-        removed_messages: removal.messages,
-        ended_before: removal.ended_before,
-        report_id: &removal.id,
-    };
-    changelogs::record_automatic(connection, agency_id, Change::update(&updated)?)
 }
 
-fn principal(connection: &Connection, user: User) -> Result<Principal, Error> {
-    // The settings of an agency in preview do not bind an administrator.
-    let own_agency = user.agency_id.filter(|_| !user.role.is_admin());
-    let settings = match own_agency {
-        Some(agency_id) => agencies::settings(connection, agency_id)?,
-        None => None,
-    };
-    Ok(Principal {
+fn principal(caller: UserWithAgency) -> Principal {
+    let UserWithAgency {
+        user, max_open_chats, ..
+    } = caller;
+    Principal {
         id: user.id,
         role: u8::try_from(user.role.number()).ok(),
         agency_id: user.agency_id,
-        max_open_chats: settings.and_then(|settings| settings.max_open_chats),
+        // The settings of an agency in preview do not bind an administrator.
+        max_open_chats: max_open_chats.filter(|_| !user.role.is_admin()),
         name: format!("{} {}", user.first_name, user.last_name),
-    })
+    }
 }

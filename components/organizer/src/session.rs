@@ -81,7 +81,7 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
         second_factor::check(&connection, request, &user, &secret, &code)?;
     }
     let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
-    let missing = access::required(account.missing)?;
+    let missing = access::required(account.missing, &user)?;
     service::info!("signed in");
     let user = Profile { user, missing };
     Ok(json(StatusCode::OK, &SignedIn { user, token }))

@@ -74,8 +74,9 @@ impl Code {
     }
 }
 
-/// The time step that a code belongs to, if it is the present one or one beside it: clocks of phones differ, and typing
-/// takes a while.
+/// The time step that a code belongs to, if it is the present one or one beside it: the one before, since typing takes
+/// a while, and the one after, for phones whose clocks are ahead. No code of an exact phone counts longer for the
+/// latter.
 pub(crate) fn step_of(code: u32, secret: &str, now: Millis) -> Option<i64> {
     let secret = BASE32_NOPAD.decode(secret.as_bytes()).ok()?;
     let present = now.div_euclid(STEP);

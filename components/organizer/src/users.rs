@@ -17,6 +17,7 @@ use crate::session::{EMAIL_RULES, NEW_PASSWORD_RULES, PASSWORD_RULES};
 use crate::store::changelogs::{self, Change};
 use crate::store::users::{self, NewUser, Role, User, UserEdits};
 use crate::store::{self, agencies, removal};
+use crate::words::Context;
 
 /// The fields of a person's new account.
 pub(crate) struct Person {
@@ -40,6 +41,16 @@ impl Person {
         form.text("confirmPassword", PASSWORD_RULES);
         form.must_equal("confirmPassword", "password");
         person
+    }
+
+    /// What the password must not consist of, besides the name of the agency that the person belongs to.
+    pub(crate) fn context<'a>(&'a self, agency: Option<&'a str>) -> Context<'a> {
+        Context {
+            email: &self.email,
+            first_name: &self.first_name,
+            last_name: &self.last_name,
+            agency,
+        }
     }
 
     /// The account to store. `initial_password` tells whether a senior has chosen the password. Hashes it, so do not
@@ -173,6 +184,8 @@ pub(crate) fn create(
     agency_of: fn(&Caller) -> Result<Option<i64>, Error>,
 ) -> Result<Answer, Error> {
     let (person, role) = Form::parse(request, read_new_user)?;
+    let agency = caller.agency.as_ref().map(|agency| agency.name.as_str());
+    person.context(agency).check("password", &person.password)?;
 
     const NOT_ALLOWED: Error = Error::NotAllowed("Not allowed to create user with same role or senior");
     if !caller.user.role.may_manage(role) {
@@ -266,7 +279,12 @@ pub(crate) fn reset(
     let password = Form::parse(request, read_new_password)?;
 
     let find = |connection: &Connection, caller: &Caller| managed(caller, find(connection, caller)?);
-    find(connection, caller)?;
+    let user = find(connection, caller)?;
+    let agency = match user.agency_id {
+        Some(id) => agencies::find(connection, id)?,
+        None => None,
+    };
+    Context::of(&user, agency.as_ref()).check("password", &password)?;
     let hash = Hashing::from_settings::<Error>(connection)?.hash(&password)?;
     let user = caller.change(connection, |connection, caller| {
         let user = find(connection, caller)?;

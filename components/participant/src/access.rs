@@ -1,5 +1,7 @@
 //! Who may call (contract 2.2, 2.6, 2.7).
 
+use std::collections::HashMap;
+
 use service::clock::Millis;
 use service::database::{Connection, transaction};
 use service::door::Request;
@@ -29,16 +31,6 @@ impl Caller {
         })
     }
 
-    /// When the caller's token was issued.
-    pub(crate) fn issued_at(&self) -> Millis {
-        self.token.issued_at
-    }
-
-    /// Looks the caller up again: a sign-out or a removal may have come since the request did.
-    pub(crate) fn is_still_welcome(&self, connection: &Connection) -> Result<(), Error> {
-        honoured(connection, self.token)?.map(drop).ok_or(INVALID_TOKEN)
-    }
-
     /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
     /// was issued, which may have been in this very millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
@@ -59,28 +51,61 @@ const INVALID_TOKEN: Error = Error::Unauthorized("invalid token");
 
 /// Admits a participant.
 pub(crate) fn admit(connection: &Connection, request: &Request) -> Result<Caller, Error> {
+    let token = token(request)?;
+    welcome(token, participants::find(connection, token.participant_id)?)
+}
+
+/// The token of a request, for a caller whose account is read together with something else. [`welcome`] admits it.
+pub(crate) fn token(request: &Request) -> Result<Token, Error> {
     let token = request
         .bearer()
         .ok_or(Error::Unauthorized("invalid authorization header"))?;
     let token = tokens::read(token)?.ok_or(INVALID_TOKEN)?;
-    let participant = honoured(connection, token)?.ok_or(INVALID_TOKEN)?;
-    log::set_user("participant", participant.id);
+    log::set_user("participant", token.participant_id);
+    Ok(token)
+}
+
+/// Admits the participant of a token, if the account is still there and honours it.
+pub(crate) fn welcome(token: Token, account: Option<Participant>) -> Result<Caller, Error> {
+    let participant = account
+        .filter(|account| honours(account, token))
+        .ok_or(INVALID_TOKEN)?;
     Ok(Caller { participant, token })
 }
 
-/// The participant a token speaks for, if it is valid right now.
-pub(crate) fn caller(connection: &Connection, token: &str) -> Result<Option<Participant>, Error> {
-    match tokens::read(token)? {
-        Some(token) => honoured(connection, token),
-        None => Ok(None),
-    }
+/// The participants that these tokens speak for; `None` for a token that is not valid right now. All are looked up with
+/// one statement.
+pub(crate) fn callers(connection: &Connection, tokens: &[String]) -> Result<Vec<Option<Participant>>, Error> {
+    let tokens = tokens
+        .iter()
+        .map(|token| tokens::read(token))
+        .collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<i64> = tokens
+        .iter()
+        .flatten()
+        .map(|token| token.participant_id)
+        .collect();
+    let accounts: HashMap<i64, Participant> = participants::find_all(connection, &ids)?
+        .into_iter()
+        .map(|account| (account.id, account))
+        .collect();
+    let caller = |token: Option<Token>| {
+        let token = token?;
+        let account = accounts.get(&token.participant_id)?;
+        honours(account, token).then(|| account.clone())
+    };
+    Ok(tokens.into_iter().map(caller).collect())
 }
 
 /// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was
 /// issued after the last sign-out.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<Participant>, Error> {
-    let participant = participants::find(connection, token.participant_id)?;
-    Ok(participant.filter(|participant| token.issued_at >= participant.time_sign_out))
+    let account = participants::find(connection, token.participant_id)?;
+    Ok(account.filter(|account| honours(account, token)))
+}
+
+fn honours(account: &Participant, token: Token) -> bool {
+    token.issued_at >= account.time_sign_out
 }
 
 /// Admits another service, by its key.

@@ -81,9 +81,8 @@ pub(crate) fn show_event(request: &Request, id: &str) -> Result<Answer, Error> {
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
-/// How long a press may rely on a verified event while the organizer service is down; `None` for ever. Older ones are
-/// deleted at a tick.
-pub(crate) fn memory() -> Result<Option<Millis>, Error> {
+/// How long a press may rely on a verified event while the organizer service is down; `None` for ever.
+fn memory() -> Result<Option<Millis>, Error> {
     let days = settings::days("retention_known_event_days")?;
     Ok(days.map(|days| Millis::from(days) * DAY))
 }
@@ -119,18 +118,17 @@ fn find(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<
 
 /// The agency that runs an event, for a press. While the organizer service is down, an event that it has verified
 /// lately is good enough: nobody in danger must wait for it.
-pub(crate) fn agency_of(connection: &Connection, id: i64) -> Result<i64, Error> {
-    let known = known_events::find(connection, id)?;
+pub(crate) fn agency_of(connection: &Connection, id: i64, known: Option<&KnownEvent>) -> Result<i64, Error> {
     let verified_within = |age| {
-        let known = known.as_ref()?;
+        let known = known?;
         (known.age <= age).then_some(known.agency_id)
     };
-    if known.as_ref().is_some_and(|known| known.amid_presses)
+    if known.is_some_and(|known| known.amid_presses)
         && let Some(agency_id) = verified_within(MOMENT)
     {
         return Ok(agency_id);
     }
-    match find(connection, id, known.as_ref()) {
+    match find(connection, id, known) {
         Err(error @ (Error::Unavailable(_) | Error::Api(_))) => {
             // The tick fails because of a setting that cannot be read. A press does not.
             let memory = memory().unwrap_or(Some(DAY));

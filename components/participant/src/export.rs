@@ -99,6 +99,8 @@ struct Chat {
     time_end: Option<Millis>,
     has_been_requeued: bool,
     read_by_participant: i64,
+    /// Whether a deletion of the account leaves it: what somebody has taken stays in the agency's archive.
+    kept_after_deletion: bool,
     messages: Vec<Message>,
 }
 
@@ -244,6 +246,7 @@ fn chat(chat: StoredChat) -> Chat {
         time_end: chat.time_end,
         has_been_requeued: chat.has_been_requeued,
         read_by_participant: chat.read_by_participant,
+        kept_after_deletion: chat.time_start.is_some(),
         messages: chat.messages.into_iter().map(message).collect(),
     }
 }

@@ -15,7 +15,7 @@ use crate::bindings::mayday::platform::desk::{self, Amended, Amendment, Location
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::requests::{Details, Lock, Press, Stored, Times};
-use crate::store::{self, requests};
+use crate::store::{self, known_events, requests};
 use crate::{access, events, outbox};
 
 /// Contract 4, in bytes.
@@ -28,10 +28,12 @@ const KINDS: [&str; 4] = ["medical", "lost", "threat", "other"];
 /// because the delivery is tried again. With a `clientId` the answer is the request, and the same press may come again.
 pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
-    let caller = access::admit(&connection, request)?;
-    let body = Body::read(&request.body)?;
+    let token = access::token(request)?;
+    let participant_id = token.participant_id;
+    // Who may not press is told so, and not what is wrong with the press.
+    let refusal = |error| access::admit(&connection, request).err().unwrap_or(error);
+    let body = Body::read(&request.body).map_err(refusal)?;
     let request_id = Uuid::now_v7().to_string();
-    let participant_id = caller.participant.id;
     let Said {
         event_id,
         description,
@@ -41,15 +43,15 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         service::warn!(
             "request {request_id} of participant {participant_id} is stored without {dropped}: not valid"
         );
-    })?;
-    let known = |connection: &Connection| match &details.client_id {
-        Some(client_id) => requests::find_by_client_id(connection, participant_id, client_id),
-        None => Ok(None),
-    };
-    if let Some(stored) = known(&connection)? {
+    })
+    .map_err(refusal)?;
+    let client_id = details.client_id.as_deref();
+    let before = requests::before(&connection, participant_id, event_id, client_id)?;
+    let caller = access::welcome(token, before.account)?;
+    if let Some(stored) = before.same_press {
         return show_again(&connection, &caller, &stored);
     }
-    let agency_id = events::agency_of(&connection, event_id)?;
+    let agency_id = events::agency_of(&connection, event_id, before.known_event.as_ref())?;
     let press = Press {
         participant_id,
         event_id,
@@ -58,37 +60,29 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         position,
         details: &details,
     };
-    let opened = requests::open(&connection, &request_id, &press, caller.issued_at())?;
+    let opened = requests::open(&connection, &request_id, &press, token.issued_at)?;
     let Some((stored, to_deliver)) = opened else {
-        caller.is_still_welcome(&connection)?;
+        let before = requests::before(&connection, participant_id, event_id, client_id)?;
+        let caller = access::welcome(token, before.account)?;
         // The same press may have come twice at the same moment.
-        return match known(&connection)? {
+        return match before.same_press {
             Some(stored) => show_again(&connection, &caller, &stored),
             None => Err(Error::BadRequest("chat request already exists".to_owned())),
         };
     };
     service::info!("request {request_id} for event {event_id} is stored");
-    let others_are_due = to_deliver.is_some_and(|press| {
-        outbox::deliver(&connection, press).unwrap_or_else(|error| {
-            say_that_a_press_waits(&error);
-            false
-        })
-    });
+    let round = to_deliver.map(outbox::deliver);
     let answer = match details.client_id {
         Some(_) => show_fresh(stored, details.kind, description),
         None => empty(),
     };
-    if !others_are_due {
-        return Ok(answer);
-    }
-    Ok(answer.followed_by(move || {
-        outbox::deliver_others(&connection).unwrap_or_else(|error| say_that_a_press_waits(&error));
-    }))
-}
-
-/// The press is stored, so the next tick repeats what has failed.
-fn say_that_a_press_waits(error: &Error) {
-    service::warn!("a press waits in the outbox: {error}");
+    Ok(match round {
+        Some(round) => answer.followed_by(move || {
+            outbox::go_on(&connection, round)
+                .unwrap_or_else(|error| service::warn!("a press waits in the outbox: {error}"));
+        }),
+        None => answer,
+    })
 }
 
 /// Answers a press that has just been stored.
@@ -216,7 +210,8 @@ pub(crate) fn has_pressed(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let event_id = read_event_id(request)?;
-    events::agency_of(&connection, event_id)?;
+    let known = known_events::find(&connection, event_id)?;
+    events::agency_of(&connection, event_id, known.as_ref())?;
     let result = requests::is_open(&connection, caller.participant.id, event_id)?;
     Ok(json(StatusCode::OK, &Pressed { result }))
 }

@@ -18,6 +18,7 @@ mod hand_overs;
 mod help;
 mod outbox;
 mod profile;
+mod retention;
 mod services;
 mod session;
 mod store;
@@ -27,7 +28,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "participant" });
 }
 
-use service::door::{self, Answer, Request};
+use service::door::{self, Answer, Readers, Request};
 use service::log;
 use spin_sdk::http::{IncomingRequest, ResponseOutparam};
 
@@ -58,6 +59,7 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Answer {
+    let readers = Readers::of(&incoming);
     let answer = door::serve(
         incoming,
         MOUNT,
@@ -70,7 +72,7 @@ async fn handle(incoming: IncomingRequest) -> Answer {
     // Contract 2.9.
     answer
         .for_api()
-        .with("access-control-allow-origin", "*")
+        .for_readers(readers)
         .with_default("access-control-allow-methods", CORS_METHODS)
         .with("access-control-allow-headers", "Content-Type,Authorization")
         .with("access-control-expose-headers", "Retry-After,Link")
@@ -114,6 +116,7 @@ service::routes! {
         "POST" ["internal", "principals"] => services::judge_tokens(request),
         "GET" ["internal", "revocations"] => services::list_revocations(request),
         "POST" ["internal", "releases"] => services::release_locks(request),
+        "GET" ["internal", "undelivered"] => services::count_undelivered(request),
         "POST" ["internal", "tick"] => services::tick(request),
         "POST" ["internal", "canary"] => canary::set_up_participant(request),
     }

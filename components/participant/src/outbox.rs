@@ -22,58 +22,71 @@ const GATHER_FOR: Duration = Duration::from_millis(20);
 /// from there.
 const DELIVER_FOR: Duration = Duration::from_secs(5);
 
-/// Delivers a press that has just been stored. Returns whether others have become due meanwhile, for
-/// [`deliver_others`].
-pub(crate) fn deliver(connection: &Connection, press: HelpRequest) -> Result<bool, Error> {
-    deliver_round(connection, vec![press], Duration::ZERO)
+/// Presses that the messenger was asked to store, and its answer.
+pub(crate) struct Round {
+    ids: Vec<String>,
+    outcome: Result<(), desk::Error>,
 }
 
-/// Delivers presses that have become due during a delivery, in rounds: when many press at the same moment, few of them
-/// deliver the presses of all. To be called when the client has its answer.
-pub(crate) fn deliver_others(connection: &Connection) -> Result<(), Error> {
+/// Hands presses that this request has taken to the messenger.
+fn hand_over(presses: Vec<HelpRequest>) -> Round {
+    Round {
+        ids: presses.iter().map(|press| press.id.clone()).collect(),
+        outcome: desk::enqueue(&presses.into_iter().map(message).collect::<Vec<_>>()),
+    }
+}
+
+/// Delivers a press that has just been stored. [`go_on`] has to follow.
+pub(crate) fn deliver(press: HelpRequest) -> Round {
+    hand_over(vec![press])
+}
+
+/// Notes what became of a press, and delivers those that have become due meanwhile, in rounds: when many press at the
+/// same moment, few of them deliver the presses of all. To be called when the client has its answer. What fails is
+/// repeated at a tick.
+pub(crate) fn go_on(connection: &Connection, delivered: Round) -> Result<(), Error> {
     let started = Instant::now();
-    while started.elapsed() < DELIVER_FOR {
-        let due = requests::take_due(connection, ROUND)?;
-        if !deliver_round(connection, due, GATHER_FOR)? {
+    let mut others_are_due = note(connection, delivered)?;
+    while others_are_due && started.elapsed() < DELIVER_FOR {
+        let Some(round) = deliver_round(connection)? else {
             break;
-        }
+        };
+        // Until their rows are gone, the delivery counts as under way.
+        thread::sleep(GATHER_FOR);
+        others_are_due = note(connection, round)?;
     }
     Ok(())
 }
 
 /// Delivers what is due: presses that could not be delivered before, and those whose delivery has broken off.
 pub(crate) fn deliver_due(connection: &Connection) -> Result<(), Error> {
-    let due = requests::take_due(connection, ROUND)?;
-    deliver_round(connection, due, Duration::ZERO).map(drop)
+    match deliver_round(connection)? {
+        Some(round) => note(connection, round).map(drop),
+        None => Ok(()),
+    }
 }
 
-/// Delivers presses that this request has taken. Returns whether others have become due until `pause` has passed. That
-/// the messenger cannot be reached is no error here: the rows stay for a later round.
-fn deliver_round(connection: &Connection, due: Vec<HelpRequest>, pause: Duration) -> Result<bool, Error> {
-    if due.is_empty() {
-        return Ok(false);
-    }
-    let ids: Vec<_> = due.iter().map(|request| request.id.clone()).collect();
-    let due: Vec<_> = due.into_iter().map(message).collect();
-    let outcome = desk::enqueue(&due);
-    requests::do_not_wait_for_the_disk(connection);
-    match outcome {
-        Ok(()) => {
-            // Until their rows are gone, the delivery counts as under way.
-            thread::sleep(pause);
-            Ok(requests::delivered(connection, &ids)?)
-        }
-        Err(error) => {
-            requests::postpone(connection, &ids)?;
-            notices::print(connection, "presses wait", notices::MINUTE, || {
-                format!(
-                    "{} presses wait in the outbox, the messenger did not take them: {error:?}",
-                    ids.len()
-                )
-            })?;
-            Ok(false)
-        }
-    }
+/// Takes what is due, if anything is, and hands it to the messenger.
+fn deliver_round(connection: &Connection) -> Result<Option<Round>, Error> {
+    let due = requests::take_due(connection, ROUND)?;
+    Ok((!due.is_empty()).then(|| hand_over(due)))
+}
+
+/// Notes what became of presses. Returns whether others have become due meanwhile. That the messenger cannot be reached
+/// is no error here: the rows stay for a later round.
+fn note(connection: &Connection, round: Round) -> Result<bool, Error> {
+    let Round { ids, outcome } = round;
+    let Err(error) = outcome else {
+        return Ok(requests::delivered(connection, &ids)?);
+    };
+    requests::postpone(connection, &ids)?;
+    notices::print(connection, "presses wait", notices::MINUTE, || {
+        format!(
+            "{} presses wait in the outbox, the messenger did not take them: {error:?}",
+            ids.len()
+        )
+    })?;
+    Ok(false)
 }
 
 fn message(request: HelpRequest) -> desk::HelpRequest {

@@ -9,7 +9,7 @@ use crate::access::Caller;
 use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
-use crate::session::{check_password, long_enough, phone_number};
+use crate::session::{check_password, hard_to_guess, long_enough, phone_number};
 use crate::store::participants;
 use crate::{access, contacts, store};
 
@@ -62,6 +62,7 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
     let (old_password, new_password) = read_passwords(&body)?;
+    hard_to_guess("newPassword", new_password, &caller.participant.email)?;
     verify(&connection, request, &caller, old_password)?;
 
     let hash = Hashing::from_settings::<Error>(&connection)?.hash(new_password)?;

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use service::clock::Millis;
-use service::database::{Connection, transaction};
+use service::database::transaction;
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
-use service::{revocations, settings};
+use service::revocations;
 
 use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
 use crate::store::participants::Participant;
-use crate::store::{self, known_events, participants, requests};
-use crate::{access, contacts, events, hand_overs, outbox};
+use crate::store::{self, participants, requests, undelivered};
+use crate::{access, contacts, hand_overs, outbox, retention};
 
 /// `GET /users`: profiles by ids, from the contract's body or, since many proxies drop the body of a GET, from
 /// `?ids=1,2`.
@@ -71,11 +71,9 @@ pub(crate) fn judge_tokens(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let Tokens { tokens } =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let connection = store::open()?;
-    let judge = |token: &String| Ok(access::caller(&connection, token)?.map(principal));
-    let principals = tokens.iter().map(judge).collect::<Result<_, Error>>()?;
+    let callers = access::callers(&store::open()?, &tokens)?;
     let judged = Principals {
-        principals,
+        principals: callers.into_iter().map(|caller| caller.map(principal)).collect(),
         ..Principals::default()
     };
     Ok(json(StatusCode::OK, &judged))
@@ -89,23 +87,12 @@ pub(crate) fn list_revocations(request: &Request) -> Result<Answer, Error> {
     Ok(json(StatusCode::OK, &noted))
 }
 
-/// Deletes guests who have done nothing for long. The messenger forgets them as it forgets everybody.
-fn forget_guests(connection: &Connection) -> Result<(), Error> {
-    let Some(days) = settings::days("retention_guest_days")? else {
-        return Ok(());
-    };
-    let age = Millis::from(days) * DAY;
-    let idle = |connection: &Connection| participants::idle_guests(connection, age, GUESTS_AT_ONCE);
-    // Reading first spares the write lock.
-    if idle(connection)?.is_empty() {
-        return Ok(());
-    }
-    transaction(connection, |connection| {
-        for guest_id in idle(connection)? {
-            participants::delete(connection, guest_id)?;
-        }
-        Ok(())
-    })
+/// `GET /internal/undelivered`: how many presses and changes the messenger has not confirmed, and how old the oldest
+/// are.
+pub(crate) fn count_undelivered(request: &Request) -> Result<Answer, Error> {
+    access::admit_service(request)?;
+    let undelivered = undelivered::count(&store::open()?)?;
+    Ok(json(StatusCode::OK, &undelivered))
 }
 
 fn principal(participant: Participant) -> Principal {
@@ -123,19 +110,17 @@ const DAY: Millis = 24 * 60 * 60 * 1000;
 /// How long the key of a press that has ended is kept: no phone sends the press again after that.
 const KEYS_KEPT: Millis = 30 * DAY;
 
-/// How many guests a tick deletes: others wait for the write lock.
-const GUESTS_AT_ONCE: i64 = 50;
-
 /// `POST /internal/tick`, from the dispatcher: delivers what waits in the outbox, tells the messenger of chats that
-/// have changed hands and of changed contacts, and forgets what is old.
+/// have changed hands and of changed contacts, and removes what is old.
 pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
     outbox::deliver_due(&connection)?;
     hand_overs::tell_due(&connection)?;
-    forget_guests(&connection)?;
+    // The messenger is told of guests who are removed.
+    let is_more_to_remove = retention::remove(&connection);
     contacts::tell_due(&connection)?;
     requests::forget_ended(&connection, KEYS_KEPT)?;
-    known_events::forget_old(&connection, events::memory()?)?;
+    retention::report(&connection, is_more_to_remove?)?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -7,9 +7,11 @@ use service::credentials::{self, Claim};
 use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::email::{self, Options};
+use service::guessable::{self, KnownPasswords};
+use service::log;
 use service::password::{self, Hashing};
+use service::settings::{self, Completeness};
 use service::throttle::{self, Crowds, Newcomers};
-use service::{log, settings};
 use uuid::Uuid;
 
 use crate::answer::json;
@@ -83,6 +85,7 @@ fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Re
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
     let (email, password, phone_number) = read_sign_up(&body)?;
+    hard_to_guess("password", password, email)?;
 
     let connection = store::open()?;
     let address = admit(&connection, request, Newcomers::SignUps)?;
@@ -209,6 +212,24 @@ pub(crate) fn long_enough(field: &str, password: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The 8,359 of Django's 20,000 most common passwords that are long enough.
+const KNOWN_PASSWORDS: KnownPasswords = KnownPasswords(include_bytes!("known-passwords.bin"));
+
+/// Refuses a new password that is easy to guess, where accounts have to be complete.
+pub(crate) fn hard_to_guess(field: &str, password: &str, email: &str) -> Result<(), Error> {
+    if settings::completeness()? == Completeness::Optional {
+        return Ok(());
+    }
+    let rule = if guessable::consists_of(password, &[email]) {
+        "consist of the email and mayday"
+    } else if KNOWN_PASSWORDS.contain(password) {
+        "be a common password"
+    } else {
+        return Ok(());
+    };
+    Err(Error::BadRequest(format!("{field} must not {rule}")))
+}
+
 /// Anything that parses as a mail address, with or without a display name: `Jan <jan@b>` and `a@b` pass.
 fn is_email(text: &str) -> bool {
     text.chars().count() <= 320 && email::is_address(text, Options::default())
@@ -263,5 +284,13 @@ mod tests {
         ] {
             assert!(!is_email(email), "{email}");
         }
+    }
+
+    /// OWASP ASVS 5.0, 6.2.4, asks for 3,000.
+    #[test]
+    fn eight_thousand_passwords_are_known_and_sorted() {
+        let (hashes, rest) = KNOWN_PASSWORDS.0.as_chunks::<5>();
+        assert_eq!((hashes.len(), rest.len()), (8_359, 0));
+        assert!(hashes.is_sorted());
     }
 }

@@ -2,24 +2,29 @@
 
 use std::time::Duration;
 
-use service::internal::{self, Colleagues, Principals, Tokens};
+use service::internal::{self, Colleagues, DeletedAgencies, Principals, Tokens};
 use service::keys;
 
 use crate::Peers;
 use crate::bindings::exports::mayday::platform::identity::{
-    Error, Guest, Principal, Realm, RevocationCursor, Revocations, User, Verdict,
+    Error, Guest, Principal, Realm, Revocations, Verdict,
 };
 use crate::owner::{ORGANIZER, Owner, OwnerError, PARTICIPANT, comma_separated};
 
-/// A check takes a few indexed reads; a service that needs longer counts as down (contract 0: 1 s).
+/// A service looks all users up with one statement; one that needs longer counts as down (contract 0: 1 s).
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sidecars ask several times a second, so a failed call is soon repeated. A hanging service must not delay the other
-/// realm.
-const REVOCATIONS_TIMEOUT: Duration = Duration::from_millis(300);
+/// Sidecars ask about each realm apart, so a slow service does not delay the other. They wait a second longer.
+const REVOCATIONS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Every user of a sidecar waits for this, and the client can repeat `transfer_chat`.
 const COLLEAGUES_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The tick waits for this, and asks again half a minute later.
+const AGENCIES_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// At most this many ids go into one URL.
+const AGENCIES_AT_ONCE: usize = 500;
 
 impl Guest for Peers {
     fn authenticate(authorizations: Vec<String>) -> Vec<Verdict> {
@@ -41,28 +46,24 @@ impl Guest for Peers {
         verdicts
     }
 
-    fn revoked_since(cursor: RevocationCursor) -> Revocations {
-        let mut found = Revocations {
-            next: cursor,
-            users: Vec::new(),
-            agencies: Vec::new(),
-            unknown: Vec::new(),
+    fn revoked_since(realm: Realm, cursor: Option<i64>) -> Result<Revocations, Error> {
+        let (owner, path) = match realm {
+            Realm::Organizer => (&ORGANIZER, "/organizer/api/revocations"),
+            Realm::Participant => (&PARTICIPANT, "/participant/internal/revocations"),
         };
-        found.next.organizer = read_revocations(
-            Realm::Organizer,
-            &ORGANIZER,
-            "/organizer/api/revocations",
-            cursor.organizer,
-            &mut found,
-        );
-        found.next.participant = read_revocations(
-            Realm::Participant,
-            &PARTICIPANT,
-            "/participant/internal/revocations",
-            cursor.participant,
-            &mut found,
-        );
-        found
+        let path = match cursor {
+            Some(cursor) => format!("{path}?since={cursor}"),
+            None => path.to_owned(),
+        };
+        let answer: internal::Revocations = owner
+            .get(&path, REVOCATIONS_TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(Revocations {
+            next: answer.last,
+            users: answer.users,
+            agencies: answer.agencies,
+            complete: answer.complete,
+        })
     }
 
     fn colleagues(agency_id: i64, organizer_ids: Vec<i64>) -> Result<Vec<i64>, Error> {
@@ -73,6 +74,19 @@ impl Guest for Peers {
             .map_err(|error| failure(&error))?;
         Ok(answer.ids)
     }
+
+    fn deleted_agencies(ids: Vec<i64>) -> Result<Vec<i64>, Error> {
+        let mut deleted = Vec::new();
+        for ids in ids.chunks(AGENCIES_AT_ONCE) {
+            let path = format!("/organizer/api/deleted-agencies?ids={}", comma_separated(ids));
+            let answer: DeletedAgencies = ORGANIZER
+                .get(&path, AGENCIES_TIMEOUT)
+                .map_err(|error| failure(&error))?;
+            deleted.extend(answer.ids);
+        }
+        deleted.sort_unstable();
+        Ok(deleted)
+    }
 }
 
 fn failure(error: &OwnerError) -> Error {
@@ -80,39 +94,6 @@ fn failure(error: &OwnerError) -> Error {
         Error::Unavailable(error.to_string())
     } else {
         Error::Other(error.to_string())
-    }
-}
-
-/// Asks the service that owns a realm, and returns the cursor for the next question.
-fn read_revocations(
-    realm: Realm,
-    owner: &Owner,
-    path: &str,
-    since: Option<i64>,
-    found: &mut Revocations,
-) -> Option<i64> {
-    let path = match since {
-        Some(since) => format!("{path}?since={since}"),
-        None => path.to_owned(),
-    };
-    match owner.get::<internal::Revocations>(&path, REVOCATIONS_TIMEOUT) {
-        Ok(answer) => {
-            let users = answer.users.into_iter().map(|id| User { realm, id });
-            found.users.extend(users);
-            found.agencies.extend(answer.agencies);
-            if !answer.complete {
-                found.unknown.push(realm);
-            }
-            Some(answer.last)
-        }
-        Err(error) => {
-            // Sidecars ask several times a second: a service that is down would fill the log, and they log it
-            // themselves. The next call continues from the same cursor.
-            if !error.is_unavailable() {
-                service::warn!("revocations could not be read: {error}");
-            }
-            since
-        }
     }
 }
 

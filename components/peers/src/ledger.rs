@@ -5,7 +5,7 @@ use std::time::Duration;
 use service::internal;
 
 use crate::Peers;
-use crate::bindings::exports::mayday::platform::ledger::{Error, Guest, Removal};
+use crate::bindings::exports::mayday::platform::ledger::{Error, Guest, Removal, Removed};
 use crate::owner::{ORGANIZER, OwnerError};
 
 /// The outbox retries.
@@ -15,10 +15,19 @@ impl Guest for Peers {
     fn record_removals(removals: Vec<Removal>) -> Result<(), Error> {
         let body = |removal: Removal| internal::Removal {
             id: removal.id,
-            agency_id: removal.agency_id,
-            ended_before: removal.ended_before,
-            chats: removal.chats,
-            messages: removal.messages,
+            removed: match removal.removed {
+                Removed::Chats(removed) => internal::Removed::Chats {
+                    agency_id: removed.agency_id,
+                    ended_before: removed.ended_before,
+                    chats: removed.chats,
+                    messages: removed.messages,
+                },
+                Removed::Unseen(removed) => internal::Removed::Unseen {
+                    last_seen_before: removed.last_seen_before,
+                    guests: removed.guests,
+                    known_events: removed.known_events,
+                },
+            },
         };
         let removals = internal::Removals {
             removals: removals.into_iter().map(body).collect(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use service::internal;
 
 use crate::Peers;
-use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile};
+use crate::bindings::exports::mayday::platform::roster::{ClosedRequest, Error, Guest, Profile, Undelivered};
 use crate::owner::{OwnerError, PARTICIPANT, comma_separated};
 
 /// The caller can continue without an answer: it has the contact details of the press.
@@ -18,6 +18,9 @@ const PROFILES_AT_ONCE: usize = 500;
 
 /// Every user of a sidecar waits for this, and the outbox retries.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The sidecar that asks waits no longer than 2 s.
+const UNDELIVERED_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +67,18 @@ impl Guest for Peers {
         PARTICIPANT
             .tell("/participant/internal/releases", &requests, RELEASE_TIMEOUT)
             .map_err(|error| failure(&error))
+    }
+
+    fn count_undelivered() -> Result<Undelivered, Error> {
+        let answer: internal::Undelivered = PARTICIPANT
+            .get("/participant/internal/undelivered", UNDELIVERED_TIMEOUT)
+            .map_err(|error| failure(&error))?;
+        Ok(Undelivered {
+            presses: answer.presses,
+            oldest_seconds: answer.oldest_seconds,
+            changes: answer.changes,
+            oldest_change_seconds: answer.oldest_change_seconds,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::routes::{is_for_services, is_parameter, segments};
+use crate::routes::{is_internal, is_parameter, segments};
 use crate::schema;
 
 /// The methods that an operation can have.
@@ -50,7 +50,7 @@ pub fn check_answer(
     let Some(service) = Service::mounted_at(&mount) else {
         return Ok(());
     };
-    if is_for_services(service.mount, method, &segments) {
+    if is_internal(service.mount, &segments) {
         return Ok(());
     }
     let answer = Answer {
@@ -64,10 +64,10 @@ pub fn check_answer(
     })
 }
 
-struct Answer<'a> {
-    status: u16,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
 }
 
 /// A service by its document.
@@ -85,7 +85,7 @@ struct Operation {
 }
 
 /// An answer as it is documented. Its validators are made when they are first needed.
-struct Response {
+pub(crate) struct Response {
     documented: Value,
     compiled: OnceLock<Compiled>,
 }
@@ -106,10 +106,7 @@ struct Header {
 impl Service {
     fn new(mount: &'static str, text: &str) -> Service {
         let document = schema::document(text);
-        let response = |documented: &Value| Response {
-            documented: schema::inlined(&document, documented),
-            compiled: OnceLock::new(),
-        };
+        let response = |documented: &Value| Response::new(&document, documented);
         let mut operations = Vec::new();
         for (path, item) in members(&document["paths"]) {
             for (method, operation) in members(item) {
@@ -195,7 +192,14 @@ fn matched(path: &str, segments: &[Cow<'_, str>]) -> Option<usize> {
 }
 
 impl Response {
-    fn check(&self, answer: &Answer<'_>, is_head: bool) -> Result<(), String> {
+    pub(crate) fn new(document: &Value, documented: &Value) -> Response {
+        Response {
+            documented: schema::inlined(document, documented),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn check(&self, answer: &Answer<'_>, is_head: bool) -> Result<(), String> {
         let compiled = self.compiled.get_or_init(|| Compiled::new(&self.documented));
         compiled.check_headers(answer.headers)?;
         if is_head && answer.body.is_empty() {

@@ -1,8 +1,9 @@
 //! Whether what the services and the sidecar send is what their documents promise. For tests only.
 //!
 //! The documents are `components/*/openapi.json` and `sidecar/asyncapi.json`, as they are served. [`check_answer`] is
-//! for HTTP, [`check_frame`] for sockets, and [`compare_routes`] compares a service's routes with its document. What
-//! our own services ask of each other is in no document, and neither are the pages.
+//! for HTTP; [`check_handshake`], [`check_frame`] and [`check_close`] are for sockets, from their beginning to their
+//! end; and [`compare_routes`] compares a service's routes with its document. What our own components ask of each other
+//! beyond the contract is in no document, and neither are the pages.
 
 mod answers;
 mod frames;
@@ -10,7 +11,7 @@ mod routes;
 mod schema;
 
 pub use answers::check_answer;
-pub use frames::{Protocol, Side, check_frame};
+pub use frames::{Protocol, Side, check_close, check_frame, check_handshake};
 pub use routes::compare_routes;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::answers::members;
 use crate::frames::SOCKET;
-use crate::{Protocol, Side, check_answer, check_frame, schema};
+use crate::{Protocol, Side, check_answer, check_close, check_frame, check_handshake, schema};
 
 fn services() -> [Value; 3] {
     [
@@ -68,11 +68,28 @@ fn what_no_document_is_about_passes() {
         "/",
         "/help/3",
         "/messenger/internal/exchange",
-        "/organizer/api/events",
-        "/participant/users",
+        "/organizer/api/principals",
     ] {
         check("GET", target, 418, &json!(1)).unwrap();
     }
+}
+
+#[test]
+fn the_contracts_routes_for_services_are_documented() {
+    for (method, target) in [
+        ("GET", "/organizer/api/events"),
+        ("GET", "/organizer/api/events/9"),
+        ("GET", "/participant/users?ids=31"),
+        ("DELETE", "/participant/chat-requests"),
+    ] {
+        let error = json!({"statusCode": 401, "message": "invalid api key", "error": "Unauthorized"});
+        check(method, target, 401, &error).unwrap();
+        check_error(check(method, target, 418, &error), "no such status");
+    }
+    let bare = json!({"statusCode": 401, "message": "Unauthorized"});
+    check("GET", "/organizer/api/events", 401, &bare).unwrap();
+    let users = json!({"31": {"id": 31}});
+    check_error(check("GET", "/participant/users", 200, &users), "/31");
 }
 
 #[test]
@@ -121,6 +138,40 @@ fn a_frame_belongs_to_its_protocol_and_side() {
     check_error(check_frame(Side::Client, Protocol::Two, &resync), "no such frame");
     let more = json!({"type": "resync", "payload": {"why": "x"}});
     check_error(check_frame(Side::Server, Protocol::Two, &more), "why");
+}
+
+#[test]
+fn a_close_code_belongs_to_its_protocol() {
+    check_close(Protocol::Two, 4500).unwrap();
+    check_error(
+        check_close(Protocol::Contract, 4500),
+        "no close code 4500 in the contract",
+    );
+    check_close(Protocol::Contract, 1012).unwrap();
+    check_error(
+        check_close(Protocol::Two, 4321),
+        "no close code 4321 in protocol 2",
+    );
+}
+
+#[test]
+fn a_handshake_is_refused_as_the_document_says() {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, plain)]);
+    check_handshake(101, &HeaderMap::new(), b"").unwrap();
+    check_handshake(400, &headers, b"Bad Request").unwrap();
+    check_handshake(403, &headers, b"origin not allowed\n").unwrap();
+    let trace = b"too many connections\n0af7651916cd43dd8448eb211c80319c\n";
+    check_handshake(503, &headers, trace).unwrap();
+    check_error(
+        check_handshake(503, &headers, b"too many connections\n"),
+        "the body",
+    );
+    check_error(
+        check_handshake(426, &headers, b"Upgrade Required"),
+        "lacks the header",
+    );
+    check_error(check_handshake(418, &headers, b"I'm a teapot"), "no such status");
 }
 
 #[test]

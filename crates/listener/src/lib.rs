@@ -27,10 +27,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use telemetry::Seldom;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
 };
+use trace_context::{TraceContext, TraceId};
 
 use crate::connection::{Admitted, Registry, Watched};
 pub use crate::{
@@ -43,18 +45,24 @@ pub use crate::{
 /// The pause after a failed accept. The usual reason is a lack of file descriptors, and connections need time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The answer to a connection when all places are taken: the services' error body, readable by pages of any origin.
-const NO_PLACE: &str = concat!(
-    "HTTP/1.1 503 Service Unavailable\r\n",
-    "connection: close\r\n",
-    "retry-after: 1\r\n",
-    "access-control-allow-origin: *\r\n",
-    "access-control-expose-headers: Retry-After\r\n",
-    "content-type: application/json\r\n",
-    "content-length: 82\r\n\r\n",
-    r#"{"statusCode":503,"message":"too many connections","error":"Service Unavailable"}"#,
-    "\n",
-);
+/// The answer to a connection when all places are taken: the services' error body. Pages of any origin may read it: no
+/// request has been read that would say where it comes from. Nor is the client's trace known, so it has one of its own.
+fn no_place(trace: TraceId) -> String {
+    let body = format!(
+        r#"{{"statusCode":503,"message":"too many connections","error":"Service Unavailable","traceId":"{trace}"}}"#
+    ) + "\n";
+    let length = body.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\n\
+         connection: close\r\n\
+         retry-after: 1\r\n\
+         access-control-allow-origin: *\r\n\
+         access-control-expose-headers: Retry-After\r\n\
+         content-type: application/json\r\n\
+         content-length: {length}\r\n\r\n\
+         {body}"
+    )
+}
 
 /// Accepts connections until `shutdown`, and returns the handle with which the caller lets exchanges finish.
 ///
@@ -75,6 +83,7 @@ where
 {
     let registry = Registry::new(limits);
     let graceful = GracefulShutdown::new();
+    let refusals = Seldom::default();
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
@@ -82,8 +91,7 @@ where
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => match registry.admit() {
                     Some(place) => spawn(&http, stream, client, place, service.clone(), &graceful),
-                    // Best effort: the answer fits into an empty send buffer.
-                    None => _ = stream.try_write(NO_PLACE.as_bytes()),
+                    None => refuse(&stream, client, &refusals),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection, trying again: {error}");
@@ -93,6 +101,15 @@ where
         }
     }
     graceful
+}
+
+fn refuse(stream: &TcpStream, client: SocketAddr, refusals: &Seldom) {
+    let trace = TraceContext::begin().trace();
+    if let Some(left_out) = refusals.is_due() {
+        tracing::warn!(traceId = %trace, left_out, "refused the connection of {client}: all places are taken");
+    }
+    // Best effort: the answer fits into an empty send buffer.
+    _ = stream.try_write(no_place(trace).as_bytes());
 }
 
 fn spawn<S, F, B>(

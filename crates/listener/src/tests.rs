@@ -1,6 +1,12 @@
 //! A server on a real socket. The clock is paused: it jumps to the next deadline whenever nothing else can happen.
 
-use std::{collections::VecDeque, future::pending, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::pending,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -21,6 +27,21 @@ const HALF_BODY: &str = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\
 const WHOLE: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 /// A request that the service never answers.
 const ENDLESS: &str = "GET /endless HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// What this test's thread has logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 struct Client(TcpStream);
 
@@ -189,6 +210,13 @@ async fn a_new_connection_takes_the_place_of_the_one_that_waits_longest_for_its_
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_being_answered_keeps_its_place() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
     let server = Server::start(2).await;
     let first = server.connect_and_send(ENDLESS).await;
     let second = server.connect_and_send(ENDLESS).await;
@@ -209,6 +237,18 @@ async fn a_connection_that_is_being_answered_keeps_its_place() {
         head.contains(&format!("content-length: {}\r\n", body.len()))
             || head.ends_with(&body.len().to_string())
     );
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        (&body["statusCode"], &body["message"]),
+        (&503.into(), &"too many connections".into())
+    );
+    let trace = body["traceId"].as_str().unwrap();
+    assert_eq!(trace.len(), 32, "{body}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let mut lines = log.lines();
+    let line = lines.find(|line| line.contains("refused the connection of 127.0.0.1:"));
+    let traced = format!("traceId={trace}");
+    assert!(line.is_some_and(|line| line.contains(&traced)), "{log}");
     drop((first, second));
     // Their places are free when the server has noticed.
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -68,7 +68,8 @@ pub fn find_sqld() -> Option<PathBuf> {
     fs::canonicalize(program).ok()
 }
 
-/// The arguments of `redis-server`. Nothing in it outlives a connection, so it keeps nothing.
+/// The arguments of `redis-server`. Nothing in it outlives a connection but counts of failed sign-ins, so it keeps
+/// nothing.
 pub fn redis_arguments(port: u16, directory: &Path) -> Vec<OsString> {
     let mut arguments = words(&["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
     arguments.extend(words(&[

@@ -41,7 +41,10 @@ impl Trouble {
     }
 }
 
-/// How long a transaction is retried while the database is busy.
+/// How long a transaction is retried while the database is busy. An attempt that begins within this time may wait as
+/// long itself: SQLite and libSQL servers wait up to 5 s for a lock. So a transaction may take 10 s to fail. The first
+/// one that fails ends its request. The time is not shared among the transactions of a request: calls to other services
+/// lie between some, and one that has to note how such a call ended would have no time left.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pauses between, with jitter.
@@ -53,15 +56,17 @@ const OUTDATED: &str = "the schema is older than this program";
 
 /// The messages of SQLite and libSQL for each trouble, in lower case. libSQL ends a transaction that holds the lock too
 /// long while others wait, or whose connection is silent for seconds, and all transactions when it restarts. The next
-/// statement then finds no transaction, or a used baton, and nothing was committed. A libSQL server that serves as many
-/// connections as it may refuses more. A full disk is `SQLITE_FULL` when a
-/// file grows, an I/O error when the index of the write-ahead log grows, and "unable to open" when the log has to be
-/// created.
-const TROUBLES: [(&str, Trouble); 22] = [
+/// statement then finds no transaction, or a baton that was used or is of the time before, and nothing was committed. A
+/// libSQL server that serves as many connections as it may refuses more. One that ends may do so in the middle of an
+/// answer. Both prepare a statement again when another connection has migrated the database, and give up after many
+/// times; the statement has done nothing then. A full disk is `SQLITE_FULL` when a file grows, an I/O error when the
+/// index of the write-ahead log grows, and "unable to open" when the log has to be created.
+const TROUBLES: [(&str, Trouble); 26] = [
     (OUTDATED, Trouble::Busy),
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
     ("database schema is locked", Trouble::Busy),
+    ("database schema has changed", Trouble::Busy),
     ("sqlite_busy", Trouble::Busy),
     ("sqlite_interrupt", Trouble::Busy),
     ("transaction timed out", Trouble::Busy),
@@ -69,6 +74,7 @@ const TROUBLES: [(&str, Trouble); 22] = [
     ("stream expired", Trouble::Busy),
     ("the stream has expired", Trouble::Busy),
     ("received a baton", Trouble::Busy),
+    ("received an invalid baton", Trouble::Busy),
     ("timed out while opening database connection", Trouble::Busy),
     ("too many concurrent requests", Trouble::Busy),
     ("database or disk is full", Trouble::Full),
@@ -80,6 +86,8 @@ const TROUBLES: [(&str, Trouble); 22] = [
     ("unable to open database file", Trouble::Unusable),
     ("attempt to write a readonly database", Trouble::Unusable),
     ("http error", Trouble::Unusable),
+    ("error reading a body from connection", Trouble::Unusable),
+    ("cursor stream ended prematurely", Trouble::Unusable),
 ];
 
 /// An error that a database may have caused.
@@ -585,20 +593,25 @@ mod tests {
         check_trouble(&"SQLite error: database is locked", Some(Trouble::Busy));
         check_trouble(&"hrana: `SQLITE_BUSY: database is locked`", Some(Trouble::Busy));
         check_trouble(&"SQLITE_INTERRUPT: interrupted", Some(Trouble::Busy));
+        check_trouble(&"SQLite error: database schema has changed", Some(Trouble::Busy));
         for said in [
             "Hrana: `stream error: `Error { message: \"Transaction timed out\", code: \"TRANSACTION_TIMEOUT\" }``",
             "cannot rollback - no transaction is active",
             "Hrana: `api error: `{\"message\":\"The stream has expired due to inactivity\"}``",
             "Hrana: `api error: `status=400 Bad Request, body=Received a baton that has already been used``",
+            "Hrana: `api error: `status=400 Bad Request, body=Received an invalid baton``",
             "Hrana: `api error: `{\"error\":\"Timed out while opening database connection\"}``",
             "Hrana: `api error: `{\"error\":\"Too many concurrent requests\"}``",
         ] {
             check_trouble(&said, Some(Trouble::Busy));
         }
-        check_trouble(
-            &"Hrana: `http error: `tcp connect error: Connection refused (os error 111)``",
-            Some(Trouble::Unusable),
-        );
+        for said in [
+            "Hrana: `http error: `tcp connect error: Connection refused (os error 111)``",
+            "Hrana: `cursor error: `error reading a body from connection: unexpected EOF during chunk size line``",
+            "Hrana: `cursor error: `cursor stream ended prematurely``",
+        ] {
+            check_trouble(&said, Some(Trouble::Unusable));
+        }
         check_trouble(&"SQLITE_FULL: database or disk is full", Some(Trouble::Full));
         check_trouble(&"No space left on device (os error 28)", Some(Trouble::Full));
         check_trouble(&"database disk image is malformed", None);

@@ -5,6 +5,7 @@ use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use spin_sdk::http::{IncomingRequest, OutgoingResponse, Response, ResponseOutparam};
 use trace_context::TraceContext;
+use wasi::io::streams::StreamError;
 
 use crate::database::Connection;
 use crate::{keys, log, refusals, settings};
@@ -30,6 +31,9 @@ pub enum ReadError {
     Broken,
 }
 
+/// Which pages of other origins may read an answer.
+const ALLOW_ORIGIN: &str = "access-control-allow-origin";
+
 /// In which the proxy that ends TLS says by which scheme a client came.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
@@ -48,7 +52,10 @@ pub async fn serve<Error: From<ReadError>>(
     database: Option<Open<Error>>,
 ) -> Answer {
     let traces = incoming.headers().get(trace_context::HEADER);
-    log::begin(mount, TraceContext::read(traces.iter().map(Vec::as_slice)));
+    log::begin(
+        component(mount),
+        TraceContext::read(traces.iter().map(Vec::as_slice)),
+    );
     let headers = read_headers(&incoming);
     let is_https = came_by_https(&headers);
     let answer = match Request::read(incoming, headers, mount, limit).await {
@@ -159,6 +166,14 @@ fn last<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 /// Whether a client came by HTTPS. The proxy in front says so.
 fn came_by_https(headers: &[(String, String)]) -> bool {
     last(headers, FORWARDED_PROTO) == Some("https")
+}
+
+/// The name of the component that is mounted there. The pages are at the root.
+fn component(mount: &'static str) -> &'static str {
+    match mount {
+        "" => "web",
+        service => service,
+    }
 }
 
 fn split_target(target: &str, mount: &str) -> (Vec<String>, Vec<(String, String)>) {
@@ -368,6 +383,39 @@ const API_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
 ];
 
+/// Which pages of browsers may read an answer (contract 2.9). A page's own origin needs no permission.
+pub enum Readers {
+    All,
+    /// Those of this origin, by whose page the request was sent.
+    Origin(String),
+    /// None of another origin. The request came from a page that is not listed, or from no page.
+    Nobody,
+}
+
+impl Readers {
+    /// Those of the answer to a request, by the variable `allowed_origins`. Without it all are.
+    pub fn of(incoming: &IncomingRequest) -> Readers {
+        let allowed = settings::text("allowed_origins").unwrap_or_else(|_| "*".to_owned());
+        let origins = incoming.headers().get("origin");
+        let origin = origins.first().and_then(|origin| str::from_utf8(origin).ok());
+        Readers::among(&allowed, origin)
+    }
+
+    /// `allowed` is `*`, or origins separated by commas.
+    fn among(allowed: &str, origin: Option<&str>) -> Readers {
+        let mut allowed = allowed.split(',').map(str::trim);
+        if allowed.clone().any(|allowed| allowed == "*") {
+            return Readers::All;
+        }
+        match origin {
+            Some(origin) if allowed.any(|allowed| allowed.eq_ignore_ascii_case(origin)) => {
+                Readers::Origin(origin.to_owned())
+            }
+            _ => Readers::Nobody,
+        }
+    }
+}
+
 /// An answer, to which headers can be added, and work that the instance does after it.
 pub struct Answer {
     status: StatusCode,
@@ -444,6 +492,27 @@ impl Answer {
             .fold(self, |answer, (name, value)| answer.with_default(name, value))
     }
 
+    /// The same for these readers. Browsers give an answer to no page of another origin unless its
+    /// `Access-Control-Allow-Origin` says so, whatever else it says about access.
+    pub fn for_readers(self, readers: Readers) -> Answer {
+        match readers {
+            Readers::All => self.with(ALLOW_ORIGIN, "*"),
+            Readers::Origin(origin) => self.with(ALLOW_ORIGIN, origin).varying_by("Origin"),
+            Readers::Nobody => self.varying_by("Origin"),
+        }
+    }
+
+    /// The same, telling caches that it depends on one more header of the request.
+    pub fn varying_by(mut self, header: &str) -> Answer {
+        match self.headers.iter_mut().find(|(name, _)| *name == "vary") {
+            Some((_, value)) => {
+                *value = format!("{value}, {header}");
+                self
+            }
+            None => self.with("vary", header),
+        }
+    }
+
     /// The same with work that is done once the answer has been sent. Its client does not wait for it. The host may end
     /// the instance before, so what must be done needs somebody who does it later.
     pub fn followed_by(mut self, work: impl FnOnce() + 'static) -> Answer {
@@ -457,10 +526,11 @@ impl Answer {
         let mut response = self.into_response();
         let body = std::mem::take(response.body_mut());
         let sent = match OutgoingResponse::try_from(response) {
-            Ok(response) => out
-                .set_with_body(response, body)
-                .await
-                .map_err(|error| error.to_string()),
+            Ok(response) => match out.set_with_body(response, body).await {
+                // Nobody takes the body: the client has gone, or it was a `HEAD`.
+                Ok(()) | Err(StreamError::Closed) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            },
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = sent {
@@ -525,6 +595,12 @@ mod tests {
     }
 
     #[test]
+    fn the_log_names_the_component_at_the_root() {
+        assert_eq!(component(""), "web");
+        assert_eq!(component("organizer"), "organizer");
+    }
+
+    #[test]
     fn the_first_value_of_a_repeated_parameter_counts() {
         let (_, query) = split_target("/events?query=beta&limit=1&query=alpha&limit=", "participant");
         let pairs: Vec<_> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -569,6 +645,35 @@ mod tests {
             .filter(|(name, _)| *name == "cache-control")
             .collect();
         assert_eq!(caching, [&("cache-control", "public, max-age=300".to_owned())]);
+    }
+
+    #[test]
+    fn an_answer_is_for_pages_of_the_allowed_origins() {
+        const PAGE: &str = "https://help.example.org";
+        let headers = |allowed: &str, origin: Option<&str>| {
+            let answer = Answer::empty(StatusCode::OK).varying_by("Accept");
+            answer.for_readers(Readers::among(allowed, origin)).headers
+        };
+        let everybody = [("vary", "Accept".to_owned()), (ALLOW_ORIGIN, "*".to_owned())];
+        let nobody = [("vary", "Accept, Origin".to_owned())];
+        for origin in [None, Some(PAGE), Some("null")] {
+            assert_eq!(headers("*", origin), everybody, "{origin:?}");
+            assert_eq!(headers("", origin), nobody, "{origin:?}");
+        }
+        let listed = "https://console.example.org, https://HELP.example.org";
+        let page = (ALLOW_ORIGIN, PAGE.to_owned());
+        assert_eq!(headers(listed, Some(PAGE)), [nobody[0].clone(), page]);
+        for origin in [
+            None,
+            Some(""),
+            Some("null"),
+            Some("http://help.example.org"),
+            Some("https://help.example.org:8443"),
+            Some("https://help.example.org.evil.example"),
+            Some("https://console.example.org, https://HELP.example.org"),
+        ] {
+            assert_eq!(headers(listed, origin), nobody, "{origin:?}");
+        }
     }
 
     fn request(method: Method, path: &str) -> Request {

@@ -55,6 +55,12 @@ pub struct Colleagues {
     pub ids: Vec<i64>,
 }
 
+/// `GET /organizer/api/deleted-agencies?ids=...`: which of these agencies were deleted.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct DeletedAgencies {
+    pub ids: Vec<i64>,
+}
+
 /// `POST /organizer/api/canary` and `POST /participant/internal/canary`: an account for one run of the canary.
 #[derive(Debug, Serialize)]
 pub struct CanaryAccount {
@@ -62,6 +68,21 @@ pub struct CanaryAccount {
     pub id: i64,
     pub email: String,
     pub password: String,
+}
+
+/// `GET /participant/internal/undelivered`: what waits to be delivered to the messenger.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Undelivered {
+    pub presses: i64,
+    /// How long ago the oldest of them arrived; 0 for none.
+    pub oldest_seconds: i64,
+    /// Changes of contact details, deletions of accounts, and guests who have signed in. None from the release before.
+    #[serde(default)]
+    pub changes: i64,
+    /// How long ago the oldest of them was made; 0 for none.
+    #[serde(default)]
+    pub oldest_change_seconds: i64,
 }
 
 /// `POST /messenger/internal/requests`: put these presses into their queues.
@@ -296,22 +317,38 @@ pub struct StoredMessage {
     pub client_id: Option<String>,
 }
 
-/// `POST /organizer/api/removals`: these chats were removed, so record it.
+/// `POST /organizer/api/removals`: this was removed, so record it.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Removals {
     pub removals: Vec<Removal>,
 }
 
-/// Closed chats of an agency that were removed because they were older than they may become.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// What was removed because it was too old.
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Removal {
     /// One id is recorded at most once.
     pub id: String,
-    pub agency_id: i64,
-    pub ended_before: Millis,
-    pub chats: i64,
-    pub messages: i64,
+    #[serde(flatten)]
+    pub removed: Removed,
+}
+
+/// What it was. An organizer service that does not know it refuses all removals of the call, which are repeated.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all_fields = "camelCase", untagged)]
+pub enum Removed {
+    /// Closed chats of an agency.
+    Chats {
+        agency_id: i64,
+        ended_before: Millis,
+        chats: i64,
+        messages: i64,
+    },
+    /// Guests, and copies of events, which belong to no agency.
+    Unseen {
+        last_seen_before: Millis,
+        guests: i64,
+        known_events: i64,
+    },
 }
 
 /// `POST /participant/internal/releases`: these requests are closed, so release their locks.

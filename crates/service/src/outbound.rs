@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use http::Method;
+use wasi::clocks::monotonic_clock;
 use wasi::http::outgoing_handler;
 use wasi::http::types::{Fields, IncomingResponse, OutgoingBody, OutgoingRequest, RequestOptions, Scheme};
+use wasi::io::poll::{Pollable, poll};
 use wasi::io::streams::StreamError;
 
 use crate::log;
@@ -23,7 +25,7 @@ pub struct Ask<'a> {
     pub key: &'a str,
     /// JSON, or nothing.
     pub body: Option<Vec<u8>>,
-    /// How long to wait for a connection, for the first byte, and between bytes.
+    /// How long to wait for the beginning of the answer, and between its bytes.
     pub timeout: Duration,
 }
 
@@ -53,11 +55,11 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
     };
     let request = outgoing(ask)?;
     let options = RequestOptions::new();
-    let nanos = Some(u64::try_from(ask.timeout.as_nanos()).unwrap_or(u64::MAX));
+    let nanos = u64::try_from(ask.timeout.as_nanos()).unwrap_or(u64::MAX);
     for set in [
-        options.set_connect_timeout(nanos),
-        options.set_first_byte_timeout(nanos),
-        options.set_between_bytes_timeout(nanos),
+        options.set_connect_timeout(Some(nanos)),
+        options.set_first_byte_timeout(Some(nanos)),
+        options.set_between_bytes_timeout(Some(nanos)),
     ] {
         set.map_err(|()| unavailable("it takes no timeouts".to_owned()))?;
     }
@@ -69,7 +71,11 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
     // A service may answer before it has read the whole body, so a failed write is ignored: the answer counts, or its
     // error, which says more.
     let _ = write(outgoing_body, ask.body.as_deref().unwrap_or_default());
-    pending.subscribe().block();
+    // A host applies these limits only to requests that leave its process. A service in the same process may hang, too,
+    // when its database does.
+    if !is_ready_within(nanos, &pending.subscribe()) {
+        return Err(unavailable("it takes too long".to_owned()));
+    }
     let response = pending
         .get()
         .ok_or_else(|| unavailable("nothing came".to_owned()))?;
@@ -80,6 +86,11 @@ pub fn ask(ask: &Ask) -> Result<Answer, AskError> {
         status: response.status(),
         body: read(&response).map_err(unavailable)?,
     })
+}
+
+fn is_ready_within(nanos: u64, pollable: &Pollable) -> bool {
+    let timer = monotonic_clock::subscribe_duration(nanos);
+    poll(&[pollable, &timer]).contains(&0)
 }
 
 fn outgoing(ask: &Ask) -> Result<OutgoingRequest, AskError> {

@@ -21,6 +21,9 @@ const ENOUGH: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 
 /// How the hash of a random password begins.
 const RANDOM: &str = "$sha256$";
 
+/// A hash that no password has.
+pub const OF_NO_PASSWORD: &str = RANDOM;
+
 /// A password of 192 random bits, and its hash. No number of guesses finds it, so neither has a guess to be slow, nor
 /// are two of them equal.
 pub fn random() -> Result<(String, String), PasswordError> {
@@ -180,6 +183,10 @@ mod tests {
         let (other, _) = random().unwrap();
         assert_ne!(password, other);
         assert_eq!(hashing.verify(&other, Some(&hash)).unwrap(), Verdict::Wrong);
+        for password in [&password, "", OF_NO_PASSWORD] {
+            let verdict = hashing.verify(password, Some(OF_NO_PASSWORD)).unwrap();
+            assert_eq!(verdict, Verdict::Wrong, "{password}");
+        }
     }
 
     #[test]

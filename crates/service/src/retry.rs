@@ -9,8 +9,15 @@ use crate::parameters;
 
 const FIRST_PAUSE: Millis = 1_000;
 
-/// The longest pause is short, because a person in need may be waiting.
+/// The longest pause is short, because a person in need may be waiting. No call that is under way keeps its row longer
+/// either.
 const LONGEST_PAUSE: Millis = 10_000;
+
+/// In SQL, whether a row is due. If its time is farther away than the longest pause, the clock was set back: then it is
+/// due at once, and does not wait until the clock has caught up.
+pub fn is_due() -> String {
+    format!("(due_at <= {NOW} OR due_at > {NOW} + {LONGEST_PAUSE})")
+}
 
 /// Postpones rows whose delivery failed: each is due again after a pause that doubles with every failure. `key` is the
 /// column that identifies the rows, and `ids` are its values.
@@ -69,5 +76,26 @@ mod tests {
             assert!(due.contains(&due_at), "{due_at} is not in {due:?}");
         }
         assert_eq!(row("b"), (0, 0), "other rows stay as they are");
+    }
+
+    #[test]
+    fn a_row_is_due_after_its_pause_or_when_the_clock_was_set_back() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let is_due = |in_millis: Millis| {
+            let sql = format!("SELECT {} FROM (SELECT {NOW} + ?1 AS due_at)", is_due());
+            database
+                .query_row(&sql, [in_millis], |row| row.get::<_, bool>(0))
+                .unwrap()
+        };
+        for (in_millis, expected) in [
+            (-3_600_000, true),
+            (0, true),
+            (1, false),
+            (LONGEST_PAUSE, false),
+            (LONGEST_PAUSE + 1, true),
+            (3_600_000, true),
+        ] {
+            assert_eq!(is_due(in_millis), expected, "in {in_millis} ms");
+        }
     }
 }

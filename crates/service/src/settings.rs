@@ -67,20 +67,36 @@ fn parse_days(text: &str) -> Result<Option<u32>, &'static str> {
     }
 }
 
-/// A variable that switches something on or off.
-pub fn switch(name: &str) -> Result<bool, SettingError> {
-    text(name)?.parse().map_err(|_| SettingError::Invalid {
-        name: name.to_owned(),
-        rule: "must be true or false",
-    })
-}
-
 /// A variable that holds a whole number.
 pub fn number(name: &str) -> Result<u32, SettingError> {
     text(name)?.parse().map_err(|_| SettingError::Invalid {
         name: name.to_owned(),
         rule: "must be a whole number",
     })
+}
+
+/// Which accounts have to be complete.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Completeness {
+    Optional,
+    /// All have to be, but support users need no second factor.
+    Required,
+    /// All, and everybody needs a second factor.
+    RequiredOfAll,
+}
+
+/// The variable `require_complete_accounts`.
+pub fn completeness() -> Result<Completeness, SettingError> {
+    const NAME: &str = "require_complete_accounts";
+    match text(NAME)?.as_str() {
+        "false" => Ok(Completeness::Optional),
+        "true" => Ok(Completeness::Required),
+        "all" => Ok(Completeness::RequiredOfAll),
+        _ => Err(SettingError::Invalid {
+            name: NAME.to_owned(),
+            rule: "must be false, true or all",
+        }),
+    }
 }
 
 #[cfg(test)]

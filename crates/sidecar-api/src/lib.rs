@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `/internal/authenticate` | [`Authenticate`] | [`Authenticated`] |
 //! | `/internal/exchange` | [`Exchange`] | an [`Outcome`] as one line of JSON, then updates as text ([`update`]) |
-//! | `/internal/revocations` | [`RevocationCursor`] | [`Revocations`] |
+//! | `/internal/revocations` | [`RevokedSince`] | [`Revocations`] |
 //!
 //! **An exchange may be repeated.** A sidecar numbers its exchanges. A retry, because the answer was lost, keeps its
 //! number: it changes nothing and is answered as before. An exchange that arrives after a later one is refused with
@@ -106,13 +106,34 @@ pub enum Verdict {
     Unavailable,
 }
 
-/// How far a sidecar has read the revocations; empty before the first time.
+/// A sidecar's question for the revocations of a realm.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RevokedSince {
+    /// Sidecars of the release before this one leave it out, and ask about both realms at once. Their messengers ignore
+    /// it, and answer about both.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub realm: Option<Realm>,
+    #[serde(flatten)]
+    pub cursor: RevocationCursor,
+}
+
+/// How far a sidecar has read the revocations of each realm; absent until its service has answered once.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RevocationCursor {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub organizer: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub participant: Option<i64>,
+}
+
+impl RevocationCursor {
+    /// How far one realm has been read.
+    pub fn of(&mut self, realm: Realm) -> &mut Option<i64> {
+        match realm {
+            Realm::Organizer => &mut self.organizer,
+            Realm::Participant => &mut self.participant,
+        }
+    }
 }
 
 /// Users whose credentials may have been revoked. Their connections have to be authenticated again.
@@ -125,6 +146,9 @@ pub struct Revocations {
     pub agencies: Vec<i64>,
     /// All users of these realms, because it is unknown which of them are concerned.
     pub unknown: Vec<Realm>,
+    /// The realms whose services did not answer; ask again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unavailable: Vec<Realm>,
 }
 
 impl Revocations {
@@ -171,7 +195,8 @@ pub struct Exchange {
     /// log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor: Option<Cursor>,
-    /// In the order in which they are to be carried out.
+    /// In the order in which they came. Messages are stored in this order; commands of other kinds are carried out
+    /// before or after them, but never across a command that closes a chat or hands one over.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub commands: Vec<Command>,
     /// All organizers who are at this sidecar; absent if sent a moment ago. A sidecar that ends sends an empty list.
@@ -272,6 +297,21 @@ pub struct Status {
     /// The canary's latest run; absent where none runs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub canary: Option<Canary>,
+}
+
+/// What waits in the participant service, because it could not be delivered to the messenger.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Undelivered {
+    pub presses: i64,
+    /// How long ago the oldest of them arrived; 0 for none.
+    pub oldest_seconds: i64,
+    /// Changes of contact details, deletions of accounts, and guests who have signed in.
+    #[serde(default)]
+    pub changes: i64,
+    /// How long ago the oldest of them was made; 0 for none.
+    #[serde(default)]
+    pub oldest_change_seconds: i64,
 }
 
 /// The canary's latest run.
@@ -401,6 +441,19 @@ impl Request {
         }
     }
 
+    /// Whether a message has a position that is incomplete or not on Earth. The messenger stores the message without
+    /// it.
+    pub fn has_impossible_position(&self) -> bool {
+        let Request::SendMessage { lat, lng, .. } = self else {
+            return false;
+        };
+        match (lat, lng) {
+            (None, None) => false,
+            (Some(lat), Some(lng)) => !(-90.0..=90.0).contains(lat) || !(-180.0..=180.0).contains(lng),
+            (Some(_), None) | (None, Some(_)) => true,
+        }
+    }
+
     /// The client's idempotency key. Only clients of protocol 2 have one.
     pub fn client_id(&self) -> Option<&str> {
         match self {
@@ -420,7 +473,110 @@ fn is_false(flag: &bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::DeserializeOwned;
+
     use super::*;
+    use crate::update::{Entry, entries, read_updates};
+
+    fn read<T: DeserializeOwned>(body: &str) -> T {
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+    }
+
+    /// While a release replaces the one before it, sidecars and messengers of both talk to each other. These bodies
+    /// have what all releases write: a member that comes later is not added here, so it needs a default.
+    #[test]
+    fn a_release_reads_what_the_one_before_it_writes() {
+        let exchange: Exchange = read(
+            r#"{"sidecar":"019a","number":7,"cursor":{"id":16,"madeAt":1777629600093},"commands":[
+                {"principal":{"realm":"participant","id":31},"receivedAt":1777629600100,
+                    "request":{"type":"getChats"}},
+                {"principal":{"realm":"participant","id":31},"receivedAt":1777629600101,"protocol":"two",
+                    "request":{"type":"getChatHistory","chatId":"c"}},
+                {"principal":{"realm":"participant","id":31},"receivedAt":1777629600102,
+                    "request":{"type":"sendMessage","chatId":"c","message":"Hello"}},
+                {"principal":{"realm":"organizer","id":12,"agencyId":4,"role":4},"receivedAt":1777629600103,
+                    "request":{"type":"startChat"}},
+                {"principal":{"realm":"organizer","id":12,"agencyId":4,"role":4},"receivedAt":1777629600104,
+                    "request":{"type":"closeChat","chatId":"c"}},
+                {"principal":{"realm":"organizer","id":12,"agencyId":4,"role":4},"receivedAt":1777629600105,
+                    "request":{"type":"transferChat","chatId":"c","organizerId":13}},
+                {"principal":{"realm":"organizer","id":12,"agencyId":4,"role":4},"receivedAt":1777629600106,
+                    "request":{"type":"typing","chatId":"c"}},
+                {"principal":{"realm":"organizer","id":12,"agencyId":4,"role":4},"receivedAt":1777629600107,
+                    "request":{"type":"read","chatId":"c","seq":3}}
+            ],"present":[{"organizerId":12,"agencyId":4,"silentFor":30}],"queues":[4]}"#,
+        );
+        let protocols = [exchange.commands[0].protocol, exchange.commands[1].protocol];
+        assert_eq!(protocols, [Protocol::Contract, Protocol::Two]);
+        assert_eq!(exchange.commands.len(), 8);
+        // The release after it may write more.
+        let beat: Exchange = read(r#"{"sidecar":"019a","number":8,"isNew":true}"#);
+        assert!(beat.cursor.is_none() && beat.commands.is_empty() && beat.present.is_none());
+
+        let answer = concat!(
+            r#"{"at":{"id":17,"madeAt":1777629600120},"replies":[null,{"type":"chats"}],"committed":[17],"#,
+            r#""queues":[{"agencyId":4,"waiting":[{"participantId":31,"eventId":2,"waited":900}]}]}"#,
+            "\nupdate 17 1777629600120 1777629600093 69\n",
+            "queue 4\n",
+            "to 23 o12 p31\n",
+            r#"{"type":"t","payload":{"seq":1}}"#,
+            "\nto two p31\n{}\n",
+            "update 0 1777629600121 0 15\n",
+            "to both o12\n{}\n",
+        );
+        let (outcome, updates) = Outcome::read(answer).unwrap();
+        assert_eq!((outcome.starts_anew, outcome.replies.len()), (false, 2));
+        assert_eq!(
+            (outcome.queues[0].agency_id, outcome.queues[0].estimate),
+            (4, None)
+        );
+        let updates: Vec<_> = read_updates(updates).map(Result::unwrap).collect();
+        let ids: Vec<_> = updates.iter().map(|update| update.cursor.id).collect();
+        assert_eq!(ids, [17, 0]);
+        let entries: Vec<_> = entries(updates[0].body).map(Result::unwrap).collect();
+        let [
+            Entry::Queue(4),
+            Entry::Delivery { to, frame },
+            Entry::Delivery { .. },
+        ] = entries[..]
+        else {
+            panic!("{entries:?}");
+        };
+        assert_eq!(to.iter().count(), 2);
+        let line = frame.line_for(Protocol::Contract);
+        assert_eq!(line.as_deref(), Some("{\"type\":\"t\",\"payload\":{}}\n"));
+
+        let asked: Authenticate = read(r#"{"authorizations":["Bearer participant:x"]}"#);
+        assert_eq!(asked.authorizations.len(), 1);
+        let authenticated: Authenticated = read(
+            r#"{"verdicts":[{"verdict":"accepted","principal":{"realm":"participant","id":31}},
+                {"verdict":"rejected"},{"verdict":"unavailable"}],"after":{"id":16,"madeAt":1777629600093}}"#,
+        );
+        assert_eq!(
+            authenticated.verdicts[1..],
+            [Verdict::Rejected, Verdict::Unavailable]
+        );
+
+        assert_eq!(read::<RevocationCursor>("{}"), RevocationCursor::default());
+        let revocations: Revocations = read(
+            r#"{"next":{"organizer":5,"participant":6},"users":[{"realm":"organizer","id":12}],"agencies":[4],
+                "unknown":["participant"]}"#,
+        );
+        let next = RevocationCursor {
+            organizer: Some(5),
+            participant: Some(6),
+        };
+        assert_eq!(revocations.next, next);
+        assert!(!revocations.is_empty() && revocations.unavailable.is_empty());
+
+        let status: Status = read(r#"{"logRows":17}"#);
+        assert_eq!(
+            (status.log_rows, status.tick_age_seconds, status.canary),
+            (17, 0, None)
+        );
+        read::<Undelivered>(r#"{"presses":1,"oldestSeconds":61}"#);
+        read::<CanaryReport>(r#"{"steps":[{"name":"press","milliseconds":13}]}"#);
+    }
 
     #[test]
     fn an_outcome_is_read_as_it_was_written() {

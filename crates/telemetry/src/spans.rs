@@ -195,9 +195,11 @@ impl HttpClient for Collector {
 mod tests {
     use super::*;
 
-    /// Nothing here exports, as in a process without a collector.
+    /// No collector is named here.
     #[test]
-    fn a_context_is_passed_on_as_it_is_where_nothing_is_exported() {
+    fn without_a_collector_nothing_is_exported_and_a_context_is_passed_on_as_it_is() {
+        export_spans("test").unwrap();
+        assert!(PROCESSOR.get().is_none());
         let found = TraceContext::begin();
         assert_eq!(Span::of_request(Some(found)).context(), found);
         assert_eq!(Span::of_call(found).context(), found);

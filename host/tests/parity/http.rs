@@ -1,16 +1,24 @@
 //! The HTTP trigger: routes, headers, the host's own paths, failures.
 
+use std::future::pending;
+
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
-use crate::support::{Setup, text, trigger};
+use crate::support::{DEADLINE, Setup, text, trigger};
 
 fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(path).body(Full::default()).unwrap()
 }
 
-/// `crates/trigger-http/src/server.rs`, `handle`, `app_info`, `not_found`.
+/// `crates/trigger-http/src/server.rs`, `handle`, `app_info`, `not_found`: whatever the method is. What `TRACE` says is
+/// not repeated.
 #[tokio::test]
 async fn the_host_answers_its_own_paths() {
     let host = Setup::new().start();
@@ -21,6 +29,13 @@ async fn the_host_answers_its_own_paths() {
         text(info).await,
         "{\n  \"name\": \"parity\",\n  \"version\": \"1.2.3\"\n}"
     );
+    let traced = Request::builder()
+        .method("TRACE")
+        .uri("/.well-known/spin/health")
+        .header("x-secret", "hidden");
+    let traced = host.send(traced.body(Full::default()).unwrap()).await;
+    assert!(!format!("{:?}", traced.headers()).contains("hidden"));
+    assert_eq!(text(traced).await, "OK");
     // The probe's route covers this path as well.
     let other = host.send(get("/.well-known/spin/other")).await;
     assert_eq!(
@@ -74,6 +89,15 @@ async fn the_metrics_are_at_a_path_of_their_own() {
         host.send(get("/.well-known/mayday/other")).await.status(),
         StatusCode::OK
     );
+    for method in ["POST", "DELETE", "TRACE"] {
+        let request = Request::builder()
+            .method(method)
+            .uri("/.well-known/mayday/metrics");
+        let refused = host.send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(refused.headers()["allow"], "GET, HEAD");
+        assert_eq!(text(refused).await, "");
+    }
 }
 
 /// `crates/routes/src/lib.rs`, `RouteMatch`; `crates/trigger-http/src/headers.rs`, `compute_default_headers`.
@@ -239,4 +263,51 @@ async fn routes_are_described_as_spin_does() {
         "{text}"
     );
     assert!(text.contains("  probe: http://127.0.0.1:3000/b\n"), "{text}");
+}
+
+/// hyper, under Spin and under the host, finds the end of a request by RFC 9112, 6.3. Whatever follows a request whose
+/// end another server may see elsewhere is no request.
+#[tokio::test]
+async fn a_request_with_two_lengths_is_refused_or_ends_its_connection() {
+    let host = Setup::new().start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = host.app.clone();
+    tokio::spawn(async move { app.serve(listener, pending()).await });
+    let ask = async |version: &str, lengths: &str| {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST /echo HTTP/{version}\r\nhost: mayday\r\n{lengths}\r\n");
+        let behind = "GET /.well-known/spin/health HTTP/1.1\r\nhost: mayday\r\n\r\n";
+        let sent = format!("{head}5\r\nhello\r\n0\r\n\r\n{behind}");
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let mut answers = Vec::new();
+        // A reset is an end as well.
+        _ = timeout(DEADLINE, client.read_to_end(&mut answers)).await.unwrap();
+        String::from_utf8(answers).unwrap()
+    };
+    // The chunks say where the body ends, and the length is ignored.
+    for lengths in [
+        "content-length: 3\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+    ] {
+        let answers = ask("1.1", lengths).await;
+        assert!(answers.starts_with("HTTP/1.1 200 OK\r\n"), "{lengths}: {answers}");
+        assert!(answers.contains("hello"), "{lengths}: {answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answers}");
+    }
+    for (version, lengths) in [
+        ("1.1", "content-length: 3\r\ncontent-length: 15\r\n"),
+        ("1.1", "content-length: 3, 15\r\n"),
+        ("1.1", "content-length: +15\r\n"),
+        ("1.1", "transfer-encoding: chunked, identity\r\n"),
+        ("1.0", "transfer-encoding: chunked\r\n"),
+    ] {
+        let answers = ask(version, lengths).await;
+        assert!(answers.starts_with("HTTP/1."), "{lengths}: {answers}");
+        assert!(
+            answers[8..].starts_with(" 400 Bad Request\r\n"),
+            "{lengths}: {answers}"
+        );
+        assert_eq!(answers.matches(" 200 OK").count(), 0, "{lengths}: {answers}");
+    }
 }

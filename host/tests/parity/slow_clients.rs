@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     process::{Program, get},
-    support::{DEADLINE, Setup, text},
+    support::{DEADLINE, Setup, text, trigger},
 };
 
 /// A body that begins and never ends.
@@ -91,6 +91,27 @@ async fn a_body_that_says_it_is_too_large_is_answered_413() {
         "request entity too large",
     )
     .await;
+}
+
+/// Whose pages may not read the services' answers may not read the host's either.
+#[tokio::test]
+async fn pages_of_the_listed_origins_alone_may_read_refusals() {
+    const LISTED: &str = "https://help.example.org";
+    let variables =
+        format!("[variables]\nallowed_origins = {{ default = \"https://a.example.org, {LISTED}\" }}");
+    let host = Setup::new()
+        .triggers(trigger("/echo", "probe"))
+        .sections(&variables)
+        .start();
+    for (origin, allowed) in [(LISTED, Some(LISTED)), ("https://other.example.org", None)] {
+        let body = http_body_util::Full::new(Bytes::from(vec![b'x'; (16 << 20) + 1]));
+        let request = Request::post("/echo").header("origin", origin);
+        let refused = host.send(request.body(body).unwrap()).await;
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let header = refused.headers().get("access-control-allow-origin");
+        assert_eq!(header.map(|value| value.to_str().unwrap()), allowed, "{origin}");
+        assert_eq!(refused.headers()["vary"], "Origin");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -11,27 +11,23 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
+use trace_context::TraceContext;
 
-use crate::service::{Client, client, with_causes};
+use crate::service::{Client, with_causes};
 
 /// The longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// The services' routes.
-#[derive(Debug)]
-pub(super) struct Http {
-    client: Client,
-    origin: String,
+/// The services' routes, as a run calls them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Http<'a> {
+    pub(super) client: &'a Client,
+    pub(super) origin: &'a str,
+    /// All calls and sockets of a run are one trace.
+    pub(super) trace: TraceContext,
 }
 
-impl Http {
-    pub(super) fn new(origin: &str) -> Http {
-        Http {
-            client: client(),
-            origin: origin.to_owned(),
-        }
-    }
-
+impl Http<'_> {
     /// The token of an account.
     pub(super) async fn sign_in(&self, service: &str, account: &Value) -> anyhow::Result<String> {
         let body = json!({"email": account["email"], "password": account["password"]});
@@ -78,8 +74,10 @@ impl Http {
 
     async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> anyhow::Result<http::Response<hyper::body::Incoming>> {
+        let trace = HeaderValue::try_from(self.trace.to_string())?;
+        request.headers_mut().insert(trace_context::HEADER, trace);
         let response = self.client.request(request).await;
         response.map_err(|error| anyhow::anyhow!("no connection: {}", with_causes(&error)))
     }

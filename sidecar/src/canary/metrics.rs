@@ -1,4 +1,5 @@
-//! The canary's latest run as metrics. There are none where no canary runs.
+//! The canary's latest run as metrics: sidecars have it from the messenger, and the canary itself knows it at first
+//! hand. There are none where no canary runs.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +10,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use sidecar_api::Canary;
+use sidecar_api::{Canary, CanaryReport};
 use tokio::time::Instant;
 
-/// The latest run, as the messenger reported it.
+/// The latest run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LatestRun(Arc<Mutex<Option<Reported>>>);
 
@@ -23,6 +24,11 @@ struct Reported {
 }
 
 impl LatestRun {
+    /// Takes a run that has just ended.
+    pub(super) fn ended(&self, report: CanaryReport) {
+        self.set(Some(&Canary { age: 0, report }));
+    }
+
     /// Takes a report of the messenger. Without a newer one, the age goes on growing.
     pub(crate) fn set(&self, canary: Option<&Canary>) {
         let reported = canary.map(|canary| Reported {
@@ -73,5 +79,32 @@ impl Collector for LatestRun {
             ConstGauge::new(1_i64).encode(failed.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_age_grows_while_no_report_comes() {
+        let latest = LatestRun::default();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(latest.clone()));
+        latest.set(Some(&Canary {
+            age: 12_000,
+            report: CanaryReport {
+                failed_step: None,
+                steps: Vec::new(),
+            },
+        }));
+        advance(Duration::from_secs(90)).await;
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("\ncanary_age_seconds 102.0\n"), "{text}");
     }
 }

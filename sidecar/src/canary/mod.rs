@@ -8,16 +8,29 @@
 mod clients;
 pub(crate) mod metrics;
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use axum::Router;
+use axum::routing::get;
+use http::header;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use sidecar_api::{CanaryReport, CanaryStep};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use trace_context::{TraceContext, TraceId};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::canary::clients::{Http, Socket, text};
+use crate::canary::metrics::LatestRun;
+use crate::door;
+use crate::metrics::{CONTENT_TYPE, PREFIX};
+use crate::service::{Client, client};
 
 /// Time limit for all steps of a run together, so that a run every 30 s shows within 35 s what has broken. A run takes
 /// a few tenths of a second.
@@ -26,7 +39,7 @@ const RUN_TIME: Duration = Duration::from_millis(4500);
 /// Time limit for closing the sockets of a run that has walked the whole path.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// Time limit for reporting a run.
+/// Time limit for reporting a run. A report that comes late still names the step, after the age was red.
 const REPORT_TIME: Duration = Duration::from_secs(4);
 
 /// The steps, in order.
@@ -61,7 +74,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Canary {
     config: Config,
-    http: Http,
+    client: Client,
+    latest: LatestRun,
 }
 
 /// A run.
@@ -71,6 +85,7 @@ pub struct Run {
     pub steps: Vec<(&'static str, Duration)>,
     /// Why the last step failed.
     pub failure: Option<anyhow::Error>,
+    trace: TraceContext,
     deadline: Instant,
 }
 
@@ -79,6 +94,7 @@ impl Run {
         Run {
             steps: Vec::new(),
             failure: None,
+            trace: TraceContext::begin(),
             deadline: Instant::now() + RUN_TIME,
         }
     }
@@ -87,6 +103,11 @@ impl Run {
     pub fn failed_step(&self) -> Option<&'static str> {
         let (name, _) = self.steps.last()?;
         self.failure.as_ref().map(|_| *name)
+    }
+
+    /// The id under which services and sidecars log what the run has asked of them.
+    pub fn trace(&self) -> TraceId {
+        self.trace.trace()
     }
 
     /// How long all steps took.
@@ -118,8 +139,37 @@ impl Canary {
     /// A canary with these settings.
     pub fn new(config: Config) -> anyhow::Result<Canary> {
         ensure!(!config.sockets.is_empty(), "no socket is known");
-        let http = Http::new(&config.app);
-        Ok(Canary { config, http })
+        Ok(Canary {
+            config,
+            client: client(),
+            latest: LatestRun::default(),
+        })
+    }
+
+    /// Serves the latest run's metrics. Those of sidecars come from the messenger, so only these name the step if it is
+    /// the messenger that is broken. Serves until dropped.
+    pub async fn serve_metrics(&self, listener: TcpListener) {
+        let mut registry = Registry::default();
+        let latest = Box::new(self.latest.clone());
+        registry
+            .sub_registry_with_prefix(PREFIX)
+            .register_collector(latest);
+        let registry = Arc::new(registry);
+        let show = async move || {
+            let mut text = String::new();
+            encode(&mut text, &registry).expect("writing to a string cannot fail");
+            ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+        };
+        let router = Router::new().route("/metrics", get(show));
+        door::accept(listener, router, pending()).await;
+    }
+
+    fn http(&self, run: &Run) -> Http<'_> {
+        Http {
+            client: &self.client,
+            origin: &self.config.app,
+            trace: run.trace,
+        }
     }
 
     /// Walks the path once.
@@ -133,33 +183,39 @@ impl Canary {
     pub async fn report(&self, run: &Run) {
         let report = json!(run.report());
         let key = &self.config.messenger_key;
-        let reported = self.http.post("/messenger/internal/canary", key, &report);
+        let http = self.http(run);
+        let reported = http.post("/messenger/internal/canary", key, &report);
         let reported = timeout(REPORT_TIME, reported).await.context("no answer in time");
         if let Err(error) = reported.flatten() {
-            warn!("the messenger did not take the canary's report: {error:#}");
+            warn!(traceId = %run.trace(), "the messenger did not take the canary's report: {error:#}");
         }
     }
 
     /// Walks the path again and again. Logs failures, and when they end.
     pub async fn walk_every(&self, pause: Duration) {
-        let mut ticks = interval(pause);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut was_green = false;
-        loop {
-            ticks.tick().await;
+        every(pause, async || {
             let run = self.walk().await;
+            self.latest.ended(run.report());
+            let trace = run.trace();
             match (&run.failure, run.failed_step()) {
-                (Some(error), Some(step)) => warn!("the canary is red: {step} failed: {error:#}"),
-                _ if !was_green => info!("the canary is green after {} ms", run.took().as_millis()),
+                (Some(error), Some(step)) => {
+                    warn!(traceId = %trace, "the canary is red: {step} failed: {error:#}");
+                }
+                _ if !was_green => {
+                    let took = run.took().as_millis();
+                    info!(traceId = %trace, "the canary is green after {took} ms");
+                }
                 _ => {}
             }
             was_green = run.failure.is_none();
             self.report(&run).await;
-        }
+        })
+        .await;
     }
 
     async fn steps(&self, run: &mut Run) -> anyhow::Result<()> {
-        let (http, config) = (&self.http, &self.config);
+        let (http, config) = (self.http(run), &self.config);
         let nothing = json!({});
         let account = run
             .step(http.post("/organizer/api/canary", &config.organizer_key, &nothing))
@@ -194,8 +250,9 @@ impl Canary {
         organizer: &mut Socket,
         participant: &mut Socket,
     ) -> anyhow::Result<()> {
+        let http = self.http(run);
         let press = json!({"eventId": event_id, "description": "A check by the canary"});
-        run.step(self.http.post("/participant/chat-requests", token, &press))
+        run.step(http.post("/participant/chat-requests", token, &press))
             .await?;
 
         let take = async {
@@ -220,7 +277,7 @@ impl Canary {
             organizer.expect("closed_chat", |seen| *seen == closed).await?;
             participant.expect("closed_chat", |seen| *seen == closed).await?;
             let open = format!("/participant/chat-requests?eventId={event_id}");
-            let open = self.http.get(&open, token).await?;
+            let open = http.get(&open, token).await?;
             ensure!(
                 open["result"] == false,
                 "the participant still has an open request"
@@ -228,6 +285,16 @@ impl Canary {
             Ok(())
         };
         run.step(close).await
+    }
+}
+
+/// Begins a run at once, and then one after each pause, or when the run before has ended if that is later.
+async fn every(pause: Duration, mut run: impl AsyncFnMut()) {
+    let mut ticks = interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        run().await;
     }
 }
 
@@ -241,4 +308,56 @@ async fn say(chat_id: &str, words: &str, from: &mut Socket, to: &mut Socket) -> 
     to.expect("user_message", |seen| seen["clientId"] == *client_id)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// As operators run it.
+    const EVERY: Duration = Duration::from_secs(30);
+
+    /// A run that is almost too slow, and whose step `broken` hangs if that breaks before the step has ended.
+    async fn walk(broken: usize, breaks_at: Instant) -> Run {
+        let mut run = Run::begin();
+        for step in 0..STEPS.len() {
+            let work = async {
+                sleep(Duration::from_millis(440)).await;
+                if step == broken && Instant::now() >= breaks_at {
+                    pending::<()>().await;
+                }
+                Ok(())
+            };
+            if let Err(error) = run.step(work).await {
+                run.failure = Some(error);
+                break;
+            }
+        }
+        run
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_breaks_at_any_moment_is_red_within_35_seconds() {
+        for (broken, name) in STEPS.into_iter().enumerate() {
+            for moment in (0..EVERY.as_secs() * 1000).step_by(250) {
+                let breaks_at = Instant::now() + Duration::from_millis(moment);
+                let mut red = None;
+                let watch = every(EVERY, async || {
+                    let run = walk(broken, breaks_at).await;
+                    if let Some(step) = run.failed_step() {
+                        red.get_or_insert((step, breaks_at.elapsed()));
+                    }
+                    // Closing the sockets and reporting the run hang as well.
+                    sleep(CLOSE_TIME + REPORT_TIME).await;
+                });
+                // It goes on for ever.
+                let _ = timeout(3 * EVERY, watch).await;
+                let (step, after) = red.expect("a red run");
+                assert_eq!(step, name);
+                assert!(after < Duration::from_secs(35), "{name}: {after:?}");
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sidecar_api::{Command, Principal, Protocol, Request, User};
+use telemetry::Seldom;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
@@ -26,7 +27,6 @@ use crate::messenger::authentication::{Authenticator, Identified};
 use crate::messenger::commands::{Commands, Pending};
 use crate::metrics::{self, Metrics, OpenSocket, RefusedBecause};
 use crate::player::{Player, Ticket};
-use crate::seldom::Seldom;
 
 /// The most commands under way of a connection. At the limit the sidecar stops reading the socket, and TCP slows the
 /// client down. All early frames fit.
@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Logs refused clients.
     pub(crate) refusals: Seldom,
+    /// Logs positions that are dropped.
+    pub(crate) dropped_positions: Seldom,
     pub(crate) budget: Arc<Budget>,
     pub(crate) timeouts: Timeouts,
     /// The ping interval of participants and of connections that are not authenticated yet.
@@ -540,6 +542,18 @@ impl Connection {
         } else {
             None
         };
+        let trace = self.origin.trace.trace();
+        if request.has_impossible_position()
+            && let Some(left_out) = self.shared.dropped_positions.is_due()
+        {
+            let User { realm, id } = principal.user;
+            warn!(
+                traceId = %trace,
+                user = %format_args!("{}/{id}", realm.as_str()),
+                left_out,
+                "the position of a message is impossible and dropped"
+            );
+        }
         let bytes = size_of_text(&request);
         let command = Command {
             principal: principal.clone(),
@@ -549,6 +563,7 @@ impl Connection {
         };
         self.shared.commands.push(Pending {
             command,
+            trace,
             since: Instant::now(),
             bytes,
             handle: Arc::clone(&self.handle),

@@ -11,7 +11,7 @@ use trace_context::TraceContext;
 use crate::messenger::client::Messenger;
 use crate::outage::Outage;
 
-/// The largest batch. A check costs a signature and a look-up.
+/// The largest batch. Each token costs a signature, and all together one look-up.
 const MAX_BATCH: usize = 256;
 
 /// The largest batch in bytes of `Authorization` values. A token fits in a browser's cookie, so this is rarely reached.

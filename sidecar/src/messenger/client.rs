@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sidecar_api::{Authenticate, Authenticated, Outcome, RevocationCursor, Revocations, Status};
+use sidecar_api::{
+    Authenticate, Authenticated, Outcome, Realm, RevocationCursor, Revocations, RevokedSince, Status,
+    Undelivered,
+};
 use tokio::time::Instant;
 use trace_context::TraceContext;
 
 use crate::service::{CallError, Service};
 
-/// Time limit for the messenger's status.
+/// Time limit for what the messenger tells of itself and of presses.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The messenger, as the sidecar sees it.
@@ -42,14 +45,20 @@ impl Messenger {
         Ok(authenticated)
     }
 
-    /// Whose credentials may have been revoked since the cursor.
+    /// Whose credentials may have been revoked in a realm since the cursor.
     pub(crate) async fn revoked_since(
         &self,
-        cursor: RevocationCursor,
+        realm: Realm,
+        cursor: Option<i64>,
         deadline: Instant,
         trace: TraceContext,
     ) -> Result<Revocations, CallError> {
-        let body = serde_json::to_vec(&cursor).expect("numbers are JSON");
+        let mut asked = RevokedSince {
+            realm: Some(realm),
+            cursor: RevocationCursor::default(),
+        };
+        *asked.cursor.of(realm) = cursor;
+        let body = serde_json::to_vec(&asked).expect("numbers are JSON");
         understood(&self.0.post("revocations", body.into(), deadline, trace).await?)
     }
 
@@ -80,6 +89,13 @@ impl Messenger {
         let deadline = Instant::now() + REPORT_TIMEOUT;
         let answer = self.0.get("status", deadline, TraceContext::begin()).await;
         understood(&answer.ok()?).ok()
+    }
+
+    /// What waits to be delivered to the messenger; `None` if nobody tells soon.
+    pub(crate) async fn undelivered(&self) -> Option<Undelivered> {
+        let deadline = Instant::now() + REPORT_TIMEOUT;
+        let answer = self.0.get("undelivered", deadline, TraceContext::begin()).await;
+        understood::<Option<Undelivered>>(&answer.ok()?).ok()?
     }
 
     /// Makes the messenger do what is due, where there is no dispatcher.

@@ -7,9 +7,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sidecar_api::Command;
+use sidecar_api::{Command, User};
+use telemetry::Seldom;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
+use trace_context::{TraceContext, TraceId};
+use tracing::warn;
 
 use crate::connection::frames::{Refusal, error_frame};
 use crate::connection::handle::Handle;
@@ -28,8 +31,9 @@ const MAX_QUEUED: usize = 16 * 1024;
 /// The same in bytes.
 const MAX_QUEUED_BYTES: usize = 32 * 1024 * 1024;
 
-/// If the oldest command has waited this long although the messenger answers, the messenger is overloaded. Further
-/// commands are refused at once, so that their clients can retry.
+/// The messenger is overloaded if it answers, the oldest command has waited this long, and the next exchange will not
+/// carry all commands: the last one has left some, or they are too many or too long. Further commands are refused at
+/// once, so that their clients can retry. Where exchanges are slow but carry all that waits, a refusal helps nobody.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// The bytes of a command besides its client's text: ids, names of fields, punctuation.
@@ -39,6 +43,8 @@ const COMMAND_OVERHEAD: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) command: Command,
+    /// The trace of its client's socket.
+    pub(crate) trace: TraceId,
     /// When the frame was read.
     pub(crate) since: Instant,
     /// The size of the client's text.
@@ -51,17 +57,6 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Answers with an error, without asking the messenger.
-    pub(crate) fn refuse(self, because: RefusedBecause, metrics: &Metrics) {
-        let Command {
-            protocol, request, ..
-        } = self.command;
-        metrics.refused(because);
-        self.handle
-            .queue
-            .push(error_frame(&Refusal::Unavailable(request), protocol));
-    }
-
     fn cost(&self) -> usize {
         self.bytes + COMMAND_OVERHEAD
     }
@@ -73,6 +68,8 @@ pub(crate) struct Commands {
     queue: Mutex<Queue>,
     arrived: Notify,
     metrics: Arc<Metrics>,
+    /// Logs refused commands.
+    refusals: Seldom,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +89,7 @@ impl Commands {
             queue: Mutex::default(),
             arrived: Notify::new(),
             metrics,
+            refusals: Seldom::default(),
         }
     }
 
@@ -107,11 +105,36 @@ impl Commands {
         };
         if let Some(because) = because {
             drop(queue);
-            return pending.refuse(because, &self.metrics);
+            return self.refuse(pending, because, None);
         }
         queue.push_back(pending);
         drop(queue);
         self.arrived.notify_one();
+    }
+
+    /// Answers with an error: without asking the messenger, or because this exchange with it has failed. An exchange
+    /// has a trace of its own, so the line in the log is what leads from a socket to what the messenger has logged.
+    pub(crate) fn refuse(&self, pending: Pending, because: RefusedBecause, exchange: Option<TraceContext>) {
+        self.metrics.refused(because);
+        let Command {
+            principal,
+            protocol,
+            request,
+            ..
+        } = pending.command;
+        if let Some(left_out) = self.refusals.is_due() {
+            let User { realm, id } = principal.user;
+            let exchange = exchange.map(|exchange| tracing::field::display(exchange.trace()));
+            warn!(
+                traceId = %pending.trace,
+                user = %format_args!("{}/{id}", realm.as_str()),
+                exchange,
+                left_out,
+                "refused a command: {because:?}"
+            );
+        }
+        let refusal = Refusal::Unavailable(request);
+        pending.handle.queue.push(error_frame(&refusal, protocol));
     }
 
     /// Waits until there are commands.
@@ -130,6 +153,7 @@ impl Commands {
     /// connections.
     pub(crate) fn finish_batch(&self, not_carried_out: Vec<Pending>) {
         let mut queue = self.queue.lock().expect("no panic while locked");
+        let is_all_carried_out = not_carried_out.is_empty();
         not_carried_out
             .into_iter()
             .rev()
@@ -140,7 +164,8 @@ impl Commands {
             .filter_map(VecDeque::front)
             .map(|pending| pending.since)
             .min();
-        queue.is_overloaded = oldest.is_some_and(|oldest| oldest.elapsed() > MAX_WAIT);
+        let fits_next = is_all_carried_out && queue.count <= MAX_BATCH && queue.bytes <= MAX_BATCH_BYTES;
+        queue.is_overloaded = !fits_next && oldest.is_some_and(|oldest| oldest.elapsed() > MAX_WAIT);
     }
 }
 
@@ -253,6 +278,7 @@ mod tests {
                     protocol: Protocol::Contract,
                     request,
                 },
+                trace: TraceContext::begin().trace(),
                 since: Instant::now(),
                 bytes,
                 handle: Arc::clone(&self.handle),
@@ -353,6 +379,25 @@ mod tests {
         commands.push(a.pending(Request::GetChats, MAX_BATCH_BYTES));
         assert!(taken(&a.handle.queue)[0].contains("could not get chats"));
         assert_eq!(a.permits.available_permits(), free, "its permit is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_messenger_is_overloaded_only_by_what_one_exchange_does_not_carry() {
+        const LARGE: usize = MAX_BATCH_BYTES / 16 - COMMAND_OVERHEAD;
+        for (bytes, fitting) in [(1, MAX_BATCH), (LARGE, 16)] {
+            let (commands, a) = (commands(), Client::new());
+            let message = || a.message(&"x".repeat(bytes));
+            for _ in 0..fitting {
+                commands.push(message());
+            }
+            advance(MAX_WAIT * 2).await;
+            commands.finish_batch(Vec::new());
+            commands.push(message());
+            assert!(taken(&a.handle.queue).is_empty(), "{fitting} fit");
+            commands.finish_batch(Vec::new());
+            commands.push(message());
+            assert!(taken(&a.handle.queue)[0].contains("message could not be saved"));
+        }
     }
 
     #[tokio::test(start_paused = true)]

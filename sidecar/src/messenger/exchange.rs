@@ -14,7 +14,7 @@ use sidecar_api::{Attendance, Command, Cursor, Outcome};
 use telemetry::Span;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use trace_context::TraceContext;
-use tracing::{debug, warn};
+use tracing::{debug, error_span, warn};
 
 use crate::backoff::Backoff;
 use crate::messenger::client::Messenger;
@@ -106,7 +106,9 @@ impl Exchanger {
                     outage.ended();
                     self.metrics
                         .exchange_answered(outcome.replies.len(), now.elapsed());
-                    let not_carried_out = self.deliver(batch, outcome, &updates);
+                    // What cannot be read of the answer is logged under the exchange's id.
+                    let not_carried_out = error_span!("exchange", traceId = %trace.trace())
+                        .in_scope(|| self.deliver(batch, outcome, &updates));
                     self.commands.finish_batch(not_carried_out);
                     if has_reported {
                         reported_at = Some(now);
@@ -119,7 +121,7 @@ impl Exchanger {
                     let is_beat = batch.is_empty();
                     batch
                         .into_iter()
-                        .for_each(|pending| pending.refuse(because, &self.metrics));
+                        .for_each(|pending| self.commands.refuse(pending, because, Some(trace)));
                     reported_at = None;
                     // An exchange with commands has waited between its retries already.
                     if is_beat {
@@ -193,7 +195,8 @@ impl Exchanger {
             .into_iter()
             .partition(|pending| now > pending.since + self.give_up_after);
         for pending in old {
-            pending.refuse(RefusedBecause::messenger_unavailable, &self.metrics);
+            self.commands
+                .refuse(pending, RefusedBecause::messenger_unavailable, None);
         }
         rest
     }

@@ -13,7 +13,7 @@ mod queues;
 mod tests;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -66,8 +66,9 @@ struct State {
     members: HashMap<User, Vec<Member>>,
     connections: usize,
     queues: Queues,
-    /// Agencies whose queues have changed since the messenger last sent them.
-    stale_queues: BTreeSet<i64>,
+    /// Agencies whose queues have changed since the messenger last sent them, each with the last update that changed
+    /// it.
+    stale_queues: BTreeMap<i64, i64>,
     revocations_seen: u64,
 }
 
@@ -268,7 +269,7 @@ impl Player {
         state.held = has_questions;
         ExchangeStart {
             cursor: state.cursor,
-            queues: state.stale_queues.iter().copied().collect(),
+            queues: state.stale_queues.keys().copied().collect(),
         }
     }
 
@@ -280,6 +281,8 @@ impl Player {
             state.start_anew(outcome);
         }
         let mut answer = Some(answer);
+        // The messenger has read the queues after this update.
+        let mut last = outcome.at.id;
         for update in read_updates(updates) {
             let Ok(update) = update else {
                 error!("could not parse the messenger's updates after {:?}", state.cursor);
@@ -288,11 +291,16 @@ impl Player {
             if update.cursor.id > outcome.at.id || update.cursor.id == 0 {
                 answer.take().into_iter().for_each(|answer| answer());
             }
+            last = last.max(update.cursor.id);
             state.accept(update);
         }
         answer.into_iter().for_each(|answer| answer());
         for queue in &outcome.queues {
-            state.stale_queues.remove(&queue.agency_id);
+            // Another sidecar's later update may have been played meanwhile: then the queue is asked for again.
+            let changed_by = state.stale_queues.get(&queue.agency_id);
+            if changed_by.is_some_and(|changed_by| *changed_by <= last) {
+                state.stale_queues.remove(&queue.agency_id);
+            }
             state.update_queue(queue.clone());
         }
         state.held = false;
@@ -392,7 +400,7 @@ impl State {
         for entry in entries(body) {
             match entry {
                 Ok(Entry::Queue(agency_id)) => {
-                    self.stale_queues.insert(agency_id);
+                    self.stale_queues.insert(agency_id, cursor.id);
                 }
                 Ok(Entry::Delivery { to, frame }) => {
                     let lines = Lines::new(frame);

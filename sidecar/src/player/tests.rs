@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use proptest::prelude::*;
+use sidecar_api::Protocol;
 use sidecar_api::update::{Body, write_update};
-use sidecar_api::{Protocol, RevocationCursor};
 
 use super::*;
 use crate::connection::send_queue::tests::taken;
@@ -593,10 +594,8 @@ fn a_revocation_during_authentication_is_noticed() {
     let player = started();
     let ticket = player.ticket();
     let revocations = Revocations {
-        next: RevocationCursor::default(),
         users: vec![user(1)],
-        agencies: Vec::new(),
-        unknown: Vec::new(),
+        ..Revocations::default()
     };
     player.reauthenticate(&revocations);
     let join = |ticket| {
@@ -610,6 +609,29 @@ fn a_revocation_during_authentication_is_noticed() {
     };
     assert!(!join(ticket));
     assert!(join(player.ticket()));
+}
+
+#[test]
+fn a_queue_that_changes_while_an_answer_is_under_way_is_asked_for_again() {
+    let player = started();
+    let mut changed = Body::default();
+    changed.queue_changed(4);
+    let asked_for = || player.begin_exchange(false).queues;
+    player.receive(&text(1, &changed));
+    assert_eq!(asked_for(), [4]);
+    player.receive(&text(2, &changed));
+    let of_before = |at| Outcome {
+        queues: vec![Queue {
+            agency_id: 4,
+            waiting: Vec::new(),
+            estimate: None,
+        }],
+        ..outcome(cursor(at))
+    };
+    player.exchange_answered(&of_before(1), "", || {});
+    assert_eq!(asked_for(), [4], "the second change is not in the answer");
+    player.exchange_answered(&of_before(2), "", || {});
+    assert_eq!(asked_for(), [0; 0]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use sidecar_api::update::{Body, Frame};
 use sidecar_api::{Queue, Revocations, Waiting};
 
-use crate::support::{ALICE, BOB, Client, Messenger, Redis, Sidecar};
+use crate::support::{ALICE, BOB, CHAT, Client, Messenger, Redis, Sidecar, message, no_chats};
 
 #[tokio::test]
 async fn only_protocol_2_sees_the_numbers_of_messages() {
@@ -21,8 +21,9 @@ async fn only_protocol_2_sees_the_numbers_of_messages() {
     let mut new_elsewhere = Client::ready(&right, ALICE).await;
     let mut old_elsewhere = right.alice().await;
     bob.say("hello").await;
-    let contract = json!({ "type": "user_message", "payload": { "content": "hello" } });
-    let numbered = json!({ "type": "user_message", "payload": { "content": "hello", "seq": 1 } });
+    let contract = message("hello");
+    let mut numbered = contract.clone();
+    numbered["payload"]["seq"] = json!(1);
     assert_eq!(bob.next().await, contract);
     assert_eq!(old_elsewhere.next().await, contract);
     assert_eq!(new.next().await, numbered);
@@ -38,7 +39,7 @@ async fn ready_comes_before_the_answers_to_early_frames() {
     alice.ask("get_chats", json!("")).await;
     alice.ask("nonsense", json!("")).await;
     assert_eq!(alice.next().await["type"], "ready");
-    assert_eq!(alice.next().await["payload"]["type"], "getChats");
+    assert_eq!(alice.next().await, no_chats());
     let error = json!({ "message": "invalid message type", "code": "invalid_type" });
     assert_eq!(alice.next().await, json!({ "type": "error", "payload": error }));
 }
@@ -92,11 +93,13 @@ async fn revocations_have_their_close_codes() {
     );
     messenger.void(ALICE);
     messenger.employ(BOB, 4);
-    let revocations = Revocations {
-        users: vec![ALICE, BOB],
-        ..Revocations::default()
-    };
-    messenger.revoke(revocations).await;
+    for user in [ALICE, BOB] {
+        let revocations = Revocations {
+            users: vec![user],
+            ..Revocations::default()
+        };
+        messenger.revoke(user.realm, revocations).await;
+    }
     assert_eq!(alice.is_closed().await, 4501);
     assert_eq!(bob.is_closed().await, 4001);
 }
@@ -112,7 +115,7 @@ async fn updates_are_shown_at_every_sidecar_with_and_without_redis() {
     let mut there = Client::ready(&right, ALICE).await;
     let mut contract = right.alice().await;
     redis.kill();
-    let frame = json!({ "type": "unasked", "payload": {} });
+    let frame = json!({ "type": "closed_chat", "payload": { "chatId": CHAT } });
     let mut body = Body::default();
     body.deliver(&[ALICE, BOB], Frame::two(&frame.to_string()));
     messenger.commit(&body);

@@ -12,13 +12,39 @@ fn of(user: User) -> Revocations {
     }
 }
 
+fn all_of(realms: &[Realm]) -> Revocations {
+    Revocations {
+        unknown: realms.to_vec(),
+        ..Revocations::default()
+    }
+}
+
+/// The end of the participants' revocations.
+fn up_to(participant: i64) -> Revocations {
+    Revocations {
+        next: RevocationCursor {
+            participant: Some(participant),
+            ..RevocationCursor::default()
+        },
+        ..Revocations::default()
+    }
+}
+
+/// The participant service does not answer.
+fn unavailable() -> Revocations {
+    Revocations {
+        unavailable: vec![Realm::Participant],
+        ..Revocations::default()
+    }
+}
+
 #[tokio::test]
 async fn all_sockets_of_a_user_end_when_the_credentials_are_revoked() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
     let (mut desk, mut phone, mut bob) = (sidecar.alice().await, sidecar.alice().await, sidecar.bob().await);
     messenger.void(ALICE);
-    messenger.revoke(of(ALICE)).await;
+    messenger.revoke(ALICE.realm, of(ALICE)).await;
     desk.is_dropped().await;
     phone.is_dropped().await;
     bob.say("still here").await;
@@ -34,11 +60,13 @@ async fn a_connection_whose_credentials_are_still_valid_stays() {
     let sidecar = Sidecar::start(&messenger, &redis).await;
     messenger.employ(ALICE, 4);
     let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
-    let asked = messenger.authentications().len();
-    for (revocations, concerned) in [
-        (of(ALICE), 1),
-        (of(BOB), 1),
+    let authenticated = || messenger.authentications().iter().sum::<usize>();
+    let mut expected = authenticated();
+    for (realm, revocations, concerned) in [
+        (ALICE.realm, of(ALICE), 1),
+        (BOB.realm, of(BOB), 1),
         (
+            Realm::Organizer,
             Revocations {
                 agencies: vec![4],
                 ..Revocations::default()
@@ -46,34 +74,37 @@ async fn a_connection_whose_credentials_are_still_valid_stays() {
             1,
         ),
         (
+            Realm::Organizer,
             Revocations {
                 agencies: vec![5],
                 ..Revocations::default()
             },
             0,
         ),
+        (Realm::Participant, all_of(&[Realm::Participant]), 1),
+        // A messenger of the release before answers about both.
         (
-            Revocations {
-                unknown: vec![Realm::Organizer, Realm::Participant],
-                ..Revocations::default()
-            },
-            2,
+            Realm::Organizer,
+            all_of(&[Realm::Organizer, Realm::Participant]),
+            1,
         ),
     ] {
-        let before: usize = messenger.authentications().iter().sum();
-        messenger.revoke(revocations).await;
+        expected += concerned;
+        messenger.revoke(realm, revocations).await;
         let asked_again = async {
-            while messenger.authentications().iter().sum::<usize>() < before + concerned {
+            while authenticated() < expected {
                 tokio::task::yield_now().await;
             }
         };
         crate::support::soon(asked_again).await;
     }
-    assert!(messenger.authentications().len() > asked);
+    // Another answer shows that the sidecar has handled the one before.
+    messenger.revoke(Realm::Organizer, Revocations::default()).await;
     alice.say("here").await;
     for client in [&mut alice, &mut bob] {
         client.hears("here").await;
     }
+    assert_eq!(authenticated(), expected, "nobody else was authenticated again");
 }
 
 #[tokio::test]
@@ -84,7 +115,7 @@ async fn a_connection_under_re_authentication_neither_receives_nor_sends() {
     messenger.void(ALICE);
     messenger.hang(ALICE.realm);
     let calls = messenger.calls();
-    messenger.revoke(of(ALICE)).await;
+    messenger.revoke(ALICE.realm, of(ALICE)).await;
     messenger.called(calls + 1).await;
     alice.say("from alice").await;
     for text in ["one", "two"] {
@@ -104,7 +135,7 @@ async fn a_change_of_agency_ends_the_connection() {
     messenger.employ(ALICE, 4);
     let mut alice = sidecar.alice().await;
     messenger.employ(ALICE, 5);
-    messenger.revoke(of(ALICE)).await;
+    messenger.revoke(ALICE.realm, of(ALICE)).await;
     alice.is_dropped().await;
     sidecar.alice().await;
 }
@@ -114,15 +145,17 @@ async fn a_change_of_agency_ends_the_connection() {
 async fn a_sign_out_does_not_miss_a_connection_that_is_being_opened() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
+    // The sidecar watches for revocations while somebody is connected.
+    let _bob = sidecar.bob().await;
     let mut alice = Client::connect(&sidecar).await;
     messenger.hold();
     let calls = messenger.calls();
     alice.authorize(ALICE).await;
     messenger.called(calls + 1).await;
     messenger.void(ALICE);
-    messenger.revoke(of(ALICE)).await;
+    messenger.revoke(ALICE.realm, of(ALICE)).await;
     // Another answer shows that the sidecar has handled the one before.
-    messenger.revoke(Revocations::default()).await;
+    messenger.revoke(ALICE.realm, Revocations::default()).await;
     messenger.resume();
     alice.is_dropped().await;
 }
@@ -131,26 +164,84 @@ async fn a_sign_out_does_not_miss_a_connection_that_is_being_opened() {
 async fn each_question_for_revocations_continues_at_the_last_cursor() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let sidecar = Sidecar::start(&messenger, &redis).await;
-    // The sidecar watches for revocations only while somebody is connected.
     let _alice = sidecar.alice().await;
-    let next = RevocationCursor {
-        organizer: Some(7),
-        participant: Some(9),
+    for _ in 0..2 {
+        messenger.revoke(Realm::Participant, up_to(9)).await;
+    }
+    let questions = messenger.questions(Realm::Participant);
+    assert_eq!(json!(questions.first()), json!({"realm": "participant"}));
+    assert_eq!(
+        json!(questions.last()),
+        json!({"realm": "participant", "participant": 9})
+    );
+}
+
+/// Otherwise all participants who connect later would be authenticated again, and would wait if their service were down
+/// just then.
+#[tokio::test]
+async fn a_sidecar_asks_a_service_that_did_not_answer_at_first_before_anybody_connects() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let first = Revocations {
+        unknown: vec![Realm::Participant],
+        ..up_to(9)
     };
-    messenger
-        .revoke(Revocations {
-            next,
-            ..Revocations::default()
-        })
-        .await;
-    messenger
-        .revoke(Revocations {
-            next,
-            ..Revocations::default()
-        })
-        .await;
-    let cursors = messenger.cursors();
-    assert_eq!(cursors.first(), Some(&RevocationCursor::default()));
-    assert_eq!(cursors.last(), Some(&next));
-    assert_eq!(json!(next), json!({"organizer": 7, "participant": 9}));
+    let answers = async {
+        messenger.revoke(Realm::Participant, unavailable()).await;
+        messenger.revoke(Realm::Participant, first).await;
+    };
+    let ((), sidecar) = tokio::join!(answers, Sidecar::start(&messenger, &redis));
+    let question = json!({"realm": "participant"});
+    assert_eq!(
+        json!(messenger.questions(Realm::Participant)),
+        json!([question, question])
+    );
+    drop(sidecar);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_asked_again_from_the_same_cursor() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    messenger.revoke(Realm::Participant, up_to(9)).await;
+    for _ in 0..2 {
+        messenger.revoke(Realm::Participant, unavailable()).await;
+    }
+    messenger.void(BOB);
+    let sign_out = Revocations {
+        users: vec![BOB],
+        ..up_to(10)
+    };
+    messenger.revoke(Realm::Participant, sign_out).await;
+    bob.is_dropped().await;
+    let questions = messenger.questions(Realm::Participant);
+    let from_there = questions
+        .iter()
+        .filter(|asked| asked.cursor.participant == Some(9));
+    assert!(from_there.count() >= 3, "{questions:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_does_not_delay_the_revocations_of_the_other() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let (mut alice, mut bob) = (sidecar.alice().await, sidecar.bob().await);
+    messenger.hold_revocations(Realm::Participant);
+    let asked = messenger.questions(Realm::Participant).len();
+    let is_asked = async {
+        while messenger.questions(Realm::Participant).len() == asked {
+            tokio::task::yield_now().await;
+        }
+    };
+    crate::support::soon(is_asked).await;
+    for user in [ALICE, BOB] {
+        messenger.void(user);
+    }
+    messenger.revoke(ALICE.realm, of(ALICE)).await;
+    alice.is_dropped().await;
+    bob.say("still here").await;
+    bob.hears("still here").await;
+    messenger.recover();
+    messenger.revoke(BOB.realm, of(BOB)).await;
+    bob.is_dropped().await;
 }

@@ -4,23 +4,25 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api_documents::{Protocol, Side, check_close, check_frame, check_handshake};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use mayday_sidecar::{Config, Participant, Timings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sidecar_api::update::{Body as UpdateBody, Entry, Frame, Update, entries, extend, write_update};
 use sidecar_api::{
     Authenticate, Authenticated, Command as SidecarCommand, Cursor, Exchange, Outcome, Principal, Queue,
-    Realm, Request, RevocationCursor, Revocations, User, Verdict,
+    Realm, Request, Revocations, RevokedSince, User, Verdict,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -29,6 +31,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// The time limit of every wait.
@@ -42,6 +45,35 @@ pub(crate) const BOB: User = User {
     realm: Realm::Participant,
     id: 1,
 };
+
+/// The chat of the scripted messenger.
+pub(crate) const CHAT: &str = "0a1b2c3d4e5f60718293a4b5";
+
+/// A message in it, as clients of the contract get it.
+pub(crate) fn message(content: &str) -> Value {
+    json!({ "type": "user_message", "payload": message_payload(content) })
+}
+
+fn message_payload(content: &str) -> Value {
+    json!({
+        "id": "0a1b2c3d4e5f60718293a4c0",
+        "chatId": CHAT,
+        "authorId": BOB.id,
+        "fromOrganizer": 0,
+        "content": content,
+        "timeSent": "2026-07-03T18:21:40.007Z",
+    })
+}
+
+/// The scripted messenger's answer to `get_chats`.
+pub(crate) fn no_chats() -> Value {
+    json!({ "type": "chats", "payload": { "chats": [] } })
+}
+
+/// Its answer to `start_chat`.
+pub(crate) fn no_new_chats() -> Value {
+    json!({ "type": "info", "payload": { "message": "no new chats" } })
+}
 
 /// Waits for something, and fails the test after [`SOON`].
 #[track_caller]
@@ -175,8 +207,10 @@ pub(crate) struct Messenger {
     state: Arc<Mutex<Desk>>,
     /// While true, calls arrive and are not answered.
     held: watch::Sender<bool>,
-    /// Calls about users of this realm are not answered.
+    /// Calls for the authentication of users of this realm are not answered.
     hung: watch::Sender<Option<Realm>>,
+    /// Questions for the revocations of this realm are not answered.
+    unwatched: watch::Sender<Option<Realm>>,
     calls: watch::Sender<usize>,
     /// How many revocations the sidecar has been told.
     told: watch::Sender<usize>,
@@ -190,13 +224,16 @@ pub(crate) struct Messenger {
 struct Desk {
     /// The bodies of exchanges with commands.
     exchanges: Vec<Bytes>,
+    /// The trace context of each of them.
+    exchange_traces: Vec<String>,
     authentications: Vec<usize>,
     /// The trace context of each of them.
     authentication_traces: Vec<String>,
     faults: VecDeque<Fault>,
-    /// The revocations for the next answers.
-    revocations: VecDeque<Revocations>,
-    cursors: Vec<RevocationCursor>,
+    /// The revocations for the next answers about each realm.
+    revocations: HashMap<Realm, VecDeque<Revocations>>,
+    /// The questions for revocations.
+    questions: Vec<RevokedSince>,
     log: Vec<(Cursor, String)>,
     /// How often the database was restored from a copy.
     restored: i64,
@@ -206,7 +243,7 @@ struct Desk {
     /// Users whose credentials are void, each with the authentication call from which on they are.
     void: HashMap<User, usize>,
     agencies: HashMap<User, i64>,
-    last_seqs: HashMap<String, i64>,
+    last_seq: i64,
 }
 
 /// A fault of a call.
@@ -219,6 +256,8 @@ pub(crate) enum Fault {
     Unavailable,
     /// Exchanges only: the messenger carries out this many commands and leaves the rest.
     LeavesRest(usize),
+    /// Exchanges only: what follows the updates is none.
+    Garbled,
 }
 
 impl Messenger {
@@ -238,6 +277,7 @@ impl Messenger {
             state,
             held: watch::Sender::new(false),
             hung: watch::Sender::new(None),
+            unwatched: watch::Sender::new(None),
             calls: watch::Sender::new(0),
             told: watch::Sender::new(0),
             ticks: watch::Sender::default(),
@@ -273,8 +313,7 @@ impl Messenger {
     /// Commits a message for Alice and Bob, as if from another sidecar.
     pub(crate) fn commit_message(&self, content: &str) -> String {
         let mut body = UpdateBody::default();
-        let frame = json!({ "type": "user_message", "payload": { "content": content } }).to_string();
-        body.deliver(&[ALICE, BOB], Frame::both(&frame));
+        self.state.lock().unwrap().write_message(content, &mut body);
         self.commit(&body)
     }
 
@@ -354,12 +393,19 @@ impl Messenger {
             .collect()
     }
 
-    /// The number of clients in each call for authentication.
+    /// The trace id of the last of them.
+    pub(crate) fn last_exchange_trace(&self) -> String {
+        let desk = self.state.lock().unwrap();
+        let context = desk.exchange_traces.last().unwrap();
+        context.split('-').nth(1).unwrap().to_owned()
+    }
+
     /// The trace contexts of the calls that authenticated clients.
     pub(crate) fn authentication_traces(&self) -> Vec<String> {
         self.state.lock().unwrap().authentication_traces.clone()
     }
 
+    /// The number of clients in each of these calls.
     pub(crate) fn authentications(&self) -> Vec<usize> {
         self.state.lock().unwrap().authentications.clone()
     }
@@ -371,13 +417,19 @@ impl Messenger {
         desk.void.insert(user, next);
     }
 
-    /// Leaves calls about users of this realm unanswered until [`Messenger::recover`].
+    /// Leaves calls for the authentication of users of this realm unanswered until [`Messenger::recover`].
     pub(crate) fn hang(&self, realm: Realm) {
         self.hung.send_replace(Some(realm));
     }
 
+    /// Leaves questions for the revocations of this realm unanswered until [`Messenger::recover`].
+    pub(crate) fn hold_revocations(&self, realm: Realm) {
+        self.unwatched.send_replace(Some(realm));
+    }
+
     pub(crate) fn recover(&self) {
         self.hung.send_replace(None);
+        self.unwatched.send_replace(None);
     }
 
     /// Lets `user` work for this agency from now on.
@@ -385,18 +437,26 @@ impl Messenger {
         self.state.lock().unwrap().agencies.insert(user, agency_id);
     }
 
-    /// Reports revocations, and returns when the sidecar has got them.
-    pub(crate) async fn revoke(&self, revocations: Revocations) {
+    /// Answers a question for the revocations of this realm, and returns when the sidecar has got the answer.
+    pub(crate) async fn revoke(&self, realm: Realm, revocations: Revocations) {
         let told = *self.told.borrow();
-        self.state.lock().unwrap().revocations.push_back(revocations);
+        self.state
+            .lock()
+            .unwrap()
+            .revocations
+            .entry(realm)
+            .or_default()
+            .push_back(revocations);
         soon(self.told.subscribe().wait_for(|now| *now > told))
             .await
             .unwrap();
     }
 
-    /// The cursor in each of the sidecar's questions.
-    pub(crate) fn cursors(&self) -> Vec<RevocationCursor> {
-        self.state.lock().unwrap().cursors.clone()
+    /// The sidecar's questions for the revocations of this realm.
+    pub(crate) fn questions(&self, realm: Realm) -> Vec<RevokedSince> {
+        let questions = self.state.lock().unwrap().questions.clone();
+        let about = |asked: &RevokedSince| asked.realm == Some(realm);
+        questions.into_iter().filter(about).collect()
     }
 
     async fn arrived(&self) {
@@ -464,15 +524,19 @@ fn user(authorization: &str) -> Option<User> {
     })
 }
 
-async fn revocations(State(messenger): State<Messenger>, Json(cursor): Json<RevocationCursor>) -> Response {
+async fn revocations(State(messenger): State<Messenger>, Json(mut asked): Json<RevokedSince>) -> Response {
+    let realm = asked.realm.unwrap();
+    messenger.state.lock().unwrap().questions.push(asked);
+    let mut unwatched = messenger.unwatched.subscribe();
+    let _ = unwatched.wait_for(|unwatched| *unwatched != Some(realm)).await;
     let next = {
         let mut desk = messenger.state.lock().unwrap();
-        desk.cursors.push(cursor);
-        desk.revocations.pop_front()
+        desk.revocations.entry(realm).or_default().pop_front()
     };
     let is_news = next.is_some();
+    asked.cursor.of(realm).get_or_insert(0);
     let nothing = Revocations {
-        next: cursor,
+        next: asked.cursor,
         ..Revocations::default()
     };
     let answer = Json(next.unwrap_or(nothing)).into_response();
@@ -487,7 +551,7 @@ fn ticked(messenger: Messenger, service: usize) -> StatusCode {
     StatusCode::OK
 }
 
-async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
+async fn exchange(State(messenger): State<Messenger>, headers: HeaderMap, body: Bytes) -> Response {
     let exchange: Exchange = serde_json::from_slice(&body).unwrap();
     if let Some(present) = &exchange.present {
         let mut organizers: Vec<_> = present
@@ -499,7 +563,12 @@ async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
     }
     let is_beat = exchange.commands.is_empty();
     if !is_beat {
-        messenger.state.lock().unwrap().exchanges.push(body);
+        {
+            let mut desk = messenger.state.lock().unwrap();
+            desk.exchanges.push(body);
+            let trace = headers["traceparent"].to_str().unwrap().to_owned();
+            desk.exchange_traces.push(trace);
+        }
         messenger.arrived().await;
     }
     let mut desk = messenger.state.lock().unwrap();
@@ -507,6 +576,7 @@ async fn exchange(State(messenger): State<Messenger>, body: Bytes) -> Response {
     match fault {
         Some(Fault::Status(_)) => answer(fault, String::new()),
         Some(Fault::LeavesRest(taken)) => answer(fault, desk.exchange(&exchange, taken)),
+        Some(Fault::Garbled) => answer(fault, desk.exchange(&exchange, usize::MAX) + "no update\n"),
         _ => answer(fault, desk.exchange(&exchange, usize::MAX)),
     }
 }
@@ -521,7 +591,7 @@ fn answer(fault: Option<Fault>, text: String) -> Response {
             ]);
             Body::from_stream(broken).into_response()
         }
-        Some(Fault::Unavailable | Fault::LeavesRest(_)) | None => text.into_response(),
+        Some(Fault::Unavailable | Fault::LeavesRest(_) | Fault::Garbled) | None => text.into_response(),
     }
 }
 
@@ -604,19 +674,31 @@ impl Desk {
         outcome.write(&updates).unwrap()
     }
 
-    /// Shows a message to Alice and Bob; answers everything else with the request itself.
+    /// Shows a message to Alice and Bob. Answers everything else as if the chat were empty, and nobody waited.
     fn carry_out(&mut self, command: &SidecarCommand, body: &mut UpdateBody) -> Option<String> {
-        let Request::SendMessage { message, chat_id, .. } = &command.request else {
-            return Some(json!({ "type": "reply", "payload": command.request }).to_string());
+        let reply = match &command.request {
+            Request::SendMessage { message, .. } => {
+                self.write_message(message, body);
+                return None;
+            }
+            Request::GetChats => no_chats(),
+            Request::GetChatHistory { chat_id, .. } => {
+                json!({ "type": "chat_history", "payload": { "chatId": chat_id, "messages": [] } })
+            }
+            Request::StartChat { .. } => no_new_chats(),
+            other => panic!("no test asks for {other:?}"),
         };
-        let seq = self.last_seqs.entry(chat_id.clone()).or_default();
-        *seq += 1;
+        Some(reply.to_string())
+    }
+
+    /// Adds a message for Alice and Bob to an update.
+    fn write_message(&mut self, content: &str, body: &mut UpdateBody) {
+        self.last_seq += 1;
         // The payload is the last member, as `update::extend` requires.
-        let payload = json!({ "content": message });
+        let payload = message_payload(content);
         let mut frame = format!(r#"{{"type":"user_message","payload":{payload}}}"#);
-        let shared = extend(&mut frame, &json!({ "seq": seq }).to_string());
+        let shared = extend(&mut frame, &json!({ "seq": self.last_seq }).to_string());
         body.deliver(&[ALICE, BOB], Frame::extended(&frame, shared));
-        None
     }
 }
 
@@ -741,7 +823,23 @@ async fn fetch(address: SocketAddr, path: &str, headers: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.unwrap();
+    if path == "/connect" {
+        check_refusal(&answer);
+    }
     answer
+}
+
+/// Checks a whole answer to a handshake against the document of the socket.
+pub(crate) fn check_refusal(answer: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let (status, lines) = head.split_once("\r\n").expect("headers");
+    let status = status.split(' ').nth(1).expect("a status").parse().unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ").expect("a header");
+        (HeaderName::from_str(name).unwrap(), value.parse().unwrap())
+    };
+    let headers: HeaderMap = lines.split("\r\n").map(header).collect();
+    check_handshake(status, &headers, body.as_bytes()).unwrap_or_else(|violation| panic!("{violation}"));
 }
 
 /// The sidecar's own program, killed on drop.
@@ -813,19 +911,29 @@ impl Program {
 /// A client with a real socket.
 pub(crate) struct Client {
     pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    protocol: Protocol,
 }
 
 impl Client {
+    /// A client whose socket is open. It speaks the contract unless its first frame says otherwise.
+    fn on(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Client {
+        Client {
+            socket,
+            protocol: Protocol::Contract,
+        }
+    }
+
     /// Connects without sending a frame.
     pub(crate) async fn connect(sidecar: &Sidecar) -> Client {
         Client::connect_to(sidecar.address).await
     }
 
-    async fn connect_to(address: SocketAddr) -> Client {
+    /// Connects to the address of a sidecar without sending a frame.
+    pub(crate) async fn connect_to(address: SocketAddr) -> Client {
         // Without TCP_NODELAY a small frame waits for the acknowledgement of the one before.
         let url = format!("ws://{address}/connect");
         let (socket, _) = soon(connect_async_with_config(url, None, true)).await.unwrap();
-        Client { socket }
+        Client::on(socket)
     }
 
     /// Connects, signs in, and waits until that has succeeded.
@@ -838,10 +946,7 @@ impl Client {
         let mut client = Client::connect_to(address).await;
         client.authorize(user).await;
         client.ask("get_chats", json!("")).await;
-        assert_eq!(
-            client.next().await,
-            json!({ "type": "reply", "payload": { "type": "getChats" } })
-        );
+        assert_eq!(client.next().await, no_chats());
         client
     }
 
@@ -851,8 +956,26 @@ impl Client {
 
     /// Sends the first frame, with the members of `frame` besides.
     pub(crate) async fn introduce(&mut self, user: User, mut frame: Value) {
+        if frame["protocol"] == 2 {
+            self.protocol = Protocol::Two;
+        }
         frame["Authorization"] = json!(format!("Bearer {}:{}", user.realm.as_str(), user.id));
         self.send(frame.to_string()).await;
+    }
+
+    /// The same with a trace context.
+    pub(crate) async fn traced(address: SocketAddr, user: User, traceparent: &str) -> Client {
+        let mut request = format!("ws://{address}/connect").into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("traceparent", traceparent.parse().unwrap());
+        let (socket, _) = soon(connect_async_with_config(request, None, true))
+            .await
+            .unwrap();
+        let mut client = Client::on(socket);
+        client.authorize(user).await;
+        client.ask("get_chats", json!("")).await;
+        assert_eq!(client.next().await, no_chats());
+        client
     }
 
     /// Connects and signs in as a client of protocol 2.
@@ -881,7 +1004,7 @@ impl Client {
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
-        self.ask("send_message", json!({ "chatId": "c", "message": text }))
+        self.ask("send_message", json!({ "chatId": CHAT, "message": text }))
             .await;
     }
 
@@ -895,16 +1018,26 @@ impl Client {
         assert!(matches!(self.next_message().await, Some(Ok(Message::Pong(_)))));
     }
 
-    /// The next WebSocket message that is not a ping.
+    /// The next WebSocket message that is not a ping. A frame must be as the document of the socket says.
     pub(crate) async fn next_message(
         &mut self,
     ) -> Option<Result<Message, tokio_tungstenite::tungstenite::Error>> {
         loop {
             match soon(self.socket.next()).await {
                 Some(Ok(Message::Ping(_))) => {}
-                message => return message,
+                message => {
+                    if let Some(Ok(Message::Text(text))) = &message {
+                        self.check(text);
+                    }
+                    return message;
+                }
             }
         }
+    }
+
+    fn check(&self, text: &str) {
+        let frame = serde_json::from_str(text).unwrap();
+        check_frame(Side::Server, self.protocol, &frame).unwrap_or_else(|violation| panic!("{violation}"));
     }
 
     /// The next frame, which must be an object followed by a newline.
@@ -949,9 +1082,14 @@ impl Client {
         );
     }
 
+    /// The connection must end with a close frame, as the document of the socket says. Returns its code.
     pub(crate) async fn is_closed(&mut self) -> u16 {
         match self.next_message().await {
-            Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+            Some(Ok(Message::Close(Some(frame)))) => {
+                let code = frame.code.into();
+                check_close(self.protocol, code).unwrap_or_else(|violation| panic!("{violation}"));
+                code
+            }
             end => panic!("expected a close frame, got {end:?}"),
         }
     }

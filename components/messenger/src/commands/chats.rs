@@ -1,4 +1,4 @@
-//! Commands that start, hand over and close chats, and those that notify the other side (`typing`, `read`).
+//! Commands that start, hand over and close chats.
 
 use std::collections::{HashMap, HashSet};
 
@@ -42,12 +42,13 @@ pub(super) fn start(
         let message = format!("you have reached the limit of {limit} open chats");
         return frames::error(&message, "too_many_chats", command);
     }
-    match chats::start(
-        connection,
-        agency_id,
-        (organizer_id, &principal.name),
-        Start::Asked,
-    )? {
+    let started = if done.nobody_waits_at.contains(&agency_id) {
+        None
+    } else {
+        let organizer = (organizer_id, principal.name.as_str());
+        chats::start(connection, agency_id, organizer, Start::Asked)?
+    };
+    match started {
         Some(chat) => {
             if wait.is_some() {
                 attendance::stop_waiting(connection, organizer_id)?;
@@ -55,11 +56,14 @@ pub(super) fn start(
             show_started(connection, &chat, command.received_at, &mut done.update)?;
             Ok(None)
         }
-        None if wait.is_some() => {
+        None => {
+            done.nobody_waits_at.insert(agency_id);
+            if wait.is_none() {
+                return nobody_waits();
+            }
             attendance::wait(connection, principal, agency_id)?;
             frames::info("you will be given the next chat", "waiting", command)
         }
-        None => nobody_waits(),
     }
 }
 
@@ -185,35 +189,5 @@ pub(super) fn close(
     let release = Release::of(&chat);
     lock_releases::enqueue(connection, &release)?;
     done.closed.push(release);
-    Ok(None)
-}
-
-pub(super) fn typing(
-    connection: &Connection,
-    command: &Command,
-    chat_id: &str,
-    done: &mut Done,
-) -> Result<Reply, Error> {
-    let Some(chat) = chats::open_to(connection, &command.principal, chat_id)? else {
-        return frames::no_access(chat_id, command);
-    };
-    frames::typing(&mut done.transient, &chat, command.principal.user)?;
-    Ok(None)
-}
-
-pub(super) fn read(
-    connection: &Connection,
-    command: &Command,
-    chat_id: &str,
-    seq: i64,
-    done: &mut Done,
-) -> Result<Reply, Error> {
-    let Some(chat) = chats::open_to(connection, &command.principal, chat_id)? else {
-        return frames::no_access(chat_id, command);
-    };
-    let (seq, side) = (seq.min(chat.last_seq), command.principal.user.realm);
-    if chats::read(connection, chat_id, side, seq)? {
-        frames::read(&mut done.update, &chat, side, seq)?;
-    }
     Ok(None)
 }

@@ -7,13 +7,14 @@ use service::database::Connection;
 use service::position::Position;
 use sidecar_api::{Command, Realm, Request};
 
+use crate::commands::Placed;
 use crate::commands::outcome::Done;
 use crate::error::Error;
 use crate::store::messages::{self, Key, Known, Message, Saved};
 use crate::{frames, ids};
 
 /// A command that sends a message.
-pub(super) struct Sending<'a> {
+struct Sending<'a> {
     command: &'a Command,
     chat_id: &'a str,
     content: &'a str,
@@ -23,7 +24,7 @@ pub(super) struct Sending<'a> {
 }
 
 /// A command's message, if it is one. Positions are kept for participants only (contract 5.4).
-pub(super) fn sending(command: &Command) -> Option<Sending<'_>> {
+fn sending(command: &Command) -> Option<Sending<'_>> {
     let Request::SendMessage {
         chat_id,
         message,
@@ -46,7 +47,8 @@ pub(super) fn sending(command: &Command) -> Option<Sending<'_>> {
 }
 
 impl Sending<'_> {
-    /// The author's position, if the message has a valid one.
+    /// The author's position, if the message has a valid one. A message is stored even if its position is invalid; the
+    /// sidecar, which knows the client's trace, has logged that.
     fn position(&self) -> Option<Position> {
         Position::new(self.lat, self.lng).ok().flatten()
     }
@@ -76,69 +78,49 @@ impl Sending<'_> {
     }
 }
 
-/// Logs dropped positions, once for all of an exchange: a message is stored even if its position is invalid.
-pub(super) fn log_invalid_positions(commands: &[Command]) {
-    let mut impossible = commands
+/// Stores all messages of a section with one statement, each with its chat's next number. A message whose client id is
+/// known from the same author in the same chat is neither stored nor shown again, even if the chat has ended. It is
+/// answered as before.
+pub(super) fn send(connection: &Connection, section: &[Placed], done: &mut Done) -> Result<(), Error> {
+    let sendings: Vec<(usize, Sending)> = section
         .iter()
-        .filter_map(sending)
-        .filter(|sending| Position::new(sending.lat, sending.lng).is_err());
-    if let Some(first) = impossible.next() {
-        // Before the database has found the chat, its id is whatever the client has written.
-        let chat_id = match ids::is_id(first.chat_id) {
-            true => first.chat_id,
-            false => "without a valid id",
-        };
-        service::warn!(
-            "dropped the impossible positions of {} messages, the first by participant {} in chat {}",
-            1 + impossible.count(),
-            first.command.principal.user.id,
-            chat_id
-        );
+        .filter_map(|&(place, command)| Some((place, sending(command)?)))
+        .collect();
+    if sendings.is_empty() {
+        return Ok(());
     }
-}
-
-/// Stores messages with one statement, each with its chat's next number. A message whose client id is known from the
-/// same author in the same chat is neither stored nor shown again, even if the chat has ended. It is answered as
-/// before.
-pub(super) fn send(connection: &Connection, run: &[Sending], done: &mut Done) -> Result<(), Error> {
-    let chat_ids: HashSet<&str> = run.iter().map(|sending| sending.chat_id).collect();
+    let chat_ids: HashSet<&str> = sendings.iter().map(|(_, sending)| sending.chat_id).collect();
     let chat_ids: Vec<&str> = chat_ids.into_iter().collect();
-    let keys: Vec<Key> = run.iter().filter_map(Sending::key).collect();
+    let keys: Vec<Key> = sendings.iter().filter_map(|(_, sending)| sending.key()).collect();
     let Known { mut chats, mut saved } = messages::known(connection, &chat_ids, &keys)?;
-    let mut ids = ids::several(clock::now(), run.len())?.into_iter();
-    let mut new = Vec::with_capacity(run.len());
-    for sending in run {
+    let mut ids = ids::several(clock::now(), sendings.len())?.into_iter();
+    let mut new = Vec::with_capacity(sendings.len());
+    for (place, sending) in &sendings {
+        let reply = &mut done.replies[*place];
         let key = sending.key();
         if let Some(known) = key.as_ref().and_then(|key| saved.get(key)) {
-            let reply = frames::message_saved(known, sending.chat_id, sending.command)?;
-            done.replies.push(reply);
+            *reply = frames::message_saved(known, sending.chat_id, sending.command)?;
             continue;
         }
         let chat = chats
             .get_mut(sending.chat_id)
             .filter(|(parties, _)| parties.may_write(&sending.command.principal));
         let (Some((parties, last_seq)), Some(id)) = (chat, ids.next()) else {
-            done.replies
-                .push(frames::no_access(sending.chat_id, sending.command)?);
+            *reply = frames::no_access(sending.chat_id, sending.command)?;
             continue;
         };
         *last_seq += 1;
         let message = sending.message(id, *last_seq);
         frames::message(&mut done.update, *parties, &message)?;
-        let reply = match key {
-            None => None,
-            Some(key) => {
-                let known = Saved {
-                    id: message.id.clone(),
-                    seq: message.seq,
-                    time_sent: message.time_sent,
-                };
-                let reply = frames::message_saved(&known, sending.chat_id, sending.command)?;
-                saved.insert(key, known);
-                reply
-            }
-        };
-        done.replies.push(reply);
+        if let Some(key) = key {
+            let known = Saved {
+                id: message.id.clone(),
+                seq: message.seq,
+                time_sent: message.time_sent,
+            };
+            *reply = frames::message_saved(&known, sending.chat_id, sending.command)?;
+            saved.insert(key, known);
+        }
         new.push(message);
     }
     Ok(messages::append(connection, &new)?)

@@ -1,10 +1,16 @@
-//! Carries out the commands of an exchange in their order (contract 5.4 and 5.6).
+//! Carries out the commands of an exchange (contract 5.4 and 5.6).
 //!
 //! Each command is authorized on its own against the database. Changes write the frames for both sides into one update.
-//! Questions are answered after all changes.
+//!
+//! Commands are carried out in sections. A command that closes a chat or hands one over takes somebody's access away,
+//! so it is a section of its own. In any other section, chats are started first, one by one; then all messages are
+//! stored, and then all notices are sent, each kind with as many statements as one of it needs. Starting a chat only
+//! gives access: it may allow a message that came before it, and never refuses one. Questions are answered after all
+//! sections.
 
 mod chats;
 mod messages;
+mod notices;
 mod outcome;
 mod questions;
 
@@ -28,35 +34,45 @@ pub(crate) fn is_change(command: &Command) -> bool {
     }
 }
 
-/// Carries out commands in their order, as many as fit into the answer. Stores consecutive messages together. Call it
-/// in a transaction if there are changes.
+/// A command and its place among the commands of the exchange.
+type Placed<'a> = (usize, &'a Command);
+
+/// Whether a command can take away somebody's access to an open chat.
+fn takes_access_away((_, command): &Placed) -> bool {
+    matches!(
+        command.request,
+        Request::CloseChat { .. } | Request::TransferChat { .. }
+    )
+}
+
+/// Carries out commands, as many as fit into the answer. Call it in a transaction if there are changes.
 pub(crate) fn carry_out(
     connection: &Connection,
     commands: &[Command],
     colleagues: &Colleagues,
 ) -> Result<Done, Error> {
     let commands = &commands[..questions::count_fitting(connection, commands)?];
-    messages::log_invalid_positions(commands);
-    let mut done = Done::default();
-    while let Some(command) = commands.get(done.replies.len()) {
-        let reply = match &command.request {
-            Request::GetChats | Request::GetChatHistory { .. } => None,
-            Request::SendMessage { .. } => {
-                let rest = &commands[done.replies.len()..];
-                let run: Vec<_> = rest.iter().map_while(messages::sending).collect();
-                messages::send(connection, &run, &mut done)?;
-                continue;
-            }
-            Request::StartChat { wait } => chats::start(connection, command, *wait, &mut done)?,
-            Request::TransferChat {
-                chat_id,
-                organizer_id,
-            } => chats::transfer(connection, command, chat_id, *organizer_id, colleagues, &mut done)?,
-            Request::CloseChat { chat_id } => chats::close(connection, command, chat_id, &mut done)?,
-            Request::Typing { chat_id } => chats::typing(connection, command, chat_id, &mut done)?,
-            Request::Read { chat_id, seq } => chats::read(connection, command, chat_id, *seq, &mut done)?,
-        };
-        done.replies.push(reply);
+    let mut done = Done::of(commands.len());
+    let placed: Vec<Placed> = commands.iter().enumerate().collect();
+    for section in placed.chunk_by(|one, next| !takes_access_away(one) && !takes_access_away(next)) {
+        for &(place, command) in section {
+            let reply = match &command.request {
+                Request::StartChat { wait } => chats::start(connection, command, *wait, &mut done)?,
+                Request::TransferChat {
+                    chat_id,
+                    organizer_id,
+                } => chats::transfer(connection, command, chat_id, *organizer_id, colleagues, &mut done)?,
+                Request::CloseChat { chat_id } => chats::close(connection, command, chat_id, &mut done)?,
+                Request::SendMessage { .. }
+                | Request::Typing { .. }
+                | Request::Read { .. }
+                | Request::GetChats
+                | Request::GetChatHistory { .. } => None,
+            };
+            done.replies[place] = reply;
+        }
+        messages::send(connection, section, &mut done)?;
+        notices::send(connection, section, &mut done)?;
     }
     Ok(done)
 }

@@ -1,5 +1,7 @@
 //! The outcome of commands.
 
+use std::collections::HashSet;
+
 use sidecar_api::update::Body;
 
 use crate::frames::Reply;
@@ -16,4 +18,16 @@ pub(crate) struct Done {
     pub transient: Body,
     /// The closed chats.
     pub closed: Vec<Release>,
+    /// The agencies whose queue was found empty. It stays empty, because no command queues a request.
+    pub nobody_waits_at: HashSet<i64>,
+}
+
+impl Done {
+    /// An outcome with an empty reply for each command.
+    pub(crate) fn of(commands: usize) -> Done {
+        Done {
+            replies: vec![None; commands],
+            ..Done::default()
+        }
+    }
 }

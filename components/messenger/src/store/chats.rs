@@ -1,5 +1,6 @@
 //! Chats: their parties, and their states from waiting to ended.
 
+use serde::Serialize;
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
@@ -62,6 +63,17 @@ impl Chat {
     /// Whether the chat is open and the user is a party to it.
     pub(crate) fn is_open_to(&self, principal: &Principal) -> bool {
         self.parties().may_write(principal)
+    }
+
+    /// Notes how far a side has read, which only grows. Returns whether it has grown.
+    pub(crate) fn read(&mut self, side: Realm, seq: i64) -> bool {
+        let read = match side {
+            Realm::Organizer => &mut self.read_by_organizer,
+            Realm::Participant => &mut self.read_by_participant,
+        };
+        let has_grown = seq > *read;
+        *read = seq.max(*read);
+        has_grown
     }
 
     pub(crate) fn parties(&self) -> Parties {
@@ -234,20 +246,32 @@ pub(crate) fn waiting_again(
     )
 }
 
-/// Notes how far a side has read, which only grows. Returns whether it has grown.
-pub(crate) fn read(connection: &Connection, id: &str, by: Realm, seq: i64) -> Result<bool, DatabaseError> {
-    let statement = match by {
-        Realm::Organizer => {
-            "UPDATE chats SET read_by_organizer = ?2 WHERE id = ?1 AND read_by_organizer < ?2 RETURNING 1"
-        }
-        Realm::Participant => {
-            "UPDATE chats SET read_by_participant = ?2 WHERE id = ?1 AND read_by_participant < ?2 RETURNING 1"
-        }
-    };
-    let changed = query_one(connection, statement, parameters![id, seq], |row| {
-        row.get::<i64>(0)
-    })?;
-    Ok(changed.is_some())
+/// Stores how far the sides of chats have read.
+pub(crate) fn store_read(connection: &Connection, chats: &[&Chat]) -> Result<(), DatabaseError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read<'a> {
+        chat_id: &'a str,
+        by_organizer: i64,
+        by_participant: i64,
+    }
+    if chats.is_empty() {
+        return Ok(());
+    }
+    let read: Vec<Read> = chats
+        .iter()
+        .map(|chat| Read {
+            chat_id: &chat.id,
+            by_organizer: chat.read_by_organizer,
+            by_participant: chat.read_by_participant,
+        })
+        .collect();
+    execute(
+        connection,
+        "UPDATE chats SET read_by_organizer = value ->> 'byOrganizer', read_by_participant = value ->> 'byParticipant'
+         FROM json_each(?1) WHERE chats.id = value ->> 'chatId'",
+        &[json_list(&read)?],
+    )
 }
 
 /// The open chats among those with the given ids.

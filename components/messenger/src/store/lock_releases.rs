@@ -3,6 +3,7 @@
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::parameters;
+use service::retry;
 
 use crate::store::chats::Chat;
 use crate::store::json_list;
@@ -82,10 +83,9 @@ pub(crate) fn failed(connection: &Connection) -> Result<Failed, DatabaseError> {
 pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Release>, DatabaseError> {
     query(
         connection,
-        concat!(
-            "SELECT request_id, participant_id, event_id FROM lock_releases WHERE due_at <= ",
-            now!(),
-            " ORDER BY due_at LIMIT ?1"
+        &format!(
+            "SELECT request_id, participant_id, event_id FROM lock_releases WHERE {is_due} ORDER BY due_at LIMIT ?1",
+            is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| {
@@ -122,19 +122,6 @@ pub(crate) fn take_announcements(
          RETURNING request_id",
         &[json_list(&request_ids)?],
         |row| row.get(0),
-    )
-}
-
-/// Makes releases due at the next tick.
-pub(crate) fn make_due(connection: &Connection, request_ids: &[String]) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        concat!(
-            "UPDATE lock_releases SET due_at = ",
-            now!(),
-            " WHERE request_id IN (SELECT value FROM json_each(?1))"
-        ),
-        &[json_list(&request_ids)?],
     )
 }
 

@@ -6,6 +6,7 @@ use service::database::{Connection, DatabaseError, execute, query, query_one};
 use service::internal::{Amendment, HelpRequest};
 use service::parameters;
 use sidecar_api::{Queue, Waiting};
+use spin_sdk::sqlite3::Value;
 
 use crate::store::json_list;
 
@@ -225,6 +226,21 @@ pub(crate) fn busy(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
         connection,
         "SELECT DISTINCT agency_id FROM chats WHERE state = 'waiting'",
         &[],
+        |row| row.get(0),
+    )
+}
+
+/// Some of the requests that wait for one of these agencies.
+pub(crate) fn waiting_for(
+    connection: &Connection,
+    agency_ids: &[i64],
+    limit: i64,
+) -> Result<Vec<String>, DatabaseError> {
+    query(
+        connection,
+        "SELECT request_id FROM chats
+         WHERE agency_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting' LIMIT ?2",
+        &[json_list(&agency_ids)?, Value::Integer(limit)],
         |row| row.get(0),
     )
 }

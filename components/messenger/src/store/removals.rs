@@ -1,11 +1,10 @@
-//! The removal of closed chats that are older than they may become, and the outbox that reports it to the record.
+//! The removal of closed chats that are older than they may become.
 
 use service::clock::Millis;
-use service::database::{Connection, DatabaseError, execute, query, query_one};
-use service::internal::Removal;
+use service::database::{Connection, DatabaseError, Row, execute, query};
 use service::parameters;
-use service::retry;
 
+use crate::bindings::mayday::platform::ledger::{Removal, Removed, RemovedChats};
 use crate::store::json_list;
 
 /// A closed chat to remove.
@@ -15,18 +14,6 @@ pub(crate) struct Old {
     pub agency_id: i64,
     /// How many messages it has.
     pub messages: i64,
-}
-
-/// The time before which chats must have ended to be removed: the start of the day, so many days ago, by the
-/// database's clock and in UTC. So chats are removed, and reported, once a day.
-pub(crate) fn limit(connection: &Connection, days: u32) -> Result<Millis, DatabaseError> {
-    let limit = query_one(
-        connection,
-        "SELECT (unixepoch() / 86400 - ?1) * 86400000",
-        parameters![i64::from(days)],
-        |row| row.get(0),
-    )?;
-    limit.ok_or_else(|| DatabaseError("there is no time".to_owned()))
 }
 
 /// The closed chats that ended before a time, the oldest first. One whose lock waits to be released stays until then.
@@ -104,61 +91,20 @@ pub(crate) fn note(
     )
 }
 
-/// Whether there are rows that grow.
-pub(crate) fn grow(connection: &Connection) -> Result<bool, DatabaseError> {
-    let growing = query_one(
-        connection,
-        "SELECT 1 FROM removals WHERE report_id IS NULL LIMIT 1",
-        &[],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(growing.is_some())
-}
+/// What a report has, to be read by [`decode`].
+pub(crate) const COLUMNS: &str = "agency_id, ended_before, chats, messages";
 
-/// Ends the growth of all rows: what is removed from now on is another report.
-pub(crate) fn conclude(connection: &Connection) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "UPDATE removals SET report_id = lower(hex(randomblob(16))) WHERE report_id IS NULL",
-        &[],
-    )
-}
-
-/// The reports that are due, in the order of the removals.
-pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Removal>, DatabaseError> {
-    query(
-        connection,
-        concat!(
-            "SELECT report_id, agency_id, ended_before, chats, messages FROM removals
-             WHERE report_id IS NOT NULL AND due_at <= ",
-            now!(),
-            " ORDER BY id LIMIT ?1"
-        ),
-        parameters![limit],
-        |row| {
-            Ok(Removal {
-                id: row.get(0)?,
-                agency_id: row.get(1)?,
-                ended_before: row.get(2)?,
-                chats: row.get(3)?,
-                messages: row.get(4)?,
-            })
-        },
-    )
-}
-
-/// Deletes reports that are in the record.
-pub(crate) fn done(connection: &Connection, report_ids: &[String]) -> Result<(), DatabaseError> {
-    execute(
-        connection,
-        "DELETE FROM removals WHERE report_id IN (SELECT value FROM json_each(?1))",
-        &[json_list(&report_ids)?],
-    )
-}
-
-/// Notes that reports could not be recorded; the next try is later.
-pub(crate) fn postpone(connection: &Connection, report_ids: &[String]) -> Result<(), DatabaseError> {
-    retry::postpone(connection, "removals", "report_id", report_ids)
+/// The report of a row.
+pub(crate) fn decode(row: &Row) -> Result<Removal, DatabaseError> {
+    Ok(Removal {
+        id: row.get(0)?,
+        removed: Removed::Chats(RemovedChats {
+            agency_id: row.get(1)?,
+            ended_before: row.get(2)?,
+            chats: row.get(3)?,
+            messages: row.get(4)?,
+        }),
+    })
 }
 
 #[cfg(test)]

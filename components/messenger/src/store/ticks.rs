@@ -2,15 +2,15 @@
 //! although every process is healthy.
 
 use service::clock::Millis;
-use service::database::{Connection, DatabaseError, execute, query_one};
+use service::database::{Connection, DatabaseError, query_one};
 use service::parameters;
 
 /// The time is written at most so often: ticks come every second or two.
 const PAUSE: Millis = 30 * 1000;
 
-/// Notes that the messenger is ticked.
-pub(crate) fn record(connection: &Connection) -> Result<(), DatabaseError> {
-    execute(
+/// Notes that the messenger is ticked. Returns whether the time was written: true at one tick in half a minute.
+pub(crate) fn record(connection: &Connection) -> Result<bool, DatabaseError> {
+    let written = query_one(
         connection,
         concat!(
             // A clock that was set back must not hide that ticks are missing.
@@ -19,10 +19,13 @@ pub(crate) fn record(connection: &Connection) -> Result<(), DatabaseError> {
             " WHERE ticked_at NOT BETWEEN ",
             now!(),
             " - ?1 AND ",
-            now!()
+            now!(),
+            " RETURNING 1"
         ),
         parameters![PAUSE],
-    )
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(written.is_some())
 }
 
 /// How long ago the last tick was, in seconds; up to [`PAUSE`] too much.

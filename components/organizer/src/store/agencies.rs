@@ -150,6 +150,22 @@ pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Agency>, D
     )
 }
 
+/// Which of these agencies were deleted, by ascending id. The record says so: an agency that is only missing, as after
+/// its database was restored from a copy, may come back.
+pub(crate) fn deleted(connection: &Connection, ids: &[i64]) -> Result<Vec<i64>, DatabaseError> {
+    query(
+        connection,
+        "SELECT DISTINCT asked.value FROM json_each(?1) asked
+         WHERE NOT EXISTS (SELECT 1 FROM agencies WHERE id = asked.value)
+           AND EXISTS (SELECT 1 FROM changelogs
+                       WHERE agency_id = asked.value AND entity_class = 'Agency' AND entity_id = asked.value
+                         AND type = 'delete')
+         ORDER BY asked.value",
+        parameters![serde_json::json!(ids).to_string()],
+        |row| row.get(0),
+    )
+}
+
 /// Edits an agency; `None` when the name is taken, or there is no such agency.
 pub(crate) fn update(
     connection: &Connection,

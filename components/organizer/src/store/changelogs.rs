@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
+use service::clock::{self, Millis};
 use service::database::{self, Connection, DatabaseError, Row, execute, query, query_one};
 use service::parameters;
 
@@ -65,6 +66,42 @@ impl Recorded for UserOfAgency {
             user: self.user.blanked()?,
             agency: self.agency.clone(),
         })
+    }
+}
+
+/// Guests, and copies of events, that were removed: the recorded value of that. They belong to no agency, and the
+/// contract has no class for them (1.3): the row is about agency 0, Mayday itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MaydayWithRemoval<'a> {
+    #[serde(skip_serializing_if = "is_zero")]
+    pub removed_guests: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub removed_known_events: i64,
+    #[serde(serialize_with = "clock::timestamp")]
+    pub last_seen_before: Millis,
+    /// Tells reports apart.
+    pub report_id: &'a str,
+}
+
+fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
+/// Ids of agencies are positive.
+pub(crate) const MAYDAY: i64 = 0;
+
+impl Identified for MaydayWithRemoval<'_> {
+    fn id(&self) -> i64 {
+        MAYDAY
+    }
+}
+
+impl Recorded for MaydayWithRemoval<'_> {
+    const CLASS: &'static str = Agency::CLASS;
+
+    fn agency_id(&self) -> Option<i64> {
+        None
     }
 }
 
@@ -205,9 +242,14 @@ pub(crate) fn record_all(connection: &Connection, actor: &User, changes: Vec<Cha
     append_all(connection, (actor.id, actor.role.is_admin()), placed.collect())
 }
 
-/// Records a change of an agency that Mayday makes by itself.
-pub(crate) fn record_automatic(connection: &Connection, agency_id: i64, change: Change) -> Result<(), Error> {
-    append_all(connection, (NOBODY, false), vec![(Some(agency_id), change)])
+/// Records a change that Mayday makes by itself: of an agency, or one that is for the administrators.
+pub(crate) fn record_automatic(
+    connection: &Connection,
+    agency_id: Option<i64>,
+    change: Change,
+) -> Result<(), Error> {
+    let is_for_admins = agency_id.is_none();
+    append_all(connection, (NOBODY, is_for_admins), vec![(agency_id, change)])
 }
 
 /// The actor of automatic changes. Ids of users are positive.
@@ -230,8 +272,8 @@ pub(crate) fn has_report(
     Ok(known.is_some())
 }
 
-/// Appends changes of an actor, told by the id and whether it is an administrator's, to the records of agencies, or of
-/// none.
+/// Appends changes of an actor, told by the id and whether the administrators' list has them, to the records of
+/// agencies, or of none.
 fn append_all(
     connection: &Connection,
     (user_id, by_admin): (i64, bool),
@@ -404,7 +446,8 @@ pub(crate) const LIST_OF_AGENCY_BY_USER: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE agency_id = ?1 AND user_id = ?4 AND id > ?2 ORDER BY id LIMIT ?3";
 
-/// The changes of users who are administrators, or were when deleted, by ascending id, of one of them or of all.
+/// The changes of users who are administrators, or were when deleted, and automatic ones outside of any agency, by
+/// ascending id, of one actor or of all.
 pub(crate) fn list_of_admins(
     connection: &Connection,
     user_id: Option<i64>,
@@ -423,7 +466,7 @@ pub(crate) const LIST_OF_ADMINS: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
-// All rows of a user have the same `by_admin`, so the index on the user suffices.
+// All rows of a user have the same `by_admin`, and automatic changes are few, so the index on the user suffices.
 pub(crate) const LIST_OF_ADMIN: &str = "
     SELECT id, entity_id, entity_class, type, changed_at, value_after, user_id, agency_id
     FROM changelogs WHERE user_id = ?3 AND +by_admin = 1 AND id > ?1 ORDER BY id LIMIT ?2";

@@ -160,15 +160,17 @@ mod tests {
         }
     }
 
-    /// A press looks up one event, and a transfer one user. Neither cost may grow with the number of rows.
+    /// A press looks up one event, a transfer one user, and each request the user of its token. No cost may grow with
+    /// the number of rows.
     #[test]
-    fn events_and_colleagues_are_found_by_their_ids() {
+    fn events_and_users_are_found_by_their_ids() {
         for (sql, step) in [
             (
                 events::FIND_APPROVED_BY_IDS,
                 "e USING INTEGER PRIMARY KEY (rowid=?)",
             ),
             (users::COLLEAGUES, "u USING INTEGER PRIMARY KEY (rowid=?)"),
+            (users::WITH_AGENCIES, "u USING INTEGER PRIMARY KEY (rowid=?)"),
         ] {
             let plan = plan(&database(), sql);
             assert!(plan.iter().any(|found| found.contains(step)), "{plan:#?}");

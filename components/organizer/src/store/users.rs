@@ -194,7 +194,7 @@ pub(crate) fn find_for_sign_in(
         connection,
         "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
                 u.role, u.agency_id, u.password_hash, coalesce(a.approved, 0), f.secret, u.initial_password,
-                u.role <= 3 AND f.secret IS NULL
+                f.secret IS NULL
          FROM users u
               LEFT JOIN agencies a ON a.id = u.agency_id
               LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
@@ -212,37 +212,63 @@ pub(crate) fn find_for_sign_in(
     )
 }
 
-/// A user with the agency the user acts for, and with what is missing.
+/// What a token is judged by: its user, and the agency the user acts for.
+#[derive(Clone)]
+pub(crate) struct UserWithAgency {
+    pub user: User,
+    pub agency: Option<Agency>,
+    /// How many chats each organizer of the agency may have open at once; `None` for any number.
+    pub max_open_chats: Option<u32>,
+    pub missing: Missing,
+}
+
+/// The user with the given id. Every request of a user begins with this, and so costs no statement for the schema's
+/// version.
 pub(crate) fn find_with_agency(
     connection: &Connection,
     id: i64,
-) -> Result<Option<(User, Option<Agency>, Missing)>, DatabaseError> {
-    query_one(
-        connection,
-        "SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
-                u.role, u.agency_id, a.name, a.address, a.website, a.approved, u.initial_password,
-                u.role <= 3 AND f.user_id IS NULL
-         FROM users u
-              LEFT JOIN agencies a ON a.id = u.agency_id
-              LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
-         WHERE u.id = ?1",
-        parameters![id],
-        |row| {
-            let user = decode(&row)?;
-            let agency = match (user.agency_id, row.get::<Option<String>>(9)?) {
-                (Some(id), Some(name)) => Some(Agency {
-                    id,
-                    name,
-                    address: row.get(10)?,
-                    website: row.get(11)?,
-                    approved: row.get(12)?,
-                }),
-                _ => None,
-            };
-            Ok((user, agency, decode_missing(&row, 13)?))
-        },
-    )
+) -> Result<Option<UserWithAgency>, DatabaseError> {
+    let ids = serde_json::json!([id]).to_string();
+    query_one(connection, WITH_AGENCIES, parameters![ids], decode_with_agency)
 }
+
+/// The users with the given ids; those that are gone are left out.
+pub(crate) fn find_with_agencies(
+    connection: &Connection,
+    ids: &[i64],
+) -> Result<Vec<UserWithAgency>, DatabaseError> {
+    let ids = serde_json::json!(ids).to_string();
+    query(connection, WITH_AGENCIES, parameters![ids], decode_with_agency)
+}
+
+fn decode_with_agency(row: Row) -> Result<UserWithAgency, DatabaseError> {
+    let user = decode(&row)?;
+    let agency = match (user.agency_id, row.get::<Option<String>>(9)?) {
+        (Some(id), Some(name)) => Some(Agency {
+            id,
+            name,
+            address: row.get(10)?,
+            website: row.get(11)?,
+            approved: row.get(12)?,
+        }),
+        _ => None,
+    };
+    Ok(UserWithAgency {
+        user,
+        agency,
+        max_open_chats: row.get(13)?,
+        missing: decode_missing(&row, 14)?,
+    })
+}
+
+pub(crate) const WITH_AGENCIES: &str = "
+    SELECT u.id, u.email, u.first_name, u.last_name, u.phone_number, u.time_created, u.time_sign_out,
+           u.role, u.agency_id, a.name, a.address, a.website, a.approved, a.max_open_chats, u.initial_password,
+           f.user_id IS NULL
+    FROM users u
+         LEFT JOIN agencies a ON a.id = u.agency_id
+         LEFT JOIN second_factors f ON f.user_id = u.id AND f.time_confirmed IS NOT NULL
+    WHERE u.id IN (SELECT value FROM json_each(?1))";
 
 /// The users of an agency, previewing administrators included (contract 3.4), by ascending id.
 pub(crate) fn list_of_agency(

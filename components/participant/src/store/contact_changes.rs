@@ -1,6 +1,6 @@
 //! Participants whose latest contact details the messenger does not have. Triggers insert them: see the migrations.
 
-use service::database::{Connection, DatabaseError, NOW, execute, query};
+use service::database::{Connection, DatabaseError, execute, query};
 use service::internal::Contact;
 use service::parameters;
 use service::retry;
@@ -21,7 +21,8 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Change>, Da
         &format!(
             "SELECT c.id, c.participant_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
              FROM contact_changes c LEFT JOIN participants p ON p.id = c.participant_id
-             WHERE c.due_at <= {NOW} ORDER BY c.due_at, c.id LIMIT ?1"
+             WHERE {is_due} ORDER BY c.due_at, c.id LIMIT ?1",
+            is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| {

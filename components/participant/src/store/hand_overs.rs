@@ -1,8 +1,9 @@
 //! Guests who have signed in to an account: what they have open is the account's, and the messenger is to be told.
 
-use service::database::{Connection, DatabaseError, NOW, execute, query};
+use service::database::{Connection, DatabaseError, execute, query};
 use service::internal::{Contact, HandOver};
 use service::parameters;
+use service::password::OF_NO_PASSWORD;
 use service::retry;
 
 /// Gives all that a guest has open to an account, and notes that the messenger is to be told. To be called in a
@@ -10,12 +11,15 @@ use service::retry;
 ///
 /// Both may have a request open for the same event. Then the account has both: each has its lock and its place in the
 /// queue, and neither is lost.
+///
+/// Nobody signs in as this guest any more: the messenger gives every press of it to the account, so a new one would be
+/// shown to another user than the one who pressed.
 pub(crate) fn add(connection: &Connection, guest_id: i64, account_id: i64) -> Result<(), DatabaseError> {
     // The account has contact details of its own, and may be deleted before the guest.
     execute(
         connection,
-        "UPDATE participants SET phone_number = '', name = '' WHERE id = ?1",
-        parameters![guest_id],
+        "UPDATE participants SET phone_number = '', name = '', password_hash = ?2 WHERE id = ?1",
+        parameters![guest_id, OF_NO_PASSWORD],
     )?;
     for statement in [
         "UPDATE locks SET participant_id = ?2 WHERE participant_id = ?1",
@@ -38,7 +42,8 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<HandOver>, 
         &format!(
             "SELECT h.guest_id, h.account_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
              FROM hand_overs h LEFT JOIN participants p ON p.id = h.account_id
-             WHERE h.due_at <= {NOW} ORDER BY h.due_at, h.guest_id LIMIT ?1"
+             WHERE {is_due} ORDER BY h.due_at, h.guest_id LIMIT ?1",
+            is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| {

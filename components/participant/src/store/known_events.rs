@@ -1,7 +1,7 @@
 //! Events that the organizer service has verified, for when it is down.
 
 use service::clock::Millis;
-use service::database::{Connection, DatabaseError, NOW, execute, query_one};
+use service::database::{Connection, DatabaseError, NOW, Row, execute, query, query_one};
 use service::parameters;
 
 /// An event that was there, and its agency approved, when last asked about.
@@ -17,18 +17,28 @@ pub(crate) struct KnownEvent {
 pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<KnownEvent>, DatabaseError> {
     query_one(
         connection,
-        &format!(
-            "SELECT agency_id, {NOW} - verified_at, EXISTS (SELECT 1 FROM outbox) FROM known_events WHERE id = ?1"
-        ),
+        &format!("SELECT {} FROM known_events WHERE id = ?1", columns()),
         parameters![id],
-        |row| {
-            Ok(KnownEvent {
-                agency_id: row.get(0)?,
-                age: row.get(1)?,
-                amid_presses: row.get(2)?,
-            })
-        },
+        |row| decode(&row, 0),
     )
+    .map(Option::flatten)
+}
+
+/// What is asked of a known event, to be read by [`decode`].
+pub(super) fn columns() -> String {
+    format!("agency_id, {NOW} - verified_at AS age, EXISTS (SELECT 1 FROM outbox) AS amid_presses")
+}
+
+/// Reads a known event from the column where it begins; `None` where an outer join has found none.
+pub(super) fn decode(row: &Row, first: usize) -> Result<Option<KnownEvent>, DatabaseError> {
+    let Some(agency_id) = row.get(first)? else {
+        return Ok(None);
+    };
+    Ok(Some(KnownEvent {
+        agency_id,
+        age: row.get(first + 1)?,
+        amid_presses: row.get(first + 2)?,
+    }))
 }
 
 /// Stores that an event has been verified now.
@@ -43,33 +53,27 @@ pub(crate) fn learn(connection: &Connection, id: i64, agency_id: i64) -> Result<
     )
 }
 
-/// The most events that one tick deletes.
-const MOST_FORGOTTEN: i64 = 500;
-
-/// Deletes what is too old to rely on; `None` for nothing.
-pub(crate) fn forget_old(connection: &Connection, age: Option<Millis>) -> Result<(), DatabaseError> {
-    let Some(age) = age else {
-        return Ok(());
-    };
-    let condition = format!("verified_at < {NOW} - ?1");
-    // Reading first spares the write lock, for which others may be waiting.
-    let old = query_one(
+/// Events that were last verified before a time. Those of the canary, whose ids are below 0, are deleted otherwise.
+pub(crate) fn old(
+    connection: &Connection,
+    verified_before: Millis,
+    limit: i64,
+) -> Result<Vec<i64>, DatabaseError> {
+    query(
         connection,
-        &format!("SELECT 1 FROM known_events WHERE {condition} LIMIT 1"),
-        parameters![age],
-        |row| row.get::<i64>(0),
-    )?;
-    match old {
-        Some(_) => execute(
-            connection,
-            &format!(
-                "DELETE FROM known_events
-                 WHERE id IN (SELECT id FROM known_events WHERE {condition} LIMIT {MOST_FORGOTTEN})"
-            ),
-            parameters![age],
-        ),
-        None => Ok(()),
-    }
+        "SELECT id FROM known_events WHERE verified_at < ?1 AND id > 0 LIMIT ?2",
+        parameters![verified_before, limit],
+        |row| row.get(0),
+    )
+}
+
+/// Deletes events.
+pub(crate) fn remove(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "DELETE FROM known_events WHERE id IN (SELECT value FROM json_each(?1))",
+        parameters![serde_json::Value::from(ids).to_string()],
+    )
 }
 
 /// Deletes an event that does not exist any more.

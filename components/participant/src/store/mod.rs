@@ -6,7 +6,9 @@ pub(crate) mod export;
 pub(crate) mod hand_overs;
 pub(crate) mod known_events;
 pub(crate) mod participants;
+pub(crate) mod removals;
 pub(crate) mod requests;
+pub(crate) mod undelivered;
 
 use service::database;
 use service::database::{Connection, DatabaseError};
@@ -17,6 +19,8 @@ const LABEL: &str = "participant";
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/participant/0001_init.sql"),
     include_str!("../../../../migrations/participant/0002_guests.sql"),
+    include_str!("../../../../migrations/participant/0003_removals.sql"),
+    include_str!("../../../../migrations/participant/0004_waiting_changes.sql"),
 ];
 
 /// Opens the database.

@@ -25,7 +25,7 @@ pub(crate) struct Participant {
 }
 
 /// What is asked of a participant, to be read by [`decode`].
-const COLUMNS: &str = "id, email, phone_number, time_created, time_sign_out, is_guest, name";
+pub(super) const COLUMNS: &str = "id, email, phone_number, time_created, time_sign_out, is_guest, name";
 
 /// A participant to add.
 pub(crate) struct NewParticipant {
@@ -71,17 +71,35 @@ pub(crate) fn find(connection: &Connection, id: i64) -> Result<Option<Participan
     )
 }
 
-/// The accounts with the given ids; those that are gone are left out.
+/// The accounts with the given ids; those that are gone are left out. One row has all of them: each row of an answer
+/// costs a libSQL server almost as much as a statement.
 pub(crate) fn find_all(connection: &Connection, ids: &[i64]) -> Result<Vec<Participant>, DatabaseError> {
-    let ids = serde_json::Value::from(ids.to_vec()).to_string();
-    query(
+    type Columns = (i64, String, String, Millis, Millis, u8, String);
+    let ids = serde_json::Value::from(ids).to_string();
+    let found = query_one(
         connection,
         &format!(
-            "SELECT {COLUMNS} FROM participants WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id"
+            "SELECT json_group_array(json_array({COLUMNS})) FROM participants
+             WHERE id IN (SELECT value FROM json_each(?1))"
         ),
         parameters![ids],
-        |row| decode(&row),
-    )
+        |row| {
+            let rows: Vec<Columns> = serde_json::from_str(&row.get::<String>(0)?)
+                .map_err(|error| DatabaseError(format!("rows in JSON: {error}")))?;
+            let participant =
+                |(id, email, phone_number, time_created, time_sign_out, is_guest, name)| Participant {
+                    id,
+                    email,
+                    phone_number,
+                    time_created,
+                    time_sign_out,
+                    is_guest: is_guest != 0,
+                    name,
+                };
+            Ok(rows.into_iter().map(participant).collect())
+        },
+    )?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The account that has an e-mail, with its password hash, for signing in.
@@ -208,27 +226,26 @@ pub(crate) fn delete(connection: &Connection, id: i64) -> Result<(), DatabaseErr
     )
 }
 
-/// Guests with no open request who have done nothing for `age`, at most so many.
+/// Guests with no open request who have last signed in before a time, at most so many. The canary's participants are no
+/// guests.
 pub(crate) fn idle_guests(
     connection: &Connection,
-    age: Millis,
+    active_before: Millis,
     limit: i64,
 ) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
-        &format!(
-            "SELECT id FROM participants p
-             WHERE is_guest = 1 AND active_at < {NOW} - ?1
-               AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = p.id)
-               AND NOT EXISTS (SELECT 1 FROM hand_overs WHERE guest_id = p.id OR account_id = p.id)
-             ORDER BY active_at LIMIT ?2"
-        ),
-        parameters![age, limit],
+        "SELECT id FROM participants p
+         WHERE is_guest = 1 AND active_at < ?1
+           AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = p.id)
+           AND NOT EXISTS (SELECT 1 FROM hand_overs WHERE guest_id = p.id OR account_id = p.id)
+         ORDER BY active_at LIMIT ?2",
+        parameters![active_before, limit],
         |row| row.get(0),
     )
 }
 
-fn decode(row: &Row) -> Result<Participant, DatabaseError> {
+pub(super) fn decode(row: &Row) -> Result<Participant, DatabaseError> {
     Ok(Participant {
         id: row.get(0)?,
         email: row.get(1)?,

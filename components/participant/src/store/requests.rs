@@ -7,6 +7,9 @@ use service::parameters;
 use service::position::Position;
 use service::retry;
 
+use super::known_events::{self, KnownEvent};
+use super::participants::{self, Participant};
+
 /// A press as it came in.
 pub(crate) struct Press<'a> {
     pub participant_id: i64,
@@ -110,33 +113,64 @@ pub(crate) fn open(
 const TAKEN_FOR: Millis = 5_000;
 
 /// In SQL, whether a delivery has just taken presses: it will find what becomes due until it has ended. One that takes
-/// longer than a second has trouble, and nobody counts on it.
+/// longer than a second has trouble, and nobody counts on it. One from before the clock was set back does not count.
 fn is_delivery_under_way() -> String {
-    format!("EXISTS (SELECT 1 FROM outbox WHERE attempts = 0 AND due_at > {NOW} + {TAKEN_FOR} - 1000)")
+    format!(
+        "EXISTS (SELECT 1 FROM outbox
+                 WHERE attempts = 0 AND due_at > {NOW} + {TAKEN_FOR} - 1000 AND due_at <= {NOW} + {TAKEN_FOR})"
+    )
 }
 
-/// The press that a participant has sent with a key, open or not.
-pub(crate) fn find_by_client_id(
+/// What has to be known before a press is stored.
+#[derive(Default)]
+pub(crate) struct Before {
+    /// Of who presses, if it is still there.
+    pub account: Option<Participant>,
+    pub known_event: Option<KnownEvent>,
+    /// The press that the participant has sent with the same key, open or not.
+    pub same_press: Option<Stored>,
+}
+
+/// Asks all that in one statement: in a storm of presses each question counts.
+pub(crate) fn before(
     connection: &Connection,
     participant_id: i64,
-    client_id: &str,
-) -> Result<Option<Stored>, DatabaseError> {
-    query_one(
+    event_id: i64,
+    client_id: Option<&str>,
+) -> Result<Before, DatabaseError> {
+    let before = query_one(
         connection,
-        "SELECT request_id, event_id, client_id, pressed_at, received_at, ended_at IS NOT NULL FROM presses
-         WHERE participant_id = ?1 AND client_id = ?2",
-        parameters![participant_id, client_id],
+        &format!(
+            "SELECT account.*, event.agency_id, event.age, event.amid_presses,
+                    press.request_id, press.event_id, press.client_id, press.pressed_at, press.received_at,
+                    press.ended_at IS NOT NULL
+             FROM (SELECT {account} FROM participants WHERE id = ?1) AS account
+             LEFT JOIN (SELECT {event} FROM known_events WHERE id = ?2) AS event
+             LEFT JOIN presses AS press ON press.participant_id = ?1 AND press.client_id = ?3",
+            account = participants::COLUMNS,
+            event = known_events::columns(),
+        ),
+        parameters![participant_id, event_id, client_id],
         |row| {
-            Ok(Stored {
-                request_id: row.get(0)?,
-                event_id: row.get(1)?,
-                client_id: row.get(2)?,
-                pressed_at: row.get(3)?,
-                received_at: row.get(4)?,
-                has_ended: row.get(5)?,
+            let request_id: Option<String> = row.get(10)?;
+            let same_press = |request_id| {
+                Ok::<_, DatabaseError>(Stored {
+                    request_id,
+                    event_id: row.get(11)?,
+                    client_id: row.get(12)?,
+                    pressed_at: row.get(13)?,
+                    received_at: row.get(14)?,
+                    has_ended: row.get(15)?,
+                })
+            };
+            Ok(Before {
+                account: Some(participants::decode(&row)?),
+                known_event: known_events::decode(&row, 7)?,
+                same_press: request_id.map(same_press).transpose()?,
             })
         },
-    )
+    )?;
+    Ok(before.unwrap_or_default())
 }
 
 /// The most keys of presses that one tick forgets.
@@ -288,8 +322,9 @@ pub(crate) fn take_due(connection: &Connection, limit: i64) -> Result<Vec<HelpRe
         connection,
         &format!(
             "UPDATE outbox SET due_at = {NOW} + {TAKEN_FOR}
-             WHERE request_id IN (SELECT request_id FROM outbox WHERE due_at <= {NOW} ORDER BY due_at LIMIT ?1)
-             RETURNING {COLUMNS}"
+             WHERE request_id IN (SELECT request_id FROM outbox WHERE {is_due} ORDER BY due_at LIMIT ?1)
+             RETURNING {COLUMNS}",
+            is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| decode(&row),
@@ -303,19 +338,13 @@ pub(crate) fn delivered(connection: &Connection, ids: &[String]) -> Result<bool,
         connection,
         &format!(
             "DELETE FROM outbox WHERE request_id IN (SELECT value FROM json_each(?1))
-             RETURNING EXISTS (SELECT 1 FROM outbox WHERE due_at <= {NOW})"
+             RETURNING EXISTS (SELECT 1 FROM outbox WHERE {is_due})",
+            is_due = retry::is_due(),
         ),
         parameters![ids],
         |row| row.get(0),
     )?;
     Ok(are_due.unwrap_or_default())
-}
-
-/// What the connection commits from now on may be lost with the power, though not with the program. That is good enough
-/// for who delivers what: at worst it is delivered once more, which changes nothing. A database that is a server
-/// refuses the statement, and decides by itself what it waits for.
-pub(crate) fn do_not_wait_for_the_disk(connection: &Connection) {
-    let _ = execute(connection, "PRAGMA synchronous = NORMAL", &[]);
 }
 
 /// Notes that presses could not be delivered; the next try is later.

@@ -10,7 +10,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Something that is logged at most once a second.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom(Mutex<State>);
+pub struct Seldom(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,7 +20,7 @@ struct State {
 
 impl Seldom {
     /// Whether this one is to be logged. Returns how many were left out since the last line.
-    pub(crate) fn is_due(&self) -> Option<u64> {
+    pub fn is_due(&self) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.0.lock().expect("no panic while locked");
         if state.logged.is_some_and(|logged| now < logged + PAUSE) {
