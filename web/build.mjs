@@ -81,6 +81,7 @@ export async function build() {
   const sources = [...new Set(pages.flatMap((page) => page.references.map((file) => path.join(page.directory, file))))];
   const entryPoints = sources.filter((file) => /\.(tsx?|js|css)$/.test(file));
   const built = await Promise.all(pages.map((page) => bundle(page, entryPoints)));
+  await Promise.all(built.map(dropRuntime));
   const outputs = new Map();
   const outputOf = new Map();
   for (const [file, output] of built.flatMap(({ metafile }) => Object.entries(metafile.outputs))) {
@@ -136,6 +137,21 @@ function bundle(page, entryPoints) {
   });
 }
 
+/** esbuild lets all outputs import its runtime, also those that take nothing from it: no first visit needs it. */
+async function dropRuntime({ metafile: { outputs } }) {
+  const isRuntime = (file) => !outputs[file].entryPoint && Object.keys(outputs[file].inputs).length === 0;
+  for (const runtime of Object.keys(outputs).filter(isRuntime)) {
+    const unused = `import"/assets/${path.basename(runtime)}";`;
+    for (const [file, output] of Object.entries(outputs)) {
+      if (!output.imports.some(({ path }) => path === runtime)) continue;
+      const text = await readFile(path.join(root, file), "utf8");
+      if (!text.includes(unused)) continue;
+      await writeFile(path.join(root, file), text.replace(unused, ""));
+      output.imports = output.imports.filter(({ path }) => path !== runtime);
+    }
+  }
+}
+
 /** The shared catalogues by language: the address of each, and its texts. `own` has those of a single page. */
 async function readCatalogues(outputOf) {
   const addresses = {};
@@ -144,7 +160,10 @@ async function readCatalogues(outputOf) {
     const source = path.join(root, "locales", file);
     const language = path.basename(file, ".json");
     addresses[language] = outputOf.get(source);
-    texts[language] = JSON.parse(await readFile(source, "utf8"));
+    // Those of the home page are only in its document, so that no phone loads them with the catalogue.
+    const files = [source, path.join(root, "home", "locales", file)];
+    const parts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+    texts[language] = Object.assign({}, ...parts.map((part) => JSON.parse(part)));
   }
   const own = {};
   for (const [source, url] of outputOf) {

@@ -108,7 +108,8 @@ for (const project of PROJECTS) {
   run(`types of ${path.dirname(project)} (${path.basename(project)})`, "tsc", "-p", project);
 }
 const parts = partsOfConsole();
-checkCatalogues("locales", ["ui", "home", "help", "console", ...parts]);
+checkCatalogues("locales", ["ui", "help", "console", ...parts]);
+checkCatalogues("home/locales", ["home"]);
 checkCatalogues("console/locales", ["console", ...parts]);
 for (const part of parts) checkCatalogues(`${part}/locales`, [part]);
 checkSizes();

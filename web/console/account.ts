@@ -114,7 +114,10 @@ export async function changePassword(oldPassword: string, newPassword: string, c
 
 /** The token counts no more, wherever it is. Without network it is at least gone from here. */
 export async function signOut(): Promise<void> {
+  const ended = token;
   await api.signOut().catch(() => undefined);
+  // It was pressed twice, or its answer came late: somebody has signed in since.
+  if (token && token !== ended) return;
   await forgetToken();
   leave();
   tabs?.postMessage("out");

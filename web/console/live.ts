@@ -2,6 +2,7 @@
 
 import {
   type ChatView,
+  Http,
   type PublicConfig,
   Session,
   SessionError,
@@ -20,6 +21,8 @@ import { changed, type Gone, isLive, myChats, orderWith, selectedChat, state, up
 import { type TextKey, t } from "./texts.js";
 
 const RETRY_MS = 5000;
+/** A call that hangs ends after a while. */
+const http = new Http({ baseUrl: "" });
 /** How long a close can be taken back. */
 export const UNDO_MS = 5000;
 const SHARES_MS = 15_000;
@@ -68,7 +71,7 @@ function disconnect(): void {
 
 async function connect(who: string, storage: Storage): Promise<void> {
   const url = await socketUrl(storage);
-  if (owner !== who) return;
+  if (owner !== who || session) return;
   if (!url) {
     setTimeout(() => owner === who && connect(who, storage), RETRY_MS);
     return;
@@ -94,11 +97,8 @@ async function connect(who: string, storage: Storage): Promise<void> {
 async function socketUrl(storage: Storage): Promise<string | undefined> {
   let config = await storage.get<PublicConfig>("config");
   try {
-    const answer = await fetch("/config.json");
-    if (answer.ok) {
-      config = (await answer.json()) as PublicConfig;
-      await storage.set("config", config);
-    }
+    config = (await http.get<PublicConfig>("/config.json", { attempts: 1 })) ?? config;
+    await storage.set("config", config);
   } catch {
     // Without network the last answer holds.
   }
@@ -108,8 +108,12 @@ async function socketUrl(storage: Storage): Promise<string | undefined> {
 
 /** The service refuses the socket. A person whose account is not complete keeps the sign-in, to complete it. */
 async function endSession(): Promise<void> {
+  const refused = credentials.token();
   await refreshUser();
-  if (state.user && isComplete(state.user)) await endSignIn();
+  const token = credentials.token();
+  // The person has signed in again meanwhile, in another tab, or changed the password there.
+  if (token && token !== refused) await session?.start();
+  else if (state.user && isComplete(state.user)) await endSignIn();
 }
 
 /** Goes through everything that happens, in order. */
@@ -135,9 +139,12 @@ function follow(event: SessionEvent): void {
     case "message": {
       const { message, chatId, isNew } = event;
       if (!isNew || message.fromOrganizer || message.system) return;
-      if (state.closing.has(chatId)) {
+      if (closeTimers.has(chatId)) {
         undoClose(chatId);
         notice(t("close.stopped", { name: nameIn(chatId) }));
+      } else if (state.closing.has(chatId)) {
+        // The service is closing it already. It stays on the screen until its last words were seen.
+        askedFor.delete(chatId);
       }
       const isShown = chatId === state.selected && isLiveShown();
       announce(isShown ? t("chat.they", { text: message.content }) : t("alert.message", { name: nameIn(chatId) }));
@@ -312,14 +319,15 @@ export function closeSoon(chatId: string): void {
   announce(t("close.soon"));
 }
 
+/** Once the service was asked to close it, it is too late. */
 export function undoClose(chatId: string): void {
-  stopTimer(chatId);
+  if (!stopTimer(chatId)) return;
   update({ closing: changed(state.closing, chatId) });
 }
 
-function stopTimer(chatId: string): void {
+function stopTimer(chatId: string): boolean {
   clearTimeout(closeTimers.get(chatId));
-  closeTimers.delete(chatId);
+  return closeTimers.delete(chatId);
 }
 
 async function close(chatId: string): Promise<void> {

@@ -146,16 +146,22 @@ function socket({ document, served }) {
     return `<h2>${text(channel.title)}</h2><p>${inline(channel.summary)} ${inline(channel.description)}</p>
 ${own.map((operation) => `<h3>${text(operation.summary)}</h3>${operation.messages.map((message) => messageOf(document, message)).join("\n")}`).join("\n")}`;
   });
-  const codes = document["x-close-codes"].map(({ code, meaning, reconnect }) => [
+  const codes = document["x-close-codes"].map(({ code, meaning, reconnect, channels }) => [
     `${code}`,
     text(meaning),
     text(reconnect),
+    channels.map((channel) => text(resolved(document, channel).title)).join(", "),
   ]);
+  const refusals = Object.entries(document["x-handshake-refusals"]).map(([status, response]) =>
+    answer(document, status, response),
+  );
   return `${paragraphs(document.info.description)}
 <p class="faint">For programs: <a href="${served}">${served}</a></p>
 ${channels.join("\n")}
+<h2>Refused handshakes</h2>
+${refusals.join("\n")}
 <h2>Close codes</h2>
-${table([["<strong>code</strong>", "<strong>meaning</strong>", "<strong>connect again?</strong>"], ...codes])}
+${table([["code", "meaning", "connect again?", "protocol"].map((name) => `<strong>${name}</strong>`), ...codes])}
 ${schemas(document)}`;
 }
 

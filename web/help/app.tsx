@@ -9,7 +9,7 @@ import { ChatScreen, watchLog } from "./chat.js";
 import { type Device, eventOfAddress } from "./device.js";
 import { FindScreen, search } from "./find.js";
 import { LadderScreen } from "./ladder.js";
-import { connectWhenNeeded, loadEvent, saySteps, watchNetwork } from "./live.js";
+import { connectWhenNeeded, loadEvent, saySteps, sayUnsaidDetails, watchNetwork } from "./live.js";
 import { onWhere } from "./location.js";
 import { Menu } from "./menu.js";
 import { begin, currentChat, currentPress, helpNumber, isForgetful, isOpen, state, update } from "./state.js";
@@ -50,6 +50,7 @@ export async function start(device: Device): Promise<void> {
     saySteps(presses);
     update({ presses });
     connectWhenNeeded();
+    sayUnsaidDetails();
   });
   watchNetwork();
   addEventListener("popstate", showAddress);
@@ -112,8 +113,7 @@ function renderPage(root: HTMLElement): void {
 }
 
 function currentScreen(): "find" | "ask" | "ladder" | "chat" {
-  if (!state.eventId || state.event === "unknown") return "find";
-  if (!isOpen(currentPress())) return "ask";
+  if (!isOpen(currentPress())) return state.eventId && state.event !== "unknown" ? "ask" : "find";
   return currentChat() ? "chat" : "ladder";
 }
 

@@ -39,8 +39,12 @@ export function ChatScreen({ press, chat }: { press: Press; chat: ChatView }) {
   );
 }
 
+function isSharing(chat: ChatView): boolean {
+  return state.sharing?.chatId === chat.id;
+}
+
 function say(chat: ChatView, text: string): void {
-  const position = state.sharing && where.state === "known" ? where.fix : undefined;
+  const position = isSharing(chat) && where.state === "known" ? where.fix : undefined;
   void session?.send(chat.id, text, position);
 }
 
@@ -190,7 +194,7 @@ function Composer({ chat }: { chat: ChatView }) {
       <label class="switch">
         <input
           type="checkbox"
-          checked={state.sharing !== undefined}
+          checked={isSharing(chat)}
           onChange={(change) => (change.currentTarget.checked ? startSharing(chat.id) : stopSharing())}
         />
         <span>{t("share.label")}</span>

@@ -17,7 +17,7 @@ if (button) {
 async function bringTheRest(attempt = 1): Promise<void> {
   try {
     const { start } = await import("./app.js");
-    start(await device);
+    await start(await device);
   } catch (error) {
     console.error("The page could not be completed, trying again.", error);
     setTimeout(() => bringTheRest(attempt + 1), Math.min(attempt * 2000, 15_000));

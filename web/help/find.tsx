@@ -8,12 +8,16 @@ import { locate, metresBetween } from "./location.js";
 import { device, isOpen, state, update } from "./state.js";
 
 const TYPING_MS = 300;
+const RETRY_MS = 5000;
 const MOST = 30;
 
 let searching = new AbortController();
+/** Of the next search. */
+let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Searches for what was entered last, and gives up what was searched for before. */
 export async function search(): Promise<void> {
+  clearTimeout(timer);
   searching.abort();
   searching = new AbortController();
   const { signal } = searching;
@@ -24,16 +28,16 @@ export async function search(): Promise<void> {
     update({ find: { ...state.find, events } });
     if (query) announce(t("find.found", { n: events.length }));
   } catch {
-    if (!signal.aborted) update({ find: { ...state.find, events: "unavailable" } });
+    if (signal.aborted) return;
+    update({ find: { ...state.find, events: "unavailable" } });
+    timer = setTimeout(() => state.eventId || search(), RETRY_MS);
   }
 }
 
-let typing: ReturnType<typeof setTimeout> | undefined;
-
 function enter(query: string): void {
   update({ find: { ...state.find, query } });
-  clearTimeout(typing);
-  typing = setTimeout(search, TYPING_MS);
+  clearTimeout(timer);
+  timer = setTimeout(search, TYPING_MS);
 }
 
 async function findNear(): Promise<void> {

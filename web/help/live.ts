@@ -1,6 +1,7 @@
 /** What goes on behind the screens: the event, the network, the live connection, and what is said aloud about them. */
 import {
   ApiError,
+  Http,
   type PressSnapshot,
   type PublicConfig,
   type PublicEvent,
@@ -16,6 +17,8 @@ import { positionText, stopSharing } from "./share.js";
 import { currentChat, device, isOpen, session, setSession, state, update } from "./state.js";
 
 const RETRY_MS = 5000;
+/** A call that hangs ends after a while. */
+const http = new Http({ baseUrl: "" });
 let retryTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Loads what is to be said about an event. What was loaded once is there without network too. */
@@ -77,12 +80,13 @@ function disconnect(): void {
   session?.stop();
   setSession(undefined);
   stopSharing();
-  if (state.live) update({ live: undefined });
+  // Nothing would tell that the service answers again.
+  if (state.live) update({ live: undefined, unanswered: false });
 }
 
 async function connect(who: string): Promise<void> {
   const url = await socketUrl();
-  if (owner !== who) return;
+  if (owner !== who || session) return;
   if (!url) {
     setTimeout(() => owner === who && connect(who), RETRY_MS);
     return;
@@ -108,11 +112,8 @@ async function socketUrl(): Promise<string | undefined> {
   const { storage } = device;
   let config = await storage.get<PublicConfig>("config");
   try {
-    const answer = await fetch("/config.json");
-    if (answer.ok) {
-      config = (await answer.json()) as PublicConfig;
-      await storage.set("config", config);
-    }
+    config = (await http.get<PublicConfig>("/config.json", { attempts: 1 })) ?? config;
+    await storage.set("config", config);
   } catch {
     // Without network the last answer holds.
   }
@@ -126,8 +127,8 @@ function readMessages(): void {
 }
 
 /** Details that a request did not get before its chat began are said in the chat. */
-function sayUnsaidDetails(): void {
-  for (const press of state.presses.presses) {
+export function sayUnsaidDetails(): void {
+  for (const press of device.queue.snapshot.presses) {
     const chat = state.live?.chats.find(({ id, state }) => id === press.chatId && state === "active");
     if (!press.detailsPending || !chat) continue;
     const { eventId, description, lat, lng, accuracy = 0 } = press;
@@ -156,7 +157,7 @@ function sayEvent(event: SessionEvent): void {
     announce(t("chat.requeued"), true);
   } else if (event.type === "chat_transferred") {
     announce(t("chat.transferred"), true);
-  } else if (event.type === "closed_chat" && event.chatId === currentChat()?.id) {
+  } else if (event.type === "closed_chat" && event.chatId === state.sharing?.chatId) {
     stopSharing();
   }
 }

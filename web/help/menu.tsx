@@ -182,5 +182,6 @@ function errorText(error: unknown, isNew: boolean): TextKey {
   if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) return "account.unavailable";
   if (error.status === 429) return "account.throttled";
   if (error.status === 401) return "account.wrong";
-  return isNew && error.message.includes("exists") ? "account.taken" : "account.invalid";
+  if (isNew && error.message.includes("exists")) return "account.taken";
+  return isNew && error.message.includes("must not") ? "account.guessable" : "account.invalid";
 }

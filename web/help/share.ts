@@ -9,11 +9,11 @@ let stop = () => {};
 
 export function startSharing(chatId: string): void {
   stopSharing();
-  update({ sharing: {} });
+  update({ sharing: { chatId } });
   stop = watch((fix) => {
     const sent = state.sharing?.sent;
     if (sent && !isWorthSending(sent, fix)) return;
-    update({ sharing: { sent: fix } });
+    update({ sharing: { chatId, sent: fix } });
     void session?.send(chatId, positionText(fix), fix);
   });
 }

@@ -30,8 +30,8 @@ export interface State {
   /** What was entered about a request and is not sent yet. */
   details: RequestDetails;
   find: { query: string; events?: PublicEvent[] | "unavailable"; near?: Fix; noPosition?: boolean };
-  /** The position is shared while the chat is open. The last one that was sent. */
-  sharing: { sent?: Fix } | undefined;
+  /** The position is shared while the chat is open. `sent` is the last one. */
+  sharing: { chatId: string; sent?: Fix } | undefined;
 }
 
 /** Set once, before the first rendering. */

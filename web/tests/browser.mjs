@@ -3,11 +3,12 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { Conversation, isDocumented, watchAnswer } from "./system.mjs";
 
 const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
 
-export function launchBrowser() {
-  return chromium.launch({
+export async function launchBrowser() {
+  const browser = await chromium.launch({
     executablePath: process.env.MAYDAY_CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
@@ -18,6 +19,51 @@ export function launchBrowser() {
       "--disable-sync",
       "--disable-quic",
     ],
+  });
+  return browser.on("context", watch);
+}
+
+/** Compares what the pages receive, and say over sockets, with the documents: also where a test plays the services. */
+function watch(context) {
+  context.on("requestfinished", (request) => {
+    const response = request.existingResponse();
+    if (response && isDocumented(request.url())) watchAnswer(answerOf(request, response));
+  });
+  context.on("page", (page) => {
+    page.on("websocket", (socket) => {
+      const conversation = new Conversation();
+      socket.on("framesent", ({ payload }) => conversation.sent(payload));
+      socket.on("framereceived", ({ payload }) => conversation.received(payload));
+    });
+  });
+}
+
+async function answerOf(request, response) {
+  // A page that goes away takes the bodies along.
+  const body = await response.text().catch(() => undefined);
+  return {
+    ...{ method: request.method(), url: request.url(), sent: request.postData() ?? undefined },
+    ...{ status: response.status(), headers: response.headers(), body },
+  };
+}
+
+/** Lets a test play the other side of the pages' sockets, which Chromium then knows nothing of. */
+export function playSockets(context, play) {
+  return context.routeWebSocket(/mayday\.test\/connect/, (socket) => {
+    const conversation = new Conversation();
+    play({
+      send: (text) => {
+        conversation.received(text);
+        socket.send(text);
+      },
+      onMessage: (listen) =>
+        socket.onMessage((text) => {
+          conversation.sent(text);
+          listen(text);
+        }),
+      onClose: (listen) => socket.onClose(listen),
+      close: (options) => socket.close(options),
+    });
   });
 }
 

@@ -20,14 +20,14 @@ async function fill(page, team) {
   const archive = await FakeArchive.attach(page, team);
   team.events = [EVENT, { ...EVENT, id: 2, name: "Derby" }];
   archive.add(60 * 24 * 40, { id: 32, name: "Kasia" }, ["Problem description: I cannot find my son", ["Where?"]]);
-  archive.add(60 * 30, { id: 31, guest: false, email: "jan.kowalski@example.org" }, SAID.slice(0, 3), {
+  archive.add(60 * 30, { id: 31, guest: undefined, email: "jan.kowalski@example.org" }, SAID.slice(0, 3), {
     eventId: 2,
     kind: "lost",
   });
   archive.add(60 * 7, { id: 33, name: "Omar" }, ["Problem description: Somebody follows me", ["Where are you?"]], {
     ...{ kind: "threat", organizerId: 13, organizerName: "Olga Owner" },
   });
-  const jan = { id: 31, guest: false, email: "jan.kowalski@example.org", phoneNumber: "+48 600 100 200" };
+  const jan = { id: 31, guest: undefined, email: "jan.kowalski@example.org", phoneNumber: "+48 600 100 200" };
   const chat = archive.add(25, jan, SAID, { ...PLACE, kind: "medical" });
   const [, , , fourth] = archive.messages.get(chat.id);
   Object.assign(fourth, { lat: 50.0615, lng: 19.9366 });
@@ -86,7 +86,7 @@ testScreens("archive", {
   },
   hostile: async (page, team) => {
     team.events = [{ ...EVENT, name: HOSTILE.slice(0, 200) }];
-    const person = { name: HOSTILE, phoneNumber: HOSTILE.slice(0, 30) };
+    const person = { name: HOSTILE.slice(0, 100), phoneNumber: HOSTILE.slice(0, 30) };
     const archive = await FakeArchive.attach(page, team);
     archive.add(60, person, [HOSTILE], { organizerId: 99, organizerName: HOSTILE });
     const { id } = archive.add(30, person, [HOSTILE, [HOSTILE], HOSTILE], { ...PLACE, organizerName: HOSTILE });

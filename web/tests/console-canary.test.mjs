@@ -5,7 +5,9 @@ import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
 
-const EVERY_MS = 30_000;
+const DUE_MS = 35_000;
+/** From then on a run is too old. */
+const OLD_SECONDS = 36;
 
 let browser;
 before(async () => {
@@ -41,7 +43,7 @@ test("the console says when all was checked, what fails, and that nothing is che
   await page.locator(".checked", { hasText: /^Checked \W*1\d sec\. ago/ }).waitFor();
 
   team.canary = run("take");
-  await page.clock.runFor(EVERY_MS);
+  await page.clock.runFor(DUE_MS);
   const problem = page.locator(".bar .problem");
   await problem.filter({ hasText: words("The check has failed since") }).waitFor();
   await problem.filter({ hasText: "taking a request" }).waitFor();
@@ -49,13 +51,39 @@ test("the console says when all was checked, what fails, and that nothing is che
   assert.equal(await page.locator(".checked").count(), 0);
 
   team.canary = run();
-  await page.clock.runFor(EVERY_MS);
+  await page.clock.runFor(DUE_MS);
   await page.locator(".checked").waitFor();
   assert.equal(await problem.count(), 0);
 
-  team.canary = undefined;
-  await page.clock.runFor(3 * EVERY_MS);
+  team.canary = run(null, OLD_SECONDS);
+  await page.clock.runFor(DUE_MS);
   await problem.filter({ hasText: words("Not checked since") }).waitFor();
+  await close();
+});
+
+test("a run that is not reported, or cannot be asked for, is a problem from 35 seconds on", async () => {
+  const { page, team, close } = await open(run(null, 0));
+  await signIn(page);
+  const checked = page.locator(".checked");
+  const problem = page.locator(".bar .problem", { hasText: words("Not checked since") });
+  await checked.waitFor();
+
+  // Nothing is asked before the next run is due, and what was due in time is fine.
+  team.canary = run(null, OLD_SECONDS - 2);
+  await page.clock.runFor(DUE_MS);
+  assert.equal(await problem.count(), 0);
+  team.canary = run(null, OLD_SECONDS);
+  await page.clock.runFor(5_000);
+  await problem.waitFor();
+  team.canary = run(null, 0);
+  await page.clock.runFor(5_000);
+  await checked.waitFor();
+
+  await team.hang(/messenger\/canary/);
+  await page.clock.runFor(30_000);
+  assert.equal(await problem.count(), 0);
+  await page.clock.runFor(6_000);
+  await problem.waitFor();
   await close();
 });
 

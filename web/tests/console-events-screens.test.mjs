@@ -107,7 +107,9 @@ testScreens("events", {
     fillEvents(team);
     const [event] = team.events;
     const [contact] = team.contacts;
-    team.events = [{ ...event, name: HOSTILE.slice(0, 200), description: HOSTILE.slice(0, 2000), address: HOSTILE }];
+    team.events = [
+      { ...event, name: HOSTILE.slice(0, 200), description: HOSTILE.slice(0, 2000), address: HOSTILE.slice(0, 400) },
+    ];
     team.contacts = [{ ...contact, firstName: HOSTILE.slice(0, 100), email: `${"w".repeat(300)}@example.org` }];
     team.contacts[0].additionalNotes = HOSTILE.slice(0, 2000);
     team.plan = { ...team.plan, image: PLAN_IMAGE };
@@ -117,7 +119,11 @@ testScreens("events", {
   },
   "hostile-list": async (page, team) => {
     fillEvents(team);
-    team.events = team.events.map((event) => ({ ...event, name: HOSTILE.slice(0, 200), address: HOSTILE }));
+    team.events = team.events.map((event) => ({
+      ...event,
+      name: HOSTILE.slice(0, 200),
+      address: HOSTILE.slice(0, 400),
+    }));
     await open(page, team, "/console/events");
     await page.locator(".entry").first().waitFor();
   },

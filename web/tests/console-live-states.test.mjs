@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
+import { asNew, idOf } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
 
@@ -101,7 +102,7 @@ test("a shared position has no accuracy of another, and the incident says which 
 test("a position whose time nobody has said is as old as the press, or of no known age", async () => {
   team.chat("c1", { name: "Kasia" }, ["Problem description: I am at the stage"], KRAKOW);
   const pressed = new Date(Date.now() - 16 * 60_000);
-  Object.assign(team.messages.get("c1")[0], { timeSent: pressed.toISOString() });
+  Object.assign(team.messages.get(idOf("c1"))[0], { timeSent: pressed.toISOString() });
   team.chat("c2", { name: "Omar" }, ["Mayday: Sam Support is with you now."], {
     ...{ latStart: 50.0626, lngStart: 19.9382, accuracyStart: 45, timeStart: new Date().toISOString() },
   });
@@ -285,7 +286,7 @@ test("while the service cannot tell who is here, everybody is listed, and nobody
     team.replies.transfer_chat = (payload) => resolve(payload);
   });
   await page.keyboard.press("Enter");
-  assert.deepEqual(await asked, { chatId: "c1", organizerId: 13 });
+  assert.deepEqual(await asked, { chatId: idOf("c1"), organizerId: 13 });
 });
 
 test("a chat that goes takes the list of colleagues with it, and no other chat comes into its place", async () => {
@@ -296,7 +297,7 @@ test("a chat that goes takes the list of colleagues with it, and no other chat c
   await page.keyboard.press("Alt+h");
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: /Olga/ }).waitFor();
-  team.tell("chat_requeued", { chatId: "c1", organizerId: 12 });
+  team.tell("chat_requeued", { chatId: idOf("c1"), organizerId: 12 });
   await dialog.waitFor({ state: "detached" });
   await page.keyboard.press("2");
   await page.getByRole("heading", { name: "Omar" }).waitFor();
@@ -364,7 +365,7 @@ const isInSight = (name) =>
 
 test("the chosen chat's row is in sight in the list, however it was chosen", async () => {
   for (let n = 0; n < 40; n++) team.chat(`c${n}`, { name: `Person ${n} of forty` }, ["Help"]);
-  await signIn(page, { address: "/console/chats/c30" });
+  await signIn(page, { address: `/console/chats/${idOf("c30")}` });
   await isInSight("Person 30 of");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
@@ -375,7 +376,7 @@ test("the chosen chat's row is in sight in the list, however it was chosen", asy
   await isLive();
   team.chat("new", { name: "The newest of forty" }, ["Help"]);
   const [chat] = team.chats;
-  team.replies.start_chat = (_, send) => send("new_chat", chat);
+  team.replies.start_chat = (_, send) => send("new_chat", asNew(chat));
   await page.keyboard.press("n");
   await isInSight("The newest of");
   await page.keyboard.press("Alt+9");
@@ -385,15 +386,15 @@ test("the chosen chat's row is in sight in the list, however it was chosen", asy
 const rows = () => page.locator(".item-name").allInnerTexts();
 
 test("a new chat gets the next number, whenever it began, also after a reload and in other tabs", async () => {
-  team.chat("b", { name: "Müller" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
-  team.chat("c", { name: "Anna" }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
+  team.chat("b", { name: "Müller" }, ["Help"], { timeStart: "2026-11-29T20:00:00.000Z" });
+  team.chat("c", { name: "Anna" }, ["Help"], { timeStart: "2026-11-29T20:00:00.000Z" });
   await signIn(page);
   await page.locator(".chat-item").nth(1).waitFor();
   assert.deepEqual(await rows(), ["Müller", "Anna"]);
 
   // Handed over by a colleague: the chat is older than the others.
-  team.chat("a", { name: "Guest" }, ["Help"], { timeStart: "2026-11-29T19:00:00Z" });
-  team.tell("new_chat", team.chats[0]);
+  team.chat("a", { name: "Guest" }, ["Help"], { timeStart: "2026-11-29T19:00:00.000Z" });
+  team.tell("new_chat", asNew(team.chats[0]));
   await page.locator(".chat-item").nth(2).waitFor();
   assert.deepEqual(await rows(), ["Müller", "Anna", "Guest"]);
   team.chats.reverse();
@@ -405,7 +406,7 @@ test("a new chat gets the next number, whenever it began, also after a reload an
   await other.locator(".chat-item").nth(2).waitFor();
   assert.deepEqual(await other.locator(".item-name").allInnerTexts(), ["Müller", "Anna", "Guest"]);
 
-  team.tell("closed_chat", { chatId: "b" });
+  team.tell("closed_chat", { chatId: idOf("b") });
   await page.locator(".chat-item", { hasText: "Over" }).click();
   await page.getByRole("button", { name: "Take off the screen" }).click();
   await page.locator(".chat-item").nth(2).waitFor({ state: "detached" });
@@ -414,7 +415,7 @@ test("a new chat gets the next number, whenever it began, also after a reload an
 
 test("chats that began at the same moment are in one order, whatever the service lists first", async () => {
   for (const id of ["c3", "c1", "c2"]) {
-    team.chat(id, { name: `Person ${id}` }, ["Help"], { timeStart: "2026-11-29T20:00:00Z" });
+    team.chat(id, { name: `Person ${id}` }, ["Help"], { timeStart: "2026-11-29T20:00:00.000Z" });
   }
   await signIn(page);
   await page.locator(".chat-item").nth(2).waitFor();
@@ -436,7 +437,7 @@ test("a chat shows in its row and log what the person said, and a kind in the re
 
 test("a message of a colleague names the colleague, if the agency knows who it was", async () => {
   team.chat("c1", { name: "Kasia" }, ["Help", ["Are you hurt?"], ["Stay there."], ["I am here."]]);
-  const [, olga, stranger] = team.messages.get("c1");
+  const [, olga, stranger] = team.messages.get(idOf("c1"));
   Object.assign(olga, { authorId: 13 });
   Object.assign(stranger, { authorId: 99 });
   await signIn(page);
@@ -542,7 +543,7 @@ test("an incident can be saved after its chat has ended", async () => {
   await page.keyboard.press("Alt+c");
   await page.keyboard.press("Alt+i");
   await page.getByLabel("Name", { exact: true }).fill("Smoke");
-  team.tell("closed_chat", { chatId: "c1" });
+  team.tell("closed_chat", { chatId: idOf("c1") });
   await page.locator(".chat-item").waitFor({ state: "detached" });
   await page.getByLabel("Name", { exact: true }).press("Enter");
   await page.locator(".toast a").waitFor();
@@ -708,7 +709,7 @@ test("tabs of one person stay in step: what has ended in one needs no dismissal 
   await page.clock.runFor(5000);
   await untilGone("Kasia");
 
-  team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
+  team.tell("chat_requeued", { chatId: idOf("c2"), organizerId: 12 });
   for (const tab of [page, other]) await tab.locator(".chat-item", { hasText: "Over" }).waitFor();
   await page.locator(".chat-item", { hasText: "Omar" }).click();
   await page.getByRole("button", { name: "Take off the screen" }).click();
@@ -722,9 +723,9 @@ test("messages of chats that are over call nobody", async () => {
   await signIn(page, { address: "/console/people" });
   const badge = page.locator(".areas .badge");
   await badge.filter({ hasText: /^2 / }).waitFor();
-  team.tell("closed_chat", { chatId: "c1" });
+  team.tell("closed_chat", { chatId: idOf("c1") });
   await badge.filter({ hasText: /^1 / }).waitFor();
-  team.tell("closed_chat", { chatId: "c3" });
+  team.tell("closed_chat", { chatId: idOf("c3") });
   await badge.waitFor({ state: "detached" });
   await page.waitForFunction(() => document.title === "Mayday");
 });

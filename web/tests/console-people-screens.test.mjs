@@ -67,12 +67,12 @@ testOffice("people", {
     await page.locator("dialog .answers").waitFor();
   },
   hostile: async (page, team) => {
-    Object.assign(team.users[1], { firstName: HOSTILE.slice(0, 400), email: `${"e".repeat(300)}@x.example` });
+    Object.assign(team.users[1], { firstName: HOSTILE.slice(0, 100), email: `${"e".repeat(300)}@x.example` });
     await openAs(page, team, 3, "/console/people");
     await row(page).waitFor();
   },
   "hostile-person": async (page, team) => {
-    Object.assign(team.users[2], { lastName: HOSTILE.slice(0, 400), email: `${"e".repeat(300)}@x.example` });
+    Object.assign(team.users[2], { lastName: HOSTILE.slice(0, 100), email: `${"e".repeat(300)}@x.example` });
     await openAs(page, team, 2, "/console/people/14");
     await button(page, ".part:last-of-type button").click();
     await page.locator("dialog .answers").waitFor();
@@ -122,7 +122,7 @@ testOffice("admin", {
     await row(page).waitFor();
   },
   "preview-hostile": async (page, team) => {
-    Object.assign(team.office.agency, { name: HOSTILE, address: HOSTILE });
+    Object.assign(team.office.agency, { name: HOSTILE.slice(0, 200), address: HOSTILE.slice(0, 400) });
     await openAs(page, team, 1, "/console/agencies/4");
     await button(page, ".part button").last().click();
     await page.locator(".preview bdi, .preview p").first().waitFor();
@@ -245,7 +245,7 @@ testOffice("record", {
     office.change(12, "Issue", 1, "insert", { name: HOSTILE, description: HOSTILE, status: "to_do" }, 3);
     office.change(12, "Issue", 1, "update", { name: HOSTILE, description: `${HOSTILE}!`, status: "odd" }, 2);
     office.change(12, "User", 13, "update", { firstName: HOSTILE, lastName: HOSTILE, unheardOf: { of: HOSTILE } }, 1);
-    team.users[0].firstName = HOSTILE.slice(0, 400);
+    team.users[0].firstName = HOSTILE.slice(0, 100);
     await openAs(page, team, 4, "/console/record");
     await page.locator(".record summary").first().click();
     await page.locator(".record details dl").waitFor();

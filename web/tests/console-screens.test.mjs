@@ -1,6 +1,7 @@
 // The screens of the console's live side and of the sign-in.
 import { HOSTILE } from "./checks.mjs";
-import { PLAN_IMAGE } from "./fake-events.mjs";
+import { PLAN } from "./fake-events.mjs";
+import { idOf } from "./fake-pages.mjs";
 import { signIn, testScreens } from "./looks.mjs";
 
 const PLACE = { latStart: 50.06143, lngStart: 19.93658, accuracyStart: 12, positionAtStart: new Date().toISOString() };
@@ -11,7 +12,7 @@ function fill(team) {
   });
   team.chat(
     "c2",
-    { guest: false, email: "jan.kowalski@example.org" },
+    { guest: undefined, email: "jan.kowalski@example.org" },
     [
       "Problem description: My friend has fainted near the stage, left side. She does not answer.",
       "Mayday: Sam Support is with you now.",
@@ -58,7 +59,7 @@ const SCREENS = {
     await page.locator(".chat-item").nth(2).waitFor();
     await page.keyboard.press("2");
     await page.locator(".message").nth(5).waitFor();
-    team.tell("typing", { chatId: "c2", authorId: 31, fromOrganizer: 0 });
+    team.tell("typing", { chatId: idOf("c2"), authorId: 31, fromOrganizer: 0 });
     await page.locator(".chat-item em").waitFor();
   },
   canned: async (page, team) => {
@@ -77,12 +78,12 @@ const SCREENS = {
       { name: "Kasia" },
       ["Problem description: I have lost my bag", ["It is at gate 4."], "Thank you!"],
       {
-        timeStart: "2026-06-12T20:14:07Z",
+        timeStart: "2026-06-12T20:14:07.000Z",
         organizerName: "Olga Owner",
       },
     );
     team.past("p2", {}, ["Problem description: Mi hija se ha perdido", ["¿Dónde está usted?"], "Mayday: over"], {
-      timeStart: "2025-07-02T21:40:00Z",
+      timeStart: "2025-07-02T21:40:00.000Z",
     });
     await SCREENS.chat(page, team);
     await page.keyboard.press("Alt+p");
@@ -117,7 +118,7 @@ const SCREENS = {
   },
   plan: async (page, team) => {
     team.events = [{ ...team.events[0], hasPlan: true }];
-    team.plan = { image: PLAN_IMAGE, north: 50.064, south: 50.059, west: 19.932, east: 19.942 };
+    team.plan = { ...PLAN, north: 50.064, south: 50.059, west: 19.932, east: 19.942 };
     await SCREENS.map(page, team);
     await page.locator(".leaflet-image-layer").waitFor();
   },
@@ -139,7 +140,8 @@ const SCREENS = {
     await page.locator("dialog .icon-warning").waitFor();
   },
   "hand-over-refused": async (page, team) => {
-    team.replies.transfer_chat = (_, send) => send("error", { code: "too_many_chats", message: "too many" });
+    team.replies.transfer_chat = (_, send) =>
+      send("error", { code: "too_many_chats", message: "colleague 13 has reached the limit of 5 open chats" });
     await SCREENS["hand-over"](page, team);
     await page.keyboard.press("Enter");
     await page.locator("dialog .problem").waitFor();
@@ -161,8 +163,8 @@ const SCREENS = {
   },
   gone: async (page, team) => {
     await SCREENS.chat(page, team);
-    team.tell("chat_requeued", { chatId: "c2", organizerId: 12 });
-    team.tell("chat_transferred", { chatId: "c1", fromOrganizerId: 12, organizerId: 13 });
+    team.tell("chat_requeued", { chatId: idOf("c2"), organizerId: 12 });
+    team.tell("chat_transferred", { chatId: idOf("c1"), fromOrganizerId: 12, organizerId: 13 });
     await page.locator(".toast").waitFor();
     await page.locator(".foot button").waitFor();
   },
@@ -187,16 +189,21 @@ const SCREENS = {
     await page.locator(".bar .problem").waitFor();
   },
   hostile: async (page, team) => {
-    team.events = [{ ...team.events[0], name: HOSTILE }];
-    team.users[1].firstName = HOSTILE.slice(0, 400);
-    team.chat("c9", { name: HOSTILE, phoneNumber: HOSTILE.slice(0, 30) }, [HOSTILE, [HOSTILE], HOSTILE], PLACE);
+    team.events = [{ ...team.events[0], name: HOSTILE.slice(0, 200) }];
+    team.users[1].firstName = HOSTILE.slice(0, 100);
+    team.chat(
+      "c9",
+      { name: HOSTILE.slice(0, 100), phoneNumber: HOSTILE.slice(0, 30) },
+      [HOSTILE, [HOSTILE], HOSTILE],
+      PLACE,
+    );
     await signIn(page);
     await page.locator(".chat-item").click();
     await page.locator(".message").nth(2).waitFor();
     await page.locator(".facts .person-text").waitFor();
   },
   "hostile-history": async (page, team) => {
-    team.past("p9", { name: HOSTILE }, [HOSTILE, [HOSTILE]], { organizerName: HOSTILE });
+    team.past("p9", { name: HOSTILE.slice(0, 100) }, [HOSTILE, [HOSTILE]], { organizerName: HOSTILE });
     await SCREENS.hostile(page, team);
     await page.keyboard.press("Alt+p");
     await page.locator(".history summary").click();

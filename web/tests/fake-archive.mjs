@@ -1,5 +1,5 @@
 // The archive of closed chats, as the messenger has it.
-import { pageOf } from "./fake-pages.mjs";
+import { idOf, pageOf, refusal } from "./fake-pages.mjs";
 
 const PATTERN = /\/messenger\/agency\/chats\/(?:search|(\w+)(\/messages)?)(?:\?|$)/;
 
@@ -27,12 +27,13 @@ export class FakeArchive {
    * what was written, oldest first: a text of the person's, or `[text]` of the team's.
    */
   add(minutes, person, said, more = {}) {
-    const id = (this.chats.length + 1).toString(16).padStart(24, "0");
+    const number = this.chats.length + 1;
+    const id = number.toString(16).padStart(24, "0");
     const begin = Date.now() - minutes * 60_000;
     const at = (index) => new Date(begin + index * 37_000).toISOString();
     const participant = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", guest: true, ...person };
     const messages = said.map((text, index) => ({
-      id: `${id}m${index}`,
+      id: idOf(`${number}m${index}`),
       chatId: id,
       seq: index + 1,
       content: String(text),
@@ -56,12 +57,12 @@ export class FakeArchive {
   answer(request) {
     const { searchParams } = new URL(request.url());
     const [, id, ofMessages] = PATTERN.exec(request.url());
-    if (this.failing) return { status: 400, json: { statusCode: 400, message: "could not get messages" } };
+    if (this.failing) return refusal(400, "could not get messages");
     const filter = id ? {} : request.postDataJSON();
     this.asked.push({ query: String(searchParams), filter });
     if (!id) return pageOf(this.#find(filter), searchParams);
     const messages = this.messages.get(id);
-    if (!messages) return { status: 400, json: { statusCode: 400, message: "chat not found", error: "Bad Request" } };
+    if (!messages) return refusal(400, "chat not found");
     if (!ofMessages) return { json: this.chats.find((chat) => chat.id === id) };
     const after = Number(searchParams.get("afterSeq") ?? 0);
     const limit = Number(searchParams.get("limit") ?? messages.length);

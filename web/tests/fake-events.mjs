@@ -1,12 +1,18 @@
 // The services' answers about events, their contacts and plans, and the figures: for the screens of those areas.
+import { refusal } from "./fake-pages.mjs";
+
 const HOUR = 3_600_000;
 const at = (hours) => new Date(Math.floor(Date.now() / HOUR) * HOUR + hours * HOUR).toISOString();
 
 /** A plan that is a plain rectangle. */
-export const PLAN_IMAGE = `data:image/svg+xml,${encodeURIComponent(
-  '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="300"><rect width="400" height="300" fill="#ddd"/>' +
-    '<rect x="140" y="20" width="120" height="50" fill="#555"/></svg>',
-)}`;
+export const PLAN_IMAGE = [
+  "data:image/png;base64,",
+  "iVBORw0KGgoAAAANSUhEUgAAAZAAAAEsAQMAAADXeXeBAAAABlBMVEXd3d1VVVUYJoyjAAAANklEQVR42u3LMQ0AMAgAMBzg3yUOtnBigIO0fyMA",
+  "Wr6hFEVRFEVRlIsFAAAAAAAAAAAAAIAdH2PA6zHNb1NeAAAAAElFTkSuQmCC",
+].join("");
+
+/** A plan as the service shows it, without its place. */
+export const PLAN = { eventId: 1, sha256: "ab".repeat(32), image: PLAN_IMAGE };
 
 export const CONTACT = {
   id: 1,
@@ -37,7 +43,7 @@ export function fillEvents(team) {
     security,
     { ...security, id: 2, firstName: "Jan", lastName: "Nowak", phoneNumber: "+48 600 300 400", additionalNotes: "" },
   ];
-  team.plan = { image: PLAN_IMAGE, north: 50.0512, south: 50.0488, west: 19.9275, east: 19.9325 };
+  team.plan = { ...PLAN, north: 50.0512, south: 50.0488, west: 19.9275, east: 19.9325 };
   team.settings = { maxOpenChats: null, helpPhoneNumber: "+48 555 000 111" };
 }
 
@@ -68,20 +74,20 @@ export function answerEvents(team, request) {
   const { events, contacts = [], plan, statistics, settings } = team;
   const one = (rows, id) => {
     const row = rows.find((row) => row.id === Number(id));
-    return row ? { json: row } : { status: 404, json: { statusCode: 404, message: "not found" } };
+    return row ? { json: row } : refusal(404, "not found");
   };
   const [, kind, id] = /^GET \/(events|contacts)\/(\d+)$/.exec(call) ?? [];
   if (kind) return one(kind === "events" ? events : contacts, id);
   if (call === "POST /events" || /^PATCH \/events\/\d+$/.test(call)) {
     const message = ["name should not be empty", "description should not be empty"];
-    return { status: 400, json: { statusCode: 400, message, error: "Bad Request" } };
+    return refusal(400, message);
   }
   if (call === "GET /contacts" && team.contacts) {
     return { json: contacts.filter(({ eventId }) => String(eventId) === searchParams.get("eventId")) };
   }
   if (/^GET \/events\/\d+\/plan$/.test(call) && plan) return { json: plan };
   if (call === "GET /settings" && settings) return { json: settings };
-  if (call === "GET /messenger/statistics" && team.isDown) return { status: 503, body: "" };
+  if (call === "GET /messenger/statistics" && team.isDown) return refusal(503, "service unavailable");
   if (call === "GET /messenger/statistics" && statistics) return { json: statistics };
   return undefined;
 }

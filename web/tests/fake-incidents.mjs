@@ -1,5 +1,5 @@
 // Incidents and comments, as the organizer service has them.
-import { pageOf } from "./fake-pages.mjs";
+import { pageOf, refusal } from "./fake-pages.mjs";
 
 const PATTERN = /\/organizer\/agency\/(issues|comments)(?:\/(\d+))?(?:\?|$)/;
 const CLOSED = ["resolved", "cancelled"];
@@ -47,12 +47,12 @@ export class FakeIncidents {
     const [, kind, id] = PATTERN.exec(request.url());
     const rows = this[kind];
     const row = rows.find((row) => row.id === Number(id));
-    if (id && !row) return { status: 404, json: { statusCode: 404, message: `${kind} ${id} not found` } };
+    if (id && !row) return refusal(404, `${kind} ${id} not found`);
     if (request.method() === "GET") return row ? { json: row } : this.#list(kind, searchParams);
     if (this.refusal) {
       const message = this.refusal;
       this.refusal = undefined;
-      return { status: 400, json: { statusCode: 400, message, error: "Bad Request" } };
+      return refusal(400, message);
     }
     if (request.method() === "DELETE") this[kind] = rows.filter((other) => other !== row);
     if (request.method() === "PATCH") this.#edit(row, request.postDataJSON());

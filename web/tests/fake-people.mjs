@@ -1,7 +1,7 @@
 // What the organizer service says of people, agencies and the record: for the screens of a team's office.
 import { createHash } from "node:crypto";
 import { watchErrors } from "./browser.mjs";
-import { pageOf } from "./fake-pages.mjs";
+import { pageOf, refusal } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 
 const PATTERN =
@@ -35,7 +35,13 @@ export class FakeOffice {
   settings = { maxOpenChats: 5, helpPhoneNumber: "+48 600 700 800" };
   agencies = [
     this.agency,
-    { id: 5, name: "Stadium Care", address: "aleja Poniatowskiego 1, Warszawa", website: "stadium.example" },
+    {
+      id: 5,
+      name: "Stadium Care",
+      address: "aleja Poniatowskiego 1, Warszawa",
+      website: "stadium.example",
+      approved: false,
+    },
     { id: 6, name: "Open Air Zürich", address: "Seestrasse 20, Zürich", website: null, approved: true },
   ];
   administrators = [
@@ -101,9 +107,10 @@ export class FakeOffice {
     if (method === "PATCH") return { json: Object.assign(row ?? single, body) };
     if (place === "/agency") return { status: 201, json: { id: 9, ...body.agency, approved: false } };
     if (list?.some(({ email }) => email === body.email)) {
-      return { status: 400, json: { statusCode: 400, message: "Email is already taken", error: "Bad Request" } };
+      return refusal(400, "Email is already taken");
     }
-    return list && { status: 201, json: { ...body, id: 99, agencyId: team.user.agencyId, ...made(0) } };
+    const { password, confirmPassword, ...user } = body;
+    return list && { status: 201, json: { ...user, id: 99, agencyId: team.user.agencyId, ...made(0) } };
   }
 
   /** The right code is 287082. */
@@ -115,7 +122,7 @@ export class FakeOffice {
       const isOn = withSecondFactor.has(userId);
       return { json: { userId, isOn, recoveryCodes: isOn ? CODES.length : 0 } };
     };
-    const refuse = (message) => ({ status: 400, json: { statusCode: 400, message, error: "Bad Request" } });
+    const refuse = (message) => refusal(400, message);
     if (method === "GET") return state();
     if (other) {
       withSecondFactor.delete(userId);

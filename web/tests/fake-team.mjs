@@ -1,11 +1,17 @@
 // The services as a support team sees them, played inside the browser's network layer: for the console's screens.
+import { randomUUID } from "node:crypto";
+import { playSockets } from "./browser.mjs";
 import { EVENT, ORIGIN, serveFile } from "./fake.mjs";
 import { answerEvents } from "./fake-events.mjs";
 import { answerLive } from "./fake-live.mjs";
+import { asNew, idOf, refusal } from "./fake-pages.mjs";
 
-const USER = { id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 };
+const USER = {
+  ...{ id: 12, email: "sam@demo.example", firstName: "Sam", lastName: "Support", phoneNumber: "", agencyId: 4 },
+  ...{ timeCreated: "2026-05-01T10:00:00.000Z", timeSignOut: "2026-05-01T10:00:00.000Z" },
+};
 const message = "complete your account first: change the password or set up a second factor, as your profile says";
-const INCOMPLETE = { status: 403, json: { statusCode: 403, message, error: "Forbidden" } };
+const INCOMPLETE = refusal(403, message);
 const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
 
 export class FakeTeam {
@@ -51,7 +57,7 @@ export class FakeTeam {
 
   async attach(context) {
     await context.route(`${ORIGIN}/**`, (route) => this.answer(route));
-    await context.routeWebSocket(/mayday\.test\/connect/, (socket) => this.serve(socket));
+    await playSockets(context, (socket) => this.serve(socket));
   }
 
   answer(route) {
@@ -62,7 +68,7 @@ export class FakeTeam {
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl, languages: [] } });
     const isSignIn = pathname.endsWith("/auth/sign-in");
     if (this.refusing && !isSignIn && /^\/(organizer|messenger)\//.test(pathname)) {
-      return route.fulfill({ status: 403, json: { statusCode: 403, message: "Forbidden resource" } });
+      return route.fulfill(refusal(403, "Forbidden resource"));
     }
     if (this.refuses(pathname)) return route.fulfill(INCOMPLETE);
     const answered = answerEvents(this, request);
@@ -72,21 +78,19 @@ export class FakeTeam {
     const call = `${request.method()} ${pathname.slice(service.length + 1)}`;
     if (call === "POST /auth/sign-in") {
       const { password, code } = request.postDataJSON();
-      const refuse = (message) => route.fulfill({ status: 400, json: { statusCode: 400, message } });
+      const refuse = (message) => route.fulfill(refusal(400, message));
       if (password === "wrong") return refuse("invalid email or password");
       if (this.code && !code) return refuse("second factor required");
       if (this.code && code !== this.code) return refuse("invalid code");
-      return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x" } });
+      return route.fulfill({ status: 200, json: { user: this.user, token: "organizer:x.x.x" } });
     }
+    if (call === "POST /auth/sign-out") return route.fulfill({ body: "" });
     if (call === "PATCH /profile/change-password") delete this.user.mustChangePassword;
     const own = { "GET /profile": this.user, "PATCH /profile/change-password": this.user };
     const answers = { ...own, "GET /agency/users": this.users, "GET /agency/events": this.events };
-    if (this.problem && request.method() === "POST") {
-      return route.fulfill({ status: 400, json: { statusCode: 400, message: this.problem } });
-    }
-    const json = answers[call] ?? answerLive(this, call, request);
-    if (json) return route.fulfill({ json });
-    return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
+    if (this.problem && request.method() === "POST") return route.fulfill(refusal(400, this.problem));
+    if (answers[call]) return route.fulfill({ json: answers[call] });
+    return route.fulfill(answerLive(this, call, request) ?? refusal(404, call));
   }
 
   /** An account that is not complete opens the own profile alone. */
@@ -112,7 +116,11 @@ export class FakeTeam {
       if (this.deaf) return;
       if (Authorization) {
         const { id, agencyId, role } = this.user;
-        send("ready", { connectionId: "c", protocol: 2, principal: { realm: "organizer", id, agencyId, role } });
+        send("ready", {
+          connectionId: randomUUID(),
+          protocol: 2,
+          principal: { realm: "organizer", id, agencyId, role },
+        });
         send("queue_status", this.queue);
       } else if (this.replies[type]) {
         this.replies[type](payload, send);
@@ -128,10 +136,11 @@ export class FakeTeam {
     });
   }
 
-  /** An open chat. `said` has what was written, oldest first: a text of the person's, or `[text]` of the team's. */
-  chat(id, person, said, more = {}) {
+  /** An open chat, by a short name. `said` has what was written, oldest first: a text of the person's, or `[text]` of the team's. */
+  chat(name, person, said, more = {}) {
+    const id = idOf(name);
     const messages = said.map((text, index) => ({
-      id: `${id}m${index}`,
+      id: idOf(`${name}m${index}`),
       chatId: id,
       seq: index + 1,
       content: String(text),
@@ -160,19 +169,20 @@ export class FakeTeam {
   }
 
   /** The person of a chat writes. */
-  say(chatId, content, more = {}) {
+  say(name, content, more = {}) {
+    const chatId = idOf(name);
     const messages = this.messages.get(chatId);
     const seq = messages.length + 1;
     const from = { fromOrganizer: 0, authorId: 31, timeSent: new Date().toISOString() };
-    const message = { id: `${chatId}m${seq}`, chatId, seq, content, ...from, ...more };
+    const message = { id: idOf(`${name}m${seq}`), chatId, seq, content, ...from, ...more };
     messages.push(message);
     this.tell("user_message", message);
   }
 
   /** A chat that is over. */
-  past(id, person, said, more = {}) {
-    this.chat(id, person, said, { ended: 1, state: "ended", ...more });
-    this.archive.push(this.chats.shift());
+  past(name, person, said, more = {}) {
+    this.chat(name, person, said, { ended: 1, timeEnd: ago(0), ...more });
+    this.archive.push(asNew(this.chats.shift()));
   }
 
   tell(type, payload) {

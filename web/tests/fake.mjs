@@ -1,10 +1,12 @@
 // The services, played inside the browser's network layer, for states that real ones are hard to bring to: every screen
 // in every language, a service that fails, people who write badly. What the services do is proven by stories.test.mjs.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { playSockets } from "./browser.mjs";
+import { asNew, idOf, refusal } from "./fake-pages.mjs";
 
 const dist = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const TYPES = {
@@ -27,17 +29,26 @@ export const EVENT = {
   timeStart: "2026-07-03T16:00:00.000Z",
   timeEnd: "2026-07-03T23:00:00.000Z",
   agencyId: 4,
-  helpPhoneNumber: "+48 555 000 111",
 };
+/** As participants see it. */
+const SHOWN = { ...EVENT, helpPhoneNumber: "+48 555 000 111" };
+const CHAT = idOf("c1");
+
+/** What the service tells of a request. */
+function shown({ lat, lng, accuracy, positionAt, ...request }) {
+  return request;
+}
 
 export class FakeService {
-  events = [EVENT, { ...EVENT, id: 2, name: "Derby", address: "Reymonta 20, Kraków", lat: 50.07, lng: 19.91 }];
+  events = [SHOWN, { ...SHOWN, id: 2, name: "Derby", address: "Reymonta 20, Kraków", lat: 50.07, lng: 19.91 }];
   request;
   chat;
   messages = [];
   sockets = new Set();
   /** Answers of the participant service are replaced by this status. */
   failing = 0;
+  /** After how many seconds a caller that was told 503 may ask again. */
+  retryAfterSeconds = 1;
   presses = [];
   #answers = new EventEmitter();
 
@@ -46,7 +57,7 @@ export class FakeService {
       await this.answer(route);
       this.#answers.emit("answer");
     });
-    await context.routeWebSocket(/mayday\.test\/connect/, (socket) => this.serve(socket));
+    await playSockets(context, (socket) => this.serve(socket));
   }
 
   async until(condition) {
@@ -58,21 +69,25 @@ export class FakeService {
     const { pathname, searchParams } = new URL(request.url());
     if (pathname === "/config.json") return route.fulfill({ json: { websocketUrl: "", tileUrl: "", languages: [] } });
     if (!pathname.startsWith("/participant/")) return serveFile(route, pathname);
-    if (this.failing) return route.fulfill({ status: this.failing, json: { statusCode: this.failing, message: "no" } });
+    if (this.failing) return route.fulfill(refusal(this.failing, "no", this.retryAfterSeconds));
     const call = `${request.method()} ${pathname.slice("/participant".length)}`;
     const body = request.postDataJSON?.() ?? {};
     const user = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", timeCreated: NOW(), timeSignOut: NOW() };
     if (call === "POST /auth/guest") {
       return route.fulfill({
         status: 201,
-        json: { user: { ...user, guest: true }, token: "participant:x", password: "p" },
+        json: { user: { ...user, guest: true }, token: "participant:x.x.x", password: "p" },
       });
     }
     if (call === "POST /auth/sign-in" || call === "POST /auth/sign-up") {
       if (body.password === "wrong-password") {
-        return route.fulfill({ status: 401, json: { statusCode: 401, message: "invalid email or password" } });
+        return route.fulfill(refusal(401, "invalid email or password"));
       }
-      return route.fulfill({ status: 200, json: { user: { ...user, email: body.email }, token: "participant:y" } });
+      if (body.password === "password1") {
+        return route.fulfill(refusal(400, "password must not be a common password"));
+      }
+      const status = call === "POST /auth/sign-up" ? 201 : 200;
+      return route.fulfill({ status, json: { user: { ...user, email: body.email }, token: "participant:y.y.y" } });
     }
     if (call === "GET /events") {
       const query = (searchParams.get("query") ?? "").toLowerCase();
@@ -80,24 +95,24 @@ export class FakeService {
     }
     if (call.startsWith("GET /events/")) {
       const event = this.events.find(({ id }) => pathname.endsWith(`/${id}`));
-      if (event) return route.fulfill({ json: event });
-      return route.fulfill({ status: 404, json: { statusCode: 404, message: "event not found" } });
+      if (event) return route.fulfill({ json: { ...event, isChatRequested: Boolean(this.request) } });
+      return route.fulfill(refusal(404, "event not found"));
     }
     if (call === "POST /chat-requests") {
       this.presses.push(body);
       this.request ??= { ...body, state: "waiting", position: 3, estimatedWaitSeconds: 240, receivedAt: NOW() };
-      return route.fulfill({ json: this.request });
+      return route.fulfill({ json: shown(this.request) });
     }
-    if (call === "GET /chat-requests/mine") return route.fulfill({ json: this.request ? [this.request] : [] });
+    if (call === "GET /chat-requests/mine") return route.fulfill({ json: this.request ? [shown(this.request)] : [] });
     if (call.startsWith("PATCH /chat-requests/mine/")) {
       Object.assign(this.request, body);
-      return route.fulfill({ json: this.request });
+      return route.fulfill({ json: shown(this.request) });
     }
     if (call.startsWith("DELETE /chat-requests/mine/")) {
       this.request = undefined;
-      return route.fulfill({ json: {} });
+      return route.fulfill({ body: "" });
     }
-    return route.fulfill({ status: 404, json: { statusCode: 404, message: call } });
+    return route.fulfill(refusal(404, call));
   }
 
   serve(socket) {
@@ -107,8 +122,8 @@ export class FakeService {
       const { type, payload, Authorization } = JSON.parse(text);
       if (Authorization) {
         this.sockets.add(socket);
-        send("ready", { connectionId: "c", protocol: 2, principal: { realm: "participant", id: 31 } });
-        if (this.request?.state === "waiting") this.tell("queue_position", this.request);
+        send("ready", { connectionId: randomUUID(), protocol: 2, principal: { realm: "participant", id: 31 } });
+        if (this.request?.state === "waiting") this.tellPosition();
       } else if (type === "get_chats") {
         send("chats", { chats: this.chat ? [this.chat] : [] });
       } else if (type === "get_chat_history") {
@@ -117,7 +132,8 @@ export class FakeService {
       } else if (type === "send_message") {
         const { message, clientId, lat, lng } = payload;
         const stored = this.store({ content: message, clientId, fromOrganizer: 0, authorId: 31, lat, lng });
-        send("message_saved", { ...stored, content: undefined });
+        const { id, chatId, seq, timeSent } = stored;
+        send("message_saved", { clientId, id, chatId, seq, timeSent });
       }
     });
   }
@@ -126,9 +142,14 @@ export class FakeService {
     for (const socket of this.sockets) socket.send(`${JSON.stringify({ type, payload })}\n`);
   }
 
+  tellPosition() {
+    const { eventId, position, estimatedWaitSeconds } = this.request;
+    this.tell("queue_position", { eventId, position, estimatedWaitSeconds });
+  }
+
   store(message) {
     const seq = this.messages.length + 1;
-    const stored = { id: `m${seq}`, chatId: this.chat.id, timeSent: NOW(), seq, ...message };
+    const stored = { id: idOf(`m${seq}`), chatId: this.chat.id, timeSent: NOW(), seq, ...message };
     this.messages.push(stored);
     this.chat.lastSeq = seq;
     this.tell("user_message", stored);
@@ -137,7 +158,7 @@ export class FakeService {
 
   take(organizerName) {
     this.chat = {
-      id: "c1",
+      id: CHAT,
       agencyId: 4,
       eventId: this.request.eventId,
       organizerId: 12,
@@ -151,8 +172,8 @@ export class FakeService {
       ownReadSeq: 0,
       ...(organizerName && { organizerName }),
     };
-    this.request = { ...this.request, state: "active", position: null, chatId: "c1" };
-    this.tell("new_chat", this.chat);
+    this.request = { ...this.request, state: "active", position: null, chatId: CHAT };
+    this.tell("new_chat", asNew(this.chat));
     const { description } = this.request;
     this.store({ content: `Problem description: ${description ?? ""}`, fromOrganizer: 0, authorId: 31 });
   }
@@ -163,11 +184,11 @@ export class FakeService {
 
   read() {
     this.chat.readSeq = this.messages.length;
-    this.tell("read", { chatId: "c1", seq: this.messages.length, fromOrganizer: 1 });
+    this.tell("read", { chatId: CHAT, seq: this.messages.length, fromOrganizer: 1 });
   }
 
   close() {
-    this.tell("closed_chat", { chatId: "c1" });
+    this.tell("closed_chat", { chatId: CHAT });
     this.chat = undefined;
     this.request = undefined;
   }

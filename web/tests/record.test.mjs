@@ -84,6 +84,32 @@ test("what was not there and is null now has not changed", () => {
   );
 });
 
+test("what was removed because of its age is said by each row anew", () => {
+  const before = "2026-04-01T00:00:00.000Z";
+  const { entries } = read([
+    row(1, "Agency", 4, "update", { id: 4, name: "A", removedChats: 2, removedMessages: 9, endedBefore: before }, 0),
+    row(2, "Agency", 4, "update", { id: 4, name: "A", removedChats: 2, removedMessages: 5, endedBefore: before }, 0),
+    row(3, "Agency", 0, "update", { removedGuests: 3, lastSeenBefore: before, reportId: "7f" }, 0),
+    row(4, "Agency", 0, "update", { removedGuests: 3, lastSeenBefore: before, reportId: "80" }, 0),
+  ]);
+  const guests = [
+    { field: "removedGuests", before: undefined, after: 3 },
+    { field: "lastSeenBefore", before: undefined, after: before },
+  ];
+  assert.deepEqual(
+    entries.slice(0, 3).map(({ changes }) => changes),
+    [
+      guests,
+      guests,
+      [
+        { field: "removedChats", before: undefined, after: 2 },
+        { field: "removedMessages", before: undefined, after: 5 },
+        { field: "endedBefore", before: undefined, after: before },
+      ],
+    ],
+  );
+});
+
 test("the agency's people do not approve it, an administrator does", () => {
   const rows = [
     row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),

@@ -60,7 +60,7 @@ const SCREENS = {
     await page.locator(".mine .icon-read").nth(1).waitFor();
   },
   hostile: async (page, service) => {
-    service.events[0] = { ...service.events[0], name: HOSTILE, address: HOSTILE };
+    service.events[0] = { ...service.events[0], name: HOSTILE.slice(0, 200), address: HOSTILE.slice(0, 400) };
     await SCREENS.waiting(page);
     service.take(HOSTILE.slice(0, 200));
     service.write(HOSTILE);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
 import { FakeService, ORIGIN } from "./fake.mjs";
+import { idOf } from "./fake-pages.mjs";
 
 let browser;
 let context;
@@ -79,13 +80,30 @@ test("what is told after the press reaches the request", async () => {
   assert.deepEqual([service.request.kind, service.request.description], ["medical", "My leg"]);
 });
 
+const pressIsKept = async () => {
+  await help().click();
+  await text("Saved on this phone").waitFor();
+  await text("It is sent again by itself").waitFor();
+};
+
 test("with the service down the press is kept, and sent by itself when it answers", async () => {
   service.failing = 503;
   await open();
   await text("The service does not answer. Pressing and writing still work").waitFor();
-  await help().click();
-  await text("Saved on this phone").waitFor();
-  await text("It is sent again by itself").waitFor();
+  await pressIsKept();
+  service.failing = 0;
+  await text("You are number 3 in the queue").waitFor();
+  assert.equal(service.presses.length, 1);
+});
+
+test("a press that is kept is sent at once when the person wants it", async () => {
+  // Nothing sends it within the test: no account that is still to be made, no position that is to be sent, and the
+  // service asks for a minute.
+  await context.clearPermissions();
+  await open();
+  service.failing = 503;
+  service.retryAfterSeconds = 60;
+  await pressIsKept();
   service.failing = 0;
   await page.getByRole("button", { name: "Try now" }).click();
   await text("You are number 3 in the queue").waitFor();
@@ -138,7 +156,7 @@ test("a chat that loses its helper goes back into the queue", async () => {
   await text("Anna is with you").waitFor();
   service.chat.state = "waiting";
   service.request = { ...service.request, state: "waiting", position: 1 };
-  service.tell("chat_requeued", { chatId: "c1", organizerId: 12 });
+  service.tell("chat_requeued", { chatId: idOf("c1"), organizerId: 12 });
   service.tell("queue_position", { eventId: 1, position: 1, estimatedWaitSeconds: -1 });
   await text("Your helper has lost the connection").waitFor();
   await text("You are next").waitFor();
@@ -163,6 +181,21 @@ test("a signed-in person whose token has ended signs in again and is back", asyn
   await page.getByLabel("Password").fill("right-password");
   await page.locator("form").getByRole("button", { name: "Sign in" }).click();
   await text("You are number 3 in the queue").waitFor();
+});
+
+test("a password that is easy to guess is refused, and another one is not", async () => {
+  await press();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByLabel("E-mail address").fill("ola@example.org");
+  const signUp = async (password) => {
+    await page.getByLabel("Password").fill(password);
+    await page.locator("form").getByRole("button", { name: "Create an account" }).click();
+  };
+  await signUp("password1");
+  await page.getByRole("alert").getByText("This password is easy to guess.").waitFor();
+  await signUp("tiny horse!");
+  await page.locator("dialog").waitFor({ state: "detached" });
 });
 
 test("text of others stays text, in its place", async () => {

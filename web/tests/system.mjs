@@ -1,4 +1,5 @@
-// A Mayday of its own for the stories, and the team's side of it: the helpers of the client's own system tests.
+// A Mayday of its own for the stories, the team's side of it, and what compares what comes with the documents: the
+// helpers of the client's own system tests.
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,5 +17,6 @@ await esbuild.build({
   packages: "external",
   logLevel: "error",
 });
-export const { System, organizer, takeChat, until, untilMessages } = await import(pathToFileURL(outfile).href);
+export const { Conversation, isDocumented, organizer, System, takeChat, until, untilMessages, watchAnswer } =
+  await import(pathToFileURL(outfile).href);
 rmSync(outfile);

@@ -16,27 +16,53 @@ const DOCUMENTS = {
 const WIDTH = 120;
 
 function moduleOf(file) {
-  const { components } = JSON.parse(readFileSync(path.join(repository, file), "utf8"));
-  const types = Object.entries(components.schemas).map(([name, schema]) => declaration(name, schema));
+  const document = JSON.parse(readFileSync(path.join(repository, file), "utf8"));
+  const schemas = Object.entries({ ...document.components.schemas, ...framesOf(document) });
+  const types = schemas.map(([name, schema]) => declaration(name, schema));
   return `// Made from ${file} by scripts/types.mjs: \`npm run types -w client\`.\n\n${types.join("\n\n")}\n`;
+}
+
+/** A schema for each message of AsyncAPI, and one for each operation: any of its messages. */
+function framesOf({ channels, operations = {}, components: { messages = {} } }) {
+  const frame = (name) => (name.includes("Frame") ? name : `${name}Frame`);
+  const frames = Object.entries(messages).map(([name, { summary: description, payload }]) => [
+    frame(name),
+    { ...payload, description },
+  ]);
+  const unions = Object.entries(operations).map(([name, { summary: description, messages }]) => {
+    const anyOf = messages.map(({ $ref }) => {
+      const [, , channel, , message] = $ref.split("/");
+      const name = channels[channel].messages[message].$ref.split("/").at(-1);
+      return { $ref: frame(name) };
+    });
+    return [name.replace(/^./, (first) => first.toUpperCase()), { description, anyOf }];
+  });
+  return Object.fromEntries([...frames, ...unions]);
 }
 
 function declaration(name, schema) {
   const comment = documentation(schema.description, "");
   if (schema.properties) return `${comment}export interface ${name} ${objectOf(schema, "")}`;
-  const type = typeOf(schema, "");
-  const line = `export type ${name} = ${type};`;
+  return comment + line(`export type ${name} =`, typeOf(schema, ""), "");
+}
+
+/** A union that does not fit has a line for each of its members. */
+function line(start, type, indent) {
+  const whole = `${start} ${type};`;
   const members = type.split(" | ");
-  const fits = line.length <= WIDTH || members.length === 1;
-  return `${comment}${fits ? line : `export type ${name} =\n${members.map((member) => `  | ${member}`).join("\n")};`}`;
+  if (whole.length <= WIDTH || members.length === 1 || type.includes("\n")) return whole;
+  return `${start}\n${members.map((member) => `${indent}  | ${member}`).join("\n")};`;
 }
 
 function typeOf(schema, indent) {
-  if (schema === true) return "unknown";
   if (schema.$ref) return schema.$ref.split("/").at(-1);
   if ("const" in schema) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
-  if (schema.anyOf) return [...new Set(schema.anyOf.map((one) => typeOf(one, indent)))].join(" | ");
+  if (schema.anyOf) {
+    // `true` is what a service takes and does not look at.
+    const known = schema.anyOf.filter((one) => one !== true);
+    return [...new Set(known.map((one) => typeOf(one, indent)))].join(" | ");
+  }
   if (schema.properties) return objectOf(schema, indent);
   if (Array.isArray(schema.type)) return schema.type.map((type) => typeOf({ ...schema, type }, indent)).join(" | ");
   if (schema.type === "array") {
@@ -48,9 +74,10 @@ function typeOf(schema, indent) {
 
 function objectOf({ properties, required = [] }, indent) {
   const inner = `${indent}  `;
+  if (Object.keys(properties).length === 0) return "Record<string, never>";
   const members = Object.entries(properties).map(([name, member]) => {
     const optional = required.includes(name) ? "" : "?";
-    return `${documentation(member.description, inner)}${inner}${name}${optional}: ${typeOf(member, inner)};`;
+    return documentation(member.description, inner) + line(`${inner}${name}${optional}:`, typeOf(member, inner), inner);
   });
   return `{\n${members.join("\n")}\n${indent}}`;
 }

@@ -45,6 +45,7 @@ export class Account implements Credentials {
   #loading: Promise<unknown> | undefined;
   #ensuring: Promise<Participant> | undefined;
   #renewing: Promise<string | undefined> | undefined;
+  #signingIn = false;
 
   constructor(options: AccountOptions) {
     this.#storage = options.storage;
@@ -66,8 +67,11 @@ export class Account implements Credentials {
     return this.#snapshot;
   }
 
+  /** Who has signed in in another tab since counts here, too. */
   async token(): Promise<string | undefined> {
     await this.load();
+    const stored = await this.#storage.get<Stored>(KEY);
+    if (stored && stored.token !== this.#stored?.token) this.#show(stored);
     return this.#stored?.token;
   }
 
@@ -89,29 +93,31 @@ export class Account implements Credentials {
   }
 
   /** A guest's open requests and chats stay. */
-  async signUp(body: { email: string; password: string; phoneNumber?: string }): Promise<Participant> {
-    await this.#freshen();
-    return this.#keep(await this.api.signUp(body));
+  signUp(body: { email: string; password: string; phoneNumber?: string }): Promise<Participant> {
+    return this.#signIn(() => this.api.signUp(body));
   }
 
   /** What a guest has open goes over to the account. */
-  async signIn(body: { email: string; password: string }): Promise<Participant> {
-    await this.#freshen();
-    return this.#keep(await this.api.signIn(body));
+  signIn(body: { email: string; password: string }): Promise<Participant> {
+    return this.#signIn(() => this.api.signIn(body));
   }
 
   /** Signs out, and removes from the device all that the person has kept on it. */
   async signOut(): Promise<void> {
+    const { user } = await this.load();
     await this.api.signOut().catch(() => undefined);
+    // It was pressed twice, and somebody else is here since.
+    if (this.#stored?.user.id !== user?.id) return;
     for (const { key } of await this.#storage.list("")) await this.#storage.delete(key);
     this.#show(undefined);
   }
 
   async #makeGuest(details?: { phoneNumber?: string; name?: string }): Promise<Participant> {
+    // What this guest presses would not go over to the account.
+    if (this.#signingIn) throw new ApiError(0, ["signing in"]);
     const guest = this.#timed(await this.api.guest(details));
     // Another tab may have made a guest meanwhile; the device has one.
-    const kept = await this.#storage.update<Stored>(KEY, (stored) => stored ?? guest);
-    this.#show(kept);
+    const kept = await this.#update((stored) => stored ?? guest);
     return (kept ?? guest).user;
   }
 
@@ -122,22 +128,27 @@ export class Account implements Credentials {
       this.#show(stored);
       return stored.token;
     }
-    if (!stored?.password) {
-      if (stored) await this.#store({ ...stored, mustSignIn: true });
-      return undefined;
-    }
+    if (!stored?.password) return this.#replace(refused, stored && { ...stored, mustSignIn: true });
+    // The service has signed the guest out, and its answer is on its way.
+    if (this.#signingIn) throw new ApiError(0, ["signing in"]);
     const { user, password } = stored;
     try {
       const again = await this.api.signIn({ email: user.email, password }, { anonymous: true });
-      await this.#store({ ...this.#timed(again), password });
-      return this.#stored?.token;
+      return this.#replace(refused, { ...this.#timed(again), password });
     } catch (error) {
       if (error instanceof ApiError && error.temporary) throw error;
       // The guest has been deleted. The next press makes another.
-      await this.#storage.delete(KEY);
-      this.#show(undefined);
-      return undefined;
+      return this.#replace(refused, undefined);
     }
+  }
+
+  /**
+   * Replaces what was kept with the refused token. The person may have signed in meanwhile, in another tab as well:
+   * then that account stays.
+   */
+  async #replace(refused: string | undefined, next: Stored | undefined): Promise<string | undefined> {
+    const kept = await this.#update((stored) => (stored?.token === refused ? next : stored));
+    return kept?.token;
   }
 
   /** The service only knows a guest by a token that is valid. */
@@ -147,18 +158,40 @@ export class Account implements Credentials {
     if (stored?.password && this.#clock.now() - stored.signedInAt > FRESH_MS) await this.renew(token);
   }
 
-  async #keep(signedIn: SignedIn): Promise<Participant> {
-    await this.#store(this.#timed(signedIn));
-    return signedIn.user;
+  async #signIn(call: () => Promise<SignedIn>): Promise<Participant> {
+    await this.#freshen();
+    this.#signingIn = true;
+    try {
+      // A guest who is being made takes along what is open, too.
+      await this.#ensuring?.catch(() => undefined);
+      const guest = this.#stored?.user;
+      const signedIn = this.#timed(await call());
+      if (guest?.guest) await this.#takeAlong(guest, signedIn.user);
+      await this.#update(() => signedIn);
+      return signedIn.user;
+    } finally {
+      this.#signingIn = false;
+    }
+  }
+
+  /** What a guest has not sent is the account's, as the guest's chats are. */
+  async #takeAlong(guest: Participant, user: Participant): Promise<void> {
+    if (guest.id === user.id) return;
+    const prefix = (id: number) => `outbox/participant:${id}/`;
+    for (const { key, value } of await this.#storage.list(prefix(guest.id))) {
+      await this.#storage.set(key.replace(prefix(guest.id), prefix(user.id)), value);
+      await this.#storage.delete(key);
+    }
   }
 
   #timed(signedIn: SignedIn & { password?: string }): Stored {
     return { ...signedIn, signedInAt: this.#clock.now() };
   }
 
-  async #store(stored: Stored): Promise<void> {
-    await this.#storage.set(KEY, stored);
-    this.#show(stored);
+  async #update(change: (stored: Stored | undefined) => Stored | undefined): Promise<Stored | undefined> {
+    const kept = await this.#storage.update(KEY, change);
+    this.#show(kept);
+    return kept;
   }
 
   #show(stored: Stored | undefined): void {

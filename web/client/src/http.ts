@@ -44,20 +44,6 @@ export interface Call extends CallOptions {
   onLink?: (link: string) => void;
 }
 
-/** With either, a list comes in pages. */
-export interface PageQuery {
-  /** 1 to 500. */
-  limit?: number;
-  /** `next` of the page before. */
-  cursor?: string;
-}
-
-export interface Page<T> {
-  items: T[];
-  /** The cursor of the next page, if there is one. */
-  next: string | undefined;
-}
-
 /** A longer wait than this is the caller's to decide about. */
 const LONGEST_WAIT_MS = 10_000;
 
@@ -93,23 +79,6 @@ export class Http {
 
   get<T>(path: string, options: Call = {}): Promise<T> {
     return this.call("GET", path, { ...options, idempotent: true });
-  }
-
-  /** A list that comes in pages. */
-  async page<T>(path: string, options: Call = {}): Promise<Page<T>> {
-    const { part, next } = await this.part<T[]>(path, options);
-    return { items: part, next };
-  }
-
-  /** What comes in parts, asked for with a body or without: the cursor of the next one is in the header `Link`. */
-  async part<T>(path: string, options: Call = {}): Promise<{ part: T; next: string | undefined }> {
-    let next: string | undefined;
-    const onLink = (link: string) => {
-      next = /[?&]cursor=([^&>]+)[^>]*>; *rel="?next/.exec(link)?.[1];
-    };
-    const method = options.body ? "POST" : "GET";
-    const part = await this.call<T>(method, path, { ...options, idempotent: true, onLink });
-    return { part, next };
   }
 
   async call<T>(method: string, path: string, call: Call = {}): Promise<T> {

@@ -5,9 +5,8 @@ export {
   type CallOptions,
   type Credentials,
   type Fetch,
+  Http,
   type HttpOptions,
-  type Page,
-  type PageQuery,
 } from "./http.js";
 export { MemoryStorage } from "./memory.js";
 export { type ChatFilter, type MessageRange, MessengerApi } from "./messenger-api.js";
@@ -23,6 +22,7 @@ export {
   type OrganizerSignedIn,
   type PersonEdits,
 } from "./organizer-api.js";
+export type { Page, PageQuery } from "./pages.js";
 export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";
 export type { FollowedSession, Press, PressSnapshot, PressStep } from "./press-types.js";

@@ -1,22 +1,14 @@
-import { type CallOptions, Http, type HttpOptions, type Page, type PageQuery } from "./http.js";
-import type { CanaryRun, Chat, Colleague, Message, Statistics, Timestamp } from "./types.js";
+import type { ChatSearch as ChatFilter } from "./generated/messenger.js";
+import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import { type Page, type PageQuery, page } from "./pages.js";
+import type { ArchivedChat, CanaryRun, Chat, Colleague, Message, Statistics, Timestamp } from "./types.js";
+
+export type { ChatSearch as ChatFilter } from "./generated/messenger.js";
 
 /** Part of a chat's messages. Without either, all of them. */
 export interface MessageRange {
   afterSeq?: number;
   limit?: number;
-}
-
-/** Which closed chats. What is absent or empty does not restrict. */
-export interface ChatFilter {
-  eventId?: number;
-  organizerId?: number;
-  participantId?: number;
-  /** When an organizer took it: inclusive, and exclusive. */
-  from?: Timestamp;
-  to?: Timestamp;
-  /** A text in a message, or in the participant's name or e-mail, in any case. At most 200 characters. */
-  q?: string;
 }
 
 /** The messenger's archives: closed chats. Open ones are a `Session`'s. */
@@ -31,13 +23,15 @@ export class MessengerApi {
    * A page of closed chats of an organizer's agency, newest first, with what protocol 2 tells of a chat. The filter is
    * in the body, since it may have words and names of people.
    */
-  chats({ limit = 100, cursor, ...filter }: ChatFilter & PageQuery = {}, options?: CallOptions): Promise<Page<Chat>> {
-    return this.#http.page<Chat>("/agency/chats/search", { ...options, query: { limit, cursor }, body: filter });
+  chats(query: ChatFilter & PageQuery = {}, options?: CallOptions): Promise<Page<ArchivedChat>> {
+    const { limit = 100, cursor, ...filter } = query;
+    const call = { ...options, query: { limit, cursor }, body: filter };
+    return page<ArchivedChat>(this.#http, "/agency/chats/search", call);
   }
 
   /** A closed chat of an organizer's agency, as in a page. */
   chat(chatId: string, options?: CallOptions) {
-    return this.#http.get<Chat>(`/agency/chats/${chatId}`, options);
+    return this.#http.get<ArchivedChat>(`/agency/chats/${chatId}`, options);
   }
 
   agencyMessages(chatId: string, range?: MessageRange, options?: CallOptions) {

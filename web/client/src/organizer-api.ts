@@ -1,4 +1,21 @@
-import { type CallOptions, Http, type HttpOptions, type PageQuery } from "./http.js";
+import type {
+  AgencyEdits,
+  CommentEdits,
+  ContactEdits,
+  IssueEdits,
+  NewAgency,
+  NewComment,
+  NewContact,
+  NewIssue,
+  NewOwner,
+  PasswordAndCode,
+  PasswordChange,
+  PersonEdits,
+  SignedIn,
+  SignIn,
+} from "./generated/organizer.js";
+import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import { type PageQuery, page } from "./pages.js";
 import type {
   Agency,
   AgencyEvent,
@@ -7,38 +24,32 @@ import type {
   Comment,
   Contact,
   Issue,
-  IssuePriority,
-  IssueStatus,
+  NewPlan,
   NewSecondFactor,
   Plan,
   ProvenChangelog,
   RecoveryCodes,
   Role,
   SecondFactor,
+  SettingsEdits,
   User,
   Verdict,
 } from "./types.js";
 
-export interface OrganizerSignedIn {
-  user: User;
-  token: string;
-}
+export type {
+  IssueEdits,
+  NewAgency,
+  NewContact,
+  NewIssue,
+  PersonEdits,
+  SignedIn as OrganizerSignedIn,
+} from "./generated/organizer.js";
 
-export interface NewPerson {
-  email: string;
-  password: string;
-  firstName: string;
-  lastName: string;
-  phoneNumber: string;
-}
-export type PersonEdits = Partial<Pick<NewPerson, "firstName" | "lastName" | "phoneNumber">>;
+export type NewPerson = Omit<NewOwner, "confirmPassword">;
+/** A role is a number here, as in a `User`. */
 export type NewUser = NewPerson & { role: Role };
-export type NewAgency = { name: string; address: string; website: string };
-/** Times may lack the zone: `2026-05-01T10:00` is UTC. */
+/** Times may lack the zone: `2026-05-01T10:00` is UTC. Coordinates are numbers, since the answer has what was sent. */
 export type NewEvent = Omit<AgencyEvent, "id" | "agencyId" | "hasPlan">;
-export type NewContact = Omit<Contact, "id" | "agencyId">;
-export type NewIssue = { name: string; description: string; priority: IssuePriority; eventId: number };
-export type IssueEdits = { name?: string; description?: string; status?: IssueStatus; priority?: IssuePriority };
 
 const withConfirmation = <T extends { password: string }>(person: T) => ({
   ...person,
@@ -56,7 +67,7 @@ class Rows<Row, New, Edits, Filter extends object = object> {
   }
 
   list(query?: Filter & PageQuery, options?: CallOptions) {
-    return this.#http.page<Row>(this.#path, { ...options, query });
+    return page<Row>(this.#http, this.#path, { ...options, query });
   }
 
   get(id: number, options?: CallOptions) {
@@ -130,9 +141,9 @@ export class OrganizerApi {
   readonly #http: Http;
   readonly users: People<PersonEdits & { role?: Role }>;
   readonly events: Rows<AgencyEvent, NewEvent, Partial<NewEvent>>;
-  readonly contacts: Rows<Contact, NewContact, Partial<Omit<NewContact, "eventId">>, { eventId?: number }>;
+  readonly contacts: Rows<Contact, NewContact, ContactEdits, { eventId?: number }>;
   readonly issues: Rows<Issue, NewIssue, IssueEdits, { eventId?: number }>;
-  readonly comments: Rows<Comment, { content: string; issueId: number }, { content: string }, { issueId?: number }>;
+  readonly comments: Rows<Comment, NewComment, CommentEdits, { issueId?: number }>;
   readonly changelogs: ChangeRecord<{ userId?: number }>;
   /** For admins. */
   readonly admin: {
@@ -164,8 +175,8 @@ export class OrganizerApi {
   }
 
   /** Without the `code` of a user who has a second factor, the service answers 400 `second factor required`. */
-  signIn(body: { email: string; password: string; code?: string | undefined }, options?: CallOptions) {
-    return this.#http.call<OrganizerSignedIn>("POST", "/auth/sign-in", { ...options, body, anonymous: true });
+  signIn(body: Omit<SignIn, "code"> & { code?: SignIn["code"] | undefined }, options?: CallOptions) {
+    return this.#http.call<SignedIn>("POST", "/auth/sign-in", { ...options, body, anonymous: true });
   }
 
   signOut(options?: CallOptions) {
@@ -180,7 +191,7 @@ export class OrganizerApi {
     return this.#http.call<User>("PATCH", "/profile", { ...options, body, idempotent: true });
   }
 
-  changePassword(body: { oldPassword: string; newPassword: string }, options?: CallOptions) {
+  changePassword(body: Omit<PasswordChange, "confirmNewPassword">, options?: CallOptions) {
     return this.#http.call<User>("PATCH", "/profile/change-password", {
       ...options,
       body: { ...body, confirmNewPassword: body.newPassword },
@@ -201,7 +212,7 @@ export class OrganizerApi {
     return this.#http.call<RecoveryCodes>("POST", "/profile/second-factor/confirm", { ...options, body: { code } });
   }
 
-  removeSecondFactor(body: { password: string; code: string }, options?: CallOptions) {
+  removeSecondFactor(body: PasswordAndCode, options?: CallOptions) {
     return this.#http.call<SecondFactor>("DELETE", "/profile/second-factor", { ...options, body });
   }
 
@@ -217,7 +228,7 @@ export class OrganizerApi {
   }
 
   /** A `website` of null removes it. */
-  editAgency(body: Partial<Omit<NewAgency, "website"> & { website: string | null }>, options?: CallOptions) {
+  editAgency(body: AgencyEdits, options?: CallOptions) {
     return this.#http.call<Agency>("PATCH", "/agency", { ...options, body, idempotent: true });
   }
 
@@ -230,7 +241,7 @@ export class OrganizerApi {
     return this.#http.get<Plan>(`/agency/events/${eventId}/plan`, options);
   }
 
-  setPlan(eventId: number, body: Plan, options?: CallOptions) {
+  setPlan(eventId: number, body: NewPlan, options?: CallOptions) {
     return this.#http.call<void>("PUT", `/agency/events/${eventId}/plan`, { ...options, body, idempotent: true });
   }
 
@@ -242,7 +253,7 @@ export class OrganizerApi {
     return this.#http.get<AgencySettings>("/agency/settings", options);
   }
 
-  editSettings(body: Partial<AgencySettings>, options?: CallOptions) {
+  editSettings(body: SettingsEdits, options?: CallOptions) {
     return this.#http.call<AgencySettings>("PATCH", "/agency/settings", { ...options, body, idempotent: true });
   }
 }

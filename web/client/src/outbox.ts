@@ -1,6 +1,10 @@
+import type { MessageSavedFrame } from "./generated/socket.js";
 import type { Failure } from "./session-types.js";
 import type { Storage } from "./storage.js";
-import type { Message, Position, Timestamp } from "./types.js";
+import type { Position, Timestamp } from "./types.js";
+
+/** What the service has said of a message that it has stored. */
+type Saved = Pick<MessageSavedFrame["payload"], "id" | "seq" | "timeSent">;
 
 /** A message on its way: from the moment it was written until it has its place in the chat. */
 export interface Outgoing extends Partial<Position> {
@@ -12,7 +16,7 @@ export interface Outgoing extends Partial<Position> {
   /** Written to the socket, not answered yet. Not stored. */
   readonly sending?: boolean;
   /** Stored by the service; what comes before it in the chat is still missing here. Not stored on the device. */
-  readonly saved?: Pick<Message, "id" | "seq" | "timeSent">;
+  readonly saved?: Saved;
 }
 
 /** One user's unsent messages of this device, in the order in which they were written. */
@@ -69,7 +73,7 @@ export class Outbox {
   }
 
   /** The service has the message: nothing is left to remember, only to show. */
-  saved(clientId: string, saved: Pick<Message, "id" | "seq" | "timeSent">): void {
+  saved(clientId: string, saved: Saved): void {
     const [key, message] = this.#find(clientId) ?? [];
     if (!key || !message) return;
     const { sending: _, failure: __, ...rest } = message;

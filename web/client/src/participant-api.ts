@@ -1,10 +1,18 @@
+import type {
+  GuestDetails,
+  NewGuest,
+  PasswordChange,
+  PasswordProof,
+  ProfileEdits,
+  SignedIn,
+  SignIn,
+  SignUp,
+} from "./generated/participant.js";
 import { type CallOptions, Http, type HttpOptions } from "./http.js";
+import { part } from "./pages.js";
 import type { Export, HelpRequest, NewRequest, Participant, PublicEvent, RequestDetails } from "./types.js";
 
-export interface SignedIn {
-  user: Participant;
-  token: string;
-}
+export type { SignedIn } from "./generated/participant.js";
 
 export interface EventFilter {
   query?: string;
@@ -20,16 +28,12 @@ export class HelpApi {
     this.http = new Http(options);
   }
 
-  guest(body: { phoneNumber?: string; name?: string } = {}, options?: CallOptions) {
-    return this.http.call<SignedIn & { password: string }>("POST", "/auth/guest", {
-      ...options,
-      body,
-      anonymous: true,
-    });
+  guest(body: GuestDetails = {}, options?: CallOptions) {
+    return this.http.call<NewGuest>("POST", "/auth/guest", { ...options, body, anonymous: true });
   }
 
   /** With credentials of a guest, the guest's account becomes the full one. */
-  signUp(body: { email: string; password: string; phoneNumber?: string }, options?: CallOptions) {
+  signUp(body: Omit<SignUp, "confirmPassword">, options?: CallOptions) {
     return this.http.call<SignedIn>("POST", "/auth/sign-up", {
       ...options,
       body: { ...body, confirmPassword: body.password },
@@ -37,7 +41,7 @@ export class HelpApi {
   }
 
   /** With credentials of a guest, what the guest has open goes over to the account, unless `anonymous`. */
-  signIn(body: { email: string; password: string }, options?: CallOptions & { anonymous?: boolean }) {
+  signIn(body: SignIn, options?: CallOptions & { anonymous?: boolean }) {
     return this.http.call<SignedIn>("POST", "/auth/sign-in", { ...options, body });
   }
 
@@ -83,11 +87,11 @@ export class ParticipantApi extends HelpApi {
     return this.http.get<Participant>("/profile", options);
   }
 
-  editProfile(body: { phoneNumber: string }, options?: CallOptions) {
+  editProfile(body: ProfileEdits, options?: CallOptions) {
     return this.http.call<Participant>("PATCH", "/profile", { ...options, body, idempotent: true });
   }
 
-  changePassword(body: { oldPassword: string; newPassword: string }, options?: CallOptions) {
+  changePassword(body: Omit<PasswordChange, "confirmNewPassword">, options?: CallOptions) {
     return this.http.call<Participant>("PATCH", "/profile/change-password", {
       ...options,
       body: { ...body, confirmNewPassword: body.newPassword },
@@ -96,16 +100,16 @@ export class ParticipantApi extends HelpApi {
 
   /** All that is stored about the caller. A large account comes in parts, which are put together here. */
   async exportProfile(options?: CallOptions): Promise<Export> {
-    let { part: whole, next } = await this.http.part<Export>("/profile/export", options);
+    let { part: whole, next } = await part<Export>(this.http, "/profile/export", options);
     while (next) {
-      const following = await this.http.part<Export>("/profile/export", { ...options, query: { cursor: next } });
+      const following = await part<Export>(this.http, "/profile/export", { ...options, query: { cursor: next } });
       whole = joined(whole, following.part);
       next = following.next;
     }
     return whole;
   }
 
-  deleteProfile(body: { password: string }, options?: CallOptions) {
+  deleteProfile(body: PasswordProof, options?: CallOptions) {
     return this.http.call<Participant>("DELETE", "/profile", { ...options, body });
   }
 }

@@ -95,11 +95,13 @@ export class PressQueue {
     await this.#load();
     const open = this.#open(eventId);
     if (open) return open;
+    // That of an earlier press.
+    this.#session?.forgetPosition(eventId);
     this.#failures.delete(eventId);
     const mine: Press = { ...details, eventId, clientId: uuid(), pressedAt, step: "kept" };
     // Another tab may have pressed meanwhile.
     const stored = await this.#storage.update<Press>(PREFIX + eventId, (other) => (isOpen(other) ? other : mine));
-    const press = stored ?? mine;
+    const press = this.#open(eventId) ?? stored ?? mine;
     this.#presses.set(eventId, press);
     this.#tell();
     void this.#work(eventId);
@@ -196,11 +198,14 @@ export class PressQueue {
     } else if (!press.receivedAt) {
       await this.#account.ensure();
       await this.#change(press, { step: "sent", attempted: true });
+      const { clientId, pressedAt } = press;
+      const now = this.#open(eventId);
+      // It was taken back before it was sent.
+      if (now?.clientId !== clientId) return true;
       // A retry that was asked for until now is this one.
       this.#again.delete(eventId);
-      const { clientId, pressedAt } = press;
-      const said = details(this.#presses.get(eventId) ?? press);
-      await this.#answered(eventId, await api.press({ eventId, clientId, pressedAt, ...said }, { attempts: 1 }));
+      const said = details(now);
+      await this.#answered(await api.press({ eventId, clientId, pressedAt, ...said }, { attempts: 1 }), press);
     } else if (press.detailsPending && !press.chatId && !isTaken(press)) {
       const said = details(press);
       const answer = await api.editRequest(eventId, said, { attempts: 1 });
@@ -208,7 +213,7 @@ export class PressQueue {
       if (now && JSON.stringify(details(now)) === JSON.stringify(said)) {
         await this.#change(now, { detailsPending: false });
       }
-      await this.#answered(eventId, answer);
+      await this.#answered(answer, press);
     } else {
       return false;
     }
@@ -266,13 +271,16 @@ export class PressQueue {
   async #refresh(): Promise<void> {
     this.#schedulePoll();
     try {
-      if (!(await this.#account.token())) return;
+      const { user } = await this.#account.load();
+      if (!user) return;
       const safe = this.#safe();
       this.#justEnded.clear();
       const requests = await this.#account.api.myRequests();
+      // Somebody has signed in, for whom it is asked again, or out.
+      if (this.#account.snapshot.user !== user) return;
       for (const eventId of new Set(requests.map((request) => request.eventId))) {
         const request = this.#choose(requests.filter((each) => each.eventId === eventId));
-        if (request && !this.#justEnded.has(request.clientId)) await this.#answered(eventId, request);
+        if (request && !this.#justEnded.has(request.clientId)) await this.#answered(request);
       }
       for (const press of safe) {
         if (!requests.some(({ eventId }) => eventId === press.eventId)) await this.#end(press);
@@ -288,11 +296,14 @@ export class PressQueue {
     return requests.find(({ state }) => state === "active") ?? requests.find(isMine) ?? requests[0];
   }
 
-  async #answered(eventId: number, request: HelpRequest): Promise<void> {
+  /** Takes an answer, unless the press that has asked is gone: its person has signed out. */
+  async #answered(request: HelpRequest, asking?: Press): Promise<void> {
     // A captive portal answers 200 to anything.
     if (!request?.receivedAt) throw new ApiError(0, ["no answer"]);
-    const { clientId = uuid(), pressedAt, receivedAt, position, estimatedWaitSeconds, chatId, kind } = request;
-    const press: Press = this.#open(eventId) ?? { eventId, clientId, pressedAt, step: "safe" };
+    const { eventId, clientId = uuid(), pressedAt, receivedAt, position, estimatedWaitSeconds, chatId, kind } = request;
+    const open = this.#open(eventId);
+    if (asking && asking.clientId !== open?.clientId) return;
+    const press: Press = open ?? { eventId, clientId, pressedAt, step: "safe" };
     const { failure: _, retryAt: __, ...rest } = press;
     await this.#store({
       ...(kind && { kind }),
@@ -313,7 +324,7 @@ export class PressQueue {
     if (state === "ended") return state;
     if (state === "active") return step === "read" ? step : "taken";
     // The session knows it sooner.
-    if (taken && this.#isLive()) return step;
+    if (taken && this.#live()) return step;
     return position || taken || step === "waiting" ? "waiting" : "safe";
   }
 
@@ -344,8 +355,10 @@ export class PressQueue {
     return this.#change(press, { step: "ended", cancelling: false, cancelled });
   }
 
-  #isLive(): boolean {
-    return this.#session?.snapshot.connection.name === "live";
+  /** What the session shows, if it is live. */
+  #live(): FollowedSession["snapshot"] | undefined {
+    const snapshot = this.#session?.snapshot;
+    return snapshot?.connection.name === "live" ? snapshot : undefined;
   }
 
   #safe(): Press[] {
@@ -386,7 +399,10 @@ export class PressQueue {
   async #store(press: Press): Promise<void> {
     this.#presses.set(press.eventId, press);
     this.#tell();
-    await this.#storage.set(PREFIX + press.eventId, press);
+    // What another tab has pressed since stays.
+    await this.#storage.update<Press>(PREFIX + press.eventId, (other) =>
+      isOpen(other) && other.pressedAt > press.pressedAt ? other : press,
+    );
     if (this.#snapshot.persistent !== this.#storage.persistent) this.#tell();
   }
 
@@ -415,9 +431,9 @@ export class PressQueue {
 
   /** A session that went live after a chat had ended does not tell of it. */
   #isToldOf({ eventId, chatId }: Press): boolean {
-    const { positions, chats } = this.#session?.snapshot ?? { positions: [], chats: [] };
+    const live = this.#live();
     return (
-      this.#isLive() && (positions.some((place) => place.eventId === eventId) || chats.some(({ id }) => id === chatId))
+      !!live && (live.positions.some((at) => at.eventId === eventId) || live.chats.some(({ id }) => id === chatId))
     );
   }
 }

@@ -1,3 +1,4 @@
+import type { QueuePosition } from "./session-types.js";
 import type { NewRequest, Timestamp } from "./types.js";
 
 /**
@@ -53,7 +54,7 @@ export interface PressSnapshot {
 export interface FollowedSession {
   readonly snapshot: {
     readonly connection: { readonly name: string };
-    readonly positions: readonly { eventId: number; position: number; estimatedWaitSeconds: number }[];
+    readonly positions: readonly QueuePosition[];
     readonly chats: readonly {
       readonly id: string;
       readonly state: "active" | "waiting" | "closed";
@@ -63,4 +64,6 @@ export interface FollowedSession {
     }[];
   };
   subscribe(listener: () => void): () => void;
+  /** Shows no place in the queue for an event any more, until the service tells one. */
+  forgetPosition(eventId: number): void;
 }

@@ -1,13 +1,7 @@
+import type { Principal, QueuePositionFrame, QueueStatusFrame } from "./generated/socket.js";
 import type { Chat, Position, Timestamp } from "./types.js";
 
-/** Who a socket belongs to, as the server sees it. */
-export interface Principal {
-  realm: "organizer" | "participant";
-  id: number;
-  agencyId?: number;
-  role?: number;
-  name?: string;
-}
+export type { Principal } from "./generated/socket.js";
 
 export type ConnectionState =
   | { readonly name: "idle" }
@@ -76,12 +70,8 @@ export interface ChatView {
   readonly typing: boolean;
 }
 
-export interface QueuePosition {
-  readonly eventId: number;
-  readonly position: number;
-  /** -1 when unknown. */
-  readonly estimatedWaitSeconds: number;
-}
+/** The place in the queue of a participant who waits. */
+export type QueuePosition = Readonly<QueuePositionFrame["payload"]>;
 
 /** Everything a page shows. A snapshot never changes; parts that have not changed are the same objects as before. */
 export interface SessionSnapshot {
@@ -94,7 +84,7 @@ export interface SessionSnapshot {
   /** Places in the queue of a participant who waits, one per event. */
   readonly positions: readonly QueuePosition[];
   /** The queue of the agency, for organizers. */
-  readonly agencyQueue: { readonly waiting: number; readonly oldestWaitSeconds: number } | undefined;
+  readonly agencyQueue: Readonly<QueueStatusFrame["payload"]> | undefined;
   /** The organizer has asked for the next chat and waits. */
   readonly waitingForChat: boolean;
   /** What is queued survives the end of the page. */

@@ -1,5 +1,19 @@
 import { backoff } from "./backoff.js";
 import { type Clock, systemClock } from "./clock.js";
+import type {
+  ChatTransferredFrame,
+  ReceiveOfProtocol2 as ClientFrame,
+  ErrorFrame,
+  HistoryFrame,
+  InfoFrame,
+  MessageSavedFrame,
+  NewChat,
+  NumberedMessage,
+  OpenChat,
+  Principal,
+  ReadFrame,
+  SendOfProtocol2 as ServerFrame,
+} from "./generated/socket.js";
 import type { Credentials } from "./http.js";
 import { Listeners } from "./listeners.js";
 import { Outbox } from "./outbox.js";
@@ -7,7 +21,6 @@ import type {
   ConnectionState,
   EndReason,
   Failure,
-  Principal,
   QueuePosition,
   SessionEvent,
   SessionListener,
@@ -16,8 +29,8 @@ import type {
   WebSocketLike,
 } from "./session-types.js";
 import type { Storage } from "./storage.js";
-import { type NumberedMessage, type StoredChat, Timeline } from "./timeline.js";
-import type { Chat, Message, Position } from "./types.js";
+import { positionOf, type StoredChat, Timeline } from "./timeline.js";
+import type { Position } from "./types.js";
 import { uuid } from "./uuid.js";
 
 export interface SessionOptions {
@@ -26,7 +39,10 @@ export interface SessionOptions {
   credentials: Credentials;
   /** Where messages are kept until the service has stored them. */
   storage: Storage;
-  /** Keeps the users of one device apart, for example `participant:31`. */
+  /**
+   * Keeps the users of one device apart. The one of an `Account` is `participant:` and the user's id: what a guest has
+   * not sent is sent by the account that the guest signs in to.
+   */
   owner: string;
   /** Keeps chats on the device too, so that they can be read without a network after a reload. */
   keepChats?: boolean;
@@ -76,17 +92,14 @@ const HISTORY_LIMIT = 50;
 /** After so many connections in a row that ended with a violation of the protocol, the client is to be mended. */
 const MAX_VIOLATIONS = 3;
 
-interface Frame {
-  type: string;
-  payload: Record<string, never> & { message?: string; code?: string; clientId?: string; retryAfterSeconds?: number };
-}
-
 /** A frame that waits for its answer. */
 interface Ask {
-  readonly frame: { type: string; payload: unknown };
+  readonly frame: ClientFrame;
+  /** The chat that it is about. */
+  readonly chatId: string | undefined;
   /** True if the frame of the server answers it. */
-  readonly isAnswer: (type: string, payload: Frame["payload"]) => boolean;
-  readonly resolve: (frame: Frame) => void;
+  readonly isAnswer: (frame: ServerFrame) => boolean;
+  readonly resolve: (frame: ServerFrame) => void;
   readonly reject: (error: SessionError) => void;
 }
 
@@ -224,29 +237,35 @@ export class Session {
    * connection; without, the answer is `none`.
    */
   async startChat(wait = false): Promise<"chat" | "waiting" | "none"> {
-    const answer = await this.#ask({ type: "start_chat", payload: { wait: wait || undefined } }, (type, { code }) =>
-      type === "info" ? code === "waiting" || code === "no_new_chats" : type === "new_chat",
+    const frame = { type: "start_chat", payload: wait ? { wait } : {} } as const;
+    const answer = await this.#ask(frame, ({ type, payload }) =>
+      type === "info" ? payload.code === "waiting" || payload.code === "no_new_chats" : type === "new_chat",
     );
-    if (answer.type === "new_chat") return "chat";
+    if (answer.type !== "info") return "chat";
     return answer.payload.code === "waiting" ? "waiting" : "none";
   }
 
   /** Organizers: waits no more. */
   async stopWaiting(): Promise<void> {
     this.#waitWanted = false;
-    const frame = { type: "start_chat", payload: { wait: false } };
-    await this.#ask(frame, (type, { code }) => type === "info" && code === "not_waiting");
+    const frame = { type: "start_chat", payload: { wait: false } } as const;
+    await this.#ask(frame, ({ type, payload }) => type === "info" && payload.code === "not_waiting");
   }
 
   /** Organizers: closes a chat. */
   async closeChat(chatId: string): Promise<void> {
-    await this.#ask({ type: "close_chat", payload: { chatId } }, isAbout("closed_chat", chatId));
+    await this.#askAbout({ type: "close_chat", payload: { chatId } }, "closed_chat");
   }
 
   /** Organizers: hands a chat to a colleague. */
   async transferChat(chatId: string, organizerId: number): Promise<void> {
-    const frame = { type: "transfer_chat", payload: { chatId, organizerId } };
-    await this.#ask(frame, isAbout("chat_transferred", chatId));
+    await this.#askAbout({ type: "transfer_chat", payload: { chatId, organizerId } }, "chat_transferred");
+  }
+
+  /** Removes a place in the queue from the snapshot. The service does not tell that it is none any more. */
+  forgetPosition(eventId: number): void {
+    this.#positions.delete(eventId);
+    this.#update();
   }
 
   /** Removes a closed chat from the snapshot and from the device, with what could not be sent in it. */
@@ -392,7 +411,7 @@ export class Session {
     this.#emit({ type: "connection", connection });
   }
 
-  #write(frame: unknown): void {
+  #write(frame: ClientFrame): void {
     this.#socket?.send(JSON.stringify(frame));
   }
 
@@ -411,22 +430,20 @@ export class Session {
   }
 
   #watch(): void {
+    // The clock may have been put back.
+    this.#heardAt = Math.min(this.#heardAt, this.#clock.now());
     const [silence, answer] = this.#side() ? [TIMES.organizerSilence, TIMES.wake] : [TIMES.silence, TIMES.answer];
     const left = silence - (this.#clock.now() - this.#heardAt);
     if (left <= 0) this.#probe(answer);
     this.#timer(left > 0 ? left : answer, () => this.#watch());
   }
 
-  #timer(milliseconds: number, callback: () => void): Cancel {
+  #timer(milliseconds: number, callback: () => void): void {
     const cancel = this.#clock.after(milliseconds, () => {
       this.#timers.delete(cancel);
       callback();
     });
     this.#timers.add(cancel);
-    return () => {
-      this.#timers.delete(cancel);
-      cancel();
-    };
   }
 
   // Frames of the server
@@ -434,58 +451,58 @@ export class Session {
   #receive(text: string): void {
     this.#heard += 1;
     this.#heardAt = this.#clock.now();
-    let frame: Frame;
+    let frame: ServerFrame;
     try {
-      frame = JSON.parse(text) as Frame;
+      frame = JSON.parse(text);
     } catch {
       return;
     }
-    const { type, payload } = frame;
-    if (type === "error") return this.#error(payload);
+    if (frame.type === "error") return this.#error(frame.payload);
     const ask = this.#asks[0];
-    const answered = ask?.isAnswer(type, payload);
-    this.#apply(type, payload);
+    const answered = ask?.isAnswer(frame);
+    this.#apply(frame);
     if (answered) this.#answer(() => ask?.resolve(frame));
   }
 
-  #apply(type: string, payload: unknown): void {
+  /** A frame of a type that is not known, of a later release, is ignored. */
+  #apply({ type, payload }: ServerFrame): void {
     switch (type) {
       case "ready":
-        return this.#ready(payload as { principal: Principal });
+        return this.#ready(payload.principal);
       case "chats":
-        return this.#chats((payload as { chats: Chat[] }).chats);
+        return this.#chats(payload.chats);
       case "chat_history":
-        return this.#history(payload as { chatId: string; messages: NumberedMessage[]; lastSeq: number });
+        return this.#history(payload);
       case "new_chat":
-        return this.#newChat(payload as Chat);
+        return this.#newChat(payload);
       case "user_message":
-        return this.#message(payload as NumberedMessage);
+        return this.#message(payload);
       case "message_saved":
-        return this.#saved(payload as NumberedMessage & { clientId: string });
+        return this.#saved(payload);
       case "closed_chat":
-        return this.#closedChat((payload as { chatId: string }).chatId);
+        return this.#closedChat(payload.chatId);
       case "chat_requeued":
-        return this.#requeued(payload as { chatId: string });
+        return this.#requeued(payload.chatId);
       case "chat_transferred":
-        return this.#transferred(payload as { chatId: string; organizerId: number });
+        return this.#transferred(payload);
       case "queue_position":
-        return this.#position(payload as QueuePosition);
+        return this.#position(payload);
       case "queue_status":
-        this.#agencyQueue = payload as SessionSnapshot["agencyQueue"];
+        this.#agencyQueue = payload;
         return this.#update();
       case "typing":
-        return this.#typed((payload as { chatId: string }).chatId);
+        return this.#typed(payload.chatId);
       case "read":
-        return this.#read(payload as { chatId: string; seq: number; fromOrganizer: 0 | 1 });
+        return this.#read(payload);
       case "info":
-        return this.#info((payload as { code?: string }).code);
+        return this.#info(payload.code);
       case "resync":
         this.#chatsWanted = true;
         void this.#catchUp();
     }
   }
 
-  #ready({ principal }: { principal: Principal }): void {
+  #ready(principal: Principal): void {
     if (this.#principal && (this.#principal.realm !== principal.realm || this.#principal.id !== principal.id)) {
       this.#timelines.clear();
       this.#positions.clear();
@@ -504,16 +521,23 @@ export class Session {
     void this.#outbox.load().then(() => {
       for (const chatId of this.#outbox.chatIds()) this.#sendNext(chatId);
     });
-    if (this.#waitWanted) this.startChat(true).catch(() => undefined);
+    this.#waitAgain();
   }
 
-  #chats(chats: Chat[]): void {
+  #waitAgain(): void {
+    if (!this.#waitWanted) return;
+    this.startChat(true).catch(({ retryAfterSeconds }: SessionError) => {
+      if (retryAfterSeconds) this.#timer(retryAfterSeconds * 1000, () => this.#waitAgain());
+    });
+  }
+
+  #chats(chats: OpenChat[]): void {
     for (const chat of chats) {
       const timeline = this.#timelines.get(chat.id);
-      if (timeline && (chat.lastSeq ?? 0) < timeline.end) timeline.reset();
+      if (timeline && chat.lastSeq < timeline.end) timeline.reset();
       const read = timeline?.ownReadSeq ?? 0;
       this.#upsert(chat);
-      if (read > (chat.ownReadSeq ?? 0)) this.#sendRead(chat.id);
+      if (read > chat.ownReadSeq) this.#sendRead(chat.id);
     }
     for (const [id, timeline] of this.#timelines) {
       if (timeline.state !== "closed" && !chats.some((chat) => chat.id === id)) this.#closedChat(id);
@@ -526,23 +550,19 @@ export class Session {
     this.#update();
   }
 
-  #history({ chatId, messages, lastSeq }: { chatId: string; messages: NumberedMessage[]; lastSeq: number }): void {
+  #history({ chatId, messages, lastSeq }: HistoryFrame["payload"]): void {
     const timeline = this.#timelines.get(chatId);
     if (!timeline) return;
     const isNew = timeline.caughtUp;
     timeline.lastSeq = Math.max(timeline.lastSeq, lastSeq);
     const shown = messages.flatMap((message) => this.#place(timeline, message));
-    timeline.touch();
     this.#show(chatId, shown, isNew);
   }
 
-  #newChat(chat: Chat): void {
+  #newChat(chat: NewChat): void {
     const timeline = this.#upsert(chat);
     this.#positions.delete(chat.eventId);
-    if (this.#principal?.realm === "organizer") {
-      this.#waitWanted = false;
-      this.#isWaiting = false;
-    }
+    if (this.#side()) this.#waitWanted = this.#isWaiting = false;
     this.#keep(chat.id);
     this.#emit({ type: "new_chat", chatId: chat.id, eventId: chat.eventId });
     if (timeline.isMissingMessages) void this.#catchUp();
@@ -562,16 +582,13 @@ export class Session {
     this.#sendNext(message.chatId);
   }
 
-  #saved({ clientId, id, chatId, seq, timeSent }: Message & { clientId: string; seq: number }): void {
+  #saved({ clientId, id, chatId, seq, timeSent }: MessageSavedFrame["payload"]): void {
     const outgoing = this.#outbox.get(clientId);
     const timeline = this.#timelines.get(chatId);
     if (outgoing && timeline && this.#principal) {
-      const { content, lat, lng, writtenAt } = outgoing;
-      const position = lat !== undefined && lng !== undefined ? { lat, lng } : {};
-      const from = { authorId: this.#principal.id, fromOrganizer: this.#side() };
-      timeline.wrote(clientId, writtenAt);
-      this.#outbox.saved(clientId, { id, seq, timeSent });
-      const shown = this.#place(timeline, { id, chatId, seq, timeSent, clientId, content, ...from, ...position });
+      const from = { authorId: this.#principal.id, fromOrganizer: this.#side(), ...positionOf(outgoing) };
+      const { content } = outgoing;
+      const shown = this.#place(timeline, { id, chatId, seq, timeSent, clientId, content, ...from });
       this.#show(chatId, shown, true);
     } else {
       this.#outbox.remove(clientId);
@@ -581,45 +598,38 @@ export class Session {
   }
 
   #closedChat(chatId: string): void {
-    const timeline = this.#timelines.get(chatId);
-    if (!timeline) return;
-    timeline.state = "closed";
-    this.#stopTyping(timeline);
-    this.#failAll(chatId);
-    timeline.touch();
-    this.#keep(chatId);
-    this.#emit({ type: "closed_chat", chatId });
+    this.#left(this.#timelines.get(chatId), "closed", { type: "closed_chat", chatId });
   }
 
-  #requeued({ chatId }: { chatId: string }): void {
-    const timeline = this.#timelines.get(chatId);
-    if (!timeline) return;
+  #requeued(chatId: string): void {
     // The organizer does not have it any more.
-    timeline.state = this.#principal?.realm === "organizer" ? "closed" : "waiting";
-    if (timeline.state === "closed") this.#failAll(chatId);
-    this.#stopTyping(timeline);
-    timeline.touch();
-    this.#keep(chatId);
-    this.#emit({ type: "chat_requeued", chatId });
+    const state = this.#side() ? "closed" : "waiting";
+    this.#left(this.#timelines.get(chatId), state, { type: "chat_requeued", chatId });
   }
 
-  #transferred({ chatId, organizerId }: { chatId: string; organizerId: number }): void {
+  #transferred({ chatId, organizerId }: ChatTransferredFrame["payload"]): void {
     const timeline = this.#timelines.get(chatId);
     if (!timeline) return;
     const { organizerName: _, ...chat } = timeline.chat;
     timeline.chat = { ...chat, organizerId };
-    if (this.#principal?.realm === "organizer") {
-      timeline.state = "closed";
-      this.#failAll(chatId);
-    } else {
+    if (!this.#side()) {
       // Who has it now is in the chat.
       this.#chatsWanted = true;
       void this.#catchUp();
     }
+    const state = this.#side() ? "closed" : timeline.state;
+    this.#left(timeline, state, { type: "chat_transferred", chatId, organizerId });
+  }
+
+  /** The organizer has left the chat. */
+  #left(timeline: Timeline | undefined, state: Timeline["state"], event: SessionEvent & { chatId: string }): void {
+    if (!timeline) return;
+    const { chatId } = event;
+    timeline.state = state;
     this.#stopTyping(timeline);
-    timeline.touch();
+    if (state === "closed") this.#failAll(chatId);
     this.#keep(chatId);
-    this.#emit({ type: "chat_transferred", chatId, organizerId });
+    this.#emit(event);
   }
 
   #position(position: QueuePosition): void {
@@ -632,7 +642,6 @@ export class Session {
     if (!timeline) return;
     this.#stopTyping(timeline);
     timeline.typing = true;
-    timeline.touch();
     const cancel = this.#clock.after(TIMES.typingShown, () => {
       this.#stopTyping(timeline);
       this.#update(chatId);
@@ -641,7 +650,7 @@ export class Session {
     this.#emit({ type: "typing", chatId });
   }
 
-  #read({ chatId, seq, fromOrganizer }: { chatId: string; seq: number; fromOrganizer: 0 | 1 }): void {
+  #read({ chatId, seq, fromOrganizer }: ReadFrame["payload"]): void {
     const timeline = this.#timelines.get(chatId);
     if (!timeline) return;
     if (fromOrganizer === this.#side()) timeline.ownReadSeq = Math.max(timeline.ownReadSeq, seq);
@@ -651,17 +660,16 @@ export class Session {
     this.#emit({ type: "read", chatId, seq, fromOrganizer: fromOrganizer === 1 });
   }
 
-  #info(code: string | undefined): void {
+  #info(code: InfoFrame["payload"]["code"]): void {
     if (code !== "waiting" && code !== "not_waiting") return;
     this.#isWaiting = this.#waitWanted = code === "waiting";
     this.#update();
   }
 
-  #error({ code = "unknown", message = "", clientId, retryAfterSeconds }: Frame["payload"]): void {
+  #error({ code, message, clientId, retryAfterSeconds }: ErrorFrame["payload"]): void {
     if (clientId) return this.#refused(clientId, { code, message }, retryAfterSeconds);
     const ask = this.#asks[0];
-    const chatId = (ask?.frame.payload as { chatId?: string } | undefined)?.chatId;
-    if (ask && (code !== "no_access" || (chatId && message.includes(chatId)))) {
+    if (ask && (code !== "no_access" || (ask.chatId && message.includes(ask.chatId)))) {
       return this.#answer(() => ask.reject(new SessionError(code, message, retryAfterSeconds)));
     }
     this.#emit({ type: "error", code, message, ...(retryAfterSeconds && { retryAfterSeconds }) });
@@ -669,12 +677,21 @@ export class Session {
 
   // Asking and catching up
 
-  #ask(frame: Ask["frame"], isAnswer: Ask["isAnswer"]): Promise<Frame> {
+  #ask(frame: ClientFrame, isAnswer: Ask["isAnswer"], chatId?: string): Promise<ServerFrame> {
     return new Promise((resolve, reject) => {
       if (this.#connection.name !== "live") return reject(new SessionError("disconnected", "there is no connection"));
-      this.#asks.push({ frame, isAnswer, resolve, reject });
+      this.#asks.push({ frame, isAnswer, chatId, resolve, reject });
       if (this.#asks.length === 1) this.#askFirst();
     });
+  }
+
+  /** Asks something about a chat. The answer names it. */
+  #askAbout(
+    frame: Extract<ClientFrame, { payload: { chatId: string } }>,
+    answer: "chat_history" | "closed_chat" | "chat_transferred",
+  ): Promise<ServerFrame> {
+    const { chatId } = frame.payload;
+    return this.#ask(frame, ({ type, payload }) => type === answer && payload.chatId === chatId, chatId);
   }
 
   #askFirst(): void {
@@ -704,7 +721,7 @@ export class Session {
         const timeline = this.#firstMissing();
         if (this.#chatsWanted || !timeline) {
           this.#chatsWanted = false;
-          await this.#ask({ type: "get_chats", payload: {} }, (type) => type === "chats").catch((error) => {
+          await this.#ask({ type: "get_chats", payload: {} }, ({ type }) => type === "chats").catch((error) => {
             this.#chatsWanted = true;
             throw error;
           });
@@ -712,7 +729,7 @@ export class Session {
         }
         const { end, chat } = timeline;
         const payload = { chatId: chat.id, afterSeq: end, limit: HISTORY_LIMIT };
-        await this.#ask({ type: "get_chat_history", payload }, isAbout("chat_history", chat.id));
+        await this.#askAbout({ type: "get_chat_history", payload }, "chat_history");
         timeline.stuck = timeline.end === end && timeline.lastSeq > end;
       }
       if (!this.#synced) {
@@ -744,10 +761,10 @@ export class Session {
     if (this.#connection.name !== "live" || this.#held.has(chatId)) return;
     const next = this.#outbox.of(chatId).find((message) => !message.failure && !message.saved);
     if (!next || next.sending) return;
-    const { clientId, content, lat, lng } = next;
+    const { clientId, content } = next;
     void this.#outbox.change(clientId, (message) => ({ ...message, sending: true }));
     this.#update(chatId);
-    this.#write({ type: "send_message", payload: { chatId, message: content, clientId, lat, lng } });
+    this.#write({ type: "send_message", payload: { chatId, message: content, clientId, ...positionOf(next) } });
     this.#expectLife(TIMES.answer);
     this.#timer(TIMES.repeat, () => {
       if (this.#outbox.get(clientId)?.sending) this.#sendAgain(chatId, clientId);
@@ -786,7 +803,8 @@ export class Session {
     const chatId = this.#outbox.get(clientId)?.chatId ?? "";
     this.#timelines.get(chatId)?.touch();
     this.#snapshot = this.#build();
-    const message = this.#viewOf(chatId, clientId);
+    const chat = this.#snapshot.chats.find(({ id }) => id === chatId);
+    const message = chat?.messages.find((message) => message.clientId === clientId);
     if (message) this.#emit({ type: "failed", chatId, message });
   }
 
@@ -814,7 +832,7 @@ export class Session {
 
   // What is shown
 
-  #upsert(chat: Chat): Timeline {
+  #upsert(chat: OpenChat | NewChat): Timeline {
     const timeline = this.#timelines.get(chat.id) ?? new Timeline(chat);
     this.#timelines.set(chat.id, timeline);
     timeline.update(chat);
@@ -829,7 +847,8 @@ export class Session {
       this.#outbox.saved(outgoing.clientId, message);
     }
     const shown = timeline.add(message);
-    for (const { clientId } of shown) this.#outbox.remove(clientId);
+    // It may have had its place before it was read from the device, where another tab had written it.
+    for (const { clientId, seq } of [message, ...shown]) if (seq <= timeline.end) this.#outbox.remove(clientId);
     return shown;
   }
 
@@ -850,11 +869,6 @@ export class Session {
     this.#typing.delete(timeline.chat.id);
     timeline.typing = false;
     timeline.touch();
-  }
-
-  #viewOf(chatId: string, clientId: string) {
-    const chat = this.#snapshot.chats.find(({ id }) => id === chatId);
-    return chat?.messages.find((message) => message.clientId === clientId);
   }
 
   #side(): 0 | 1 {
@@ -925,8 +939,4 @@ export class Session {
   #keyOf(chatId: string): string {
     return `chats/${this.#options.owner}/${chatId}`;
   }
-}
-
-function isAbout(type: string, chatId: string): Ask["isAnswer"] {
-  return (answer, payload) => answer === type && (payload as { chatId?: string }).chatId === chatId;
 }

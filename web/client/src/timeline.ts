@@ -1,9 +1,7 @@
+import type { NumberedMessage, Principal } from "./generated/socket.js";
 import type { Outgoing } from "./outbox.js";
-import type { ChatView, MessageView, Principal } from "./session-types.js";
-import type { Chat, Message } from "./types.js";
-
-/** A message with its number, as protocol 2 has it. */
-export type NumberedMessage = Message & { seq: number };
+import type { ChatView, MessageView } from "./session-types.js";
+import type { Chat, Position } from "./types.js";
 
 /** What is kept of a chat between two visits. */
 export interface StoredChat {
@@ -145,7 +143,7 @@ export class Timeline {
     const state = message.seq <= (ofOwnSide ? this.readSeq : this.ownReadSeq) ? "read" : "saved";
     const known = this.#messageViews.get(key);
     if (known?.seq === message.seq && known.state === state) return known;
-    const { id, seq, clientId, authorId, content, timeSent, lat, lng, system = false } = message;
+    const { id, seq, clientId, authorId, content, timeSent, system = false } = message;
     const writtenAt = this.#writtenAt.get(clientId ?? "");
     return {
       ...{ key, state, content, authorId, id, seq, system, time: timeSent },
@@ -153,12 +151,12 @@ export class Timeline {
       fromOrganizer: message.fromOrganizer === 1,
       ...(clientId && { clientId }),
       ...(writtenAt && { writtenAt }),
-      ...(lat !== undefined && lng !== undefined && { lat, lng }),
+      ...positionOf(message),
     };
   }
 
   #outgoingView(message: Outgoing, side: 0 | 1): MessageView {
-    const { clientId, content, writtenAt, failure, saved, lat, lng } = message;
+    const { clientId, content, writtenAt, failure, saved } = message;
     const key = `c:${clientId}`;
     const state = failure ? "failed" : saved ? "saved" : message.sending ? "sending" : "queued";
     const known = this.#messageViews.get(key);
@@ -167,7 +165,12 @@ export class Timeline {
       ...{ key, state, content, clientId, writtenAt, mine: true, system: false, fromOrganizer: side === 1 },
       time: saved?.timeSent ?? writtenAt,
       ...(failure && { failure }),
-      ...(lat !== undefined && lng !== undefined && { lat, lng }),
+      ...positionOf(message),
     };
   }
+}
+
+/** The position of a message that has one. */
+export function positionOf({ lat, lng }: Partial<Position>): Partial<Position> {
+  return lat !== undefined && lng !== undefined ? { lat, lng } : {};
 }

@@ -1,6 +1,6 @@
 /** What the canary has found, which walks the whole path of a request for help as people do. */
 import type { CanaryRun } from "@mayday/client";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { announce } from "../../ui/announce.js";
 import { currentLanguage } from "../../ui/i18n.js";
 import { Icon } from "../../ui/icon.js";
@@ -13,9 +13,13 @@ import { type CanaryKey, t } from "./texts.js";
 
 addStyle(style);
 
-const EVERY_MS = 30_000;
-/** The canary walks every 30 s, and is read as often. */
-const OLD_MS = 90_000;
+/** A run begins every 30 s, and is reported a moment later. */
+const DUE_MS = 31_000;
+/** If the path is whole, a run is over and reported 5 s after it began. So an older one is a problem. */
+const OLD_MS = 35_000;
+/** How often a run is asked for that is due. */
+const EVERY_MS = 3_000;
+const PATIENCE_MS = 2_500;
 
 const STEPS: Partial<Record<NonNullable<CanaryRun["failedStep"]>, CanaryKey>> = {
   connect: "canary.connect",
@@ -27,13 +31,21 @@ const STEPS: Partial<Record<NonNullable<CanaryRun["failedStep"]>, CanaryKey>> = 
 };
 
 export function Canary() {
-  const { data, readAt, reload } = useLoad("canary", [], (signal) => messenger.canary({ signal, attempts: 1 }));
+  const {
+    data,
+    readAt,
+    problem: unanswered,
+    reload,
+  } = useLoad("canary", [], () => messenger.canary({ signal: AbortSignal.timeout(PATIENCE_MS), attempts: 1 }));
+  const checkedAt = data ? readAt - data.ageSeconds * 1000 : 0;
+  const dueAt = useRef(0);
+  dueAt.current = (data ? checkedAt : readAt) + DUE_MS;
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || reload(), EVERY_MS);
+    const timer = setInterval(() => document.hidden || Date.now() < dueAt.current || reload(), EVERY_MS);
     return () => clearInterval(timer);
   }, [reload]);
-  const checkedAt = data ? readAt - data.ageSeconds * 1000 : 0;
-  const problem = data && problemOf(data, checkedAt);
+  // While nobody saw the page, nothing was asked. So what it knows counts as of when it asked, not as of now.
+  const problem = data && problemOf(data, checkedAt, unanswered ? Date.now() : readAt);
   useEffect(() => {
     if (problem) announce(problem);
   }, [problem]);
@@ -47,9 +59,9 @@ export function Canary() {
   );
 }
 
-/** What is wrong, if anything is. */
-function problemOf(run: CanaryRun, checkedAt: number): string | undefined {
-  if (Date.now() - checkedAt > OLD_MS) return t("canary.old", { time: clockOf(checkedAt) });
+/** What is wrong, if anything is, as of a time until which a newer run would be known. */
+function problemOf(run: CanaryRun, checkedAt: number, knownAt: number): string | undefined {
+  if (knownAt - checkedAt > OLD_MS) return t("canary.old", { time: clockOf(checkedAt) });
   if (run.ok || !run.failedStep) return undefined;
   const step = t(STEPS[run.failedStep] ?? "canary.sign-in");
   return t("canary.fails", { step, time: clockOf(Date.parse(run.failingSince ?? run.checkedAt)) });

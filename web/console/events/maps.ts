@@ -52,7 +52,7 @@ export function showPlace(element: HTMLElement, { tileUrl, plan, onPick }: Place
 }
 
 /** The edges of a plan. */
-export type Edges = Omit<Plan, "image">;
+export type Edges = Pick<Plan, "north" | "south" | "east" | "west">;
 
 export interface PlanView {
   show(image: string | undefined, edges: Edges | undefined): void;

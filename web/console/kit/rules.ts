@@ -22,6 +22,8 @@ const RULES: [RegExp, RuleKey][] = [
   [/ must be shorter than or equal to (?<n>\d+) characters$/, "rule.long"],
   [/ must be longer than or equal to (?<n>\d+) characters$/, "rule.short"],
   [/ must be different from /, "rule.same"],
+  [/ must not be a common password$/, "rule.common"],
+  [/ must not consist of names, the email and mayday$/, "rule.words"],
 ];
 
 /** One text for all messages about a field. What is not known here is said in the service's own words. */

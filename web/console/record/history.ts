@@ -30,6 +30,16 @@ export interface History {
 /** The entity itself, what is the same in every row of it, what is for services only, and what `plan` says. */
 const NO_CHANGES = new Set(["id", "agency", "timeCreated", "reportId", "hasPlan"]);
 
+/** What was removed because of its age: each row says it anew, so it is no change of what an earlier one has said. */
+const REMOVED = new Set([
+  "removedChats",
+  "removedMessages",
+  "endedBefore",
+  "removedGuests",
+  "removedKnownEvents",
+  "lastSeenBefore",
+]);
+
 /**
  * Reads a record, oldest row first. Rows of one entity need not have the same fields (an agency has its settings only
  * when they were changed), so each is compared with the last known value of each of its fields.
@@ -48,9 +58,10 @@ export function readHistory(rows: Changelog[], isOfAgency: (userId: number) => b
     const changes: FieldChange[] = [];
     if (row.type === "update") {
       for (const [field, after] of Object.entries(fields)) {
-        if (NO_CHANGES.has(field) || (before && same(before[field], after))) continue;
+        const earlier = REMOVED.has(field) ? undefined : before;
+        if (NO_CHANGES.has(field) || (earlier && same(earlier[field], after))) continue;
         if (field === "approved" && isOfAgency(row.userId)) continue;
-        changes.push({ field, before: before?.[field], after });
+        changes.push({ field, before: earlier?.[field], after });
       }
     }
     return { row, name: nameOf(fields), fields, changes };

@@ -22,12 +22,13 @@ const ADMINISTRATORS = "/console/record/administrators";
 export function Screen({ path: [first], query }: ScreenProps) {
   const me = state.user as User;
   const isOfAdministrators = isAdmin(me) && (me.agencyId === null || first === "administrators");
+  const userId = Number.parseInt(query.get("user") ?? "", 10);
   const source = isOfAdministrators ? administratorsRecord : agencyRecord(me.agencyId as number);
   return (
     <Page title={t("area.record")}>
       {isAdmin(me) && me.agencyId !== null && <Tabs isOfAdministrators={isOfAdministrators} />}
       {isOwner(me) && <Proof key={source.name} source={source} />}
-      <Changes key={source.name} source={source} userId={Number(query.get("user")) || undefined} />
+      <Changes key={source.name} source={source} userId={Number.isNaN(userId) ? undefined : userId} />
     </Page>
   );
 }
@@ -78,7 +79,7 @@ function List({ people, rows, userId }: { people: User[]; rows: Changelog[]; use
   }, [people, rows]);
   const names = useMemo(() => namesOf(people, history), [people, history]);
   const wanted = useMemo(
-    () => (userId ? history.entries.filter(({ row }) => row.userId === userId) : history.entries),
+    () => (userId === undefined ? history.entries : history.entries.filter(({ row }) => row.userId === userId)),
     [history, userId],
   );
   // The console renders every second, but a row changes with its age at most.
@@ -117,7 +118,7 @@ function List({ people, rows, userId }: { people: User[]; rows: Changelog[]; use
         </div>
         <p class="faint tabular">{t("record.count", { n: wanted.length })}</p>
       </div>
-      {wanted.length === 0 && <Empty>{t(userId ? "record.none-of-person" : "record.none")}</Empty>}
+      {wanted.length === 0 && <Empty>{t(userId === undefined ? "record.none" : "record.none-of-person")}</Empty>}
       <ol class="record">{shown}</ol>
       <More pages={more} />
     </>
@@ -157,6 +158,8 @@ const TYPES: Record<Changelog["type"], RecordKey> = {
 
 function Row({ entry, who, history }: { entry: Entry; who: string; history: History }) {
   const { row, name, fields, changes } = entry;
+  // Mayday itself: the row is about what belongs to no agency.
+  const isMayday = row.entityId === 0;
   return (
     <li>
       <p class="record-when">
@@ -168,10 +171,11 @@ function Row({ entry, who, history }: { entry: Entry; who: string; history: Hist
       <div class="record-what">
         <p class="clamped">
           <span class="faint">
-            {t(TYPES[row.type])} · {t(CLASSES[row.entityClass])}
+            {t(TYPES[row.type])}
+            {!isMayday && ` · ${t(CLASSES[row.entityClass])}`}
           </span>{" "}
           <strong>
-            <PersonText>{name || t("record.number", { n: String(row.entityId) })}</PersonText>
+            <PersonText>{name || (isMayday ? "Mayday" : t("record.number", { n: String(row.entityId) }))}</PersonText>
           </strong>
         </p>
         {row.type === "update" && changes.length === 0 && <p class="faint">{t("record.unchanged")}</p>}

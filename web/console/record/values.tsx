@@ -15,6 +15,9 @@ const LABELS: Record<string, RecordKey> = {
   removedChats: "record.removed-chats",
   removedMessages: "record.removed-messages",
   endedBefore: "record.ended-before",
+  removedGuests: "record.removed-guests",
+  removedKnownEvents: "record.removed-events",
+  lastSeenBefore: "record.last-seen-before",
   helpPhoneNumber: "record.help-phone",
   lat: "record.latitude",
   lng: "record.longitude",
@@ -71,7 +74,7 @@ export function textOf(field: string, value: unknown, history: History): string 
     const key = WORDS[String(value)];
     if (key) return t(key);
   }
-  if (field.startsWith("time") || field === "endedBefore") return timeOf(String(value));
+  if (field.startsWith("time") || field.endsWith("Before")) return timeOf(String(value));
   if (typeof value === "number") return sixDigits(value);
   if (field === "plan") return planText(value as Record<string, unknown>);
   return typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -12,7 +12,10 @@ export type Role = 0 | 1 | 2 | 3 | 4;
 /** In international form, with a `+`: a valid number of its country. Stored as typed. */
 export type PhoneNumber = string;
 
-/** 16 to 128 characters. A new one must not be among the most common ones. */
+/**
+ * 16 to 128 characters. A new one must not be among the most common ones. Where accounts have to be complete it must be
+ * none of more than 200,000 common and breached ones, and must not consist of names, the e-mail and `mayday` either.
+ */
 export type Password = string;
 
 /** An id. Of a text the integer at its beginning counts, so that forms can send `"9 - Rock night"`. */
@@ -88,7 +91,7 @@ export interface User {
    * password. Until it is changed the token opens the own profile alone.
    */
   mustChangePassword?: true;
-  /** The same, until there is a second factor (roles 0 to 3). */
+  /** The same, until there is a second factor (roles 0 to 3, or all if the operator wants that). */
   mustHaveSecondFactor?: true;
 }
 
@@ -239,6 +242,23 @@ export interface Event {
   hasPlan?: true;
 }
 
+/** An event of an approved agency, as other services see it. */
+export interface ApprovedEvent {
+  id: Id;
+  name: string;
+  description: string;
+  address: string;
+  lat: number;
+  lng: number;
+  timeStart: Time;
+  timeEnd: Time;
+  agencyId: Id;
+  /** Only of an event with a plan of its venue. */
+  hasPlan?: true;
+  /** The number that the agency publishes for people who need help. Never a person's private number. */
+  helpPhoneNumber?: string;
+}
+
 /** An event, with the coordinates just as this request sent them. Later reads give numbers. */
 export interface WrittenEvent {
   id: Id;
@@ -358,7 +378,8 @@ export interface CommentEdits {
 
 export interface Changelog {
   id: Id;
-  entityId: Id;
+  /** With the class `Agency`, 0 is Mayday itself: the row is about what belongs to no agency (docs/record.md). */
+  entityId: number;
   entityClass: "User" | "Agency" | "Event" | "Contact" | "Issue" | "Comment";
   type: "insert" | "update" | "delete";
   changedAt: Time;
@@ -373,7 +394,8 @@ export interface Changelog {
 /** A row of the record with what proves it. docs/record.md has the formula. */
 export interface ProvenChangelog {
   id: Id;
-  entityId: Id;
+  /** With the class `Agency`, 0 is Mayday itself: the row is about what belongs to no agency (docs/record.md). */
+  entityId: number;
   entityClass: "User" | "Agency" | "Event" | "Contact" | "Issue" | "Comment";
   type: "insert" | "update" | "delete";
   changedAt: Time;

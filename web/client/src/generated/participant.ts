@@ -9,7 +9,10 @@ export type Time = string;
 /** Ends after 24 hours, and with a sign-out or a change of password. Clients need not look inside. */
 export type Token = string;
 
-/** At least 8 bytes in UTF-8. Nothing else is asked of it. */
+/**
+ * At least 8 bytes in UTF-8. Nothing else is asked of it, unless the operator wants complete accounts: then a new one
+ * must not be among the most common ones, and must not consist of the e-mail and `mayday`.
+ */
 export type Password = string;
 
 /** Not checked. May be empty. */
@@ -122,6 +125,11 @@ export interface ExportedChat {
   hasBeenRequeued: boolean;
   /** The number of the last message that was read. */
   readByParticipant: number;
+  /**
+   * Whether a deletion of the account leaves the chat in the agency's archive, with its messages and positions: so it
+   * is once an organizer has taken it.
+   */
+  keptAfterDeletion: boolean;
   messages: ExportedMessage[];
 }
 

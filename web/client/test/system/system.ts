@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import WebSocket from "ws";
 import {
   Account,
   MemoryStorage,
@@ -15,6 +14,11 @@ import {
   type SessionSnapshot,
   type Storage,
 } from "../../src/index.js";
+import { leak } from "../secrets.js";
+import { WatchedSocket } from "../watch.js";
+
+export { isDocumented } from "../documents.js";
+export { Conversation, watchAnswer } from "../watch.js";
 
 /** For what takes moments, on a machine that does much else. */
 const PATIENCE_MS = 60_000;
@@ -70,6 +74,7 @@ export class System {
     const system = new System(directory, readyFile, child, log);
     try {
       await system.#untilReady();
+      assert.notEqual(readdirSync(path.join(state, "logs")).length, 0, "no log was found");
     } catch (error) {
       await system.down();
       throw error;
@@ -77,13 +82,25 @@ export class System {
     return system;
   }
 
+  /** Stops everything, and looks for secrets in all logs. */
   async down(): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, "exit");
       this.#process.kill("SIGTERM");
       await ended;
     }
+    const found = leak(this.#logged());
     rmSync(this.#directory, { recursive: true, force: true });
+    if (found) assert.fail(found);
+  }
+
+  /** The lines of all processes and components. What `up` itself shows has passwords, and names no process. */
+  #logged(): string[] {
+    const shown = this.#log.join("").split("\n");
+    const logs = path.join(this.#directory, "state", "logs");
+    const names = existsSync(logs) ? readdirSync(logs) : [];
+    const files = names.map((name) => readFileSync(path.join(logs, name), "utf8"));
+    return [...shown.filter((line) => line.includes(" | ")), ...files.flatMap((text) => text.split("\n"))];
   }
 
   get ready(): Ready {
@@ -165,7 +182,7 @@ export class Network {
   losesAnswers = false;
   /** How many calls have reached the service, by method and path. */
   readonly reached: string[] = [];
-  readonly #sockets = new Set<WebSocket>();
+  readonly #sockets = new Set<WatchedSocket>();
 
   readonly fetch = async (url: string, init?: RequestInit): Promise<Response> => {
     if (!this.isOn) throw new TypeError("there is no network");
@@ -177,7 +194,7 @@ export class Network {
 
   get WebSocket() {
     const network = this;
-    return class extends WebSocket {
+    return class extends WatchedSocket {
       constructor(url: string) {
         // Nothing listens on port 9 of this machine.
         super(network.isOn ? url : "ws://127.0.0.1:9/");
@@ -244,7 +261,7 @@ export async function organizer(system: System, options: Partial<SessionOptions>
   const session = new Session({
     ...{ url: system.socket(), credentials: { token: () => token }, storage: new MemoryStorage() },
     owner: `organizer:${user.id}`,
-    WebSocket,
+    WebSocket: WatchedSocket,
     ...options,
   });
   await session.start();

@@ -4,7 +4,8 @@ import { Account } from "../../src/account.js";
 import { MemoryStorage } from "../../src/memory.js";
 import { PressQueue } from "../../src/press-queue.js";
 import type { FollowedSession, Press } from "../../src/press-types.js";
-import { type FakeAnswer, type FakeCall, FakeClock, FakeService, helpRequest, settle } from "../fakes.js";
+import { Session } from "../../src/session.js";
+import { type FakeAnswer, type FakeCall, FakeClock, FakeNetwork, FakeService, helpRequest, settle } from "../fakes.js";
 
 const GUEST = {
   id: 31,
@@ -129,6 +130,25 @@ test("a press without network is sent once there is one, with its own time and t
   assert.deepEqual([posts[0]?.body.clientId, posts[0]?.body.pressedAt], [clientId, "2026-07-03T18:00:00.000Z"]);
 });
 
+test("a press that a proxy refuses is sent again by itself, with the same clientId", async () => {
+  const device = await started();
+  let refusals = 2;
+  device.routes[`POST ${PRESS}`] = ({ body }) => {
+    refusals -= 1;
+    // Not an answer of the service: no body of its own, and no Retry-After.
+    return refusals >= 0 ? { status: 429 } : { body: helpRequest({ ...body }) };
+  };
+  const { clientId } = await device.queue.press(9);
+  await settle();
+  assert.deepEqual([device.press.step, device.press.failure?.status], ["kept", 429]);
+  await device.clock.advance(10_000);
+  assert.equal(device.press.step, "waiting");
+  assert.deepEqual(
+    device.posts().map(({ body }) => body.clientId),
+    [clientId, clientId, clientId],
+  );
+});
+
 test("a wake while a failed attempt is being noted leads to another attempt", async () => {
   const device = await started();
   await device.account.ensure();
@@ -183,6 +203,26 @@ test("a second press for the event is the first one, also in another tab", async
   const first = await device.queue.press(9);
   assert.equal((await device.queue.press(9)).clientId, first.clientId);
   assert.equal((await other.queue.press(9)).clientId, first.clientId);
+});
+
+test("a second press at the same moment does not forget that the first was sent", async () => {
+  /** Each change takes a while, as in a database. */
+  class SlowStorage extends MemoryStorage {
+    override async update<T>(key: string, change: (value: T | undefined) => T | undefined): Promise<T | undefined> {
+      const value = await super.update(key, change);
+      await new Promise((resolve) => setImmediate(resolve));
+      return value;
+    }
+  }
+  const device = new Device(new SlowStorage());
+  await device.queue.start();
+  await device.account.ensure();
+  device.routes[`POST ${PRESS}`] = () => "no answer";
+  await Promise.all([device.queue.press(9), device.queue.press(9)]);
+  await settle();
+  assert.equal(device.press.step, "sent");
+  await device.queue.cancel(9);
+  assert.equal(device.press.cancelling, true);
 });
 
 test("Retry-After is honoured, but not for longer than a minute", async () => {
@@ -330,6 +370,22 @@ test("a press that was never sent is taken back without a call", async () => {
   assert(device.service.calls.length >= calls);
 });
 
+test("a press that is taken back while its guest is being made is not sent", async () => {
+  const device = await started();
+  let answer: (answer: FakeAnswer) => void = () => undefined;
+  device.routes["POST /participant/auth/guest"] = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  await device.queue.press(9);
+  await settle();
+  await device.queue.cancel(9);
+  answer({ status: 201, body: { user: GUEST, token: "participant:t", password: "secret" } });
+  await device.clock.advance(60_000);
+  assert.equal(device.posts().length, 0);
+  assert.deepEqual([device.press.step, device.press.cancelled], ["ended", true]);
+});
+
 test("a press that may have been sent is taken back by the service, also after a reload", async () => {
   const device = await started();
   await device.queue.press(9);
@@ -392,6 +448,10 @@ class FakeSession implements FollowedSession {
   subscribe(listener: () => void): () => void {
     this.#listener = listener;
     return () => undefined;
+  }
+
+  forgetPosition(eventId: number): void {
+    this.show({ positions: this.snapshot.positions.filter((place) => place.eventId !== eventId) });
   }
 
   show(more: Partial<FollowedSession["snapshot"]>): void {
@@ -458,6 +518,26 @@ test("a place that the session was told before the answer came is not lost", asy
   assert.deepEqual([device.press.step, device.press.position], ["waiting", 4]);
 });
 
+test("the place of a request that was taken back is not that of the next one", async () => {
+  const device = await started();
+  const session = new FakeSession();
+  device.queue.follow(session);
+  await device.queue.press(9);
+  await settle();
+  session.show({ positions: [{ eventId: 9, position: 1, estimatedWaitSeconds: 30 }] });
+  device.routes[`DELETE ${MINE}/9`] = () => ({});
+  await device.queue.cancel(9);
+  await settle();
+  // The service has it, and its queue not yet.
+  device.routes[`POST ${PRESS}`] = ({ body }) => ({ body: helpRequest({ ...body, position: null }) });
+  device.routes[`GET ${MINE}`] = () => ({ body: [helpRequest({ position: 5 })] });
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.step, "safe");
+  await device.clock.advance(2000);
+  assert.deepEqual([device.press.step, device.press.position], ["waiting", 5]);
+});
+
 test("a chat that began before the press is about an earlier one", async () => {
   const device = await started();
   const session = new FakeSession();
@@ -521,6 +601,114 @@ test("a full account whose token has ended waits for the person, and then presse
   assert.equal(device.press.step, "waiting");
 });
 
+for (const order of [
+  ["guest", "sign-in"],
+  ["sign-in", "guest"],
+]) {
+  test(`what is pressed during a sign-in goes to the account; first called: ${order[0]}`, async () => {
+    const device = await started();
+    const user = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+    const answers: Record<string, (answer: FakeAnswer) => void> = {};
+    for (const call of order) {
+      device.routes[`POST /participant/auth/${call}`] = () =>
+        new Promise((answer) => {
+          answers[call] = answer;
+        });
+    }
+    const calls: Record<string, () => Promise<unknown>> = {
+      guest: () => device.queue.press(9),
+      "sign-in": () => device.account.signIn({ email: user.email, password: "long enough" }),
+    };
+    const called = [];
+    for (const call of order) {
+      called.push(calls[call]?.());
+      await settle();
+    }
+    answers.guest?.({ status: 201, body: { user: GUEST, token: "participant:guest1", password: "secret" } });
+    await settle();
+    answers["sign-in"]?.({ body: { user, token: "participant:full" } });
+    await Promise.all(called);
+    await device.clock.advance(1000);
+    assert.deepEqual(device.account.snapshot.user, user);
+    const [signIn] = device.service.of("POST", "/participant/auth/sign-in");
+    const lastPress = device.posts().at(-1);
+    // A guest's press goes over to the account by the sign-in that has the guest's token.
+    assert(lastPress?.token === "participant:full" || signIn?.token === lastPress?.token);
+    assert.equal(device.press.step, "waiting");
+  });
+}
+
+test("a sign-out whose answer comes late does not sign out who has come since", async () => {
+  const device = await started();
+  const user = { ...GUEST, id: 32, guest: false };
+  device.routes["POST /participant/auth/sign-in"] = () => ({ body: { user, token: "participant:full" } });
+  await device.account.signIn({ email: user.email, password: "long enough" });
+  const answers: ((answer: FakeAnswer) => void)[] = [];
+  device.routes["POST /participant/auth/sign-out"] = () =>
+    new Promise((answer) => {
+      answers.push(answer);
+    });
+  const signedOut = [device.account.signOut(), device.account.signOut()];
+  await settle();
+  answers[0]?.("no network");
+  await signedOut[0];
+  await device.queue.press(9);
+  await settle();
+  answers[1]?.("no network");
+  await signedOut[1];
+  await settle();
+  assert.equal(device.press.step, "waiting");
+  await device.reload();
+  assert.deepEqual(device.account.snapshot.user, GUEST);
+});
+
+test("a guest who is signed in again while the person signs in does not take the account's place", async () => {
+  const device = await started();
+  await device.account.ensure();
+  const user = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+  const answers: Record<string, (answer: FakeAnswer) => void> = {};
+  device.routes["POST /participant/auth/sign-in"] = ({ body }) =>
+    new Promise((answer) => {
+      answers[String(body.email)] = answer;
+    });
+  const renewed = device.account.renew("participant:guest1");
+  await settle();
+  const signedIn = device.account.signIn({ email: user.email, password: "long enough" });
+  await settle();
+  answers[user.email]?.({ body: { user, token: "participant:full" } });
+  await signedIn;
+  answers[GUEST.email]?.({ body: { user: GUEST, token: "participant:guest2" } });
+  assert.equal(await renewed, "participant:full");
+  assert.deepEqual(device.account.snapshot.user, user);
+  await device.reload();
+  assert.deepEqual(device.account.snapshot.user, user);
+});
+
+test("a guest is not signed in again while the person signs in", async () => {
+  const device = await started();
+  await device.queue.press(9);
+  await settle();
+  const user = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+  // The service signs the guest out before it answers.
+  device.routes["POST /participant/auth/sign-in"] = async ({ body }) => {
+    device.routes[`GET ${MINE}`] = ({ token }) =>
+      token === "participant:full"
+        ? { body: [helpRequest({ clientId: device.press.clientId })] }
+        : { status: 401, body: { message: "invalid token" } };
+    void device.queue.refresh();
+    await settle();
+    return { body: { user: body.email === user.email ? user : GUEST, token: "participant:full" } };
+  };
+  await device.account.signIn({ email: user.email, password: "long enough" });
+  await device.clock.advance(1000);
+  const signIns = device.service.of("POST", "/participant/auth/sign-in");
+  assert.deepEqual(
+    signIns.map(({ body }) => body.email),
+    [user.email],
+  );
+  assert.deepEqual(device.steps, ["kept", "sent", "waiting"]);
+});
+
 test("signing up sends the guest's token and keeps what is pressed", async () => {
   const device = await started();
   await device.queue.press(9);
@@ -531,6 +719,25 @@ test("signing up sends the guest's token and keeps what is pressed", async () =>
   assert.equal(device.service.of("POST", "/participant/auth/sign-up")[0]?.token, "participant:guest1");
   assert.equal(device.press.step, "waiting");
   assert.deepEqual(device.account.snapshot.user, user);
+});
+
+test("what a guest has not sent is sent by the account that the guest signs in to", async () => {
+  const device = await started();
+  const guest = await device.account.ensure();
+  const { network, storage, clock } = { ...device, network: new FakeNetwork() };
+  const session = (id: number) =>
+    new Session({
+      ...{ url: "wss://test/connect", owner: `participant:${id}`, credentials: device.account },
+      ...{ storage, clock, WebSocket: network.WebSocket },
+    });
+  await session(guest.id).send("c1", "It is by the gate");
+  const user = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+  device.routes["POST /participant/auth/sign-in"] = () => ({ body: { user, token: "participant:full" } });
+  await device.account.signIn({ email: user.email, password: "long enough" });
+  await session(user.id).start();
+  const socket = await network.accept({ realm: "participant", id: user.id });
+  assert.equal(socket.last("send_message").payload.message, "It is by the gate");
+  assert.equal((await storage.list("outbox/")).length, 1);
 });
 
 test("a guest's old token is renewed before it is used to sign up", async () => {
@@ -555,6 +762,70 @@ test("signing out leaves nothing of the person on the device", async () => {
   await settle();
   assert.deepEqual(await device.storage.list(""), []);
   assert.deepEqual(device.queue.snapshot.presses, []);
+});
+
+for (const route of [`POST ${PRESS}`, `PATCH ${MINE}/9`, `GET ${MINE}`]) {
+  test(`an answer to ${route} that comes after the sign-out shows nothing of the person`, async () => {
+    const device = await started();
+    const user = { ...GUEST, email: "ola@example.org", guest: false };
+    const signedUp = { status: 201, body: { user, token: "participant:full" } };
+    device.routes["POST /participant/auth/sign-up"] = () => signedUp;
+    await device.account.signUp({ email: user.email, password: "long enough" });
+    let answer: (answer: FakeAnswer) => void = () => undefined;
+    device.routes[route] = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const { clientId } = await device.queue.press(9);
+    await settle();
+    await device.queue.addDetails(9, { kind: "lost" });
+    void device.queue.refresh();
+    await settle();
+    await device.account.signOut();
+    await settle();
+    const body = helpRequest({ clientId });
+    answer({ body: route.startsWith("GET") ? [body] : body });
+    await settle();
+    assert.deepEqual(device.queue.snapshot.presses, []);
+    assert.deepEqual(await device.storage.list(""), []);
+  });
+}
+
+test("who has signed in in another tab is signed in here, although the guest's token is still good", async () => {
+  const device = await started();
+  const { clientId } = await device.queue.press(9);
+  await settle();
+  const other = new Device(device.storage, device.clock);
+  const user = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+  other.routes["POST /participant/auth/sign-in"] = () => ({ body: { user, token: "participant:full" } });
+  await other.account.signIn({ email: user.email, password: "long enough" });
+  device.routes[`GET ${MINE}`] = ({ token }) => ({
+    body: token === "participant:full" ? [helpRequest({ clientId })] : [],
+  });
+  await device.queue.refresh();
+  await settle();
+  assert.deepEqual(device.account.snapshot.user, user);
+  assert.deepEqual(device.steps, ["kept", "sent", "waiting"]);
+});
+
+test("a press that is over here does not take the place of a later one of another tab", async () => {
+  const device = await started();
+  await device.queue.press(9);
+  await settle();
+  const other = new Device(device.storage, device.clock);
+  await other.queue.start();
+  await settle();
+  other.routes[`DELETE ${MINE}/9`] = () => ({});
+  await other.queue.cancel(9);
+  await settle();
+  other.online = false;
+  await device.clock.advance(1);
+  const { clientId } = await other.queue.press(9);
+  await settle();
+  device.routes[`GET ${MINE}`] = () => ({ body: [] });
+  await device.queue.refresh();
+  const [kept] = await device.storage.list<Press>("press/");
+  assert.equal(kept?.value.clientId, clientId);
 });
 
 test("two tabs that need a guest at once end up with the same one", async () => {

@@ -229,6 +229,17 @@ test("a silent connection is asked after 45 s and given up 15 s later", async ()
   assert.equal(tab.connection.name, "waiting");
 });
 
+test("a silent connection is found although the clock was put back", async () => {
+  const clock = new FakeClock();
+  let putBack = 0;
+  const now = clock.now.bind(clock);
+  clock.now = () => now() - putBack;
+  const { tab } = await live(0, { clock });
+  putBack = 3_600_000;
+  await clock.advance(2 * 45_000 + 15_000);
+  assert.equal(tab.connection.name, "waiting");
+});
+
 test("an organizer's silent connection is asked after 5 s and given up 6 s later", async () => {
   const tab = new Tab({ owner: "organizer:12" });
   await tab.session.start();
@@ -468,6 +479,32 @@ test("two tabs send the same message, and neither shows it twice", async () => {
   assert.deepEqual(await storage.list("outbox/"), []);
 });
 
+test("a message that has its place before it is read from the device is not shown twice", async () => {
+  const storage = new MemoryStorage();
+  const one = await live(0, { storage });
+  const two = new Tab({ storage });
+  await two.session.start();
+  const clientId = await one.tab.session.send("c1", "1");
+  // Storage is slow, and the other tab sends the message meanwhile.
+  const read = storage.list.bind(storage);
+  let go = () => {};
+  storage.list = async <T>(prefix: string) => {
+    const found = await read<T>(prefix);
+    await new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    return found;
+  };
+  const socket = await two.network.accept();
+  await showChat(socket, 0);
+  await saved(one.socket, 1);
+  await socket.receive("user_message", message("c1", 1, { authorId: 31, fromOrganizer: 0, content: "1", clientId }));
+  go();
+  await settle();
+  await saved(socket, 1);
+  assert.deepEqual(two.contents(), ["1 (saved)"]);
+});
+
 test("another tab's message that is stored leaves this tab's queue", async () => {
   const storage = new MemoryStorage();
   const one = await live(0, { storage });
@@ -582,6 +619,13 @@ test("a participant sees the place in the queue until the chat starts", async ()
   assert.deepEqual(tab.session.snapshot.positions, []);
 });
 
+test("a place in the queue can be forgotten", async () => {
+  const { tab, socket } = await live();
+  await socket.receive("queue_position", { eventId: 9, position: 2, estimatedWaitSeconds: 40 });
+  tab.session.forgetPosition(9);
+  assert.deepEqual(tab.session.snapshot.positions, []);
+});
+
 test("a requeued and then transferred chat stays one chat for the participant", async () => {
   const { tab, socket } = await live(1);
   await socket.receive("chat_requeued", { chatId: "c1", organizerId: 12 });
@@ -615,6 +659,21 @@ test("an organizer who waits for a chat goes on waiting over a new connection", 
   assert.deepEqual(next.last("start_chat").payload, { wait: true });
   await next.receive("new_chat", chat("c1"));
   assert.equal(tab.session.snapshot.waitingForChat, false);
+});
+
+test("an organizer goes on waiting although the service is too busy for it at first", async () => {
+  const { tab, socket } = await organizer();
+  void tab.session.startChat(true);
+  await socket.receive("info", { message: "no new chats", code: "waiting" });
+  await socket.drop(1012);
+  await tab.clock.advance(1500);
+  const next = await tab.network.accept({ realm: "organizer", id: 12, agencyId: 4, role: 4 });
+  await next.receive("chats", { chats: [] });
+  await next.receive("error", { message: "overloaded", code: "unavailable", retryAfterSeconds: 2 });
+  await tab.clock.advance(2000);
+  assert.equal(next.frames("start_chat").length, 2);
+  await next.receive("info", { message: "no new chats", code: "waiting" });
+  assert.equal(tab.session.snapshot.waitingForChat, true);
 });
 
 test("an organizer's questions are answered or refused, each by its own answer", async () => {

@@ -1,0 +1,72 @@
+// What no log may hold, by the same rules as tests/secrecy.rs: the tokens, passwords, names and texts that tests have
+// sent, and the secrets that they were answered.
+import members from "../../../tests/secrecy.json";
+
+/**
+ * Members of bodies and frames, and parameters of query strings, whose values are secrets or personal data: of what is
+ * sent, and of answers. Of answers: only what the service generates. Everything else in them was sent by a test and is
+ * noted there.
+ */
+const { sent: SENT, answered: ANSWERED } = members;
+/** Shorter values occur by chance. In bytes. */
+const SHORTEST = 9;
+/** Of a longer line the beginning is looked for, which is also in a log that cuts it. In characters. */
+const LONGEST = 80;
+/** Tests also send what is only nearly credentials. */
+const SHORTEST_CREDENTIALS = 20;
+
+const known = new Set<string>();
+
+/** Notes what is secret in a body or a frame that was sent. */
+export function noteSent(text: string): void {
+  noteMembers(text, SENT);
+}
+
+/** Notes what is secret in the query string of an address, as it is and as it was sent. */
+export function noteQuery(url: string): void {
+  for (const pair of new URL(url).search.slice(1).split("&")) {
+    for (const [name, value] of new URLSearchParams(pair)) {
+      if (SENT.includes(name)) [pair.slice(pair.indexOf("=") + 1), value].forEach(note);
+    }
+  }
+}
+
+/** Notes what is secret in the body of an answer. */
+export function noteAnswered(text: string): void {
+  noteMembers(text, ANSWERED);
+}
+
+/** The first line that holds any of it, and what that is. */
+export function leak(lines: string[]): string | undefined {
+  for (const line of lines) {
+    const secret = [...known].find((secret) => line.includes(secret));
+    if (secret !== undefined) return `a log holds ${JSON.stringify(secret)}: ${line}`;
+  }
+  return undefined;
+}
+
+function noteMembers(text: string, names: string[]): void {
+  try {
+    JSON.parse(text, (name, value) => {
+      const values = [value].flat().filter((value) => typeof value === "string");
+      if (name === "Authorization") values.forEach(noteCredentials);
+      else if (names.includes(name)) values.forEach(note);
+      return value;
+    });
+  } catch {
+    // What is no JSON has no members.
+  }
+}
+
+function noteCredentials(header: string): void {
+  const credentials = header.split(" ").at(-1) ?? "";
+  if (Buffer.byteLength(credentials) >= SHORTEST_CREDENTIALS) note(credentials);
+}
+
+/** Notes each line of a value, as it is and as logs escape it. */
+function note(value: string): void {
+  const lines = value.split(/\r?\n/).map((line) => [...line].slice(0, LONGEST).join(""));
+  for (const form of lines.flatMap((line) => [line, JSON.stringify(line).slice(1, -1)])) {
+    if (Buffer.byteLength(form) >= SHORTEST) known.add(form);
+  }
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { leak, noteAnswered, noteQuery, noteSent } from "../secrets.js";
+
+test("each line of a text that was sent is found, also if a log escapes it", () => {
+  const content = 'Stairs "B", level 2\nshort';
+  assert.equal(leak([content]), undefined);
+  noteSent(JSON.stringify({ type: "send_message", payload: { content } }));
+  for (const log of ['INFO Stairs "B", level 2!', JSON.stringify({ content })]) assert.ok(leak([log]), log);
+  assert.equal(leak(["INFO short"]), undefined);
+});
+
+test("credentials are found, and what a service has made", () => {
+  noteSent(JSON.stringify({ Authorization: "Bearer participant:made.up.by-a-test" }));
+  noteSent(JSON.stringify({ Authorization: "Bearer nearly-one" }));
+  noteAnswered(JSON.stringify({ recoveryCodes: ["7s4k-u2m9-made-up"], email: "known@example.org" }));
+  assert.ok(leak(["INFO participant:made.up.by-a-test"]));
+  assert.ok(leak(["INFO code 7s4k-u2m9-made-up"]));
+  assert.equal(leak(["INFO nearly-one known@example.org"]), undefined);
+});
+
+test("of a long line the beginning is found, which a log may hold alone", () => {
+  noteSent(JSON.stringify({ name: `Stairs ${"é".repeat(200)}` }));
+  assert.ok(leak([`INFO Stairs ${"é".repeat(73)}...`]));
+  assert.equal(leak([`INFO Stairs ${"é".repeat(72)}...`]), undefined);
+});
+
+test("a search in a query string is found, and no times", () => {
+  noteQuery("http://127.0.0.1:3000/participant/events?from=2026-07-03T18:00&query=gate+4+%26+stage");
+  for (const log of ["INFO found gate 4 & stage", "INFO /events?query=gate+4+%26+stage"]) assert.ok(leak([log]), log);
+  assert.equal(leak(["2026-07-03T18:00 INFO signed in"]), undefined);
+});
