@@ -29,7 +29,7 @@ copy_file() {
 # A dump is one snapshot, but lacks the version of the schema. If that changes meanwhile, the copy has no use.
 copy_server() {
     version=$(schema_version "$1" "$2")
-    curl -sSf --retry 3 -H "authorization: Bearer $2" -o "$3" "$1/dump"
+    ask "$2" -o "$3" "$1/dump"
     if [ "$(tail -n 1 "$3")" != "COMMIT;" ] || [ "$(schema_version "$1" "$2")" != "$version" ]; then
         echo "$1: the dump is not complete, or the schema was changed meanwhile" >&2
         exit 1
@@ -38,9 +38,16 @@ copy_server() {
 }
 
 schema_version() {
-    curl -sSf --retry 3 -H "authorization: Bearer $2" -H 'content-type: application/json' -d \
+    ask "$2" -H 'content-type: application/json' -d \
         '{"requests":[{"type":"execute","stmt":{"sql":"PRAGMA user_version"}},{"type":"close"}]}' "$1/v2/pipeline" |
         sed -n 's/.*"rows":\[\[{"type":"integer","value":"\([0-9]*\)".*/\1/p' | grep .
+}
+
+# curl with a server's token, which comes through a pipe: others on the machine see command lines.
+ask() {
+    token=$1
+    shift
+    printf 'authorization: Bearer %s\n' "$token" | curl -sSf --retry 3 -H @- "$@"
 }
 
 # In this order: a press is in the participant's database before it is in the messenger's. If it is only in the older

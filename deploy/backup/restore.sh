@@ -16,7 +16,7 @@ for name in participant messenger organizer; do
     fi
     if [ -e "$copy/$name.sql" ]; then
         sqlite3 -bail "$file" <"$copy/$name.sql"
-        # The services switch a database to its write-ahead log when they create it, and not later.
+        # The services switch a database to its write-ahead log when they create or migrate it, not when they open it.
         sqlite3 "$file" 'PRAGMA journal_mode = WAL' >/dev/null
     else
         cp "$copy/$name.db" "$file"
@@ -36,4 +36,14 @@ released=$(sqlite3 "$directory/participant.db" "
       AND request_id NOT IN (SELECT request_id FROM messenger.chats WHERE state <> 'ended')
       AND request_id NOT IN (SELECT request_id FROM messenger.lock_releases);
     SELECT changes();")
+# Ids that were given after the copy are still in use: by the messenger's copy, by open sockets, in links to events. So
+# new ones begin a random number of millions later; random, because the same copy may be restored twice. The gap in
+# `revocations` makes sidecars authenticate everybody again who is connected.
+for name in participant organizer; do
+    sqlite3 -bail "$directory/$name.db" "
+        INSERT INTO sqlite_sequence (name, seq)
+        SELECT name, 0 FROM sqlite_schema
+        WHERE sql LIKE '%autoincrement%' AND name NOT IN (SELECT name FROM sqlite_sequence);
+        UPDATE sqlite_sequence SET seq = seq + 1000000 * (1 + abs(random() % 50));"
+done
 echo "restored to $directory; $released locks of closed requests were released"

@@ -2,15 +2,19 @@
 
 - Kustomize renders each overlay, and every object passes its schema: Kubernetes' own, or ours for the kinds of SpinKube
   and Traefik.
+- What pods mount comes before them, and SpinApps come last.
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, volumes,
   accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
+- `spin watch` builds a component again when anything changes of which it is built.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
 - Prometheus finds pods that there are.
+- Logrotate keeps as many old logs as it should, while a process goes on writing.
 - The context of the sidecar's image has everything that its Containerfile copies.
 """
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -145,8 +149,16 @@ class Overlay:
         self.names |= {(kind, name) for name in apps for kind in ("Service", "Deployment")}
         self.pods = [(each, template) for each in objects if (template := pod_template(each))]
         kinds = [each["kind"] for each in objects]
-        if kinds[0] != "Namespace" or kinds.index("SpinAppExecutor") > kinds.index("SpinApp"):
-            problem(name, "the namespace is not first, or an executor comes behind its SpinApps")
+        if kinds[0] != "Namespace":
+            problem(name, "the namespace is not first")
+        # The operator mounts a runtime configuration as optional: if its secret is not there yet when a pod is set up,
+        # the file becomes a directory, and stays one. It also refuses a SpinApp whose executor it does not know.
+        pods = min(kinds.index(each["kind"]) for each, _ in self.pods)
+        for kind in ("Secret", "ConfigMap", "ServiceAccount", "SpinAppExecutor"):
+            if kind in kinds[pods:]:
+                problem(name, f"a {kind} comes behind what makes pods")
+        if set(kinds[kinds.index("SpinApp") :]) != {"SpinApp"}:
+            problem(name, "SpinApps are not last")
         namespaces = {each["metadata"].get("namespace") for each in objects if each["kind"] != "Namespace"}
         if namespaces != {"mayday"}:
             problem(name, f"objects are in the namespaces {namespaces}, not only in mayday")
@@ -335,6 +347,10 @@ class Overlay:
                 problem(where, f"the variable {name} is required by the manifest")
             for name in {name for name in manifest["variables"] if name.endswith("_previous")} - variables.keys():
                 problem(where, f"{name} cannot be set, so that key cannot be rotated")
+            if self.name == "prod" and "organizer" in components:
+                complete = variables.get("require_complete_accounts", {}).get("value")
+                if complete != "all":
+                    problem(where, f"require_complete_accounts is {complete}, so not everybody needs a second factor")
             if any(triggers[name] == "redis" for name in components) and "redis_url" not in variables:
                 problem(where, "its trigger needs redis_url")
             for name in components:
@@ -413,6 +429,24 @@ def internal_routes():
     yield None, "/.well-known/spin"
 
 
+def check_watch(manifest):
+    """Each component's `watch` has its packages, what their sources include, and the interfaces that they implement."""
+    for name, component in manifest["component"].items():
+        watched = {path for pattern in component["build"]["watch"] for path in ROOT.glob(pattern)}
+        needed = {ROOT / "Cargo.toml", ROOT / "Cargo.lock"}
+        for package in re.findall(r"-p (\S+)", component["build"]["command"]):
+            files = {path for path in (ROOT / "components" / package).rglob("*") if path.is_file()}
+            needed |= files
+            for source in (path for path in files if path.suffix == ".rs"):
+                text = source.read_text()
+                for included in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', text):
+                    needed.add((source.parent / included).resolve())
+                for interfaces in re.findall(r'wit_bindgen::generate!\({ path: "([^"]+)"', text):
+                    needed |= set((ROOT / "components" / package / interfaces).resolve().iterdir())
+        for path in sorted(needed - watched):
+            problem("spin.toml", f"{name} is built of {path.relative_to(ROOT)}, and does not watch it")
+
+
 def check_cloud(manifest):
     """The manifests for Fermyon Cloud grant what the one at the root grants."""
     for path in sorted((ROOT / "deploy/fermyon-cloud").glob("*.toml")):
@@ -430,8 +464,9 @@ def check_cloud(manifest):
         if used != variant["variables"].keys():
             problem(path.name, f"variables that are used and declared differ: {used ^ variant['variables'].keys()}")
         for name, variable in variant["variables"].items():
-            # Nothing is chained in the cloud, so addresses have no default.
-            expected = {"required": True} if name.endswith("_url") else manifest["variables"].get(name)
+            # Nothing is chained in the cloud, and sockets are elsewhere, so these addresses have no default.
+            is_address = name.endswith("_url") and name != "tile_url"
+            expected = {"required": True} if is_address else manifest["variables"].get(name)
             if variable != expected:
                 problem(path.name, f"the variable {name} is not as in spin.toml")
 
@@ -481,6 +516,49 @@ def check_scraping(overlay):
                     overlay.must_have_port(where, chosen, port)
 
 
+def check_logrotate():
+    """Each day's lines are kept as long as the file says, while processes that keep their files open go on."""
+    program = shutil.which("logrotate", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+    if not program:
+        print("logrotate is missing: deploy/logrotate.conf is not checked")
+        return
+    config = (ROOT / "deploy/logrotate.conf").read_text()
+    days = int(re.search(r"^ *rotate (\d+)$", config, re.MULTILINE)[1])
+    with tempfile.TemporaryDirectory() as directory:
+        logs = [Path(directory, "log/host.log"), Path(directory, "state/organizer_stderr.txt")]
+        for log, place in zip(logs, ["/var/log/mayday", "/var/lib/mayday/logs"]):
+            log.parent.mkdir(mode=0o700)
+            config = config.replace(place, str(log.parent))
+        copy = Path(directory, "logrotate.conf")
+        copy.write_text(config)
+        copy.chmod(0o600)
+        opened = [open(log, "a") for log in logs]
+        for day in range(days + 3):
+            for log in opened:
+                # After some days there is nothing to say.
+                if day < 3:
+                    print(f"day {day}", file=log, flush=True)
+            command = [program, "--force", "--state", copy.with_suffix(".state"), copy]
+            answer = subprocess.run(command, capture_output=True, text=True)
+            if answer.returncode or "error:" in answer.stderr:
+                problem("logrotate.conf", answer.stderr.strip())
+                break
+        for log in opened:
+            print("today", file=log)
+            log.close()
+        for log in logs:
+            kept = sorted(path.name for path in log.parent.iterdir())
+            if kept != sorted([log.name, *(f"{log.name}.{age}.gz" for age in range(1, days + 1))]):
+                problem("logrotate.conf", f"after {days} days there are {kept}")
+            lines = [line for path in log.parent.iterdir() for line in read_log(path)]
+            if lines != ["today"]:
+                problem("logrotate.conf", f"after {days} days these lines are left: {lines}")
+
+
+def read_log(path):
+    return (gzip.open if path.suffix == ".gz" else open)(path, "rt").read().splitlines()
+
+
 def check_container():
     """The context has what the Containerfile copies, and all members of the workspace."""
     ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
@@ -521,8 +599,10 @@ def main():
         overlay.check_runtime_config(manifest)
         check_scraping(overlay)
         count += len(objects)
+    check_watch(manifest)
     check_cloud(manifest)
     check_collector()
+    check_logrotate()
     check_container()
     check_scripts()
     for each in problems:
