@@ -30,7 +30,8 @@ export function HandOverDialog() {
   const [chatId] = useState(state.selected);
   const chat = state.live?.chats.find(({ id }) => id === chatId);
   const isOver = !chat || state.gone.has(chat.id);
-  useEffect(() => {
+  // Before anybody sees the dialog go: the next key is for the chats.
+  useLayoutEffect(() => {
     if (isOver) close();
   }, [isOver]);
   if (isOver) return null;
