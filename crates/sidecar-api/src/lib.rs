@@ -14,6 +14,8 @@
 
 pub mod update;
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -40,6 +42,13 @@ impl Realm {
 pub struct User {
     pub realm: Realm,
     pub id: i64,
+}
+
+/// As logs name a user, such as `participant/7`.
+impl Display for User {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.realm.as_str(), self.id)
+    }
 }
 
 /// The user at a socket.

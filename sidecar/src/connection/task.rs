@@ -453,12 +453,7 @@ impl Connection {
     fn open(&mut self, authorization: String, ticket: Ticket, identified: Identified) -> Option<Ending> {
         let Identified { principal, after } = identified;
         let protocol = self.session.protocol();
-        let User { realm, id } = principal.user;
-        info!(
-            traceId = %self.origin.trace.trace(),
-            user = %format_args!("{}/{id}", realm.as_str()),
-            "connected"
-        );
+        info!(traceId = %self.origin.trace.trace(), user = %principal.user, "connected");
         if protocol == Protocol::Two {
             self.handle.queue.push(ready_frame(Uuid::now_v7(), &principal));
         }
@@ -546,10 +541,9 @@ impl Connection {
         if request.has_impossible_position()
             && let Some(left_out) = self.shared.dropped_positions.is_due()
         {
-            let User { realm, id } = principal.user;
             warn!(
                 traceId = %trace,
-                user = %format_args!("{}/{id}", realm.as_str()),
+                user = %principal.user,
                 left_out,
                 "the position of a message is impossible and dropped"
             );

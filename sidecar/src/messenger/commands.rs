@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sidecar_api::{Command, User};
+use sidecar_api::Command;
 use telemetry::Seldom;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
@@ -123,11 +123,10 @@ impl Commands {
             ..
         } = pending.command;
         if let Some(left_out) = self.refusals.is_due() {
-            let User { realm, id } = principal.user;
             let exchange = exchange.map(|exchange| tracing::field::display(exchange.trace()));
             warn!(
                 traceId = %pending.trace,
-                user = %format_args!("{}/{id}", realm.as_str()),
+                user = %principal.user,
                 exchange,
                 left_out,
                 "refused a command: {because:?}"

@@ -5,6 +5,8 @@ use service::internal::Contact;
 use service::parameters;
 use service::retry;
 
+use super::participants::{self, CONTACT};
+
 /// What the messenger is to be told of a participant.
 pub(crate) struct Change {
     /// A newer change of the same participant has another.
@@ -19,27 +21,17 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<Change>, Da
     query(
         connection,
         &format!(
-            "SELECT c.id, c.participant_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
+            "SELECT c.id, c.participant_id, {CONTACT}
              FROM contact_changes c LEFT JOIN participants p ON p.id = c.participant_id
              WHERE {is_due} ORDER BY c.due_at, c.id LIMIT ?1",
             is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| {
-            let email: Option<String> = row.get(2)?;
-            let contact = |email| {
-                Ok::<_, DatabaseError>(Contact {
-                    email,
-                    phone_number: row.get(3)?,
-                    name: row.get(4)?,
-                    version: row.get(5)?,
-                    is_guest: row.get(6)?,
-                })
-            };
             Ok(Change {
                 id: row.get(0)?,
                 participant_id: row.get(1)?,
-                contact: email.map(contact).transpose()?,
+                contact: participants::contact(&row, 2)?,
             })
         },
     )

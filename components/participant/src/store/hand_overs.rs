@@ -1,10 +1,12 @@
 //! Guests who have signed in to an account: what they have open is the account's, and the messenger is to be told.
 
 use service::database::{Connection, DatabaseError, execute, query};
-use service::internal::{Contact, HandOver};
+use service::internal::HandOver;
 use service::parameters;
 use service::password::OF_NO_PASSWORD;
 use service::retry;
+
+use super::participants::{self, CONTACT};
 
 /// Gives all that a guest has open to an account, and notes that the messenger is to be told. To be called in a
 /// transaction.
@@ -40,27 +42,17 @@ pub(crate) fn due(connection: &Connection, limit: i64) -> Result<Vec<HandOver>, 
     query(
         connection,
         &format!(
-            "SELECT h.guest_id, h.account_id, p.email, p.phone_number, p.name, p.contact_version, p.is_guest
+            "SELECT h.guest_id, h.account_id, {CONTACT}
              FROM hand_overs h LEFT JOIN participants p ON p.id = h.account_id
              WHERE {is_due} ORDER BY h.due_at, h.guest_id LIMIT ?1",
             is_due = retry::is_due(),
         ),
         parameters![limit],
         |row| {
-            let email: Option<String> = row.get(2)?;
-            let contact = |email| {
-                Ok::<_, DatabaseError>(Contact {
-                    email,
-                    phone_number: row.get(3)?,
-                    name: row.get(4)?,
-                    version: row.get(5)?,
-                    is_guest: row.get(6)?,
-                })
-            };
             Ok(HandOver {
                 guest_id: row.get(0)?,
                 account_id: row.get(1)?,
-                contact: email.map(contact).transpose()?,
+                contact: participants::contact(&row, 2)?,
             })
         },
     )

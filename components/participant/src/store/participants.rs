@@ -3,6 +3,7 @@
 use serde::Serialize;
 use service::clock::{self, Millis};
 use service::database::{Connection, DatabaseError, NOW, Row, execute, query, query_one};
+use service::internal::Contact;
 use service::parameters;
 
 /// A participant, as clients see one (contract 1.4).
@@ -26,6 +27,9 @@ pub(crate) struct Participant {
 
 /// What is asked of a participant, to be read by [`decode`].
 pub(super) const COLUMNS: &str = "id, email, phone_number, time_created, time_sign_out, is_guest, name";
+
+/// The contact details of a participant `p`, to be read by [`contact`].
+pub(super) const CONTACT: &str = "p.email, p.phone_number, p.name, p.contact_version, p.is_guest";
 
 /// A participant to add.
 pub(crate) struct NewParticipant {
@@ -255,4 +259,19 @@ pub(super) fn decode(row: &Row) -> Result<Participant, DatabaseError> {
         is_guest: row.get(5)?,
         name: row.get(6)?,
     })
+}
+
+/// Reads [`CONTACT`] from the column `first` on; `None` when the account is gone.
+pub(super) fn contact(row: &Row, first: usize) -> Result<Option<Contact>, DatabaseError> {
+    let email: Option<String> = row.get(first)?;
+    let contact = |email| {
+        Ok(Contact {
+            email,
+            phone_number: row.get(first + 1)?,
+            name: row.get(first + 2)?,
+            version: row.get(first + 3)?,
+            is_guest: row.get(first + 4)?,
+        })
+    };
+    email.map(contact).transpose()
 }
