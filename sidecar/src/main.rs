@@ -58,8 +58,8 @@ struct Args {
         value_name = "ORIGIN"
     )]
     allowed_origin: Vec<String>,
-    /// What browsers that came by HTTPS are told in the header of that name: to come by HTTPS only, and for how many
-    /// seconds. Empty tells them nothing. The proxy that ends TLS says in X-Forwarded-Proto who came by HTTPS.
+    /// The value of the header Strict-Transport-Security, sent to browsers that came by HTTPS: they use HTTPS only, for
+    /// that many seconds. Empty sends no header. The proxy that ends TLS sets X-Forwarded-Proto.
     #[arg(
         long,
         env = "MAYDAY_STRICT_TRANSPORT_SECURITY",
@@ -112,8 +112,8 @@ struct CanaryArgs {
     /// Check again and again, so many seconds from one start to the next, and log what changes.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     every: Option<u64>,
-    /// Where to serve the metrics of the latest check, at /metrics; port 0 takes a free one. They name the step also
-    /// where the messenger is broken, from which sidecars have theirs.
+    /// Where to serve the metrics of the latest check, at /metrics; port 0 takes a free one. Sidecars get the same
+    /// metrics from the messenger; these name the failed step even while the messenger is down.
     #[arg(long, requires = "every", value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 }

@@ -51,7 +51,7 @@ struct Cli {
     #[arg(long, value_name = "DIR")]
     before: Option<PathBuf>,
 
-    /// Of a soak: only look. Its status is 0 also if it could not judge everything, because it was short or may not
+    /// For a soak: end with status 0 even if some rules could not be judged, because the run was too short or could not
     /// mount a disk to fill
     #[arg(long)]
     look: bool,

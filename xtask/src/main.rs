@@ -8,8 +8,8 @@
 //!   ready, [`demo`] fills in something to look at, [`screen`] and [`ready`] tell a person and a program where
 //!   everything is.
 //! - [`mod@test`] runs every test; [`mod@bench`] measures what things cost; [`chaos`] breaks everything, once or for
-//!   hours; [`conformance`] lets a suite talk to the sockets; [`check`] asks the compiler and its friends for their
-//!   opinion, and [`dependencies`] looks at what others have written, of which [`sbom`] makes a list.
+//!   hours; [`conformance`] runs a test suite against the sockets; [`check`] runs formatting, lints and documentation
+//!   checks; [`dependencies`] checks licences, sources and advisories; [`sbom`] lists what is shipped.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -58,8 +58,8 @@ enum Chore {
     Build,
     /// Build and run everything on this machine, until Ctrl-C
     Up(Box<up::Options>),
-    /// Run every test; what follows is passed on to `cargo nextest run`, or to `cargo test` where nextest is missing,
-    /// and leaves out the tests of the pages
+    /// Run every test. Arguments are passed on to `cargo nextest run`, or to `cargo test` if nextest is missing; with
+    /// any argument, the tests of the pages are left out
     Test {
         /// What the services of the tests keep their data in. With libsql, whole systems have two hosts
         #[arg(long, value_enum, default_value_t = Database::Files)]
@@ -78,8 +78,8 @@ enum Chore {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Break everything at random and judge what came of it; what follows is passed on, such as --minutes N, --seed S
-    /// or --help
+    /// Break processes and links at random, then check that no promise was broken; what follows is passed on, such as
+    /// --minutes N, --seed S or --help
     Chaos {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,

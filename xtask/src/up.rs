@@ -52,7 +52,8 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Runtime::Embedded)]
     host: Runtime,
 
-    /// How many processes run the services. The sidecars and the dispatcher are dealt to them, and sidecars know all
+    /// How many processes run the services. Each sidecar calls one of them first and the others if that one fails; the
+    /// dispatcher and the canary call the first
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
     hosts: u16,
 

@@ -1,6 +1,6 @@
 //! The dispatcher: on each message of `mayday.tick` it calls the services, which then retry their outboxes.
 //!
-//! It has no database, and no user waits for it, so a lost tick does no harm: the next one comes within a second.
+//! It has no database, and no user waits for it, so a lost tick does no harm: the next one comes within two seconds.
 
 use std::time::Duration;
 
