@@ -84,7 +84,8 @@ pub(crate) fn router(app: App, strict_transport: StrictTransport) -> Router {
         .with_state(app)
 }
 
-/// No answer is a page or to be stored. An upgrade has no content. Who came by HTTPS is told to stay there.
+/// Browsers must not show an answer as a page or store it. An upgrade has no content. A browser that came by HTTPS has
+/// to use HTTPS only.
 async fn instruct_browsers(
     State(strict_transport): State<StrictTransport>,
     request: Request,

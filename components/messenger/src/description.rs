@@ -1,5 +1,5 @@
-//! Message 1 of a chat: what the matter is, in a form that people read. Programs get the kind by itself, and the
-//! participant's own words are taken out of the message again.
+//! Message 1 of a chat: what the matter is, in a form that people read. Programs get the kind in a member of its own,
+//! and can take the participant's own words out of the message.
 
 /// What contract 5.6 begins the message with.
 const PREFIX: &str = "Problem description: ";

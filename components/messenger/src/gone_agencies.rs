@@ -1,6 +1,6 @@
-//! Ends the requests that wait for an agency that was deleted. Nobody would ever pick them up, and as long as they
-//! wait, who has pressed cannot press for the same event again. Those of an agency that has lost its approval go on
-//! waiting, because it may get that back.
+//! Ends the requests that wait for an agency that was deleted. Nobody would ever take them, and while they wait, their
+//! participants cannot press for the same event again. Requests for an agency that has lost its approval keep waiting,
+//! because it may get the approval back.
 
 use service::clock;
 use service::database::{Connection, transaction};
@@ -15,7 +15,7 @@ use crate::{frames, notes};
 /// The most requests that end at once, so that the write lock is not held for long.
 const AT_ONCE: i64 = 200;
 
-/// What those read who had a chat before they waited again.
+/// The note to a participant whose chat was back in the queue.
 const NOTE: &str = "Mayday: the team of this event is gone and cannot help you any more. Please ask other people near \
                     you, or call the emergency number.";
 

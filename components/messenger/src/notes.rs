@@ -8,7 +8,7 @@ use crate::ids;
 use crate::store::chats::Chat;
 use crate::store::messages::{self, Message};
 
-/// That a guest has signed in; as whom, it says in the longer form until the account is deleted.
+/// The note that a guest has signed in, once the account is deleted. Before that, [`guest_signed_in`] adds the e-mail.
 pub(crate) const GUEST_SIGNED_IN: &str = "Mayday: the guest has signed in";
 
 /// The note that a guest has signed in to the account with this e-mail.

@@ -135,8 +135,9 @@ pub(crate) fn hand_over(request: &Request) -> Result<Answer, Error> {
     Ok(Answer::empty(StatusCode::OK))
 }
 
-/// The account's connections see the open chats appear, and both sides read who it is. Nothing of it is undone if the
-/// account is gone already: then the requests leave the queues, as the account's own have.
+/// Gives a guest's chats to the account. The account's connections are shown the open chats, and a note tells both
+/// sides who the guest is. Nothing of it is undone if the account is gone already: then the requests leave the queues,
+/// as the account's own have.
 fn hand_over_chats(connection: &Connection, hand_over: &HandOver) -> Result<(), Error> {
     let HandOver {
         guest_id,

@@ -137,7 +137,7 @@ pub(crate) fn remove_own(request: &Request) -> Result<Answer, Error> {
     answer_state(&connection, user_id)
 }
 
-/// Answers whether a user has a second factor whom the caller may manage and `find` returns.
+/// Answers whether the user that `find` returns has a second factor. The caller must be allowed to manage that user.
 pub(crate) fn show(
     connection: &Connection,
     caller: &Caller,

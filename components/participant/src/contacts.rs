@@ -12,8 +12,9 @@ use crate::store::contact_changes::{self, Change};
 /// How many changes one round takes.
 const ROUND: i64 = 500;
 
-/// Tells what is due: a change just made, or what could not be told before. That the messenger cannot be reached is no
-/// error here: the rows stay for a later round. Two instances may tell the same change at once, which does no harm.
+/// Sends the changes that are due: a new one, or one that could not be sent before. If the messenger cannot be reached,
+/// that is no error here: the rows stay for a later round. Two instances may send the same change at once, which does
+/// no harm.
 pub(crate) fn tell_due(connection: &Connection) -> Result<(), Error> {
     let due = contact_changes::due(connection, ROUND)?;
     if due.is_empty() {

@@ -1,5 +1,5 @@
-//! A guest who signs in to an account takes along what is open. The messenger is told of it at once, and otherwise
-//! again with growing pauses.
+//! Hand-overs: a guest who signs in to an account takes open requests and chats along. The service sends this to the
+//! messenger at once, and retries with growing pauses.
 
 use service::database::{self, Connection};
 use service::notices;

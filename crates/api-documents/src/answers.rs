@@ -74,7 +74,7 @@ pub(crate) struct Answer<'a> {
 pub(crate) struct Service {
     mount: &'static str,
     operations: Vec<Operation>,
-    /// What a request is answered that has no operation, by status: an unknown path, a wrong method, a preflight.
+    /// The answers to requests that no operation covers, by status: an unknown path, a wrong method, a preflight.
     others: BTreeMap<u16, Response>,
 }
 

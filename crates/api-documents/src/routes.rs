@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::answers::Service;
 
-/// What our own components call beyond the contract's routes for services. It is in no document, since both ends are
-/// ours and change together. A key protects it.
+/// Whether a route is one that only our own components call, beyond the contract's routes for services. No document has
+/// these routes, since both ends are ours and change together. A key protects them.
 pub(crate) fn is_internal(mount: &str, segments: &[Cow<'_, str>]) -> bool {
     const OF_ORGANIZER: [&str; 6] = [
         "principals",

@@ -3,7 +3,7 @@
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value};
 
-/// How much of a violation is told: whole lists can be in it.
+/// The most characters of a violation that are shown: it can contain whole lists.
 const MESSAGE_CHARACTERS: usize = 1000;
 
 /// Parses an embedded document.

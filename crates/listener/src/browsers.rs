@@ -27,26 +27,27 @@ pub fn restrict_browsers(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells browsers never to come otherwise than by HTTPS.
+/// The policy that makes browsers use HTTPS only.
 #[derive(Clone, Debug, Default)]
 pub struct StrictTransport(Option<HeaderValue>);
 
 impl StrictTransport {
-    /// `policy` is the header's value. Browsers are told nothing if it is empty, or cannot be one.
+    /// `policy` is the header's value. If it is empty or invalid, no answer has the header.
     pub fn new(policy: &str) -> StrictTransport {
         let policy = policy.trim();
         let value = HeaderValue::from_str(policy).ok();
         StrictTransport(value.filter(|_| !policy.is_empty()))
     }
 
-    /// What the answer to a request with these headers says. A browser may be told only over HTTPS (RFC 6797, 7.2).
+    /// The header's value in the answer to a request with these headers. The header may be sent only over HTTPS (RFC
+    /// 6797, 7.2).
     pub fn policy_for(&self, request: &HeaderMap) -> Option<HeaderValue> {
         let scheme = request.get_all(FORWARDED_PROTO).iter().next_back()?;
         self.0.clone().filter(|_| scheme == "https" || scheme == "wss")
     }
 }
 
-/// Adds the policy to an answer, unless it says something itself.
+/// Adds the policy to an answer that does not have the header yet.
 pub fn require_https(answer: &mut HeaderMap, policy: Option<HeaderValue>) {
     if let Some(policy) = policy {
         answer.entry(STRICT_TRANSPORT_SECURITY).or_insert(policy);

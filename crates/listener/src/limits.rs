@@ -1,4 +1,4 @@
-//! What slow and silent clients can take.
+//! Limits on what slow and silent clients can take.
 
 use std::time::Duration;
 

@@ -73,8 +73,8 @@ pub struct CodeClaim<'a> {
 
 /// Whether a claimed code is right, which `use_up` answers.
 ///
-/// Ten wrong ones close the account for all addresses, since six digits are guessed sooner than a password. Only those
-/// who know the password can do that to the owner.
+/// Ten wrong codes block the account's codes from all addresses, since six digits are easier to guess than a password.
+/// Only somebody who knows the password can cause that.
 pub fn check_code<Error: From<CheckError>>(
     connection: &Connection,
     request: &Request,
@@ -102,7 +102,7 @@ fn begin_code<'a>(
     Ok((address, attempt))
 }
 
-/// Logs an attempt, and tells the throttle. `kind` is what was claimed: `password` or `code`.
+/// Logs an attempt, and reports its outcome to the throttle. `kind` is what was claimed: `password` or `code`.
 fn end(
     connection: &Connection,
     attempt: Option<Attempt>,

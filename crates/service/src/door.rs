@@ -41,8 +41,8 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 pub type Open<Error> = fn() -> Result<Connection, Error>;
 
 /// Reads a request to the service that is mounted at `/{mount}` and answers it; `limit` returns the most bytes of body
-/// for a path. Refused callers are logged, at most as often as the database of a service allows. A browser that came by
-/// HTTPS is told to stay there.
+/// for a path. Refused callers are logged, at most as often as the database of a service allows. An answer to a browser
+/// that came by HTTPS makes it use HTTPS only.
 pub async fn serve<Error: From<ReadError>>(
     incoming: IncomingRequest,
     mount: &'static str,
@@ -386,14 +386,15 @@ const API_HEADERS: [(&str, &str); 4] = [
 /// Which pages of browsers may read an answer (contract 2.9). A page's own origin needs no permission.
 pub enum Readers {
     All,
-    /// Those of this origin, by whose page the request was sent.
+    /// Pages of this origin, which is that of the page that sent the request.
     Origin(String),
     /// None of another origin. The request came from a page that is not listed, or from no page.
     Nobody,
 }
 
 impl Readers {
-    /// Those of the answer to a request, by the variable `allowed_origins`. Without it all are.
+    /// The pages that may read the answer to a request, by the variable `allowed_origins`. Without the variable all
+    /// may.
     pub fn of(incoming: &IncomingRequest) -> Readers {
         let allowed = settings::text("allowed_origins").unwrap_or_else(|_| "*".to_owned());
         let origins = incoming.headers().get("origin");
@@ -513,8 +514,8 @@ impl Answer {
         }
     }
 
-    /// The same with work that is done once the answer has been sent. Its client does not wait for it. The host may end
-    /// the instance before, so what must be done needs somebody who does it later.
+    /// The same answer, with work to do after it was sent, for which the client does not wait. The host may end the
+    /// instance before that work is done, so something else must be able to do it later.
     pub fn followed_by(mut self, work: impl FnOnce() + 'static) -> Answer {
         self.afterwards = Some(Box::new(work));
         self
@@ -541,8 +542,8 @@ impl Answer {
         }
     }
 
-    /// The same, telling a browser never to come otherwise than by HTTPS. How long, and whether that goes for names
-    /// below the host's, is the operator's to say, who knows which of them have TLS.
+    /// The same answer, with a header that makes a browser use HTTPS only. The operator chooses for how long, and
+    /// whether subdomains are included: only the operator knows which of them have TLS.
     fn requiring_https(self) -> Answer {
         let policy = settings::text("strict_transport_security").unwrap_or_default();
         let policy = policy.trim();

@@ -77,7 +77,7 @@ pub struct Undelivered {
     pub presses: i64,
     /// How long ago the oldest of them arrived; 0 for none.
     pub oldest_seconds: i64,
-    /// Changes of contact details, deletions of accounts, and guests who have signed in. None from the release before.
+    /// Changes of contact details, deletions of accounts, and guests who have signed in. The release before sends none.
     #[serde(default)]
     pub changes: i64,
     /// How long ago the oldest of them was made; 0 for none.
@@ -100,7 +100,7 @@ pub struct HelpRequest {
     pub participant_id: i64,
     pub event_id: i64,
     pub agency_id: i64,
-    /// What counts for the queue.
+    /// The time that orders the queue.
     pub pressed_at: Millis,
     /// Null from the release before, where it is the same.
     #[serde(default)]
@@ -332,7 +332,8 @@ pub struct Removal {
     pub removed: Removed,
 }
 
-/// What it was. An organizer service that does not know it refuses all removals of the call, which are repeated.
+/// What was removed. An organizer service that does not know a kind refuses all removals of the call, and the caller
+/// retries.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all_fields = "camelCase", untagged)]
 pub enum Removed {

@@ -26,7 +26,7 @@ thread_local! {
     static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What lines say of the request that this instance serves.
+/// The facts about this instance's request that its log lines have.
 struct Request {
     component: Cow<'static, str>,
     trace: Option<TraceContext>,

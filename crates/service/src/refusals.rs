@@ -30,7 +30,8 @@ pub(crate) fn log(connection: &Connection, kind: &str, address: &str, text: impl
 }
 
 /// Logs an answer that refuses its caller, unless the request has logged a reason already, or the caller has shown
-/// nothing that could be a key or a token. Who is throttled has been counted by the database already.
+/// nothing that could be a key or a token. A throttled caller need not have shown any: the failures were counted
+/// before.
 pub(crate) fn log_answer<Error>(
     request: &Request,
     status: StatusCode,

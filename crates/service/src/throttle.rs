@@ -29,7 +29,7 @@ const MOST_OF_A_PAIR: u32 = 10;
 /// Failures of one account, or from one address, which may be a whole venue's.
 const MOST_IN_ALL: u32 = 100;
 
-/// Those who come anew, once each, and are counted by their address.
+/// New accounts and agencies. Each is counted once, by the address that it comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Newcomers {
     Guests,

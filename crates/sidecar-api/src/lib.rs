@@ -208,7 +208,8 @@ pub struct Exchange {
     /// before or after them, but never across a command that closes a chat or hands one over.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub commands: Vec<Command>,
-    /// All organizers who are at this sidecar; absent if sent a moment ago. A sidecar that ends sends an empty list.
+    /// All organizers who are present at this sidecar; absent if the list was sent a moment ago. A sidecar that
+    /// stops sends an empty list.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub present: Option<Vec<Attendance>>,
     /// The agencies whose queues the sidecar wants to know.
@@ -257,7 +258,7 @@ impl Outcome {
     }
 }
 
-/// An organizer who is at a sidecar.
+/// An organizer who is present at a sidecar.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attendance {
@@ -291,7 +292,7 @@ pub struct Status {
     /// How long the oldest of them has waited, in seconds; 0 for none.
     #[serde(default)]
     pub oldest_wait_seconds: i64,
-    /// How many chats are led.
+    /// How many chats are active: an organizer has them.
     #[serde(default)]
     pub active_chats: i64,
     /// How many locks of closed requests wait to be released, because that has failed.
@@ -308,7 +309,7 @@ pub struct Status {
     pub canary: Option<Canary>,
 }
 
-/// What waits in the participant service, because it could not be delivered to the messenger.
+/// What the participant service could not deliver to the messenger yet.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Undelivered {

@@ -120,7 +120,7 @@ impl Span {
         }
     }
 
-    /// What calls that belong to the span carry.
+    /// The trace context that calls of this span have to carry.
     pub fn context(&self) -> TraceContext {
         self.context
     }

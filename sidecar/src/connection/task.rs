@@ -52,8 +52,8 @@ const CLOSE_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// resets it, which could lose the close frame.
 pub(crate) const LINGER: Duration = Duration::from_millis(250);
 
-/// The sidecar pings an organizer at once who gets a frame after this much silence, to learn soon whether they are
-/// still there.
+/// An organizer who gets a frame after this much silence is pinged at once, so that the sidecar soon knows whether they
+/// are still there.
 const PING_AFTER_SILENCE: Duration = Duration::from_secs(2);
 
 /// What connections share.

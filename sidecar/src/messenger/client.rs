@@ -91,7 +91,7 @@ impl Messenger {
         understood(&answer.ok()?).ok()
     }
 
-    /// What waits to be delivered to the messenger; `None` if nobody tells soon.
+    /// What the participant service could not deliver yet; `None` if there is no answer in time.
     pub(crate) async fn undelivered(&self) -> Option<Undelivered> {
         let deadline = Instant::now() + REPORT_TIMEOUT;
         let answer = self.0.get("undelivered", deadline, TraceContext::begin()).await;

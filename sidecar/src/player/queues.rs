@@ -109,7 +109,7 @@ impl Queues {
     }
 }
 
-/// A participant who has two requests for an event is told of the one in front.
+/// A participant with two requests for an event is shown the position of the one that is further ahead.
 fn positions(queue: &Queue) -> impl Iterator<Item = Position> {
     let mut seen = HashSet::new();
     let estimate = queue.estimate.map_or(-1, i64::from);

@@ -272,8 +272,8 @@ pub(crate) fn has_report(
     Ok(known.is_some())
 }
 
-/// Appends changes of an actor, told by the id and whether the administrators' list has them, to the records of
-/// agencies, or of none.
+/// Appends an actor's changes to the records of agencies, or to the one that belongs to no agency. The actor is an id,
+/// and whether the administrators' list shows the changes.
 fn append_all(
     connection: &Connection,
     (user_id, by_admin): (i64, bool),

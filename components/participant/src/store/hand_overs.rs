@@ -1,4 +1,5 @@
-//! Guests who have signed in to an account: what they have open is the account's, and the messenger is to be told.
+//! Guests who have signed in to an account: their requests and chats belong to the account, and the messenger has to
+//! learn that.
 
 use service::database::{Connection, DatabaseError, execute, query};
 use service::internal::HandOver;
