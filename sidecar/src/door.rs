@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::connection::task::{self, Origin, Shared};
 use crate::messenger::client::Messenger;
-use crate::metrics;
+use crate::metrics::{self, ConnectionRefusedBecause};
 use crate::redis::Redis;
 
 /// The most WebSockets at once, fewer where the limit of open files is lower. Further clients get a 503.
@@ -160,14 +160,11 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
         Err(_) => return (StatusCode::BAD_REQUEST, "Bad Request").into_response(),
     };
     if !may_come_from(head.headers.get(header::ORIGIN), &app.allowed_origins) {
-        if let Some(left_out) = app.connections.refusals.is_due() {
-            let trace = origin.trace.trace();
-            let address = origin.address;
-            warn!(traceId = %trace, left_out, "refused a page of another origin at {address}");
-        }
+        refused(&app, origin, ConnectionRefusedBecause::other_origin);
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
     let Ok(permit) = Arc::clone(&app.permits).try_acquire_owned() else {
+        refused(&app, origin, ConnectionRefusedBecause::no_socket);
         let text = format!("too many connections\n{}\n", origin.trace.trace());
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
@@ -175,6 +172,15 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
         task::serve(socket, app.connections, origin).await;
         drop(permit);
     })
+}
+
+/// Counts a refused handshake, and logs it.
+fn refused(app: &App, origin: Origin, because: ConnectionRefusedBecause) {
+    app.connections.metrics.connection_refused(because);
+    if let Some(left_out) = app.connections.refusals.is_due() {
+        let Origin { address, trace } = origin;
+        warn!(traceId = %trace.trace(), left_out, "refused a socket of {address}: {because:?}");
+    }
 }
 
 /// Makes one line with one member of each list that the handshake looks for. These headers may be split over several

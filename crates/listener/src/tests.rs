@@ -20,7 +20,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Exchange, HEAD_TIME, IDLE_TIME, Limits, serve};
+use super::{Exchange, HEAD_TIME, IDLE_TIME, Limits, refused_connections, serve};
 
 const EXCHANGE_TIME: Duration = Duration::from_secs(45);
 const HALF_HEAD: &str = "GET / HTTP/1.1\r\nhost:";
@@ -223,8 +223,10 @@ async fn a_connection_that_is_being_answered_keeps_its_place() {
     let second = server.connect_and_send(ENDLESS).await;
     // The server may accept another connection before it has read the requests. Then this one makes room.
     tokio::time::sleep(Duration::from_millis(1)).await;
+    let refused_before = refused_connections();
     let (refusal, took) = server.connect().await.rest().await;
     assert_eq!(took, Duration::ZERO);
+    assert!(refused_connections() > refused_before);
     assert!(
         refusal.starts_with("HTTP/1.1 503 Service Unavailable\r\n"),
         "{refusal}"
