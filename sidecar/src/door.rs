@@ -137,8 +137,7 @@ async fn connect(
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
-    let traces = head.headers.get_all(trace_context::HEADER).iter();
-    let span = Span::of_request(TraceContext::read(traces.map(HeaderValue::as_bytes)));
+    let span = Span::of_request(trace_of(&head.headers));
     let origin = Origin {
         address,
         trace: span.context(),
@@ -146,6 +145,12 @@ async fn connect(
     let response = upgrade(app, head, origin).await;
     span.end(|| "GET /connect", Some(response.status().as_u16()));
     response
+}
+
+/// The trace context that a request brings.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let traces = headers.get_all(trace_context::HEADER).iter();
+    TraceContext::read(traces.map(HeaderValue::as_bytes))
 }
 
 async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
@@ -266,16 +271,18 @@ async fn show_metrics(State(app): State<App>) -> Response {
 
 /// Whether the sidecar and what it needs are ready. It serves clients without Redis as well, so a load balancer asks
 /// `/readyz?exclude=redis`.
-async fn ready(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+async fn ready(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let excludes_redis = query.is_some_and(|query| query.split('&').any(|pair| pair == "exclude=redis"));
-    let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready());
+    let trace = trace_of(&headers).unwrap_or_else(TraceContext::begin);
+    let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready(trace));
     let line = |name, ready| format!("{name}: {}\n", if ready { "ok" } else { "unavailable" });
-    let status = if messenger && (redis || excludes_redis) {
-        StatusCode::OK
+    let text = line("redis", redis) + &line("messenger", messenger);
+    if messenger && (redis || excludes_redis) {
+        text.into_response()
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (status, line("redis", redis) + &line("messenger", messenger)).into_response()
+        let text = format!("{text}traceId: {}\n", trace.trace());
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    }
 }
 
 #[cfg(test)]
