@@ -303,6 +303,20 @@ async fn the_canary_notices_a_broken_path_between_healthy_processes() {
     assert_ne!(run["checkedAt"], since);
 }
 
+/// To the services that issue tokens. The messenger needs both for a socket, so a run that lacks one does not come to
+/// the press, for which the participant service needs the organizer.
+#[tokio::test]
+async fn the_canary_notices_that_a_service_is_not_reached() {
+    for link in ["organizer_url", "participant_url"] {
+        let system = System::start_with(1, &[&format!("{link}=http://127.0.0.1:1")]).await;
+        system.sidecars_are_ready().await;
+        is_red(&system, &["connect"]).await;
+        let metrics = metrics(&system).await;
+        let failed = "\nmayday_sidecar_canary_failed{step=\"connect\"} 1\n";
+        assert!(metrics.contains(failed), "{link}: {metrics}");
+    }
+}
+
 /// A canary that walks again and again, and what it logs.
 struct Watch {
     log: Lines<BufReader<ChildStderr>>,

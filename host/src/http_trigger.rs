@@ -48,7 +48,7 @@ use crate::{
     instance::State,
     metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
-    refusal::{for_pages, unavailable, unreadable},
+    refusal::{for_pages, shown, unavailable, unreadable},
     routes::{METRICS_PATH, RouteMatch, WELL_KNOWN_PREFIX},
 };
 
@@ -211,7 +211,7 @@ impl Inner {
         let body = match self.body_memory.read(body).await {
             Ok(body) => body,
             Err(reason) => {
-                let (method, path) = (&head.method, head.uri.path());
+                let (method, path) = (&head.method, shown(head.uri.path()));
                 match reason {
                     // A client that goes away is nothing unusual.
                     Unreadable::Broken(_) => tracing::debug!("refused {method} {path} of {client}: {reason}"),

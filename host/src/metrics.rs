@@ -43,7 +43,7 @@ struct Answered {
     status: &'static str,
 }
 
-/// Why the host has answered a request itself.
+/// Why the host has answered a request itself, or a connection before its request.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Refused {
     reason: RefusedBecause,
@@ -52,6 +52,8 @@ struct Refused {
 #[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
 #[expect(non_camel_case_types, reason = "they are the values of a label")]
 pub(crate) enum RefusedBecause {
+    /// All connections are taken. The listener counts these.
+    no_connection,
     /// Too many requests run, and too many wait or have waited too long.
     no_room,
     /// A chained request that found no room.
@@ -113,6 +115,7 @@ impl Metrics {
         };
         // Present from the start, so that an alarm notices the first.
         for reason in [
+            RefusedBecause::no_connection,
             RefusedBecause::no_room,
             RefusedBecause::no_room_for_chained,
             RefusedBecause::too_large,
@@ -135,7 +138,7 @@ impl Metrics {
         );
         registry.register(
             "refusals",
-            "Requests that the host has answered itself, by reason",
+            "Requests that the host has answered itself, and connections without a place, by reason",
             self.refusals.clone(),
         );
         registry.register(
@@ -198,10 +201,15 @@ impl Metrics {
                 .set(number(running));
         }
         self.waiting.set(number(now.waiting));
-        // The log counts for the whole process, before there are any metrics.
+        // The log and the listener count for the whole process.
         self.log_lines_dropped
             .inner()
             .store(log_writer::dropped_lines(), Ordering::Relaxed);
+        let reason = RefusedBecause::no_connection;
+        self.refusals
+            .get_or_create(&Refused { reason })
+            .inner()
+            .store(listener::refused_connections(), Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a string cannot fail.
         _ = encode(&mut text, &self.registry);
@@ -211,6 +219,18 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::Full;
+    use hyper_util::{rt::TokioExecutor, server::conn::auto};
+    use listener::Limits;
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpStream},
+    };
+
     use super::*;
 
     #[test]
@@ -240,5 +260,35 @@ mod tests {
                 "{line} is missing in\n{text}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_a_place_is_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let limits = Limits {
+            connections: 0,
+            exchange: Duration::ZERO,
+        };
+        let refused = async move {
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+        };
+        listener::serve(
+            listener,
+            limits,
+            auto::Builder::new(TokioExecutor::new()),
+            |_, _, _| pending::<Response<Full<Bytes>>>(),
+            refused,
+        )
+        .await;
+        let text = Metrics::new().render(&Now {
+            instances: 0,
+            chained_instances: 0,
+            waiting: 0,
+        });
+        let name = "mayday_host_refusals_total{reason=\"no_connection\"} ";
+        let count = text.lines().find_map(|line| line.strip_prefix(name));
+        assert!(count.is_some_and(|count| count != "0"), "{text}");
     }
 }

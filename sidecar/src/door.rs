@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::connection::task::{self, Origin, Shared};
 use crate::messenger::client::Messenger;
-use crate::metrics;
+use crate::metrics::{self, ConnectionRefusedBecause};
 use crate::redis::Redis;
 
 /// The most WebSockets at once, fewer where the limit of open files is lower. Further clients get a 503.
@@ -138,8 +138,7 @@ async fn connect(
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
-    let traces = head.headers.get_all(trace_context::HEADER).iter();
-    let span = Span::of_request(TraceContext::read(traces.map(HeaderValue::as_bytes)));
+    let span = Span::of_request(trace_of(&head.headers));
     let origin = Origin {
         address,
         trace: span.context(),
@@ -147,6 +146,12 @@ async fn connect(
     let response = upgrade(app, head, origin).await;
     span.end(|| "GET /connect", Some(response.status().as_u16()));
     response
+}
+
+/// The trace context that a request brings.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let traces = headers.get_all(trace_context::HEADER).iter();
+    TraceContext::read(traces.map(HeaderValue::as_bytes))
 }
 
 async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
@@ -161,14 +166,11 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
         Err(_) => return (StatusCode::BAD_REQUEST, "Bad Request").into_response(),
     };
     if !may_come_from(head.headers.get(header::ORIGIN), &app.allowed_origins) {
-        if let Some(left_out) = app.connections.refusals.is_due() {
-            let trace = origin.trace.trace();
-            let address = origin.address;
-            warn!(traceId = %trace, left_out, "refused a page of another origin at {address}");
-        }
+        refused(&app, origin, ConnectionRefusedBecause::other_origin);
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
     let Ok(permit) = Arc::clone(&app.permits).try_acquire_owned() else {
+        refused(&app, origin, ConnectionRefusedBecause::no_socket);
         let text = format!("too many connections\n{}\n", origin.trace.trace());
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
@@ -176,6 +178,15 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
         task::serve(socket, app.connections, origin).await;
         drop(permit);
     })
+}
+
+/// Counts a refused handshake, and logs it.
+fn refused(app: &App, origin: Origin, because: ConnectionRefusedBecause) {
+    app.connections.metrics.connection_refused(because);
+    if let Some(left_out) = app.connections.refusals.is_due() {
+        let Origin { address, trace } = origin;
+        warn!(traceId = %trace.trace(), left_out, "refused a socket of {address}: {because:?}");
+    }
 }
 
 /// Makes one line with one member of each list that the handshake looks for. These headers may be split over several
@@ -261,16 +272,18 @@ async fn show_metrics(State(app): State<App>) -> Response {
 
 /// Whether the sidecar and what it needs are ready. It serves clients without Redis as well, so a load balancer asks
 /// `/readyz?exclude=redis`.
-async fn ready(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+async fn ready(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let excludes_redis = query.is_some_and(|query| query.split('&').any(|pair| pair == "exclude=redis"));
-    let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready());
+    let trace = trace_of(&headers).unwrap_or_else(TraceContext::begin);
+    let (redis, messenger) = tokio::join!(app.redis.is_ready(), app.messenger.is_ready(trace));
     let line = |name, ready| format!("{name}: {}\n", if ready { "ok" } else { "unavailable" });
-    let status = if messenger && (redis || excludes_redis) {
-        StatusCode::OK
+    let text = line("redis", redis) + &line("messenger", messenger);
+    if messenger && (redis || excludes_redis) {
+        text.into_response()
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (status, line("redis", redis) + &line("messenger", messenger)).into_response()
+        let text = format!("{text}traceId: {}\n", trace.trace());
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    }
 }
 
 #[cfg(test)]

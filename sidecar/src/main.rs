@@ -98,8 +98,8 @@ struct CanaryArgs {
         value_parser = origin
     )]
     app: String,
-    /// Where the sockets are. May be repeated or separated by commas: the participant connects to the first and the
-    /// organizer to the last.
+    /// Where the sockets are. May be repeated or separated by commas: a check takes two, beginning with the first and
+    /// the last, and the next check the next two.
     #[arg(
         long,
         env = "MAYDAY_SOCKET_URL",

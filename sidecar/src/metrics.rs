@@ -27,6 +27,7 @@ pub(crate) const PREFIX: &str = "mayday_sidecar";
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Gauge,
+    connections_refused: Family<ConnectionRefused, Counter>,
     pub(crate) ended: Family<Ended, Counter>,
     pub(crate) frames_received: Counter,
     pub(crate) frames_sent: Counter,
@@ -89,6 +90,23 @@ struct Reauthenticated {
 
 /// The outcome of a re-authentication after which a connection goes on.
 pub(crate) const CONFIRMED: &str = "confirmed";
+
+/// Why a client got no WebSocket.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ConnectionRefused {
+    reason: ConnectionRefusedBecause,
+}
+
+#[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
+#[expect(non_camel_case_types, reason = "they are the values of a label")]
+pub(crate) enum ConnectionRefusedBecause {
+    /// All connections are taken, whatever was to be asked. The listener counts these.
+    no_connection,
+    /// All WebSockets are taken.
+    no_socket,
+    /// The client is a page of an origin that is not allowed.
+    other_origin,
+}
 
 /// How a connection ended: which side ended it, or the close code.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -175,6 +193,7 @@ impl Metrics {
         let metrics = Metrics {
             registry: Registry::default(),
             connections: Gauge::default(),
+            connections_refused: Family::default(),
             ended: Family::default(),
             frames_received: Counter::default(),
             frames_sent: Counter::default(),
@@ -215,6 +234,14 @@ impl Metrics {
             drop(metrics.socket_opened(protocol));
         }
         for reason in [
+            ConnectionRefusedBecause::no_connection,
+            ConnectionRefusedBecause::no_socket,
+            ConnectionRefusedBecause::other_origin,
+        ] {
+            let refused = &metrics.connections_refused;
+            drop(refused.get_or_create(&ConnectionRefused { reason }));
+        }
+        for reason in [
             RefusedBecause::messenger_unavailable,
             RefusedBecause::overloaded,
             RefusedBecause::queue_full,
@@ -235,6 +262,11 @@ impl Metrics {
     fn registered(mut self) -> Metrics {
         let registry = self.registry.sub_registry_with_prefix(PREFIX);
         registry.register("connections", "Open WebSockets", self.connections.clone());
+        registry.register(
+            "connections_refused",
+            "Clients that got no WebSocket, by reason; no_connection counts other requests as well",
+            self.connections_refused.clone(),
+        );
         registry.register(
             "connections_ended",
             "WebSockets that have ended, by close code or by the side that ended them",
@@ -401,6 +433,12 @@ impl Metrics {
         self
     }
 
+    /// Counts a refused handshake.
+    pub(crate) fn connection_refused(&self, reason: ConnectionRefusedBecause) {
+        let refused = &self.connections_refused;
+        refused.get_or_create(&ConnectionRefused { reason }).inc();
+    }
+
     /// Counts an answered exchange.
     pub(crate) fn exchange_answered(&self, commands: usize, took: Duration) {
         self.exchange_commands
@@ -488,10 +526,15 @@ impl Metrics {
         let age = self.exchanged.lock().expect("no panic while locked").elapsed();
         self.exchange_age_seconds
             .set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-        // The log counts for the whole process, before there are any metrics.
+        // The log and the listener count for the whole process.
         self.log_lines_dropped
             .inner()
             .store(log_writer::dropped_lines(), Ordering::Relaxed);
+        let reason = ConnectionRefusedBecause::no_connection;
+        self.connections_refused
+            .get_or_create(&ConnectionRefused { reason })
+            .inner()
+            .store(listener::refused_connections(), Ordering::Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
         text
@@ -500,7 +543,17 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::Full;
+    use hyper_util::rt::TokioExecutor;
+    use hyper_util::server::conn::auto;
+    use listener::Limits;
     use sidecar_api::{Canary, CanaryReport, CanaryStep};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -512,6 +565,7 @@ mod tests {
         metrics.refused(RefusedBecause::overloaded);
         metrics.frame_refused("rate_limited");
         metrics.ended("bad_token");
+        metrics.connection_refused(ConnectionRefusedBecause::other_origin);
         metrics.exchange_answered(100, Duration::from_millis(5));
         metrics.command_answered(Duration::from_millis(7));
         let _open = metrics.socket_opened(Protocol::Two);
@@ -554,6 +608,8 @@ mod tests {
             "mayday_sidecar_frames_refused_total{code=\"rate_limited\"} 1",
             "mayday_sidecar_commands_refused_total{reason=\"overloaded\"} 1",
             "mayday_sidecar_connections_ended_total{how=\"bad_token\"} 1",
+            "mayday_sidecar_connections_refused_total{reason=\"other_origin\"} 1",
+            "mayday_sidecar_connections_refused_total{reason=\"no_socket\"} 0",
             "mayday_sidecar_exchange_commands_bucket{le=\"128.0\"} 1",
             "mayday_sidecar_exchange_commands_bucket{le=\"64.0\"} 0",
             "mayday_sidecar_exchange_seconds_count 1",
@@ -588,5 +644,31 @@ mod tests {
                 "{line} is missing in\n{text}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_a_place_is_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let limits = Limits {
+            connections: 0,
+            exchange: Duration::ZERO,
+        };
+        let refused = async move {
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+        };
+        listener::serve(
+            listener,
+            limits,
+            auto::Builder::new(TokioExecutor::new()),
+            |_, _, _| pending::<Response<Full<Bytes>>>(),
+            refused,
+        )
+        .await;
+        let text = Metrics::new().render(0);
+        let name = "mayday_sidecar_connections_refused_total{reason=\"no_connection\"} ";
+        let count = text.lines().find_map(|line| line.strip_prefix(name));
+        assert!(count.is_some_and(|count| count != "0"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! A client's socket.
 
-use api_documents::{Protocol, Side, check_frame};
+use api_documents::{Protocol, Side, check_close, check_frame};
 use futures_util::{SinkExt, StreamExt};
 use mayday_tests::secrecy;
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Socket {
             .await;
     }
 
-    /// The next frame, which must be as the document of the socket says; `None` when the connection has ended.
+    /// The next frame, checked; `None` when the connection has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         // Pings do not put it off.
         let deadline = Instant::now() + DEADLINE;
@@ -92,14 +92,7 @@ impl Socket {
             let message = timeout_at(deadline, self.stream.next()).await;
             match message.unwrap_or_else(|_| panic!("{} waited in vain for a frame", self.name))? {
                 Ok(Message::Text(text)) => {
-                    assert!(
-                        text.ends_with('\n'),
-                        "{}: a frame ends with a newline: {text}",
-                        self.name
-                    );
-                    let frame: Value = serde_json::from_str(&text).expect("JSON");
-                    check_frame(Side::Server, self.protocol, &frame)
-                        .unwrap_or_else(|violation| panic!("{}: {violation}", self.name));
+                    let frame = self.checked(&text);
                     if !self.passes_over.iter().any(|kind| frame["type"] == *kind) {
                         return Some(frame);
                     }
@@ -111,14 +104,34 @@ impl Socket {
         }
     }
 
-    /// The code with which the connection is closed (protocol 2). Frames may come before.
+    /// A frame, which must be as the document of the socket says.
+    fn checked(&self, text: &str) -> Value {
+        assert!(
+            text.ends_with('\n'),
+            "{}: a frame ends with a newline: {text}",
+            self.name
+        );
+        let frame = serde_json::from_str(text).expect("JSON");
+        check_frame(Side::Server, self.protocol, &frame)
+            .unwrap_or_else(|violation| panic!("{}: {violation}", self.name));
+        frame
+    }
+
+    /// The code with which the connection is closed (protocol 2), which the document of the socket must have. Frames
+    /// may come before.
     pub(crate) async fn close_code(&mut self) -> u16 {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let message = timeout_at(deadline, self.stream.next()).await;
             match message.unwrap_or_else(|_| panic!("{} waited in vain for a close frame", self.name)) {
-                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
-                Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    let code = frame.code.into();
+                    check_close(self.protocol, code)
+                        .unwrap_or_else(|violation| panic!("{}: {violation}", self.name));
+                    return code;
+                }
+                Some(Ok(Message::Text(text))) => drop(self.checked(&text)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 end => panic!("{} did not expect {end:?}", self.name),
             }
         }

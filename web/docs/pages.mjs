@@ -126,14 +126,15 @@ function parameterRow(document, reference) {
 
 function answer(document, name, reference) {
   const response = resolved(document, reference);
-  const [mediaType, content] = Object.entries(response.content ?? {})[0] ?? [];
   const empty = response["x-empty-when"] ? ` Empty when ${inline(response["x-empty-when"])}.` : "";
-  const body = content ? `<p>${text(mediaType)}: ${typeOf(content.schema)}${empty}</p>` : "";
+  const bodies = Object.entries(response.content ?? {}).map(
+    ([mediaType, { schema, example }]) => `<p>${text(mediaType)}: ${typeOf(schema)}${empty}</p>${code(example)}`,
+  );
   const headers = Object.entries(response.headers ?? {}).map(([header, reference]) => {
     const described = resolved(document, reference);
     return [`<code>${text(header)}</code>`, typeOf(described.schema), inline(described.description ?? "")];
   });
-  const detail = `${body}${headers.length ? table(headers) : ""}${code(content?.example)}`;
+  const detail = `${bodies.join("")}${headers.length ? table(headers) : ""}`;
   return detail
     ? `<details><summary><strong>${text(name)}</strong> ${inline(response.description)}</summary>${detail}</details>`
     : `<p><strong>${text(name)}</strong> ${inline(response.description)}</p>`;

@@ -163,6 +163,15 @@ fn a_handshake_is_refused_as_the_document_says() {
     check_handshake(403, &headers, b"origin not allowed\n").unwrap();
     let trace = b"too many connections\n0af7651916cd43dd8448eb211c80319c\n";
     check_handshake(503, &headers, trace).unwrap();
+    let mut of_listener = json_headers();
+    of_listener.insert("retry-after", HeaderValue::from_static("1"));
+    let body = json!({
+        "statusCode": 503,
+        "message": "too many connections",
+        "error": "Service Unavailable",
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
+    });
+    check_handshake(503, &of_listener, body.to_string().as_bytes()).unwrap();
     check_error(
         check_handshake(503, &headers, b"too many connections\n"),
         "the body",

@@ -15,6 +15,7 @@ use std::{
     error::Error,
     net::SocketAddr,
     pin::{Pin, pin},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll},
     time::Duration,
 };
@@ -44,6 +45,13 @@ pub use crate::{
 
 /// The pause after a failed accept. The usual reason is a lack of file descriptors, and connections need time to close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// How many connections this process has refused since it started, because all places were taken.
+pub fn refused_connections() -> u64 {
+    REFUSED.load(Relaxed)
+}
 
 /// The answer to a connection when all places are taken: the services' error body. Pages of any origin may read it: no
 /// request has been read that would say where it comes from. Nor is the client's trace known, so it has one of its own.
@@ -104,6 +112,7 @@ where
 }
 
 fn refuse(stream: &TcpStream, client: SocketAddr, refusals: &Seldom) {
+    REFUSED.fetch_add(1, Relaxed);
     let trace = TraceContext::begin().trace();
     if let Some(left_out) = refusals.is_due() {
         tracing::warn!(traceId = %trace, left_out, "refused the connection of {client}: all places are taken");

@@ -10,6 +10,7 @@ pub(crate) mod metrics;
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -61,8 +62,8 @@ pub const STEPS: [&str; 10] = [
 pub struct Config {
     /// The origin of the services, as scheme and authority: `http://127.0.0.1:3000`.
     pub app: String,
-    /// The sockets, such as `ws://127.0.0.1:3001/connect`. The participant connects to the first and the organizer to
-    /// the last.
+    /// The sockets, such as `ws://127.0.0.1:3001/connect`. A run takes one for the participant and one for the
+    /// organizer, the next run the next ones.
     pub sockets: Vec<String>,
     /// The services' keys.
     pub organizer_key: String,
@@ -76,6 +77,8 @@ pub struct Canary {
     config: Config,
     client: Client,
     latest: LatestRun,
+    /// How many runs have come to the sockets.
+    runs: AtomicUsize,
 }
 
 /// A run.
@@ -143,6 +146,7 @@ impl Canary {
             config,
             client: client(),
             latest: LatestRun::default(),
+            runs: AtomicUsize::new(0),
         })
     }
 
@@ -229,13 +233,19 @@ impl Canary {
             .await?;
         let participant = run.step(http.sign_in("participant", &account)).await?;
 
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let (to_organizer, to_participant) = sockets_of(number, &config.sockets);
+        let places = || format!("organizer at {to_organizer}, participant at {to_participant}");
         let sockets = async {
-            let (last, first) = (&config.sockets[config.sockets.len() - 1], &config.sockets[0]);
-            tokio::try_join!(http.connect(last, &organizer), http.connect(first, &participant))
+            tokio::try_join!(
+                http.connect(to_organizer, &organizer),
+                http.connect(to_participant, &participant)
+            )
         };
-        let (mut at_organizer, mut at_participant) = run.step(sockets).await?;
+        let (mut at_organizer, mut at_participant) = run.step(sockets).await.with_context(places)?;
         self.talk(run, &id, &participant, &mut at_organizer, &mut at_participant)
-            .await?;
+            .await
+            .with_context(places)?;
         let closing = async { tokio::join!(at_organizer.close(), at_participant.close()) };
         let _ = timeout(CLOSE_TIME, closing).await;
         Ok(())
@@ -288,6 +298,13 @@ impl Canary {
     }
 }
 
+/// The sockets of the organizer and of the participant in a run. All have their turn on either side.
+fn sockets_of(run: usize, sockets: &[String]) -> (&String, &String) {
+    let place = run % sockets.len();
+    let before = place.checked_sub(1).unwrap_or(sockets.len() - 1);
+    (&sockets[before], &sockets[place])
+}
+
 /// Begins a run at once, and then one after each pause, or when the run before has ended if that is later.
 async fn every(pause: Duration, mut run: impl AsyncFnMut()) {
     let mut ticks = interval(pause);
@@ -312,6 +329,8 @@ async fn say(chat_id: &str, words: &str, from: &mut Socket, to: &mut Socket) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use tokio::time::sleep;
 
     use super::*;
@@ -336,6 +355,21 @@ mod tests {
             }
         }
         run
+    }
+
+    #[test]
+    fn every_socket_has_its_turn_on_either_side() {
+        for count in 1..=4 {
+            let sockets: Vec<String> = (1..=count).map(|number| format!("ws://{number}")).collect();
+            let pairs: Vec<_> = (0..count).map(|run| sockets_of(run, &sockets)).collect();
+            assert_eq!(sockets_of(count, &sockets), pairs[0]);
+            let all: BTreeSet<_> = sockets.iter().collect();
+            let organizers: BTreeSet<_> = pairs.iter().map(|(organizer, _)| *organizer).collect();
+            let participants: BTreeSet<_> = pairs.iter().map(|(_, participant)| *participant).collect();
+            assert_eq!((&organizers, &participants), (&all, &all));
+            let is_one = |(organizer, participant): &(&String, &String)| organizer == participant;
+            assert!(count == 1 || !pairs.iter().any(is_one), "{pairs:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

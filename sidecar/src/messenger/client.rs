@@ -79,9 +79,9 @@ impl Messenger {
     }
 
     /// Whether the messenger can serve.
-    pub(crate) async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self, trace: TraceContext) -> bool {
         let deadline = Instant::now() + REPORT_TIMEOUT;
-        self.0.get("ready", deadline, TraceContext::begin()).await.is_ok()
+        self.0.get("ready", deadline, trace).await.is_ok()
     }
 
     /// The size of the messenger's database; `None` if the messenger does not answer soon.

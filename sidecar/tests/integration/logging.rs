@@ -93,7 +93,7 @@ async fn a_sidecar_whose_log_cannot_be_written_survives_an_outage_of_the_host() 
 }
 
 /// The next line with this text.
-async fn next_line(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> String {
+pub(crate) async fn next_line(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> String {
     let found = async {
         loop {
             let line = log.next_line().await.unwrap().expect("it goes on");

@@ -1,5 +1,8 @@
 //! From the upgrade to the first answer (contract 5.2).
 
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use mayday_sidecar::Timings;
@@ -9,7 +12,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{ALICE, BOB, Client, Fault, Messenger, Redis, Sidecar, check_refusal, no_chats, soon};
+use crate::logging::next_line;
+use crate::support::{
+    ALICE, BOB, Client, Fault, Messenger, Program, Redis, Sidecar, check_refusal, no_chats, soon,
+};
 
 #[tokio::test]
 async fn a_request_that_is_not_an_upgrade_is_a_bad_request() {
@@ -63,8 +69,8 @@ const UPGRADE: [&str; 3] = [
 ];
 
 /// The answer to a handshake with these headers: the head of an upgrade, or the whole of a refusal.
-async fn handshake(sidecar: &Sidecar, headers: &[&str]) -> String {
-    let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
+async fn handshake(address: SocketAddr, headers: &[&str]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let request = format!("GET /connect HTTP/1.1\r\nHost: sidecar\r\n{key}{headers}\r\n");
@@ -151,7 +157,7 @@ async fn who_came_by_https_is_told_to_stay_there() {
     }
     for (scheme, expected) in [("https", true), ("wss", true), ("http", false)] {
         let scheme = format!("X-Forwarded-Proto: {scheme}");
-        let answer = handshake(&sidecar, &[&UPGRADE[..], &[&scheme]].concat()).await;
+        let answer = handshake(sidecar.address, &[&UPGRADE[..], &[&scheme]].concat()).await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{scheme}: {answer}");
         assert_eq!(is_told(&answer), expected, "{scheme}: {answer}");
     }
@@ -178,7 +184,7 @@ async fn handshake_headers_may_be_lists_and_split_over_lines() {
             version,
         ],
     ] {
-        let answer = handshake(&sidecar, headers).await;
+        let answer = handshake(sidecar.address, headers).await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{headers:?}: {answer}");
     }
     for headers in [
@@ -188,7 +194,7 @@ async fn handshake_headers_may_be_lists_and_split_over_lines() {
         &["Connection: Upgrade", version],
         &["Connection: Upgrade", "Upgrade: websocket"],
     ] {
-        let answer = handshake(&sidecar, headers).await;
+        let answer = handshake(sidecar.address, headers).await;
         assert!(
             answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
             "{headers:?}: {answer}"
@@ -203,7 +209,11 @@ async fn an_unknown_websocket_version_is_answered_with_the_supported_one() {
     let sidecar = Sidecar::start(&messenger, &redis).await;
     for version in ["8", "0", "130", "caf\u{e9}"] {
         let version = format!("Sec-WebSocket-Version: {version}");
-        let answer = handshake(&sidecar, &["Connection: Upgrade", "Upgrade: websocket", &version]).await;
+        let answer = handshake(
+            sidecar.address,
+            &["Connection: Upgrade", "Upgrade: websocket", &version],
+        )
+        .await;
         assert!(
             answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
             "{answer}"
@@ -426,12 +436,53 @@ async fn browsers_are_limited_to_the_allowed_origins() {
     let status = async |origin: Option<&str>| {
         let origin = origin.map(|origin| format!("Origin: {origin}"));
         let headers: Vec<_> = UPGRADE.into_iter().chain(origin.as_deref()).collect();
-        let answer = handshake(&sidecar, &headers).await;
+        let answer = handshake(sidecar.address, &headers).await;
         answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
     };
     assert_eq!(status(None).await, 101);
     assert_eq!(status(Some("https://help.example.org")).await, 101);
     assert_eq!(status(Some("https://evil.example.org")).await, 403);
+}
+
+#[tokio::test]
+async fn a_refused_handshake_is_logged_under_its_id_and_counted() {
+    const OPEN_FILES: usize = 80;
+    // An eighth is for HTTP, and 64 for everything else.
+    const SOCKETS: usize = OPEN_FILES - OPEN_FILES / 8 - 64;
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let variables = [
+        ("RUST_LOG", Path::new("info")),
+        ("MAYDAY_ALLOWED_ORIGINS", Path::new("https://help.example.org")),
+    ];
+    let url = redis.url();
+    let mut program =
+        Program::with_open_files(OPEN_FILES, &messenger.origin, &url, Stdio::piped(), &variables).await;
+    let mut log = BufReader::new(program.child.stderr.take().unwrap()).lines();
+    let mut clients = Vec::new();
+    for _ in 0..SOCKETS {
+        clients.push(Client::connect_to(program.address).await);
+    }
+    let traced = format!("Traceparent: 00-{TRACE}-b7ad6b7169203331-01");
+    let answer = handshake(program.address, &[&UPGRADE[..], &[&traced]].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(
+        answer.ends_with(&format!("\r\n\r\ntoo many connections\n{TRACE}\n")),
+        "{answer}"
+    );
+    let line = next_line(&mut log, "refused a socket of 127.0.0.1:").await;
+    assert!(
+        line.contains(": no_socket ") && line.contains(&format!("traceId={TRACE}")),
+        "{line}"
+    );
+
+    let elsewhere = ["Origin: https://evil.example.org"];
+    let answer = handshake(program.address, &[&UPGRADE[..], &elsewhere].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    for reason in ["no_socket", "other_origin"] {
+        let name = format!("mayday_sidecar_connections_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(program.metric(&name).await, 1, "{reason}");
+    }
 }
 
 #[tokio::test]

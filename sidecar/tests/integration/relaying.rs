@@ -219,8 +219,14 @@ async fn clients_are_served_without_redis() {
     let (mut bob, mut neighbour, mut alice) = (left.bob().await, left.alice().await, right.alice().await);
     redis.kill();
     left.becomes("redis: unavailable").await;
-    assert!(left.get("/readyz").await.starts_with("HTTP/1.1 503"));
-    assert!(left.get("/readyz").await.contains("messenger: ok"));
+    let traced = "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+    let answer = left.get_with("/readyz", traced).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        text,
+        "redis: unavailable\nmessenger: ok\ntraceId: 0af7651916cd43dd8448eb211c80319c\n"
+    );
     assert!(
         left.get("/readyz?exclude=redis")
             .await

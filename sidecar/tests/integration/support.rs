@@ -856,7 +856,33 @@ impl Program {
         stderr: Stdio,
         variables: &[(&str, &Path)],
     ) -> Program {
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_mayday-sidecar"))
+        let command = tokio::process::Command::new(env!("CARGO_BIN_EXE_mayday-sidecar"));
+        Program::run(command, messenger, redis, stderr, variables).await
+    }
+
+    /// The same with a limit of open files.
+    pub(crate) async fn with_open_files(
+        limit: usize,
+        messenger: &str,
+        redis: &str,
+        stderr: Stdio,
+        variables: &[(&str, &Path)],
+    ) -> Program {
+        let mut command = tokio::process::Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_mayday-sidecar"));
+        Program::run(command, messenger, redis, stderr, variables).await
+    }
+
+    async fn run(
+        mut command: tokio::process::Command,
+        messenger: &str,
+        redis: &str,
+        stderr: Stdio,
+        variables: &[(&str, &Path)],
+    ) -> Program {
+        let mut child = command
             .args([
                 "--listen",
                 "127.0.0.1:0",

@@ -111,7 +111,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_and_the_log_says_so() 
     }
     let answer = sidecar.get("/readyz").await;
     assert!(
-        answer.ends_with("redis: unavailable\nmessenger: unavailable\n"),
+        answer.contains("\r\n\r\nredis: unavailable\nmessenger: unavailable\ntraceId: "),
         "{answer}"
     );
 }
