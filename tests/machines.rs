@@ -4,6 +4,8 @@
 //! - Nothing that was acknowledged is lost, and nothing is there twice.
 //! - Requests get an answer of the contract: success, or 503 with `Retry-After`.
 //! - Everything goes on by itself.
+//!
+//! And while nothing breaks, hosts share what must not be counted by each alone.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use uuid::Uuid;
 use crate::outages::{Chat, FIRST, at_two_sidecars, under};
 use crate::support::DEADLINE;
 use crate::support::door::{Door, Reply};
-use crate::support::people::{self, Agency, Person};
+use crate::support::people::{self, Agency, ORGANIZER_PASSWORD, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
@@ -98,6 +100,27 @@ async fn the_lock_of_a_dead_host_only_delays_messages() {
     assert_eq!(begun["results"][0]["type"], "ok", "{begun}");
 
     chat.goes_on().await;
+}
+
+/// Ten guesses of one account from one address are the most, whichever hosts get them.
+#[tokio::test]
+async fn guesses_at_a_password_are_counted_by_all_hosts_together() {
+    let system = System::large().await;
+    let agency = system.agency("Fest").await;
+    let hosts = [system.host(0), system.host(1)];
+    let sign_in = async |host: &Door, password: &str| {
+        let body = json!({"email": agency.owner.email, "password": password});
+        let path = "/organizer/auth/sign-in";
+        host.send("POST", path, None, Some(&body)).await
+    };
+    for guess in 0..10 {
+        let refused = sign_in(&hosts[guess % 2], "wrong horse battery").await;
+        refused.error(400, "invalid email or password");
+    }
+    for host in &hosts {
+        let refused = sign_in(host, ORGANIZER_PASSWORD).await;
+        refused.error(429, "too many failed attempts, try again later");
+    }
 }
 
 /// People at work: a chat between the clients of two sidecars, guests who press help, and some who ask.

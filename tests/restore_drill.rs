@@ -1,6 +1,6 @@
 //! The restore drill of docs/operations.md: the databases are copied while people chat, and the system is started anew
 //! on the copy. One sidecar runs on. A guest is in the messenger's copy, but not in the older one of the participant's
-//! database.
+//! database, where a request is still open that is not open in the messenger's.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::support::apart::start_sidecar;
-use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD};
+use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
@@ -77,6 +77,14 @@ fn put_in_place(restored: &Path, state: &Path, service: &str) {
     fs::rename(restored, file).expect("the same disk");
 }
 
+/// Whether a person's press is over, as the restored participant's database has it.
+fn has_ended(restored: &Path, person: &Person) -> bool {
+    let database = rusqlite::Connection::open(restored.join("participant.db")).expect("a database");
+    let sql = "SELECT ended_at IS NOT NULL FROM presses WHERE participant_id = ?1";
+    let ended = database.query_row(sql, [person.id], |row| row.get(0));
+    ended.expect("a press")
+}
+
 /// Where the first host listens.
 fn place(system: &System) -> Place {
     let origin = system.origin();
@@ -130,11 +138,21 @@ async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
         .expect("the participant goes on");
     let waiting = people::sign_up(&system.door, "waits@example.org").await;
     waiting.press_help(agency.event_id, "hurt").await.empty(200);
+    let withdraws = people::sign_up(&system.door, "withdraws@example.org").await;
+    let press = json!({"eventId": agency.event_id, "clientId": Uuid::from_u128(1).to_string()});
+    withdraws
+        .post("/participant/chat-requests", &press)
+        .await
+        .json(200);
     let before = *counted.borrow();
     let copies = tempfile::tempdir().expect("a directory");
     let [early, copy, restored] = ["early", "copy", "restored"].map(|name| copies.path().join(name));
     let config = system.state_directory().join("runtime-config.toml");
     run("backup.sh", [&config, &early]).await;
+    withdraws
+        .delete(&format!("/participant/chat-requests/mine/{}", agency.event_id))
+        .await
+        .empty(200);
     // This guest comes after the copy of the participant's database and presses before that of the messenger's.
     let between = people::guest(&system.door, "Ola", "+48555000222").await;
     let mut ends = Socket::open_two("guest who is not in the copy", &runs_on, &between).await;
@@ -161,6 +179,8 @@ async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
     let system = system
         .restarted(async |state| {
             run("restore.sh", [&copy, &restored]).await;
+            assert!(has_ended(&restored, &withdraws), "its lock was released");
+            assert!(!has_ended(&restored, &waiting));
             for name in SERVICES {
                 put_in_place(&restored.join(format!("{name}.db")), state, name);
             }

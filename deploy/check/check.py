@@ -3,14 +3,16 @@
 - Kustomize renders each overlay, and every object passes its schema: Kubernetes' own, or ours for the kinds of SpinKube
   and Traefik.
 - What pods mount comes before them, and SpinApps come last.
-- Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, volumes,
-  accounts, the pods that a selector means, middlewares, executors.
+- Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, also in the
+  arguments of programs, volumes, accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - `spin watch` builds a component again when anything changes of which it is built.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
 - Prometheus finds pods that there are.
 - Logrotate keeps as many old logs as it should, while a process goes on writing.
-- The context of the sidecar's image has everything that its Containerfile copies.
+- The context of the sidecar's image has everything that its Containerfile copies and that its sources include.
+
+test_check.py has mistakes that this script must find.
 """
 
 import base64
@@ -54,6 +56,11 @@ PREREQUISITES = {
     ("Secret", "mayday-tls"),
     ("Secret", "mayday-authorities"),
 }
+
+DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+# What says in the arguments of a program where it listens.
+LISTENS = ("--listen", "--metrics", "--http-listen-addr")
 
 # A rule of an IngressRoute, and a priority that is above the length of any rule of an ingress, which is its priority.
 METHOD_RULE = re.compile(
@@ -241,6 +248,7 @@ class Overlay:
                 for mount in container.get("volumeMounts", []):
                     if mount["name"] not in volumes:
                         problem(f"{self.name}: {where}", f"there is no volume {mount['name']}")
+                self.check_arguments(f"{self.name}: {where}", container)
                 for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
                     for handler in ("httpGet", "tcpSocket"):
                         if port := container.get(probe, {}).get(handler, {}).get("port"):
@@ -248,6 +256,19 @@ class Overlay:
             selector = each["spec"].get("selector", {}).get("matchLabels", {})
             if not selector.items() <= template["metadata"]["labels"].items():
                 problem(f"{self.name}: {where}", "its selector does not mean its own pods")
+
+    def check_arguments(self, where, container):
+        """`--messenger=http://mayday` is a service, and `--listen=0.0.0.0:3001` a port of the container."""
+        ports = {port["containerPort"] for port in container.get("ports", [])}
+        for argument in [*container.get("command", []), *container.get("args", [])]:
+            name, _, value = argument.partition("=")
+            if name in LISTENS:
+                port = value.rpartition(":")[2]
+                if not port.isdecimal() or int(port) not in ports:
+                    problem(where, f"{argument} is at no port of the container")
+            elif name.startswith("--") and "://" in value:
+                for address in value.split(","):
+                    self.check_address(where, address, [])
 
     def check_selectors(self):
         for each in self.each("Service"):
@@ -370,7 +391,7 @@ class Overlay:
         if url.hostname.endswith(".spin.internal"):
             if url.hostname.split(".")[0] not in components:
                 problem(where, f"{address} is a component that is not in the same app")
-        elif (url.port or 80) not in self.service_ports(url.hostname):
+        elif (url.port or DEFAULT_PORTS.get(url.scheme)) not in self.service_ports(url.hostname):
             problem(where, f"it calls {address}, and no such service is here")
 
     def secret(self, name):
@@ -438,13 +459,17 @@ def check_watch(manifest):
             files = {path for path in (ROOT / "components" / package).rglob("*") if path.is_file()}
             needed |= files
             for source in (path for path in files if path.suffix == ".rs"):
-                text = source.read_text()
-                for included in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', text):
-                    needed.add((source.parent / included).resolve())
-                for interfaces in re.findall(r'wit_bindgen::generate!\({ path: "([^"]+)"', text):
+                needed |= included(source)
+                for interfaces in re.findall(r'wit_bindgen::generate!\({ path: "([^"]+)"', source.read_text()):
                     needed |= set((ROOT / "components" / package / interfaces).resolve().iterdir())
         for path in sorted(needed - watched):
             problem("spin.toml", f"{name} is built of {path.relative_to(ROOT)}, and does not watch it")
+
+
+def included(source):
+    """The files that a source embeds."""
+    names = re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text())
+    return {(source.parent / name).resolve() for name in names}
 
 
 def check_cloud(manifest):
@@ -559,20 +584,44 @@ def read_log(path):
     return (gzip.open if path.suffix == ".gz" else open)(path, "rt").read().splitlines()
 
 
-def check_container():
-    """The context has what the Containerfile copies, and all members of the workspace."""
-    ignored = {line for line in (ROOT / ".dockerignore").read_text().split() if not line.startswith("#")}
-    containerfile = (ROOT / "deploy/Containerfile.sidecar").read_text()
-    for source in re.findall(r"^COPY (?!--from)(\S+) ", containerfile, re.MULTILINE):
-        if source.split("/")[0] in ignored or not (ROOT / source).exists():
+def check_container(root=ROOT):
+    """The context has what the Containerfile copies, all members of the workspace, and what the sources include."""
+    ignored = {line for line in (root / ".dockerignore").read_text().split() if not line.startswith("#")}
+    containerfile = (root / "deploy/Containerfile.sidecar").read_text()
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", containerfile, re.MULTILINE)
+
+    def is_ignored(path):
+        return any(Path(path).is_relative_to(each) for each in ignored)
+
+    for source in copied:
+        if is_ignored(source) or not (root / source).exists():
             problem("Containerfile.sidecar", f"{source} is not in the context")
-    workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
+    workspace = tomllib.loads((root / "Cargo.toml").read_text())["workspace"]
     for member in workspace["members"]:
-        if member.split("/")[0] in ignored:
+        if is_ignored(member):
             problem(".dockerignore", f"the workspace has no {member} in the container")
-    toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    for package in packages_of_sidecar(root, workspace):
+        for source in [*(root / package / "src").rglob("*.rs"), *(root / package).glob("build.rs")]:
+            for path in included(source):
+                path = path.relative_to(root.resolve())
+                if is_ignored(path) or not any(path.is_relative_to(each) for each in copied):
+                    problem("Containerfile.sidecar", f"{path} is not in the container, and {package} includes it")
+    toolchain = tomllib.loads((root / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     if f"rust:{toolchain}-" not in containerfile:
         problem("Containerfile.sidecar", f"its toolchain is not {toolchain}, as in rust-toolchain.toml")
+
+
+def packages_of_sidecar(root, workspace):
+    """The folders of the sidecar and of those of our own packages that it is built of."""
+    ours = {name: each["path"] for name, each in workspace["dependencies"].items() if "path" in each}
+    found, left = set(), ["sidecar"]
+    while left:
+        package = left.pop()
+        found.add(package)
+        manifest = tomllib.loads((root / package / "Cargo.toml").read_text())
+        needed = manifest.get("dependencies", {}) | manifest.get("build-dependencies", {})
+        left += {ours[name] for name in needed if name in ours} - found
+    return sorted(found)
 
 
 def check_scripts():

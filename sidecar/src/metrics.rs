@@ -1,11 +1,13 @@
 //! The sidecar's metrics, for Prometheus (`GET /metrics`).
 
-use std::sync::Mutex;
+use std::fmt;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -50,8 +52,8 @@ pub(crate) struct Metrics {
     pub(crate) publications_received: Counter,
     pub(crate) publications_dropped: Counter,
     log_lines_dropped: Counter,
-    messenger_database_bytes: Gauge,
-    messenger_wal_bytes: Gauge,
+    messenger_database_bytes: KnownGauge,
+    messenger_wal_bytes: KnownGauge,
     messenger_log_rows: Gauge,
     messenger_waiting: Gauge,
     messenger_oldest_wait_seconds: Gauge,
@@ -64,6 +66,34 @@ pub(crate) struct Metrics {
     participant_undelivered_changes: Gauge,
     participant_oldest_undelivered_change_seconds: Gauge,
     canary: LatestRun,
+}
+
+/// A gauge that is left out while its value is not known.
+#[derive(Clone, Debug, Default)]
+struct KnownGauge(Arc<Mutex<Option<i64>>>);
+
+impl KnownGauge {
+    fn get(&self) -> Option<i64> {
+        *self.0.lock().expect("no panic while locked")
+    }
+
+    fn set(&self, value: Option<i64>) {
+        *self.0.lock().expect("no panic while locked") = value;
+    }
+}
+
+impl EncodeMetric for KnownGauge {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.get().map_or(Ok(()), |value| encoder.encode_gauge(&value))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.get().is_none()
+    }
 }
 
 /// The protocol that a connection speaks.
@@ -214,8 +244,8 @@ impl Metrics {
             publications_received: Counter::default(),
             publications_dropped: Counter::default(),
             log_lines_dropped: Counter::default(),
-            messenger_database_bytes: Gauge::default(),
-            messenger_wal_bytes: Gauge::default(),
+            messenger_database_bytes: KnownGauge::default(),
+            messenger_wal_bytes: KnownGauge::default(),
             messenger_log_rows: Gauge::default(),
             messenger_waiting: Gauge::default(),
             messenger_oldest_wait_seconds: Gauge::default(),
@@ -366,12 +396,12 @@ impl Metrics {
         );
         registry.register(
             "messenger_database_bytes",
-            "The size of the messenger's database as last reported; 0 where it is a server",
+            "The size of the messenger's database as last reported",
             self.messenger_database_bytes.clone(),
         );
         registry.register(
             "messenger_wal_bytes",
-            "The size of its write-ahead log; 0 where the database is a server",
+            "The size of its write-ahead log; absent where the database is a server",
             self.messenger_wal_bytes.clone(),
         );
         registry.register(
@@ -489,9 +519,8 @@ impl Metrics {
     pub(crate) fn set_messenger_status(&self, status: &Status, cursor: Option<Cursor>) {
         let played = cursor.map_or(0, |cursor| cursor.id);
         self.updates_behind.set((status.log_end - played).max(0));
-        self.messenger_database_bytes
-            .set(status.database_bytes.unwrap_or_default());
-        self.messenger_wal_bytes.set(status.wal_bytes.unwrap_or_default());
+        self.messenger_database_bytes.set(status.database_bytes);
+        self.messenger_wal_bytes.set(status.wal_bytes);
         self.messenger_log_rows.set(status.log_rows);
         self.messenger_waiting.set(status.waiting);
         self.messenger_oldest_wait_seconds.set(status.oldest_wait_seconds);
@@ -615,7 +644,6 @@ mod tests {
             "mayday_sidecar_exchange_seconds_count 1",
             "mayday_sidecar_command_seconds_bucket{le=\"0.008\"} 1",
             "mayday_sidecar_messenger_database_bytes 8192",
-            "mayday_sidecar_messenger_wal_bytes 0",
             "mayday_sidecar_messenger_log_rows 17",
             "mayday_sidecar_canary_ok 0",
             "mayday_sidecar_canary_step_seconds{step=\"press\"} 0.04",
@@ -670,5 +698,30 @@ mod tests {
         let name = "mayday_sidecar_connections_refused_total{reason=\"no_connection\"} ";
         let count = text.lines().find_map(|line| line.strip_prefix(name));
         assert!(count.is_some_and(|count| count != "0"), "{text}");
+    }
+
+    #[test]
+    fn a_size_that_the_database_does_not_tell_is_left_out() {
+        let metrics = Metrics::new();
+        let show = |wal_bytes| {
+            let status = Status {
+                database_bytes: Some(8192),
+                wal_bytes,
+                ..Status::default()
+            };
+            metrics.set_messenger_status(&status, None);
+            metrics.render(0)
+        };
+        let text = show(Some(4120));
+        assert!(
+            text.contains("\nmayday_sidecar_messenger_wal_bytes 4120\n"),
+            "{text}"
+        );
+        let text = show(None);
+        assert!(
+            text.contains("\nmayday_sidecar_messenger_database_bytes 8192\n"),
+            "{text}"
+        );
+        assert!(!text.contains("messenger_wal_bytes"), "{text}");
     }
 }

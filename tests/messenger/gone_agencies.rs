@@ -10,8 +10,8 @@ use crate::support::people::{self, Person};
 use crate::support::sidecar::Sidecar;
 
 impl Desk {
-    /// Ticks at a host when it is time to ask which agencies were deleted.
-    async fn tick_later(&self, host: &Door) {
+    /// Ticks at a host when it is time for what is done now and then.
+    pub(super) async fn tick_later(&self, host: &Door) {
         self.database()
             .execute("UPDATE ticks SET ticked_at = 0", ())
             .expect("a row");

@@ -41,8 +41,9 @@ pub(crate) fn run_all() -> Result<()> {
     dependencies::check()
 }
 
-/// What `deploy/` has for clusters, by a script that needs a few packages of Python. CI insists on them. Elsewhere a
-/// machine without Python or without a network is told what was not checked.
+/// What `deploy/` has for clusters, by a script that needs a few packages of Python, and first whether that script finds
+/// mistakes. CI insists on the packages. Elsewhere a machine without Python or without a network is told what was not
+/// checked.
 fn check_deployment() -> Result<()> {
     let python = match ensure_python_packages("deploy", &root().join("deploy/check/requirements.txt")) {
         Ok(python) => python,
@@ -54,9 +55,11 @@ fn check_deployment() -> Result<()> {
     };
     // The script says what it leaves out without it.
     let _ = ensure_program("logrotate");
-    run(Command::new(python)
-        .arg("deploy/check/check.py")
-        .current_dir(root()))
+    for script in ["deploy/check/test_check.py", "deploy/check/check.py"] {
+        // `-B`: no cache of bytecode beside the scripts.
+        run(Command::new(&python).args(["-B", script]).current_dir(root()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::addresses::{Addresses, Pages};
 use crate::demo::{Demo, HelpPress};
 use crate::secrets::{Account, Secrets};
+use crate::state::SERVICES;
 
 /// What the screen shows.
 pub(crate) struct Screen<'a> {
@@ -87,16 +88,21 @@ impl Screen<'_> {
             ("participant", addresses.participant.clone()),
             ("messenger", addresses.messenger.clone()),
         ];
-        let mut list = |name, values: &[String], path: &str| {
-            for (index, value) in values.iter().enumerate() {
-                rows.push((if index == 0 { name } else { "" }, format!("{value}{path}")));
-            }
-        };
-        list("websockets", &addresses.ws, "/connect");
-        if let [_, others @ ..] = &addresses.hosts[..] {
-            list("more hosts", others, "");
-        }
-        list("databases", &addresses.databases, "");
+        let sidecars = addresses.ws.iter().zip(1..);
+        rows.extend(processes(
+            "websockets",
+            sidecars.map(|(address, number)| (format!("{address}/connect"), format!("sidecar-{number}"))),
+        ));
+        let hosts = addresses.hosts.iter().zip(1..).skip(1);
+        rows.extend(processes(
+            "more hosts",
+            hosts.map(|(address, number)| (address.clone(), format!("host-{number}"))),
+        ));
+        let databases = addresses.databases.iter().zip(SERVICES);
+        rows.extend(processes(
+            "databases",
+            databases.map(|(address, service)| (address.clone(), format!("{service}-db"))),
+        ));
         rows.push(("redis", addresses.redis.clone()));
         rows.push(("dispatcher", "woken by Redis".to_owned()));
         if self.has_canary {
@@ -170,6 +176,17 @@ impl Screen<'_> {
             ),
         ]
     }
+}
+
+/// The rows of processes of one kind: where each is, and its name in the log.
+fn processes(
+    label: &str,
+    processes: impl Iterator<Item = (String, String)>,
+) -> impl Iterator<Item = (&str, String)> {
+    processes.enumerate().map(move |(index, (address, name))| {
+        let label = if index == 0 { label } else { "" };
+        (label, format!("{address:28} {name}"))
+    })
 }
 
 fn sign_in(base: &str, account: &Account) -> String {
@@ -269,8 +286,8 @@ mod tests {
   organizer    http://127.0.0.1:3000/organizer
   participant  http://127.0.0.1:3000/participant
   messenger    http://127.0.0.1:3000/messenger
-  websockets   ws://127.0.0.1:3001/connect
-               ws://127.0.0.1:3002/connect
+  websockets   ws://127.0.0.1:3001/connect  sidecar-1
+               ws://127.0.0.1:3002/connect  sidecar-2
   redis        redis://127.0.0.1:6379
   dispatcher   woken by Redis
   canary       checks the whole path every 30 s
@@ -298,14 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn every_host_and_database_has_a_line() {
+    fn every_host_and_database_has_a_line_with_its_name() {
         let screen = show(false, &[3000, 3010, 3020], &[8081, 8082, 8083]);
 
-        let expected = "  more hosts   http://127.0.0.1:3010
-               http://127.0.0.1:3020
-  databases    http://127.0.0.1:8081
-               http://127.0.0.1:8082
-               http://127.0.0.1:8083
+        let expected = "  more hosts   http://127.0.0.1:3010        host-2
+               http://127.0.0.1:3020        host-3
+  databases    http://127.0.0.1:8081        organizer-db
+               http://127.0.0.1:8082        participant-db
+               http://127.0.0.1:8083        messenger-db
   redis        ";
         assert!(screen.contains(expected), "{screen}");
     }

@@ -28,7 +28,7 @@ pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
     let failed = lock_releases::failed(&connection)?;
     let status = Status {
         database_bytes: sizes.map(|sizes| sizes.database),
-        wal_bytes: sizes.map(|sizes| sizes.log),
+        wal_bytes: sizes.and_then(|sizes| sizes.log),
         log_rows: updates::count(&connection)?,
         log_end: updates::end(&connection)?.id,
         waiting: load.waiting,

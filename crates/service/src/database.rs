@@ -61,7 +61,10 @@ const OUTDATED: &str = "the schema is older than this program";
 /// answer. Both prepare a statement again when another connection has migrated the database, and give up after many
 /// times; the statement has done nothing then. A full disk is `SQLITE_FULL` when a file grows, an I/O error when the
 /// index of the write-ahead log grows, and "unable to open" when the log has to be created.
-const TROUBLES: [(&str, Trouble); 26] = [
+///
+/// Of an answer that is not 200, libSQL's client tells only the body. A proxy sends the name of its status, a text of
+/// its own (Traefik) or nothing where the server behind it does not answer.
+const TROUBLES: [(&str, Trouble); 32] = [
     (OUTDATED, Trouble::Busy),
     ("database is locked", Trouble::Busy),
     ("database table is locked", Trouble::Busy),
@@ -88,6 +91,12 @@ const TROUBLES: [(&str, Trouble); 26] = [
     ("http error", Trouble::Unusable),
     ("error reading a body from connection", Trouble::Unusable),
     ("cursor stream ended prematurely", Trouble::Unusable),
+    ("bad gateway", Trouble::Unusable),
+    ("service unavailable", Trouble::Unusable),
+    ("no available server", Trouble::Unusable),
+    ("gateway timeout", Trouble::Unusable),
+    ("gateway time-out", Trouble::Unusable),
+    ("api error: ``", Trouble::Unusable),
 ];
 
 /// An error that a database may have caused.
@@ -609,11 +618,18 @@ mod tests {
             "Hrana: `http error: `tcp connect error: Connection refused (os error 111)``",
             "Hrana: `cursor error: `error reading a body from connection: unexpected EOF during chunk size line``",
             "Hrana: `cursor error: `cursor stream ended prematurely``",
+            "Hrana: `api error: `Bad Gateway``",
+            "Hrana: `api error: `<html><body><h1>503 Service Unavailable</h1>\nNo server is available.</body></html>``",
+            "Hrana: `api error: `no available server\n``",
+            "Hrana: `api error: `Gateway Timeout``",
+            "Hrana: `api error: `<html><head><title>504 Gateway Time-out</title></head></html>``",
+            "Hrana: `api error: ```",
         ] {
             check_trouble(&said, Some(Trouble::Unusable));
         }
         check_trouble(&"SQLITE_FULL: database or disk is full", Some(Trouble::Full));
         check_trouble(&"No space left on device (os error 28)", Some(Trouble::Full));
+        check_trouble(&"Hrana: `api error: `{\"error\":\"Unauthorized\"}``", None);
         check_trouble(&"database disk image is malformed", None);
         check_trouble(&"UNIQUE constraint failed: users.email", None);
         let full = DatabaseError(spin_sdk::sqlite3::Error::DatabaseFull.to_string());

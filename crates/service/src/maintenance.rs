@@ -6,7 +6,7 @@
 use crate::database::{Connection, DatabaseError, execute, query_one};
 
 /// Truncates the write-ahead log, unless another connection uses it at this moment. Does not wait and never fails. A
-/// libSQL server refuses the statements and manages its log itself.
+/// libSQL server refuses the first statement, which is a round trip for nothing, and manages its log itself.
 pub fn truncate_log(connection: &Connection) {
     // The first checkpoint copies most of the log without blocking writers. Without the timeout of zero the truncating
     // one would block writers until the last reader has finished.
@@ -25,8 +25,8 @@ pub fn truncate_log(connection: &Connection) {
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub database: i64,
-    /// The size of the write-ahead log.
-    pub log: i64,
+    /// The size of the write-ahead log; `None` on a libSQL server, which does not tell it.
+    pub log: Option<i64>,
 }
 
 /// The sizes of a database.
@@ -40,9 +40,9 @@ pub fn sizes(connection: &Connection) -> Result<Sizes, DatabaseError> {
     let page_size = number("PRAGMA page_size", 0)?;
     let pages = number("PRAGMA page_count", 0)?;
     // -1 where there is no write-ahead log.
-    let frames = number("PRAGMA wal_checkpoint(PASSIVE)", 1)?.max(0);
+    let frames = number("PRAGMA wal_checkpoint(PASSIVE)", 1).ok();
     Ok(Sizes {
         database: pages * page_size,
-        log: frames * (page_size + FRAME_HEADER),
+        log: frames.map(|frames| frames.max(0) * (page_size + FRAME_HEADER)),
     })
 }

@@ -275,10 +275,10 @@ pub struct Attendance {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Absent where the database is a server, which does not report it.
+    /// Absent if the database did not tell it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub database_bytes: Option<i64>,
-    /// The size of the write-ahead log; absent likewise.
+    /// The size of the write-ahead log; absent where the database is a server, which does not tell it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wal_bytes: Option<i64>,
     /// How many updates the log has.

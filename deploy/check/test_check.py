@@ -1,0 +1,124 @@
+"""Mistakes that check.py finds, and what it says of each: `cargo xtask check` runs these tests before it."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import check
+
+
+class Test(unittest.TestCase):
+    def setUp(self):
+        check.problems.clear()
+
+
+class Arguments(Test):
+    def check(self, *arguments):
+        """Checks a pod whose program has these arguments, in a cluster with the app and a sidecar."""
+        container = {
+            "name": "canary",
+            "image": "mayday-sidecar:dev",
+            "args": arguments,
+            "ports": [{"name": "metrics", "containerPort": 3002}],
+        }
+        template = {"metadata": {"labels": {}}, "spec": {"containers": [container]}}
+        objects = [
+            {"kind": "Namespace", "metadata": {"name": "mayday"}},
+            {
+                "kind": "Service",
+                "metadata": {"name": "mayday-sidecar", "namespace": "mayday"},
+                "spec": {"ports": [{"name": "http", "port": 3001}]},
+            },
+            {
+                "kind": "Deployment",
+                "metadata": {"name": "mayday-canary", "namespace": "mayday"},
+                "spec": {"template": template},
+            },
+            {
+                "kind": "SpinApp",
+                "metadata": {"name": "mayday", "namespace": "mayday"},
+                "spec": {"image": "mayday:dev"},
+            },
+        ]
+        check.Overlay("dev", objects).check_pods()
+
+    def test_services_and_ports_that_exist_are_right(self):
+        self.check(
+            "canary",
+            "--every=30",
+            "--app=http://mayday",
+            "--socket=ws://mayday-sidecar:3001/connect",
+            "--metrics=0.0.0.0:3002",
+        )
+        self.assertEqual(check.problems, [])
+
+    def test_an_address_of_no_service_is_found(self):
+        for argument, address in (
+            ("--app=http://maydays", "http://maydays"),
+            ("--app=https://mayday", "https://mayday"),
+            ("--messenger=http://mayday,http://mayday:8080", "http://mayday:8080"),
+            ("--socket=ws://mayday-sidecar:3002/connect", "ws://mayday-sidecar:3002/connect"),
+        ):
+            with self.subTest(argument):
+                check.problems.clear()
+                self.check(argument)
+                said = f"dev: Deployment mayday-canary: it calls {address}, and no such service is here"
+                self.assertEqual(check.problems, [said])
+
+    def test_a_port_that_the_container_does_not_have_is_found(self):
+        for argument in ("--metrics=0.0.0.0:3003", "--listen=0.0.0.0:3001", "--listen=0.0.0.0"):
+            with self.subTest(argument):
+                check.problems.clear()
+                self.check(argument)
+                said = f"dev: Deployment mayday-canary: {argument} is at no port of the container"
+                self.assertEqual(check.problems, [said])
+
+
+class Container(Test):
+    def check(self, ignored="target", copied="COPY . .", included="../asyncapi.json"):
+        """Checks a repository with a sidecar, a crate of which it is built, and one that only its tests need."""
+        with tempfile.TemporaryDirectory() as directory:
+            root = Path(directory).resolve()
+            for name, text in {
+                ".dockerignore": ignored,
+                "rust-toolchain.toml": "[toolchain]\nchannel = \"1.95.0\"",
+                "deploy/Containerfile.sidecar": f"FROM rust:1.95.0-alpine AS build\n{copied}\n",
+                "Cargo.toml": """
+                    [workspace]
+                    members = ["sidecar", "crates/*"]
+                    [workspace.dependencies]
+                    listener = { path = "crates/listener" }
+                    documents = { path = "crates/documents" }
+                """,
+                "sidecar/Cargo.toml": """
+                    [dependencies]
+                    listener = { workspace = true }
+                    [dev-dependencies]
+                    documents = { workspace = true }
+                """,
+                "sidecar/src/lib.rs": f'const DOCUMENT: &str = include_str!("{included}");',
+                "crates/listener/Cargo.toml": "",
+                "crates/listener/src/page/mod.rs": 'const PAGE: &[u8] = include_bytes!(\n    "../../page.html"\n);',
+                "crates/documents/Cargo.toml": "",
+                "crates/documents/src/lib.rs": 'const DOCUMENT: &str = include_str!("../../../web/page.html");',
+            }.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            check.check_container(root)
+
+    def test_a_context_with_everything_is_right(self):
+        self.check(ignored="target\nweb")
+        self.check(copied="COPY Cargo.toml .\nCOPY sidecar sidecar\nCOPY crates crates")
+        self.assertEqual(check.problems, [])
+
+    def test_a_file_that_is_included_and_not_in_the_context_is_found(self):
+        self.check(ignored="target\nweb", included="../../web/page.html")
+        self.check(ignored="crates/listener/page.html")
+        self.check(copied="COPY sidecar sidecar\nCOPY crates/listener/src crates/listener/src")
+        page = "crates/listener/page.html is not in the container, and crates/listener includes it"
+        said = ["web/page.html is not in the container, and sidecar includes it", page, page]
+        self.assertEqual(check.problems, [f"Containerfile.sidecar: {each}" for each in said])
+
+
+if __name__ == "__main__":
+    unittest.main()
