@@ -31,7 +31,7 @@ use crate::{
 /// How many stores one instance may have open.
 const MAX_OPEN: usize = 256;
 
-/// How long Redis may take to let the host connect, and to answer. It does either within milliseconds, or is in trouble.
+/// How long Redis may take to let the host connect, and to answer. Without trouble either takes milliseconds.
 const REDIS_TIME: Duration = Duration::from_secs(1);
 
 /// The key-value stores of one instance.

@@ -52,7 +52,7 @@ struct Refused {
 #[derive(Clone, Copy, Debug, EncodeLabelValue, Eq, Hash, PartialEq)]
 #[expect(non_camel_case_types, reason = "they are the values of a label")]
 pub(crate) enum RefusedBecause {
-    /// Too many requests run, and too many wait or have waited too long.
+    /// Too many requests of all components, or of this one, run, and too many wait or have waited too long.
     no_room,
     /// A chained request that found no room.
     no_room_for_chained,
