@@ -199,7 +199,7 @@ pub fn admit(
 struct Counts<'a> {
     connection: &'a Connection,
     store: Store,
-    /// Whether it could not be read. Each try may take seconds, so this request makes no other.
+    /// Whether it could not be read. Each try may take seconds, so there is no other.
     is_out_of_reach: Cell<bool>,
 }
 
