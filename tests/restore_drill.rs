@@ -1,18 +1,27 @@
 //! The restore drill of docs/operations.md: the databases are copied while people chat, and the system is started anew
 //! on the copy. One sidecar runs on. A guest is in the messenger's copy, but not in the older one of the participant's
-//! database, where a request is still open that is not open in the messenger's.
+//! database, where a request is still open that is not open in the messenger's. Other tests copy and restore databases
+//! that no service uses, to see the scripts do their part.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use local_servers::Server;
 use mayday_tests::chaos::{Link, Listens, Place};
 use mayday_tests::databases::Database;
 use mayday_tests::programs::workspace;
-use mayday_tests::settings::SERVICES;
+use mayday_tests::schema::{migrations, version};
+use mayday_tests::settings::{SERVICES, runtime_config};
+use rusqlite::Connection;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::apart::start_sidecar;
@@ -26,10 +35,17 @@ const BEFORE: usize = 30;
 /// The close code of a socket whose token is not valid any more (PROTOCOL.md).
 const SIGNED_OUT: u16 = 4501;
 
+/// Longer than a copy takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 async fn run(script: &str, arguments: [&Path; 2]) {
     let script = workspace().join("deploy/backup").join(script);
-    let output = Command::new("sh").arg(&script).args(arguments).output().await;
-    let output = output.expect("sh is there");
+    let mut command = Command::new("sh");
+    // What most machines have.
+    command.args(["-c", "umask 022; exec sh \"$@\"", "sh"]);
+    command.arg(&script).args(arguments).kill_on_drop(true);
+    let output = timeout(DEADLINE, command.output()).await;
+    let output = output.expect("the script ends").expect("sh is there");
     assert!(
         output.status.success(),
         "{} failed, which needs sqlite3: {}",
@@ -243,4 +259,201 @@ async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
     );
     let chat = new.expect_passing("new_chat", &["queue_position"]).await;
     assert_eq!(chat["id"], taken["id"]);
+}
+
+/// Databases as the services make them.
+fn empty_databases(directory: &Path) {
+    for service in SERVICES {
+        let database = open(directory, service);
+        database
+            .execute_batch("PRAGMA journal_mode = WAL")
+            .expect("a write-ahead log");
+        for migration in migrations(service).expect("migrations") {
+            database.execute_batch(&migration).expect("a migration");
+        }
+    }
+}
+
+fn open(directory: &Path, service: &str) -> Connection {
+    let database = Connection::open(directory.join(format!("{service}.db"))).expect("a database");
+    // No test survives a power failure.
+    database
+        .execute_batch("PRAGMA synchronous = OFF")
+        .expect("a setting");
+    database
+}
+
+/// The first column of each row, as text.
+fn column(database: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(sql).expect("a question");
+    let rows = statement.query_map((), |row| row.get(0)).expect("an answer");
+    rows.collect::<Result<_, _>>().expect("rows of text")
+}
+
+/// Restores copies with this in them. Returns the participant's database, in a directory that has to be kept.
+async fn restore(in_the_participants: &str, in_the_messengers: &str) -> (TempDir, Connection) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (copy, restored) = (directory.path().join("copy"), directory.path().join("restored"));
+    fs::create_dir(&copy).expect("room");
+    empty_databases(&copy);
+    for (service, rows) in [
+        ("participant", in_the_participants),
+        ("messenger", in_the_messengers),
+    ] {
+        open(&copy, service).execute_batch(rows).expect("rows");
+    }
+    run("restore.sh", [&copy, &restored]).await;
+    let database = open(&restored, "participant");
+    (directory, database)
+}
+
+/// A participant, who has pressed.
+const PRESSED: &str = "
+    INSERT INTO participants (id, email, password_hash, phone_number, time_created, time_sign_out)
+    VALUES (1, 'lost@example.org', 'hash', '+48555000111', 1, 1);
+    INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, client_id, due_at)
+    VALUES ('pressed', 1, 7, 3, 2, 'lost', 'key', 0);";
+
+const LOCKS: &str = "SELECT request_id || ' of ' || participant_id FROM locks ORDER BY request_id";
+const OUTBOX: &str = "SELECT request_id || ' of ' || participant_id FROM outbox ORDER BY request_id";
+const PRESSES: &str = "SELECT request_id || ' of ' || participant_id || iif(ended_at > 0, ' has ended', '')
+                       FROM presses ORDER BY request_id";
+
+const NOTHING: [&str; 0] = [];
+
+#[tokio::test]
+async fn who_was_helped_between_the_copies_can_press_again() {
+    let (_directory, database) = restore(
+        PRESSED,
+        "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, state, pressed_at, organizer_id,
+                            time_start, time_end, assigned_at)
+         VALUES ('chat', 'pressed', 3, 7, 1, 'ended', 2, 4, 5, 6, 5);",
+    )
+    .await;
+    assert_eq!(column(&database, OUTBOX), NOTHING);
+    assert_eq!(column(&database, LOCKS), NOTHING);
+    assert_eq!(column(&database, PRESSES), ["pressed of 1 has ended"]);
+}
+
+#[tokio::test]
+async fn an_account_that_was_deleted_between_the_copies_stays_deleted() {
+    let (_directory, database) = restore(PRESSED, "INSERT INTO forgotten_participants VALUES (1);").await;
+    for table in ["participants", "outbox", "locks", "presses"] {
+        assert_eq!(
+            column(&database, &format!("SELECT 'row' FROM {table}")),
+            NOTHING,
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_press_between_the_copies_is_the_only_one_of_its_participant() {
+    let (_directory, database) = restore(
+        PRESSED,
+        "INSERT INTO chats (id, request_id, agency_id, event_id, participant_id, state, pressed_at)
+         VALUES ('chat', 'between', 3, 8, 1, 'waiting', 3),
+                ('chat of nobody', 'of nobody', 3, 8, 99, 'waiting', 3);",
+    )
+    .await;
+    assert_eq!(column(&database, OUTBOX), ["pressed of 1"]);
+    assert_eq!(column(&database, LOCKS), ["between of 1", "pressed of 1"]);
+    assert_eq!(column(&database, PRESSES), ["between of 1", "pressed of 1"]);
+}
+
+#[tokio::test]
+async fn a_guest_who_signed_in_between_the_copies_has_given_all_to_the_account() {
+    let guests = "
+        INSERT INTO participants (id, email, password_hash, phone_number, time_created, time_sign_out, is_guest)
+        VALUES (5, 'guest-5@guest.invalid', '$sha256$00', '+48555000222', 1, 1, 1),
+               (6, 'guest-6@guest.invalid', '$sha256$00', '+48555000333', 1, 1, 1);
+        INSERT INTO outbox (request_id, participant_id, event_id, agency_id, pressed_at, description, client_id,
+                            due_at)
+        VALUES ('of the guest', 5, 8, 3, 2, '', 'key', 0);";
+    let (_directory, database) = restore(
+        &[PRESSED, guests].concat(),
+        // The account of the second one is not in the participant's copy.
+        "INSERT INTO hand_overs VALUES (5, 1), (6, 99);",
+    )
+    .await;
+    assert_eq!(column(&database, OUTBOX), ["of the guest of 1", "pressed of 1"]);
+    assert_eq!(column(&database, LOCKS), ["of the guest of 1", "pressed of 1"]);
+    assert_eq!(column(&database, PRESSES), ["of the guest of 1", "pressed of 1"]);
+    let signed_out = "SELECT id || phone_number || password_hash FROM participants
+                      WHERE is_guest = 1 AND time_sign_out > 1 ORDER BY id";
+    assert_eq!(column(&database, signed_out), ["5$sha256$", "6$sha256$"]);
+}
+
+#[tokio::test]
+async fn the_team_is_told_of_a_phone_number_that_is_changed_after_a_restore() {
+    let (_directory, database) = restore(
+        PRESSED,
+        "INSERT INTO contacts (participant_id, email, phone_number, version)
+         VALUES (1, 'lost@example.org', '+48555000444', 3);",
+    )
+    .await;
+    let version = "SELECT phone_number || ' ' || contact_version FROM participants";
+    assert_eq!(column(&database, version), ["+48555000444 3"]);
+    database
+        .execute_batch("UPDATE participants SET phone_number = '+48555000555'")
+        .expect("a change");
+    assert_eq!(column(&database, version), ["+48555000555 4"]);
+}
+
+/// The shell's `.backup` begins anew with each commit of somebody else, unless it reads one snapshot.
+#[tokio::test]
+async fn a_database_that_is_never_at_rest_is_copied() {
+    let directory = tempfile::tempdir().expect("a directory");
+    empty_databases(directory.path());
+    let database = open(directory.path(), "messenger");
+    database
+        .execute_batch(
+            "CREATE TABLE filling AS
+             WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 64)
+             SELECT zeroblob(1 << 20) AS bytes FROM counted;
+             PRAGMA user_version = 7",
+        )
+        .expect("64 MiB");
+    let config = directory.path().join("runtime-config.toml");
+    fs::write(&config, runtime_config(directory.path(), &SERVICES)).expect("room");
+    let copy = directory.path().join("copy");
+
+    let copying = Arc::new(());
+    let is_copying = Arc::downgrade(&copying);
+    let writing = thread::spawn(move || {
+        while is_copying.strong_count() > 0 {
+            database
+                .execute_batch("UPDATE ticks SET ticked_at = ticked_at + 1")
+                .expect("a commit");
+        }
+    });
+    run("backup.sh", [&config, &copy]).await;
+    drop(copying);
+    writing.join().expect("nothing kept it from writing");
+
+    let copied = open(&copy, "messenger");
+    assert_eq!(column(&copied, "PRAGMA integrity_check"), ["ok"]);
+    assert_eq!(column(&copied, "PRAGMA journal_mode"), ["wal"]);
+    assert_eq!(version(&copied).expect("a version"), 7);
+}
+
+#[tokio::test]
+async fn copies_are_for_nobody_but_their_owner() {
+    let directory = tempfile::tempdir().expect("a directory");
+    empty_databases(directory.path());
+    let config = directory.path().join("runtime-config.toml");
+    fs::write(&config, runtime_config(directory.path(), &SERVICES)).expect("room");
+    let [copy, restored] = ["copy", "restored"].map(|name| directory.path().join(name));
+    run("backup.sh", [&config, &copy]).await;
+    run("restore.sh", [&copy, &restored]).await;
+    for made in [copy, restored] {
+        let files = fs::read_dir(&made).expect("a directory");
+        let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+        assert_eq!(paths.len(), SERVICES.len(), "{paths:?}");
+        paths.push(made);
+        for path in paths {
+            let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{} has the mode {mode:o}", path.display());
+        }
+    }
 }

@@ -7,6 +7,8 @@
 # server's (type "libsql") DIRECTORY/NAME.sql, a text that `sqlite3 NAME.db < NAME.sql` makes a database file of.
 # docs/operations.md says how to restore them. Needs sqlite3 for the former, and curl for the latter.
 set -eu
+# A copy has everything that the services know of people.
+umask 077
 config=$1
 directory=$2
 
@@ -22,8 +24,9 @@ setting() {
         here && $0 ~ "^" key " *=" { print $2 }' "$config"
 }
 
+# `.backup` alone begins anew whenever somebody else commits. In a read transaction it copies one snapshot.
 copy_file() {
-    sqlite3 "file:$1?mode=ro" ".timeout 10000" ".backup '$2'"
+    sqlite3 "file:$1?mode=ro" ".timeout 10000" "BEGIN; SELECT count(*) FROM sqlite_schema;" ".backup '$2'" >/dev/null
 }
 
 # A dump is one snapshot, but lacks the version of the schema. If that changes meanwhile, the copy has no use.

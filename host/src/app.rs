@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use listener::StrictTransport;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use trace_context::TraceContext;
 use wasmtime::{Engine, Store, component::Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -29,6 +29,7 @@ use crate::{
     options::Options,
     outbound_http::{OutboundHttp, ServiceChaining},
     problems::Problems,
+    room::Room,
     routes::Router,
     runtime_config::RuntimeConfig,
     stdio::{Echo, Log},
@@ -46,7 +47,7 @@ const ALLOWED_ORIGINS: &str = "allowed_origins";
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
-pub(crate) const WAITING_PER_PLACE: usize = 4;
+const WAITING_PER_PLACE: usize = 4;
 
 /// An application that is ready to serve.
 #[derive(Clone)]
@@ -58,7 +59,6 @@ pub(crate) struct Inner {
     pub(crate) router: Router,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) engine: Engine,
-    pub(crate) max_requests: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) strict_transport: StrictTransport,
     /// `*`, or origins separated by commas.
@@ -66,11 +66,11 @@ pub(crate) struct Inner {
     /// Memory for requests that arrive.
     pub(crate) body_memory: Arc<BodyMemory>,
     /// Room for requests from outside and messages; what finds none waits for a while.
-    pub(crate) admitted: Arc<Semaphore>,
+    pub(crate) admitted: Room,
     /// Room to wait; what finds none is refused.
-    pub(crate) waiting: Semaphore,
+    pub(crate) waiting: Room,
     /// Room for chained requests, apart from the other so that a request that was let in can be finished.
-    pub(crate) chained: Arc<Semaphore>,
+    pub(crate) chained: Room,
     /// Where the application listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) metrics: Metrics,
@@ -218,20 +218,20 @@ impl Loader<'_> {
             database.count_in(metrics.statements(label));
         }
         let max_requests = self.options.max_requests;
+        let room = |places| Room::new(places, components.keys());
         Ok(App(Arc::new(Inner {
             name: self.manifest.application.name,
             version: self.manifest.application.version,
             router: router.context("no routes")?,
             subscriptions,
             engine,
-            max_requests,
             request_timeout: self.options.request_timeout,
             strict_transport: StrictTransport::new(values.get(STRICT_TRANSPORT).map_or("", String::as_str)),
             allowed_origins: values.get(ALLOWED_ORIGINS).map_or("*", String::as_str).to_owned(),
             body_memory: BodyMemory::new(),
-            admitted: Arc::new(Semaphore::new(max_requests)),
-            waiting: Semaphore::new(max_requests * WAITING_PER_PLACE),
-            chained: Arc::new(Semaphore::new(max_requests * engine::CHAINED_PER_REQUEST)),
+            admitted: room(max_requests),
+            waiting: room(max_requests * WAITING_PER_PLACE),
+            chained: room(max_requests * engine::CHAINED_PER_REQUEST),
             address: OnceLock::new(),
             metrics,
             has_http_trigger: !self.manifest.trigger.http.is_empty(),

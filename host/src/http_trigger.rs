@@ -30,7 +30,7 @@ use listener::{Exchange, Limits, open_file_limit, require_https};
 use telemetry::Span;
 use tokio::{
     net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, oneshot},
     time::timeout,
 };
 use trace_context::TraceContext;
@@ -42,9 +42,8 @@ use wasmtime_wasi_http::{
 
 use crate::{
     allowed_hosts::service_chaining_host,
-    app::{App, Inner, WAITING_PER_PLACE},
+    app::{App, Inner},
     body::{BODY_TIME, Body, Unreadable, full},
-    engine,
     instance::State,
     metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
@@ -144,8 +143,7 @@ impl App {
 
     /// Waits until no instance is left. One may go on after its answer.
     pub async fn idle(&self) {
-        let all = u32::try_from(self.0.max_requests).unwrap_or(u32::MAX);
-        _ = self.0.admitted.acquire_many(all).await;
+        self.0.admitted.wait_until_empty().await;
     }
 }
 
@@ -227,27 +225,27 @@ impl Inner {
         }
         let is_head = head.method == Method::HEAD;
         let request = Request::from_parts(head, body);
-        match self.admit().await {
+        match self.admit(route.component()).await {
             Some(permit) => {
                 let response = self.respond(&route, request, client, permit, trace).await;
                 if is_head { without_body(response) } else { response }
             }
             None => {
-                tracing::warn!("refused a request of {client}: all places are taken");
+                let component = route.component();
+                tracing::warn!(component, "refused a request of {client}: all places are taken");
                 self.metrics.refused(RefusedBecause::no_room);
                 for_pages(unavailable(trace.trace()), &self.allowed_origins, origin)
             }
         }
     }
 
-    /// Lets a request in, perhaps after a while.
-    async fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        let admitted = self.admitted.clone();
-        if let Ok(permit) = admitted.clone().try_acquire_owned() {
+    /// Lets a request to a component in, perhaps after a while.
+    async fn admit(&self, component: &str) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.admitted.try_take(component) {
             return Some(permit);
         }
-        let _place = self.waiting.try_acquire().ok()?;
-        timeout(PATIENCE, admitted.acquire_owned()).await.ok()?.ok()
+        let _place = self.waiting.try_take(component)?;
+        timeout(PATIENCE, self.admitted.take(component)).await.ok()?
     }
 
     /// Answers a request by the component of a route, whether it came from outside or from another component.
@@ -333,12 +331,10 @@ impl Inner {
     }
 
     fn show_metrics(&self) -> Response<Body> {
-        let running = |room: &Semaphore, most: usize| most.saturating_sub(room.available_permits());
-        let most = self.max_requests;
         let text = self.metrics.render(&Now {
-            instances: running(&self.admitted, most),
-            chained_instances: running(&self.chained, most * engine::CHAINED_PER_REQUEST),
-            waiting: running(&self.waiting, most * WAITING_PER_PLACE),
+            instances: self.admitted.taken(),
+            chained_instances: self.chained.taken(),
+            waiting: self.waiting.taken(),
         });
         let mut response = Response::new(full(text));
         response
@@ -376,13 +372,13 @@ impl ServiceChaining for Inner {
             let route = RouteMatch::chained(&component, request.uri().path());
             let span = Span::of_request(trace_of(request.headers()));
             let trace = span.context();
-            let response = match self.chained.clone().try_acquire_owned() {
-                Ok(permit) => {
+            let response = match self.chained.try_take(&component) {
+                Some(permit) => {
                     self.respond(&route, request, CHAINED_CLIENT, permit, trace)
                         .instrument(request_span(trace))
                         .await
                 }
-                Err(_) => {
+                None => {
                     self.metrics.refused(RefusedBecause::no_room_for_chained);
                     unavailable(trace.trace())
                 }

@@ -2,13 +2,15 @@
 //!
 //! Parity: Spin's `crates/factor-key-value/src/host.rs`, `crates/key-value-spin/src/store.rs` (the same table, so that
 //! the files can be exchanged) and `crates/key-value-redis/src/store.rs` (keys as they are, so labels share a Redis
-//! database).
+//! database). One difference is intended: Spin limits neither how long its client tries to connect to Redis nor how
+//! long it waits for an answer. Here a component learns within about a second that Redis is out of reach.
 
 use std::{
     collections::HashMap,
     fmt, fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -17,7 +19,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use rusqlite::OptionalExtension as _;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 use wasmtime::component::Resource;
 
 use crate::{
@@ -28,6 +30,9 @@ use crate::{
 
 /// How many stores one instance may have open.
 const MAX_OPEN: usize = 256;
+
+/// How long Redis may take to let the host connect, and to answer. Without trouble either takes milliseconds.
+const REDIS_TIME: Duration = Duration::from_secs(1);
 
 /// The key-value stores of one instance.
 pub(crate) struct KeyValue {
@@ -183,16 +188,17 @@ impl SqliteStore {
 
 impl RedisStore {
     async fn connection(&self) -> Result<ConnectionManager, Error> {
-        // Spin sets no time limits; the request's own is the one that counts.
         let config = || {
             ConnectionManagerConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(None)
+                .set_number_of_retries(0)
+                .set_connection_timeout(Some(REDIS_TIME))
+                .set_response_timeout(Some(REDIS_TIME))
         };
         let connect = || ConnectionManager::new_with_config(self.client.clone(), config());
-        self.connection
-            .get_or_try_init(connect)
+        // Instances try one after the other until one has connected. The limit includes the wait for one's turn.
+        timeout(REDIS_TIME, self.connection.get_or_try_init(connect))
             .await
+            .map_err(|_| other("could not connect to Redis in time"))?
             .cloned()
             .map_err(other)
     }

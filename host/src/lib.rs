@@ -37,6 +37,7 @@ mod http_trigger;
 mod metrics;
 mod redis_trigger;
 mod refusal;
+mod room;
 mod routes;
 mod subscriptions;
 

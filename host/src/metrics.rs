@@ -54,7 +54,7 @@ struct Refused {
 pub(crate) enum RefusedBecause {
     /// All connections are taken. The listener counts these.
     no_connection,
-    /// Too many requests run, and too many wait or have waited too long.
+    /// Too many requests of all components, or of this one, run, and too many wait or have waited too long.
     no_room,
     /// A chained request that found no room.
     no_room_for_chained,

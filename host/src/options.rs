@@ -51,8 +51,8 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub request_timeout: Duration,
 
-    /// How many requests from outside may run at once; more wait for a second, four times as many at most, and are then
-    /// answered 503.
+    /// How many requests from outside may run at once, half of them of any component and half divided among the
+    /// components; more wait for a second, four times as many at most, and are then answered 503.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_REQUESTS)]
     pub max_requests: usize,
 

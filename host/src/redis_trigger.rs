@@ -88,7 +88,7 @@ async fn run(app: &Arc<Inner>, id: &str, payload: &[u8], trace: TraceContext) ->
     let component = app.component(id).context("unknown component")?;
     let pre = component.redis.as_ref().context("not a Redis handler")?;
     // A message waits for room: it holds none that another waits for.
-    let permit = app.admitted.clone().acquire_owned().await?;
+    let permit = app.admitted.take(id).await.context("there is no room")?;
     // As in Spin, an instance that a Redis message started cannot use service chaining.
     let mut store = app.store(component, None, permit, trace);
     let call = async {

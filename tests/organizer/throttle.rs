@@ -1,12 +1,17 @@
 //! The throttle of guesses at passwords.
 
-use futures_util::future::join_all;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use local_servers::Server;
 use rusqlite::Connection;
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::support::components::Components;
-use crate::support::door::Reply;
-use crate::support::people::{ORGANIZER_PASSWORD, registration};
+use crate::support::door::{Door, Reply};
+use crate::support::people::{self, ORGANIZER_PASSWORD, registration};
 
 const WRONG: &str = "wrong horse battery";
 
@@ -251,4 +256,37 @@ async fn a_thousand_agencies_register_from_an_address_in_a_quarter_of_an_hour() 
     refused.error(429, "too many agencies from this address, try again later");
     assert!(refused.header("retry-after").is_some());
     register("Third", "192.0.2.2").await.json(201);
+}
+
+/// Several people come to the organizer and to the participant service at once.
+async fn several_come(door: &Door, email: &str) {
+    let both = || {
+        join(
+            people::sign_in(door, email, ORGANIZER_PASSWORD),
+            people::guest(door, "Ola", "+48555000222"),
+        )
+    };
+    let come = join_all((0..5).map(|_| both()));
+    timeout(Duration::from_secs(10), come)
+        .await
+        .expect("nobody waits for the store");
+}
+
+/// To refuse them would be to shut the service whenever Redis is down (docs/security.md, "Ways to authenticate").
+#[tokio::test]
+async fn people_come_in_while_the_store_of_the_counts_hangs_or_is_down() {
+    let components = Components::start();
+    let agency = components.agency("Fest").await;
+    let email = agency.support.email.as_str();
+    let mut redis = Server::redis().expect("a server");
+    let [connected, new] = [(); 2].map(|()| components.host_with_redis(&redis.url()));
+    several_come(&connected, email).await;
+    redis.signal(Signal::STOP).expect("it runs");
+    several_come(&connected, email).await;
+    several_come(&new, email).await;
+    redis.kill().expect("it runs");
+    several_come(&connected, email).await;
+    several_come(&new, email).await;
+    let log = components.log("participant");
+    assert!(log.contains("sign-in is not throttled"), "{log}");
 }

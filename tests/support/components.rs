@@ -7,7 +7,7 @@ use mayday_host::{App, Options};
 use mayday_tests::databases::{Database, Databases};
 pub(crate) use mayday_tests::programs::workspace;
 use mayday_tests::secrecy;
-use mayday_tests::settings::{CHEAP_HASHING, VARIABLES};
+use mayday_tests::settings::{CHEAP_HASHING, VARIABLES, file_throttle, redis_throttle};
 pub(crate) use mayday_tests::settings::{
     MESSENGER_KEY, ORGANIZER_JWT_SECRET, ORGANIZER_KEY, PARTICIPANT_JWT_SECRET, PARTICIPANT_KEY, SERVICES,
     SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD,
@@ -19,6 +19,9 @@ use crate::support::people::{self, Person};
 
 /// An origin that refuses every connection: only root could listen at this port.
 const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// The file with the runtime configuration of the host that was loaded last.
+const RUNTIME_CONFIG: &str = "runtime-config.toml";
 
 /// Services that run on a folder and databases of their own.
 pub(crate) struct Components {
@@ -85,6 +88,16 @@ impl Components {
         Door::Host(App::load(&self.options(components, variables)).expect("the app loads"))
     }
 
+    /// A second host on the same databases, which counts failed sign-ins in this Redis.
+    pub(crate) fn host_with_redis(&self, url: &str) -> Door {
+        let options = self.options(&SERVICES, &[]);
+        let directory = self.state.path();
+        let config = self.databases.runtime_config();
+        let config = config.replace(&file_throttle(directory), &redis_throttle(url));
+        fs::write(directory.join(RUNTIME_CONFIG), config).expect("a writable folder");
+        Door::Host(App::load(&options).expect("the app loads"))
+    }
+
     /// The file of a service's database.
     pub(crate) fn database(&self, service: &str) -> PathBuf {
         self.databases.file(service)
@@ -126,7 +139,7 @@ pub(crate) fn options(
     components: &[&str],
     variables: &[(&str, &str)],
 ) -> Options {
-    let runtime_config_file = state.join("runtime-config.toml");
+    let runtime_config_file = state.join(RUNTIME_CONFIG);
     fs::write(&runtime_config_file, databases.runtime_config()).expect("a writable folder");
     let mut options = Options::new(workspace().join("spin.toml"));
     options.components = components.iter().map(|&component| component.to_owned()).collect();

@@ -10,7 +10,7 @@
 //! agencies are counted by address, so that nobody fills the database with accounts. Counts live in a fixed number
 //! of slots, so that no flood fills the store. Slots are assigned by a keyed hash, so that nobody can aim at another's.
 
-use crate::database::Connection;
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use spin_sdk::key_value::{self, Store};
 
 use crate::clock::Millis;
+use crate::database::Connection;
 use crate::door::Request;
 use crate::notices;
 
@@ -198,13 +199,19 @@ pub fn admit(
 struct Counts<'a> {
     connection: &'a Connection,
     store: Store,
+    /// Whether it could not be read. Each try may take seconds, so there is no other.
+    is_out_of_reach: Cell<bool>,
 }
 
 impl<'a> Counts<'a> {
     /// `None` when it is out of reach.
     fn open(connection: &'a Connection) -> Option<Counts<'a>> {
         match Store::open(LABEL) {
-            Ok(store) => Some(Counts { connection, store }),
+            Ok(store) => Some(Counts {
+                connection,
+                store,
+                is_out_of_reach: Cell::new(false),
+            }),
             Err(error) => {
                 out_of_reach(connection, &error);
                 None
@@ -217,14 +224,22 @@ impl<'a> Counts<'a> {
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, key: &str) -> Option<T> {
+        if self.is_out_of_reach.get() {
+            return None;
+        }
         let value = self.store.get(key).unwrap_or_else(|error| {
+            self.is_out_of_reach.set(true);
             out_of_reach(self.connection, &error);
             None
         });
         value.and_then(|value| serde_json::from_slice(&value).ok())
     }
 
+    /// A failure to write is not remembered: a full store takes no new key, but counts on with those that it has.
     fn write(&self, key: &str, value: &impl Serialize) {
+        if self.is_out_of_reach.get() {
+            return;
+        }
         // Numbers always have a JSON form.
         let value = serde_json::to_vec(value).unwrap_or_default();
         if let Err(error) = self.store.set(key, &value) {

@@ -1,6 +1,11 @@
 //! Key-value stores.
 
-use crate::support::{Redis, Setup};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use crate::support::{Host, Redis, Setup};
 
 const COMMANDS: &str =
     "get a\nset a 1\nset a 2\nset b 3\nget a\nexists a\nkeys\ndelete a\ndelete a\nexists a\nget a";
@@ -23,11 +28,7 @@ async fn a_store_in_a_file_keeps_its_values() {
 #[tokio::test]
 async fn a_store_in_redis_keeps_its_values() {
     let redis = Redis::start();
-    let runtime = format!("[key_value_store.cache]\ntype = \"redis\"\nurl = {:?}", redis.url);
-    let host = Setup::new()
-        .component("key_value_stores = [\"cache\"]")
-        .runtime(&runtime)
-        .start();
+    let host = with_redis(&redis.url);
     assert_eq!(host.post("/key-value?store=cache", COMMANDS).await, ANSWERS);
     let value: String = redis::AsyncCommands::get(&mut redis.connect().await, "b")
         .await
@@ -62,15 +63,45 @@ async fn labels_that_share_a_file_do_not_share_keys() {
     assert!(host.dir.path().join("shared.db").is_file());
 }
 
-/// `crates/factor-key-value/src/host.rs`, `log_error`: whatever else fails is `other`.
+/// Several times what the host takes.
+const SOON: Duration = Duration::from_secs(5);
+
+fn with_redis(url: &str) -> Host {
+    let runtime = format!("[key_value_store.cache]\ntype = \"redis\"\nurl = {url:?}");
+    let setup = Setup::new().component("key_value_stores = [\"cache\"]");
+    setup.runtime(&runtime).start()
+}
+
+/// The answers to a few requests at once.
+async fn several(host: &Host) -> Vec<String> {
+    let ask = || host.post("/key-value?store=cache", "get a");
+    let answers = timeout(SOON, join_all((0..8).map(|_| ask()))).await;
+    answers.expect("the host does not wait for Redis")
+}
+
+/// `crates/factor-key-value/src/host.rs`, `log_error`: whatever else fails is `other`. Spin takes longer to say so.
 #[tokio::test]
 async fn a_store_that_cannot_be_reached_is_an_error() {
     let address = crate::support::free_address();
-    let runtime = format!("[key_value_store.cache]\ntype = \"redis\"\nurl = \"redis://{address}\"");
-    let host = Setup::new()
-        .component("key_value_stores = [\"cache\"]")
-        .runtime(&runtime)
-        .start();
-    let answer = host.post("/key-value?store=cache", "get a").await;
-    assert!(answer.starts_with("Error::Other("), "{answer}");
+    for answer in several(&with_redis(&format!("redis://{address}"))).await {
+        assert!(answer.starts_with("Error::Other("), "{answer}");
+    }
+}
+
+/// Not a rule of Spin's, which sets no time limit.
+#[tokio::test]
+async fn a_store_that_hangs_is_an_error() {
+    let redis = Redis::start();
+    let [connected, new] = [(); 2].map(|()| with_redis(&redis.url));
+    assert_eq!(
+        connected.post("/key-value?store=cache", "get a").await,
+        "Ok(None)\n"
+    );
+    redis.pause();
+    for answer in several(&connected).await {
+        assert!(answer.starts_with("Err(Error::Other("), "{answer}");
+    }
+    for answer in several(&new).await {
+        assert!(answer.starts_with("Error::Other("), "{answer}");
+    }
 }

@@ -136,3 +136,26 @@ async fn more_requests_than_can_run_wait_a_little_and_are_answered_503_with_retr
     let (waits, ()) = tokio::join!(ask(), let_in);
     assert_eq!(waits.status(), StatusCode::OK);
 }
+
+/// A component whose requests hang, such as one whose database hangs, keeps no other component from answering.
+#[tokio::test]
+async fn a_component_that_hangs_leaves_room_for_the_others() {
+    // Connections are accepted by the system, and nobody answers.
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = hangs.local_addr().unwrap();
+    let host = Setup::new()
+        .triggers([trigger("/hangs/...", "probe"), trigger("/goes-on/...", "other")].concat())
+        .component(&format!("allowed_outbound_hosts = [\"http://{address}\"]"))
+        .other("other", "")
+        .options(|options| options.max_requests = 4)
+        .start();
+    let url = format!("/hangs/fetch?url=http://{address}/");
+    let ask = || host.send(Request::get(&url).body(Full::default()).unwrap());
+    let mut hanging: FuturesUnordered<_> = (0..8).map(|_| ask()).collect();
+    // As many run as may. The others have waited for a second.
+    for _ in 0..4 {
+        let refused = hanging.next().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(host.get("/goes-on/echo").await, "");
+}

@@ -13,6 +13,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use local_servers::Server;
 use mayday_host::{App, Body, Options};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -195,6 +196,11 @@ impl Redis {
 
     pub(crate) fn stop(&mut self) {
         self.server.kill().unwrap();
+    }
+
+    /// Has it hang: it still accepts connections and answers nothing.
+    pub(crate) fn pause(&self) {
+        self.server.signal(Signal::STOP).unwrap();
     }
 
     pub(crate) async fn connect(&self) -> redis::aio::MultiplexedConnection {
