@@ -439,7 +439,7 @@ async fn an_exchange_carries_out_only_commands_whose_answers_fit() {
     assert_eq!(first.replies.len(), 2);
     // Clients of the contract get the end of the history, and no message twice.
     let shown = contents(&first.replies[1]);
-    assert_eq!((shown.len(), shown.last()), (130, Some(&&json!("before"))));
+    assert_eq!((shown.len(), shown.last()), (67, Some(&&json!("before"))));
     assert_eq!(
         first.deliveries().len(),
         1,
@@ -463,6 +463,36 @@ async fn an_exchange_carries_out_only_commands_whose_answers_fit() {
     }
     let archive = person.archived_contents("participant", &chat_id).await;
     assert_eq!(archive.len(), 152, "the archive has everything");
+}
+
+/// SQLite's `length` counts a text up to its first NUL.
+#[tokio::test]
+async fn messages_with_nul_count_in_full_for_the_size_of_a_history() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let participant = participant(&person);
+    let text = format!("\0{}", "m".repeat(16_000));
+    for _ in 0..4 {
+        let batch: Vec<Value> = (0..75)
+            .map(|_| desk.command(&participant, say(&chat_id, &text)))
+            .collect();
+        assert_eq!(desk.exchange(&batch).await.replies.len(), batch.len());
+    }
+    let history = json!({"type": "getChatHistory", "chatId": chat_id});
+    let contract = desk.one(&participant, history.clone()).await;
+    let protocol_2 = desk.asks(&participant, history.clone()).await;
+    for heard in [contract, protocol_2] {
+        let shown = contents(&heard.replies[0]);
+        assert!(shown.iter().all(|content| **content == text.as_str()));
+        let bytes = shown.len() * text.len();
+        assert!((1_000_000..2_100_000).contains(&bytes), "{bytes} bytes");
+    }
+    let commands = [
+        desk.command(&participant, history.clone()),
+        desk.command(&participant, history),
+    ];
+    assert_eq!(desk.exchange(&commands).await.replies.len(), 1);
 }
 
 /// An agency may cap the open chats of each organizer.

@@ -18,9 +18,9 @@ use crate::store::chats::{self, Chat, Filter, State};
 use crate::store::{self, messages};
 use crate::{access, body, ids, query};
 
-/// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
-/// that many.
-const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
+/// The most bytes of messages in one answer, give or take a message. An instance has enough memory to serialize that
+/// many.
+const MAX_BYTES: i64 = 8 * 1024 * 1024;
 
 /// The most chats in a page.
 const MAX_LIMIT: i64 = 500;
@@ -192,7 +192,7 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
     let connection = store::open()?;
     let chat = find(&connection, id, may_see)?;
     let first = after_seq.unwrap_or_default();
-    let messages = messages::after(&connection, id, first, limit, MAX_CHARACTERS)?;
+    let messages = messages::after(&connection, id, first, limit, MAX_BYTES)?;
     let in_parts = after_seq.is_some() || limit.is_some();
     let is_whole = messages.last().map_or(0, |message| message.seq) == chat.last_seq;
     if !in_parts && !is_whole {
