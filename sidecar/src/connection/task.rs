@@ -232,7 +232,8 @@ struct Connection {
     leaving: Option<Ending>,
     /// The client has left answers unread for [`UNREAD_TIMEOUT`].
     reads_nothing: bool,
-    /// Steps behind a refusal that waits for the answers before it. Nothing is read meanwhile.
+    /// Steps that wait: for the answers before a refusal, or for the end of a re-authentication. Nothing is read
+    /// meanwhile.
     deferred: VecDeque<Step>,
 }
 
@@ -304,13 +305,14 @@ impl Connection {
                 return ending;
             }
             let may_read = may_proceed && self.may_read();
+            let is_reauthenticating = self.is_reauthenticating();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
                 has_come = wait_for_room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = all_answered(&self.under_way), if !may_proceed => self.proceed(),
+                () = all_answered(&self.under_way), if !may_proceed && !is_reauthenticating => self.proceed(),
                 identified = self.phase.answered() => self.authenticated(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
@@ -329,11 +331,15 @@ impl Connection {
     fn may_read(&self) -> bool {
         self.session.wants_frames()
             // The frames of a client under re-authentication wait until it has succeeded.
-            && !matches!(self.phase, Phase::Reauthenticating { .. })
+            && !self.is_reauthenticating()
             && self.under_way.available_permits() > 0
             && (self.unread.available_permits() > 0 || self.reads_nothing)
             && self.leaving.is_none()
             && !self.handle.queue.has_too_many_unsent_pongs()
+    }
+
+    fn is_reauthenticating(&self) -> bool {
+        matches!(self.phase, Phase::Reauthenticating { .. })
     }
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
@@ -373,7 +379,8 @@ impl Connection {
         self.proceed()
     }
 
-    /// Takes steps in order. A refusal, and all steps behind it, wait until the commands before it are answered.
+    /// Takes steps in order. A command, and all steps behind it, wait until a re-authentication has succeeded. A
+    /// refusal, and all steps behind it, wait until the commands before it are answered.
     fn proceed(&mut self) -> Option<Ending> {
         while let Some(step) = self.deferred.pop_front() {
             match step {
@@ -384,6 +391,10 @@ impl Connection {
                         authorization,
                         authentication,
                     };
+                }
+                Step::Command(request) if self.is_reauthenticating() => {
+                    self.deferred.push_front(Step::Command(request));
+                    return None;
                 }
                 Step::Command(request) => self.send_command(request),
                 Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
@@ -520,7 +531,7 @@ impl Connection {
         self.session.confirmed(found);
         self.phase = Phase::Open { membership };
         self.handle.queue.release();
-        None
+        self.proceed()
     }
 
     fn send_command(&mut self, request: Request) {
