@@ -573,7 +573,7 @@ impl Connection {
             bytes,
             handle: Arc::clone(&self.handle),
             unread,
-            _permit: permit,
+            permit,
         });
     }
 
