@@ -658,7 +658,7 @@ fn epoch_millis() -> i64 {
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The size of a request's texts; the rest has a fixed size.
+/// The size of a request's texts in JSON, as the messenger gets and stores them; the rest has a fixed size.
 fn size_of_text(request: &Request) -> usize {
     match request {
         Request::GetChats | Request::StartChat { .. } => 0,
@@ -666,7 +666,39 @@ fn size_of_text(request: &Request) -> usize {
         | Request::CloseChat { chat_id }
         | Request::TransferChat { chat_id, .. }
         | Request::Typing { chat_id }
-        | Request::Read { chat_id, .. } => chat_id.len(),
-        Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
+        | Request::Read { chat_id, .. } => size_in_json(chat_id),
+        Request::SendMessage { chat_id, message, .. } => size_in_json(chat_id) + size_in_json(message),
+    }
+}
+
+/// The size of a text in JSON, without its quotes.
+fn size_in_json(text: &str) -> usize {
+    let size = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0x00..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_text_is_that_of_its_json() {
+        let characters = (0..=0x7f_u8).map(char::from).chain(['ż', '😀', '\u{2028}']);
+        for text in characters.map(String::from) {
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(size_in_json(&text), json.len() - 2, "{json}");
+        }
+        let request = Request::SendMessage {
+            chat_id: "c".to_owned(),
+            message: "\0".repeat(1000),
+            client_id: None,
+            lat: None,
+            lng: None,
+        };
+        assert_eq!(size_of_text(&request), 6001);
     }
 }
