@@ -1,6 +1,10 @@
 //! Protocol 2 (PROTOCOL.md): idempotent messages, transfers, re-queued chats, waiting organizers.
 
+use axum::Router;
+use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::{Desk, chat_id, contents, participant, say, user};
 use crate::support::components::MESSENGER_KEY;
@@ -278,6 +282,36 @@ async fn a_chat_is_handed_over_to_a_colleague() {
         .asks(&owner, json!({"type": "closeChat", "chatId": chat_id}))
         .await;
     assert_eq!(closed.kinds(), kinds(&[("closed_chat", "everyone")]));
+}
+
+/// Each question may take a second, and a sidecar waits seven for an exchange.
+#[tokio::test]
+async fn a_hanging_organizer_service_is_asked_for_colleagues_once_in_an_exchange() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let (asked, questions) = mpsc::unbounded_channel();
+    let hang = move || {
+        _ = asked.send(());
+        std::future::pending::<()>()
+    };
+    let routes = Router::new().route("/organizer/api/colleagues", get(hang));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let messenger = desk
+        .components
+        .another_host(&["messenger"], &[("organizer_url", &url)]);
+
+    let transfer = json!({"type": "transferChat", "chatId": chat_id, "organizerId": desk.agency.owner.id});
+    let mut commands = Vec::new();
+    for principal in [desk.support(), organizer(101, 1001), organizer(102, 1002)] {
+        commands.push(two(desk.command(&principal, transfer.clone())));
+    }
+    let heard = desk.sidecar.exchange(&messenger, &commands, None).await;
+    assert_eq!(heard.replies.len(), 3);
+    assert_eq!(code(&heard), "unavailable");
+    assert_eq!(questions.len(), 1);
 }
 
 #[tokio::test]
