@@ -841,6 +841,32 @@ async fn chats_stay_while_attendance_is_unknown() {
     assert!(heard.deliveries().is_empty(), "{heard:?}");
 }
 
+/// The last report is from before the database's clock was set back by an hour.
+#[tokio::test]
+async fn chats_stay_while_attendance_is_unknown_since_the_clock_was_set_back() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    desk.start().await;
+    let mut s = Sidecar::new("t");
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.later(3600);
+    desk.database()
+        .execute("UPDATE hearing SET heard_at = heard_at + 3600000", ())
+        .expect("a row");
+    desk.tick().await;
+    // The organizer may be about to come back.
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.tick().await;
+    let heard = desk.beat(&mut s, None).await;
+    assert!(heard.deliveries().is_empty(), "{heard:?}");
+
+    desk.later(61);
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.tick().await;
+    let heard = desk.beat(&mut s, None).await;
+    assert!(heard.kinds().contains(&("chat_requeued".to_owned(), "two")));
+}
+
 #[tokio::test]
 async fn chats_are_never_requeued_if_that_is_switched_off() {
     let mut desk = Desk::with(&[("orphan_requeue_seconds", "0")]).await;
