@@ -31,6 +31,21 @@ impl Caller {
         })
     }
 
+    /// Makes a change of a guest's account, as [`Caller::change`] does. Another request with the same token may have made
+    /// it somebody's account since this one came in.
+    pub(crate) fn change_guest<T>(
+        &self,
+        connection: &Connection,
+        work: impl Fn(&Connection, &Participant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change(connection, |connection, participant| {
+            if !participant.is_guest {
+                return Err(INVALID_TOKEN);
+            }
+            work(connection, participant)
+        })
+    }
+
     /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
     /// was issued, which may have been in this very millisecond.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {

@@ -99,7 +99,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let taken = || Error::BadRequest("email already exists".to_owned());
     if let Some(guest) = access::guest(&connection, request)? {
         log::set_user("participant", guest.participant.id);
-        let (user, now) = guest.change(&connection, |connection, guest| {
+        let (user, now) = guest.change_guest(&connection, |connection, guest| {
             let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
             Ok((user, database::now(connection)?))
         })?;
