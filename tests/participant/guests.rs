@@ -244,6 +244,20 @@ async fn a_guest_who_signs_up_keeps_account_request_and_session() {
     assert_ne!(next["user"]["id"], guest.id);
 }
 
+/// The guest's last sign-out lies ahead, and so does the token that was issued after it.
+#[tokio::test]
+async fn a_guest_who_signs_up_is_signed_in_although_the_clock_was_set_back() {
+    let components = Components::with(&["participant"], &[]);
+    let door = &components.door;
+    let (guest, password) = guest(door, json!({})).await;
+    let sql = "UPDATE participants SET time_sign_out = time_sign_out + 3600000";
+    change(&components, "participant", sql);
+    let again = people::sign_in_participant(door, &guest.email, &password).await;
+    let account = sign(door, "up", &again.token, "anna@example.org").await.json(201);
+    let account = people::signed_in(door, &account);
+    account.get("/participant/profile").await.json(200);
+}
+
 /// A sign-in or sign-up with a guest's token waits for the lock while another sign-up with that token is stored.
 #[tokio::test]
 async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renamed() {

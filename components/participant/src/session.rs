@@ -105,7 +105,7 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
         })?;
         contacts::tell_due(&connection)
             .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
-        let token = tokens::issue(user.id, now)?;
+        let token = tokens::issue(user.id, now.max(user.time_sign_out))?;
         service::info!("signed up, a guest until now, from {address}");
         return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
     }
