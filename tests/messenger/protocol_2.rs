@@ -1,6 +1,10 @@
 //! Protocol 2 (PROTOCOL.md): idempotent messages, transfers, re-queued chats, waiting organizers.
 
+use axum::Router;
+use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::{Desk, chat_id, contents, participant, say, user};
 use crate::support::components::MESSENGER_KEY;
@@ -280,6 +284,36 @@ async fn a_chat_is_handed_over_to_a_colleague() {
     assert_eq!(closed.kinds(), kinds(&[("closed_chat", "everyone")]));
 }
 
+/// Each question may take a second, and a sidecar waits seven for an exchange.
+#[tokio::test]
+async fn a_hanging_organizer_service_is_asked_for_colleagues_once_in_an_exchange() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let (asked, questions) = mpsc::unbounded_channel();
+    let hang = move || {
+        _ = asked.send(());
+        std::future::pending::<()>()
+    };
+    let routes = Router::new().route("/organizer/api/colleagues", get(hang));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let messenger = desk
+        .components
+        .another_host(&["messenger"], &[("organizer_url", &url)]);
+
+    let transfer = json!({"type": "transferChat", "chatId": chat_id, "organizerId": desk.agency.owner.id});
+    let mut commands = Vec::new();
+    for principal in [desk.support(), organizer(101, 1001), organizer(102, 1002)] {
+        commands.push(two(desk.command(&principal, transfer.clone())));
+    }
+    let heard = desk.sidecar.exchange(&messenger, &commands, None).await;
+    assert_eq!(heard.replies.len(), 3);
+    assert_eq!(code(&heard), "unavailable");
+    assert_eq!(questions.len(), 1);
+}
+
 #[tokio::test]
 async fn a_waiting_organizer_gets_the_next_request() {
     let mut desk = Desk::open().await;
@@ -439,7 +473,7 @@ async fn an_exchange_carries_out_only_commands_whose_answers_fit() {
     assert_eq!(first.replies.len(), 2);
     // Clients of the contract get the end of the history, and no message twice.
     let shown = contents(&first.replies[1]);
-    assert_eq!((shown.len(), shown.last()), (130, Some(&&json!("before"))));
+    assert_eq!((shown.len(), shown.last()), (67, Some(&&json!("before"))));
     assert_eq!(
         first.deliveries().len(),
         1,
@@ -463,6 +497,36 @@ async fn an_exchange_carries_out_only_commands_whose_answers_fit() {
     }
     let archive = person.archived_contents("participant", &chat_id).await;
     assert_eq!(archive.len(), 152, "the archive has everything");
+}
+
+/// SQLite's `length` counts a text up to its first NUL.
+#[tokio::test]
+async fn messages_with_nul_count_in_full_for_the_size_of_a_history() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let chat_id = desk.start().await;
+    let participant = participant(&person);
+    let text = format!("\0{}", "m".repeat(16_000));
+    for _ in 0..4 {
+        let batch: Vec<Value> = (0..75)
+            .map(|_| desk.command(&participant, say(&chat_id, &text)))
+            .collect();
+        assert_eq!(desk.exchange(&batch).await.replies.len(), batch.len());
+    }
+    let history = json!({"type": "getChatHistory", "chatId": chat_id});
+    let contract = desk.one(&participant, history.clone()).await;
+    let protocol_2 = desk.asks(&participant, history.clone()).await;
+    for heard in [contract, protocol_2] {
+        let shown = contents(&heard.replies[0]);
+        assert!(shown.iter().all(|content| **content == text.as_str()));
+        let bytes = shown.len() * text.len();
+        assert!((1_000_000..2_100_000).contains(&bytes), "{bytes} bytes");
+    }
+    let commands = [
+        desk.command(&participant, history.clone()),
+        desk.command(&participant, history),
+    ];
+    assert_eq!(desk.exchange(&commands).await.replies.len(), 1);
 }
 
 /// An agency may cap the open chats of each organizer.
@@ -775,6 +839,32 @@ async fn chats_stay_while_attendance_is_unknown() {
     desk.tick().await;
     let heard = desk.beat(&mut s, None).await;
     assert!(heard.deliveries().is_empty(), "{heard:?}");
+}
+
+/// The last report is from before the database's clock was set back by an hour.
+#[tokio::test]
+async fn chats_stay_while_attendance_is_unknown_since_the_clock_was_set_back() {
+    let mut desk = Desk::open().await;
+    desk.presses("p", "").await;
+    desk.start().await;
+    let mut s = Sidecar::new("t");
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.later(3600);
+    desk.database()
+        .execute("UPDATE hearing SET heard_at = heard_at + 3600000", ())
+        .expect("a row");
+    desk.tick().await;
+    // The organizer may be about to come back.
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.tick().await;
+    let heard = desk.beat(&mut s, None).await;
+    assert!(heard.deliveries().is_empty(), "{heard:?}");
+
+    desk.later(61);
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.tick().await;
+    let heard = desk.beat(&mut s, None).await;
+    assert!(heard.kinds().contains(&("chat_requeued".to_owned(), "two")));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How many statements the frequent operations run on each database. Where a database is a server, each is a round
 //! trip: a number that grows needs a reason.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Desk, participant, say};
 use crate::support::components::{MESSENGER_KEY, ORGANIZER_KEY, PARTICIPANT_KEY, SERVICES};
@@ -15,6 +15,10 @@ impl Desk {
             panic!("the host is in this process");
         };
         SERVICES.map(|service| app.statements(service).expect("a database"))
+    }
+
+    fn database_of(&self, service: &str) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.components.database(service)).expect("a database")
     }
 
     /// How many of them an operation runs.
@@ -122,7 +126,67 @@ async fn a_chat_from_start_to_end_runs_few_statements() {
     let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat}));
     // One transaction ends the chat, the participant service releases the lock, and another one shows the end.
     let counted = desk.counted(async |desk| desk.exchange(&[close]).await).await;
-    assert_eq!(counted, [0, 4, 14], "close_chat");
+    assert_eq!(counted, [0, 2, 14], "close_chat");
+}
+
+/// After an outage many locks are due, and the messenger waits a second for their release.
+#[tokio::test]
+async fn a_hundred_locks_are_released_with_as_many_statements_as_one() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let database = desk.database_of("participant");
+    let insert = "INSERT INTO locks (participant_id, event_id, request_id)
+                  WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 101)
+                  SELECT ?1, 1000 + n, printf('request %d', n) FROM number";
+    database.execute(insert, [person.id]).expect("locks");
+    for (numbers, left) in [(1..=1, 101), (2..=101, 1)] {
+        let closed = |number: i64| {
+            let request_id = format!("request {number}");
+            json!({"participantId": person.id, "eventId": 1000 + number, "requestId": request_id})
+        };
+        let body = json!({"requests": numbers.map(closed).collect::<Vec<Value>>()});
+        let release = async |desk: &mut Desk| {
+            let path = "/participant/internal/releases";
+            let door = &desk.components.door;
+            door.send("POST", path, Some(PARTICIPANT_KEY), Some(&body))
+                .await
+                .empty(200);
+        };
+        assert_eq!(desk.counted(release).await, [0, 2, 0]);
+        let locks: i64 = database
+            .query_row("SELECT count(*) FROM locks", (), |row| row.get(0))
+            .expect("a count");
+        assert_eq!(locks, left);
+    }
+    let event_id = desk.agency.event_id;
+    assert!(person.has_requested(event_id).await, "it is not closed");
+}
+
+/// The messenger has three seconds for a call, in which it runs some statements for each guest.
+#[tokio::test]
+async fn many_hand_overs_are_told_in_calls_of_few_statements() {
+    let mut desk = Desk::open().await;
+    let person = desk.presses("p", "").await;
+    let database = desk.database_of("participant");
+    let insert = "INSERT INTO hand_overs (guest_id, account_id)
+                  WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100)
+                  SELECT 5000 + n, ?1 FROM number";
+    database.execute(insert, [person.id]).expect("hand-overs");
+    for left in [80, 60, 40, 20, 0] {
+        let tick = async |desk: &mut Desk| {
+            let path = "/participant/internal/tick";
+            let door = &desk.components.door;
+            door.send("POST", path, Some(PARTICIPANT_KEY), None)
+                .await
+                .empty(200);
+        };
+        let [_, _, statements] = desk.counted(tick).await;
+        assert!(statements <= 250, "{statements}");
+        let waiting: i64 = database
+            .query_row("SELECT count(*) FROM hand_overs", (), |row| row.get(0))
+            .expect("a count");
+        assert_eq!(waiting, left);
+    }
 }
 
 /// What is asked all the time while nothing happens: sidecars ask for revocations several times a second, the

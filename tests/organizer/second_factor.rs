@@ -392,6 +392,28 @@ async fn a_senior_removes_a_second_factor_and_all_sessions_of_the_user_end() {
     }
 }
 
+/// The last sign-out lies ahead, and so does the token that was issued after it.
+#[tokio::test]
+async fn a_senior_who_removes_a_second_factor_ends_sessions_although_the_clock_was_set_back() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let support = &agency.support;
+    let database = rusqlite::Connection::open(components.database("organizer")).expect("a database");
+    let sql = "UPDATE users SET time_sign_out = time_sign_out + 3600000 WHERE id = ?1";
+    database.execute(sql, [support.id]).expect("a user");
+    let session = people::sign_in(&components.door, &support.email, ORGANIZER_PASSWORD).await;
+    turn_on(&session).await;
+
+    let path = format!("/organizer/agency/users/{}/second-factor", support.id);
+    let shown = agency.owner.delete(&path).await.json(200);
+    session
+        .get("/organizer/profile")
+        .await
+        .error(403, "Forbidden resource");
+    let again = people::sign_in(&components.door, &support.email, ORGANIZER_PASSWORD).await;
+    assert_eq!(again.get("/organizer/profile").await.json(200), shown);
+}
+
 #[tokio::test]
 async fn peers_juniors_and_strangers_neither_see_nor_remove_a_second_factor() {
     let components = Components::with(&["organizer"], &[]);

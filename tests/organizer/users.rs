@@ -359,6 +359,30 @@ async fn a_senior_sets_a_new_password_and_all_sessions_of_the_user_end() {
     );
 }
 
+/// The last sign-out lies ahead, and so does the token that was issued after it.
+#[tokio::test]
+async fn a_senior_ends_all_sessions_although_the_clock_was_set_back() {
+    const NEW: &str = "yet another horse battery";
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let (support, owner) = (&agency.support, &agency.owner);
+    let database = rusqlite::Connection::open(components.database("organizer")).expect("a database");
+    let sql = "UPDATE users SET time_sign_out = time_sign_out + 3600000 WHERE id = ?1";
+    database.execute(sql, [support.id]).expect("a user");
+    let session = people::sign_in(&components.door, &support.email, ORGANIZER_PASSWORD).await;
+    session.get("/organizer/profile").await.json(200);
+
+    let path = format!("/organizer/agency/users/{}/password", support.id);
+    let body = json!({"password": NEW, "confirmPassword": NEW});
+    let shown = owner.patch(&path, &body).await.json(200);
+    session
+        .get("/organizer/profile")
+        .await
+        .error(403, "Forbidden resource");
+    let again = people::sign_in(&components.door, &support.email, NEW).await;
+    assert_eq!(again.get("/organizer/profile").await.json(200), shown);
+}
+
 #[tokio::test]
 async fn a_bad_new_password_is_refused_and_ends_no_session() {
     let components = Components::with(&["organizer"], &[]);

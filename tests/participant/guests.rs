@@ -2,8 +2,10 @@
 //! their people sign up, sign in, or never come back.
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{change, count, is_age, tick, undelivered, waiting};
+use crate::support::DEADLINE;
 use crate::support::components::{Components, MESSENGER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{self, Agency, PARTICIPANT_PASSWORD, Person};
@@ -240,6 +242,67 @@ async fn a_guest_who_signs_up_keeps_account_request_and_session() {
     // The account is no guest any more, so its token makes nothing of the next sign-up.
     let next = sign(door, "up", &guest.token, "next@example.org").await.json(201);
     assert_ne!(next["user"]["id"], guest.id);
+}
+
+/// The guest's last sign-out lies ahead, and so does the token that was issued after it.
+#[tokio::test]
+async fn a_guest_who_signs_up_is_signed_in_although_the_clock_was_set_back() {
+    let components = Components::with(&["participant"], &[]);
+    let door = &components.door;
+    let (guest, password) = guest(door, json!({})).await;
+    let sql = "UPDATE participants SET time_sign_out = time_sign_out + 3600000";
+    change(&components, "participant", sql);
+    let again = people::sign_in_participant(door, &guest.email, &password).await;
+    let account = sign(door, "up", &again.token, "anna@example.org").await.json(201);
+    let account = people::signed_in(door, &account);
+    account.get("/participant/profile").await.json(200);
+}
+
+/// A sign-in or sign-up with a guest's token waits for the lock while another sign-up with that token is stored.
+#[tokio::test]
+async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renamed() {
+    let components = Components::start();
+    let door = &components.door;
+    let anna = people::sign_up(door, "anna@example.org").await;
+    let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
+    let statements = || {
+        let Door::Host(app) = door else {
+            panic!("the host is in this process");
+        };
+        app.statements("participant").expect("a database")
+    };
+    // With the token of an account, the last statement adds a new account, or none follows the look-up of the token.
+    // With a guest's, a transaction begins.
+    for (how, without_guest, email, more) in [
+        ("in", "anna@example.org", "anna@example.org", 1),
+        ("up", "other@example.org", "next@example.org", 0),
+    ] {
+        let before = statements();
+        let reply = sign(door, how, &anna.token, without_guest).await;
+        assert!(reply.status < 300, "{}", reply.text());
+        let until_lock = statements() - before + more;
+
+        let (guest, _) = guest(door, json!({})).await;
+        let account = format!("{how}@example.org");
+        database.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+        let begun = statements() + until_lock;
+        let becomes_account = async {
+            while statements() < begun {
+                tokio::task::yield_now().await;
+            }
+            let sql = "UPDATE participants
+                       SET email = ?2, is_guest = 0,
+                           password_hash = (SELECT password_hash FROM participants WHERE email = 'anna@example.org')
+                       WHERE id = ?1";
+            database.execute(sql, (guest.id, &account)).expect("an account");
+            database.execute_batch("COMMIT").expect("an end");
+        };
+        let becomes_account = timeout(DEADLINE, becomes_account);
+        let (reply, stored) = tokio::join!(sign(door, how, &guest.token, email), becomes_account);
+        stored.expect("the request waits for the lock");
+        reply.error(401, "invalid token");
+        people::sign_in_participant(door, &account, PARTICIPANT_PASSWORD).await;
+    }
 }
 
 #[tokio::test]

@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::frames::{ChatBody, Contact, LongChatBody, MessageBody};
 use crate::search::Pattern;
 use crate::store::chats::{self, Chat, Filter, State};
-use crate::store::{self, messages};
-use crate::{access, body, ids, query};
+use crate::store::messages::{self, Message};
+use crate::{access, body, ids, query, store};
 
-/// The most characters of messages in one answer, give or take a message. An instance has enough memory to serialize
-/// that many.
-const MAX_CHARACTERS: i64 = 8 * 1024 * 1024;
+/// The most bytes of messages in one answer, give or take a message. An instance has enough memory to serialize that
+/// many.
+const MAX_BYTES: i64 = 8 * 1024 * 1024;
 
 /// The most chats in a page.
 const MAX_LIMIT: i64 = 500;
@@ -192,10 +192,9 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
     let connection = store::open()?;
     let chat = find(&connection, id, may_see)?;
     let first = after_seq.unwrap_or_default();
-    let messages = messages::after(&connection, id, first, limit, MAX_CHARACTERS)?;
+    let messages = messages::after(&connection, id, first, limit, MAX_BYTES)?;
     let in_parts = after_seq.is_some() || limit.is_some();
-    let is_whole = messages.last().map_or(0, |message| message.seq) == chat.last_seq;
-    if !in_parts && !is_whole {
+    if !in_parts && !are_all(&messages, chat.last_seq) {
         return Err(Error::BadRequest("could not get messages".to_owned()));
     }
     let form = if in_parts {
@@ -208,6 +207,11 @@ fn list_messages(request: &Request, id: &str, may_see: impl Fn(&Chat) -> bool) -
         .map(|message| MessageBody::new(message, form))
         .collect();
     Ok(json(StatusCode::OK, &bodies))
+}
+
+/// Whether messages reach the last one. More may have been stored since that was read.
+fn are_all(messages: &[Message], last_seq: i64) -> bool {
+    messages.last().map_or(0, |message| message.seq) >= last_seq
 }
 
 /// After which message a part begins, and how many it has at most.
@@ -257,4 +261,31 @@ fn enriched(chats: &[Chat]) -> Vec<ChatBody> {
         .iter()
         .map(|chat| ChatBody::new(chat, participant(chat)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stored_meanwhile_does_not_make_the_messages_a_part() {
+        let message = |seq| Message {
+            chat_id: String::new(),
+            seq,
+            id: String::new(),
+            author_id: 1,
+            from_organizer: false,
+            content: String::new(),
+            time_sent: 0,
+            lat: None,
+            lng: None,
+            client_id: None,
+            is_system: false,
+        };
+        let messages = [message(1), message(2)];
+        for (last_seq, expected) in [(1, true), (2, true), (3, false)] {
+            assert_eq!(are_all(&messages, last_seq), expected, "{last_seq}");
+        }
+        assert!(are_all(&[], 0));
+    }
 }

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::store::stored;
 use crate::{access, body, store};
 
-/// The most characters of messages in one part, give or take a message. Two services have to hold it in several forms.
-const MAX_CHARACTERS: i64 = 2 * 1024 * 1024;
+/// The most bytes of messages in one part, give or take a message. Two services have to hold it in several forms.
+const MAX_BYTES: i64 = 2 * 1024 * 1024;
 
 /// The most chats in one part.
 const MAX_CHATS: i64 = 500;
@@ -38,7 +38,7 @@ fn part(
     // One more chat shows where the next part begins.
     let found = stored::chats(connection, participant_id, start.arrival, MAX_CHATS + 1)?;
     let mut chats = Vec::new();
-    let mut room = MAX_CHARACTERS;
+    let mut room = MAX_BYTES;
     let mut next = None;
     for (number, (arrival, mut chat)) in (0..).zip(found) {
         if room <= 0 || number == MAX_CHATS {
@@ -46,11 +46,11 @@ fn part(
             break;
         }
         let seq = if arrival == start.arrival { start.seq } else { 0 };
-        let (messages, characters, are_last) = stored::messages_after(connection, &chat.id, seq, room)?;
+        let (messages, size, are_last) = stored::messages_after(connection, &chat.id, seq, room)?;
         let reached = messages.last().map_or(seq, |message| message.seq);
         chat.messages = messages;
         chats.push(chat);
-        room -= characters;
+        room -= size;
         if !are_last {
             next = Some(StoredCursor {
                 arrival,

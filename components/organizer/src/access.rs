@@ -64,10 +64,10 @@ impl Caller {
         })
     }
 
-    /// The time to store for the caller's sign-out: now by the database's clock, but later than the issue of the
-    /// caller's own token, which may have been in the same millisecond.
+    /// The time to store for the caller's sign-out: later than now by the database's clock, since a sign-in of this
+    /// millisecond may have read the old password, and later than the issue of the caller's own token.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
-        now.max(self.token.issued_at + 1)
+        now.max(self.token.issued_at) + 1
     }
 }
 
@@ -172,4 +172,37 @@ pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
 pub(crate) fn id(text: &str) -> Result<i64, Error> {
     crate::form::leading_integer(text)
         .ok_or_else(|| Error::BadRequest("Validation failed (numeric string is expected)".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_out_is_later_than_now_and_than_the_callers_token() {
+        for (issued_at, now, expected) in [(3, 7, 8), (7, 7, 8), (9, 7, 10)] {
+            let user = User {
+                id: 1,
+                email: String::new(),
+                first_name: String::new(),
+                last_name: String::new(),
+                phone_number: String::new(),
+                time_created: 0,
+                time_sign_out: 0,
+                role: Role::AgencySupport,
+                agency_id: None,
+            };
+            let caller = Caller {
+                user,
+                agency: None,
+                missing: Missing::default(),
+                token: Token {
+                    user_id: 1,
+                    issued_at,
+                },
+                need: Need::Own,
+            };
+            assert_eq!(caller.time_of_sign_out(now), expected, "{issued_at}, {now}");
+        }
+    }
 }

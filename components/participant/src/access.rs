@@ -31,10 +31,25 @@ impl Caller {
         })
     }
 
-    /// The moment to sign the caller out at: now by the database's clock, and in any case after the caller's own token
-    /// was issued, which may have been in this very millisecond.
+    /// Makes a change of a guest's account, as [`Caller::change`] does. Another request with the same token may have
+    /// made it somebody's account since this one came in.
+    pub(crate) fn change_guest<T>(
+        &self,
+        connection: &Connection,
+        work: impl Fn(&Connection, &Participant) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change(connection, |connection, participant| {
+            if !participant.is_guest {
+                return Err(INVALID_TOKEN);
+            }
+            work(connection, participant)
+        })
+    }
+
+    /// The time to store for the caller's sign-out: later than now by the database's clock, since a sign-in of this
+    /// millisecond may have read the old password, and later than the issue of the caller's own token.
     pub(crate) fn time_of_sign_out(&self, now: Millis) -> Millis {
-        now.max(self.token.issued_at + 1)
+        now.max(self.token.issued_at) + 1
     }
 }
 
@@ -117,5 +132,31 @@ pub(crate) fn admit_service(request: &Request) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Unauthorized("invalid api key"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_out_is_later_than_now_and_than_the_callers_token() {
+        for (issued_at, now, expected) in [(3, 7, 8), (7, 7, 8), (9, 7, 10)] {
+            let participant = Participant {
+                id: 1,
+                email: String::new(),
+                phone_number: String::new(),
+                time_created: 0,
+                time_sign_out: 0,
+                is_guest: false,
+                name: String::new(),
+            };
+            let token = Token {
+                participant_id: 1,
+                issued_at,
+            };
+            let caller = Caller { participant, token };
+            assert_eq!(caller.time_of_sign_out(now), expected, "{issued_at}, {now}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use service::clock::Millis;
-use service::database::transaction;
 use service::door::{Answer, Request};
 use service::internal::{ClosedRequests, Principal, Principals, Tokens};
 use service::revocations;
@@ -55,14 +54,7 @@ pub(crate) fn release_locks(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let closed: ClosedRequests =
         serde_json::from_slice(&request.body).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let connection = store::open()?;
-    transaction(&connection, |connection| {
-        for request in &closed.requests {
-            let id = Some(request.request_id.as_str());
-            requests::release(connection, request.participant_id, request.event_id, id)?;
-        }
-        Ok::<_, Error>(())
-    })?;
+    requests::release_all(&store::open()?, &closed.requests)?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

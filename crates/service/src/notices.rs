@@ -20,10 +20,11 @@ pub fn print(
     text: impl FnOnce() -> String,
 ) -> Result<(), DatabaseError> {
     let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-    // Reading first avoids taking the contended write lock.
+    // Reading first avoids taking the contended write lock. A notice that lies ahead is from before the clock was set
+    // back.
     let printed = query_one(
         connection,
-        &format!("SELECT 1 FROM notices WHERE name = ?1 AND printed_at > {NOW} - ?2"),
+        &format!("SELECT 1 FROM notices WHERE name = ?1 AND printed_at > {NOW} - ?2 AND printed_at <= {NOW}"),
         parameters![name, pause],
         |row| row.get::<i64>(0),
     )?;
@@ -35,7 +36,7 @@ pub fn print(
         &format!(
             "INSERT INTO notices (name, printed_at) VALUES (?1, {NOW})
              ON CONFLICT (name) DO UPDATE SET printed_at = excluded.printed_at
-             WHERE notices.printed_at <= excluded.printed_at - ?2
+             WHERE notices.printed_at <= excluded.printed_at - ?2 OR notices.printed_at > excluded.printed_at
              RETURNING 1"
         ),
         parameters![name, pause],

@@ -232,7 +232,8 @@ struct Connection {
     leaving: Option<Ending>,
     /// The client has left answers unread for [`UNREAD_TIMEOUT`].
     reads_nothing: bool,
-    /// Steps behind a refusal that waits for the answers before it. Nothing is read meanwhile.
+    /// Steps that wait: for the answers before a refusal, or for the end of a re-authentication. Nothing is read
+    /// meanwhile.
     deferred: VecDeque<Step>,
 }
 
@@ -304,13 +305,14 @@ impl Connection {
                 return ending;
             }
             let may_read = may_proceed && self.may_read();
+            let is_reauthenticating = self.is_reauthenticating();
             let ending = tokio::select! {
                 message = stream.next(), if may_read => self.receive(message),
                 has_come = wait_for_room(&self.under_way, &self.unread, &self.handle), if may_proceed && !may_read => {
                     self.reads_nothing = !has_come;
                     None
                 }
-                () = all_answered(&self.under_way), if !may_proceed => self.proceed(),
+                () = all_answered(&self.under_way), if !may_proceed && !is_reauthenticating => self.proceed(),
                 identified = self.phase.answered() => self.authenticated(identified),
                 () = self.handle.reauthentication() => self.reauthenticate(),
                 reason = self.handle.ended() => Some(Ending::Flushed(reason)),
@@ -329,11 +331,15 @@ impl Connection {
     fn may_read(&self) -> bool {
         self.session.wants_frames()
             // The frames of a client under re-authentication wait until it has succeeded.
-            && !matches!(self.phase, Phase::Reauthenticating { .. })
+            && !self.is_reauthenticating()
             && self.under_way.available_permits() > 0
             && (self.unread.available_permits() > 0 || self.reads_nothing)
             && self.leaving.is_none()
             && !self.handle.queue.has_too_many_unsent_pongs()
+    }
+
+    fn is_reauthenticating(&self) -> bool {
+        matches!(self.phase, Phase::Reauthenticating { .. })
     }
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<Ending> {
@@ -373,7 +379,8 @@ impl Connection {
         self.proceed()
     }
 
-    /// Takes steps in order. A refusal, and all steps behind it, wait until the commands before it are answered.
+    /// Takes steps in order. A command, and all steps behind it, wait until a re-authentication has succeeded. A
+    /// refusal, and all steps behind it, wait until the commands before it are answered.
     fn proceed(&mut self) -> Option<Ending> {
         while let Some(step) = self.deferred.pop_front() {
             match step {
@@ -384,6 +391,10 @@ impl Connection {
                         authorization,
                         authentication,
                     };
+                }
+                Step::Command(request) if self.is_reauthenticating() => {
+                    self.deferred.push_front(Step::Command(request));
+                    return None;
                 }
                 Step::Command(request) => self.send_command(request),
                 Step::Refuse(refusal) if self.under_way.available_permits() < MAX_UNDER_WAY => {
@@ -520,7 +531,7 @@ impl Connection {
         self.session.confirmed(found);
         self.phase = Phase::Open { membership };
         self.handle.queue.release();
-        None
+        self.proceed()
     }
 
     fn send_command(&mut self, request: Request) {
@@ -562,7 +573,7 @@ impl Connection {
             bytes,
             handle: Arc::clone(&self.handle),
             unread,
-            _permit: permit,
+            permit,
         });
     }
 
@@ -647,7 +658,7 @@ fn epoch_millis() -> i64 {
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The size of a request's texts; the rest has a fixed size.
+/// The size of a request's texts in JSON, as the messenger gets and stores them; the rest has a fixed size.
 fn size_of_text(request: &Request) -> usize {
     match request {
         Request::GetChats | Request::StartChat { .. } => 0,
@@ -655,7 +666,39 @@ fn size_of_text(request: &Request) -> usize {
         | Request::CloseChat { chat_id }
         | Request::TransferChat { chat_id, .. }
         | Request::Typing { chat_id }
-        | Request::Read { chat_id, .. } => chat_id.len(),
-        Request::SendMessage { chat_id, message, .. } => chat_id.len() + message.len(),
+        | Request::Read { chat_id, .. } => size_in_json(chat_id),
+        Request::SendMessage { chat_id, message, .. } => size_in_json(chat_id) + size_in_json(message),
+    }
+}
+
+/// The size of a text in JSON, without its quotes.
+fn size_in_json(text: &str) -> usize {
+    let size = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0x00..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_text_is_that_of_its_json() {
+        let characters = (0..=0x7f_u8).map(char::from).chain(['ż', '😀', '\u{2028}']);
+        for text in characters.map(String::from) {
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(size_in_json(&text), json.len() - 2, "{json}");
+        }
+        let request = Request::SendMessage {
+            chat_id: "c".to_owned(),
+            message: "\0".repeat(1000),
+            client_id: None,
+            lat: None,
+            lng: None,
+        };
+        assert_eq!(size_of_text(&request), 6001);
     }
 }

@@ -67,7 +67,8 @@ impl Authenticator {
     ) -> Option<Identified> {
         // The prefix of a token names the service that issued it (contract 2.1). A token without one is refused by
         // either lane without asking a service.
-        let lane = if authorization.contains("participant:") {
+        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let lane = if token.starts_with("participant:") {
             &self.participants
         } else {
             &self.organizers
@@ -168,6 +169,7 @@ fn give_verdicts(batch: Vec<Attempt>, authenticated: Authenticated) -> Vec<Attem
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     fn attempt(length: usize) -> (Attempt, oneshot::Receiver<Option<Identified>>) {
         let (verdict, answer) = oneshot::channel();
@@ -199,6 +201,32 @@ mod tests {
         assert_eq!(lengths(next_batch(&mut waiting)), [MAX_BATCH_BYTES / 2]);
         assert_eq!(lengths(next_batch(&mut waiting)), [MAX_BATCH_BYTES]);
         assert_eq!(lengths(next_batch(&mut waiting)), [1]);
+    }
+
+    #[tokio::test]
+    async fn the_prefix_of_a_token_chooses_its_lane() {
+        let (authenticator, [mut organizers, mut participants]) = Authenticator::new();
+        for (authorization, is_of_participant) in [
+            ("Bearer participant:t", true),
+            ("Bearer organizer:t", false),
+            ("Bearer organizer:participant:t", false),
+            ("Bearer t participant:t", false),
+            ("participant:t", false),
+        ] {
+            // The attempt stays in its lane, and nobody gives a verdict.
+            let asking = authenticator.authenticate(authorization.to_owned(), TraceContext::begin());
+            assert!(asking.now_or_never().is_none());
+            assert_eq!(
+                participants.try_recv().is_ok(),
+                is_of_participant,
+                "{authorization}"
+            );
+            assert_eq!(
+                organizers.try_recv().is_ok(),
+                !is_of_participant,
+                "{authorization}"
+            );
+        }
     }
 
     #[test]

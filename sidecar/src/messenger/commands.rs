@@ -52,8 +52,8 @@ pub(crate) struct Pending {
     pub(crate) handle: Arc<Handle>,
     /// For a question: the permit that its answer holds until the client has read it.
     pub(crate) unread: Option<OwnedSemaphorePermit>,
-    /// One of the connection's permits for commands under way, returned with the answer.
-    pub(crate) _permit: OwnedSemaphorePermit,
+    /// One of the connection's permits for commands under way, returned when the answer is in its send queue.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 impl Pending {
@@ -282,7 +282,7 @@ mod tests {
                 bytes,
                 handle: Arc::clone(&self.handle),
                 unread: None,
-                _permit: Arc::clone(&self.permits).try_acquire_owned().unwrap(),
+                permit: Arc::clone(&self.permits).try_acquire_owned().unwrap(),
             }
         }
 

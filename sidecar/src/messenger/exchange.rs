@@ -251,8 +251,11 @@ impl Exchanger {
     fn deliver(&self, batch: Vec<Pending>, outcome: Outcome, updates: &str) -> Vec<Pending> {
         let mut batch = batch.into_iter();
         let mut answers = Vec::new();
+        // A connection that ends waits for its permits, and a command may be answered by an update.
+        let mut permits = Vec::new();
         for (reply, pending) in outcome.replies.iter().zip(&mut batch) {
             self.metrics.command_answered(pending.since.elapsed());
+            permits.push(pending.permit);
             let Some(reply) = reply else {
                 continue;
             };
@@ -267,6 +270,7 @@ impl Exchanger {
                 handle.queue.answer(line, permit);
             }
         });
+        drop(permits);
         self.publish(&outcome, updates);
         batch.collect()
     }
@@ -289,12 +293,119 @@ fn bytes(body: &Body<'_>) -> Bytes {
     serde_json::to_vec(body).expect("commands are JSON").into()
 }
 
-/// Keeps [`Body`] and [`Exchange`] in step.
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use sidecar_api::Exchange;
+    use std::pin::pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Wake, Waker};
 
+    use super::*;
+    use crate::connection::handle::Handle;
+    use crate::connection::send_queue::tests::taken;
+    use crate::metrics::FramesDropped;
+    use serde_json::value::RawValue;
+    use sidecar_api::update::{Body as UpdateBody, Frame, Update};
+    use sidecar_api::{Exchange, Principal, Protocol, Realm, Request, User};
+    use tokio::sync::Semaphore;
+
+    /// A connection that waits for its permits, and what it has been shown when they are back.
+    struct Waiting {
+        handle: Arc<Handle>,
+        shown: Mutex<Vec<String>>,
+    }
+
+    impl Wake for Waiting {
+        fn wake(self: Arc<Self>) {
+            *self.shown.lock().unwrap() = taken(&self.handle.queue);
+        }
+    }
+
+    fn outcome(id: i64, replies: Vec<Option<Box<RawValue>>>) -> Outcome {
+        Outcome {
+            at: Cursor { id, made_at: 1 },
+            // The first exchange sets the player's cursor.
+            starts_anew: id == 1,
+            replies,
+            committed: Vec::new(),
+            queues: Vec::new(),
+        }
+    }
+
+    /// Otherwise a connection that ends when its commands are answered could close before its client has the echo.
+    #[tokio::test]
+    async fn a_permit_is_returned_after_the_update_that_answers_its_command() {
+        let (metrics, player) = (Arc::new(Metrics::new()), Arc::new(Player::new()));
+        let nowhere = "http://127.0.0.1:1".to_owned();
+        let exchanger = Exchanger {
+            sidecar: "me".to_owned(),
+            commands: Arc::new(Commands::new(Arc::clone(&metrics))),
+            messenger: Arc::new(Messenger::new(&[nowhere], "key").unwrap()),
+            player: Arc::clone(&player),
+            redis: Arc::new(Redis::new("redis://127.0.0.1:1", "me", None).unwrap()),
+            metrics,
+            give_up_after: Duration::from_secs(10),
+        };
+        let handle = Arc::new(Handle::new(Arc::default(), FramesDropped::default()));
+        let principal = Principal {
+            user: User {
+                realm: Realm::Participant,
+                id: 1,
+            },
+            agency_id: None,
+            role: None,
+            max_open_chats: None,
+            name: String::new(),
+        };
+        exchanger.deliver(Vec::new(), outcome(1, Vec::new()), "");
+        let (ticket, after) = (player.ticket(), Cursor { id: 1, made_at: 1 });
+        player.join(
+            ticket,
+            principal.clone(),
+            after,
+            Protocol::Contract,
+            Arc::clone(&handle),
+        );
+
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+        let waiting = Arc::new(Waiting {
+            handle: Arc::clone(&handle),
+            shown: Mutex::default(),
+        });
+        let waker = Waker::from(Arc::clone(&waiting));
+        let mut returned = pin!(permits.acquire());
+        let poll = returned.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(poll.is_pending());
+
+        let mut body = UpdateBody::default();
+        body.deliver(&[principal.user], Frame::both("the echo"));
+        let update = Update {
+            cursor: Cursor { id: 2, made_at: 1 },
+            previous_made_at: 1,
+            body: body.as_str(),
+        };
+        let mut updates = String::new();
+        write_update(&mut updates, update);
+        let pending = Pending {
+            command: Command {
+                principal,
+                received_at: 0,
+                protocol: Protocol::Contract,
+                request: Request::StartChat { wait: None },
+            },
+            trace: TraceContext::begin().trace(),
+            since: Instant::now(),
+            bytes: 0,
+            handle,
+            unread: None,
+            permit,
+        };
+        let left = exchanger.deliver(vec![pending], outcome(2, vec![None]), &updates);
+        assert!(left.is_empty());
+        assert_eq!(*waiting.shown.lock().unwrap(), ["the echo\n"]);
+    }
+
+    /// Keeps [`Body`] and [`Exchange`] in step.
     #[test]
     fn the_body_is_an_exchange() {
         let body = Body {

@@ -160,6 +160,38 @@ async fn a_sign_out_does_not_miss_a_connection_that_is_being_opened() {
     alice.is_dropped().await;
 }
 
+/// The same: frames that the client has sent before the first verdict wait for the second one.
+#[tokio::test]
+async fn early_frames_are_carried_out_only_if_the_credentials_are_still_valid() {
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let sidecar = Sidecar::start(&messenger, &redis).await;
+    let mut bob = sidecar.bob().await;
+    for is_signed_out in [false, true] {
+        let mut alice = Client::connect(&sidecar).await;
+        messenger.hold();
+        let calls = messenger.calls();
+        alice.authorize(ALICE).await;
+        messenger.called(calls + 1).await;
+        alice.say("early").await;
+        alice.has_been_read().await;
+        if is_signed_out {
+            messenger.void(ALICE);
+        }
+        messenger.revoke(ALICE.realm, of(ALICE)).await;
+        // Another answer shows that the sidecar has handled the one before.
+        messenger.revoke(ALICE.realm, Revocations::default()).await;
+        messenger.resume();
+        if is_signed_out {
+            alice.is_dropped().await;
+        } else {
+            alice.hears("early").await;
+            bob.hears("early").await;
+        }
+    }
+    bob.say("late").await;
+    bob.hears("late").await;
+}
+
 #[tokio::test]
 async fn each_question_for_revocations_continues_at_the_last_cursor() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);

@@ -104,13 +104,14 @@ fn show_started(connection: &Connection, chat: &Chat, now: Millis, update: &mut 
     }
 }
 
-/// The targets of `transfer_chat` commands who work for the same agency.
+/// The targets of `transfer_chat` commands who work for the same agency, by agency. An agency that the organizer
+/// service has not answered about is missing.
 #[derive(Default)]
-pub(crate) struct Colleagues(HashMap<i64, Result<HashSet<i64>, identity::Error>>);
+pub(crate) struct Colleagues(HashMap<i64, HashSet<i64>>);
 
 impl Colleagues {
-    /// Asks the organizer service, once for each agency with such commands. Call it before the transaction, in which
-    /// nothing may wait for another service.
+    /// Asks the organizer service, once for each agency with such commands, until it fails to answer: all users of the
+    /// sidecar wait for this. Call it before the transaction, in which nothing may wait for another service.
     pub(crate) fn of(commands: &[Command]) -> Colleagues {
         let mut wanted: HashMap<i64, Vec<i64>> = HashMap::new();
         for command in commands {
@@ -120,9 +121,9 @@ impl Colleagues {
                 wanted.entry(agency_id).or_default().push(*organizer_id);
             }
         }
-        let asked = wanted.into_iter().map(|(agency_id, ids)| {
-            let found = identity::colleagues(agency_id, &ids);
-            (agency_id, found.map(HashSet::from_iter))
+        let asked = wanted.into_iter().map_while(|(agency_id, ids)| {
+            let found = identity::colleagues(agency_id, &ids).ok()?;
+            Some((agency_id, HashSet::from_iter(found)))
         });
         Colleagues(asked.collect())
     }
@@ -145,12 +146,12 @@ pub(super) fn transfer(
         return frames::no_access(chat_id, command);
     };
     match colleagues.0.get(&chat.agency_id) {
-        Some(Ok(known)) if known.contains(&organizer_id) && organizer_id != from => {}
-        Some(Ok(_)) => {
+        Some(known) if known.contains(&organizer_id) && organizer_id != from => {}
+        Some(_) => {
             let message = format!("no colleague with id {organizer_id}");
             return frames::error(&message, "unknown_colleague", command);
         }
-        Some(Err(_)) | None => {
+        None => {
             return frames::error("chat could not be transferred", "unavailable", command);
         }
     }

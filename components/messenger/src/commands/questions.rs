@@ -8,15 +8,15 @@ use crate::frames::{self, Reply};
 use crate::store::chats;
 use crate::store::messages::{self, Range};
 
-/// About the most characters in the answers of an exchange, and in one history. Even escaped and copied that is far
-/// below an instance's memory limit and a sidecar's limit for answers.
-const MAX_CHARACTERS: i64 = 2 * 1024 * 1024;
+/// About the most bytes in the answers of an exchange, and in one history. Even escaped and copied that is far below an
+/// instance's memory limit and a sidecar's limit for answers.
+const MAX_BYTES: i64 = 2 * 1024 * 1024;
 
-/// The characters that a chat counts without its messages.
-const CHAT_CHARACTERS: i64 = 512;
+/// The bytes that a chat counts without its messages.
+const CHAT_BYTES: i64 = 512;
 
-/// How many of the commands fit: those before the first question whose answer would exceed [`MAX_CHARACTERS`]. The
-/// first question always fits.
+/// How many of the commands fit: those before the first question whose answer would exceed [`MAX_BYTES`]. The first
+/// question always fits.
 pub(super) fn count_fitting(connection: &Connection, commands: &[Command]) -> Result<usize, Error> {
     let questions: Vec<(usize, &Command)> = commands
         .iter()
@@ -37,17 +37,17 @@ pub(super) fn count_fitting(connection: &Connection, commands: &[Command]) -> Re
         .collect();
     let mut histories = messages::sizes(connection, &ranges)?.into_iter();
     let mut open_chats = chats::count_open_of_each(connection, &organizers)?.into_iter();
-    let mut characters = 0;
+    let mut bytes = 0;
     for (nth, (place, command)) in questions.into_iter().enumerate() {
         let size = if range(command).is_some() {
             histories.next()
         } else if lists_chats_of_organizer(command) {
-            open_chats.next().map(|count| count * CHAT_CHARACTERS)
+            open_chats.next().map(|count| count * CHAT_BYTES)
         } else {
             None
         };
-        characters += size.unwrap_or(CHAT_CHARACTERS).min(MAX_CHARACTERS);
-        if nth > 0 && characters > MAX_CHARACTERS {
+        bytes += size.unwrap_or(CHAT_BYTES).min(MAX_BYTES);
+        if nth > 0 && bytes > MAX_BYTES {
             return Ok(place);
         }
     }
@@ -119,8 +119,8 @@ fn get_history(
     };
     // Clients of the contract cannot page through a long history, so they get its end.
     let messages = match command.protocol {
-        Protocol::Contract => messages::latest(connection, chat_id, MAX_CHARACTERS)?,
-        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, MAX_CHARACTERS)?,
+        Protocol::Contract => messages::latest(connection, chat_id, MAX_BYTES)?,
+        Protocol::Two => messages::after(connection, chat_id, after_seq, limit, MAX_BYTES)?,
     };
     frames::chat_history(&chat, &messages, command.protocol)
 }

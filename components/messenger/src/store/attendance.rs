@@ -22,7 +22,8 @@ const ASSIGNMENT_TIMEOUT: Millis = 10_000;
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
 /// Stores the attendance at a sidecar, and marks its other organizers as gone. An organizer who is at no sidecar stops
-/// waiting for a request. Call it in a transaction.
+/// waiting for a request. Stored times that lie ahead are from before the clock was set back, and do not count. Call it
+/// in a transaction.
 pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
@@ -36,8 +37,9 @@ pub(crate) fn record(
             "INSERT INTO hearing (id, since, heard_at) SELECT 1, now, now FROM (SELECT ",
             now!(),
             " AS now) WHERE true
-             ON CONFLICT (id) DO UPDATE SET since = iif(heard_at < excluded.heard_at - ?1, excluded.since, since),
-                                            heard_at = max(heard_at, excluded.heard_at)"
+             ON CONFLICT (id) DO UPDATE
+             SET since = iif(heard_at BETWEEN excluded.heard_at - ?1 AND excluded.heard_at, since, excluded.since),
+                 heard_at = excluded.heard_at"
         ),
         parameters![SIDECAR_SILENT_AFTER],
     )?;
@@ -52,7 +54,8 @@ pub(crate) fn record(
                 " AS now) WHERE true
                  ON CONFLICT (organizer_id, sidecar) DO UPDATE
                  SET agency_id = excluded.agency_id, is_here = 1, seen_at = excluded.seen_at,
-                     heard_at = max(heard_at, excluded.heard_at)"
+                     heard_at = iif(heard_at > excluded.seen_at, excluded.heard_at,
+                                    max(heard_at, excluded.heard_at))"
             ),
             &[list.clone(), sidecar.clone()],
         )?;
@@ -197,9 +200,11 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
                  SELECT id, assigned_at FROM chats
                  WHERE state = 'active' AND assigned_at <= ",
             now!(),
-            " - ?1 AND (SELECT since FROM hearing WHERE heard_at >= ",
+            " - ?1 AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
             now!(),
-            " - ?3) <= ",
+            " - ?3 AND ",
+            now!(),
+            ") <= ",
             now!(),
             " - ?1 AND NOT EXISTS (SELECT 1 FROM attendance a
                                    WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ",
@@ -209,9 +214,11 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
                  SELECT id, assigned_at FROM chats
                  WHERE state = 'active' AND given_at <= ",
             now!(),
-            " - ?2 AND (SELECT since FROM hearing WHERE heard_at >= ",
+            " - ?2 AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
             now!(),
-            " - ?3) <= ",
+            " - ?3 AND ",
+            now!(),
+            ") <= ",
             now!(),
             " - ?2 AND NOT EXISTS (SELECT 1 FROM attendance a
                                    WHERE a.organizer_id = chats.organizer_id AND a.heard_at > chats.given_at))

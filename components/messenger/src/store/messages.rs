@@ -32,8 +32,8 @@ pub(crate) struct Message {
     pub is_system: bool,
 }
 
-/// The characters of a message besides its content: ids, times, names of fields. A macro, so that `concat!` takes it.
-macro_rules! frame_characters {
+/// The bytes of a message besides its content: ids, times, names of fields. A macro, so that `concat!` takes it.
+macro_rules! frame_bytes {
     () => {
         256
     };
@@ -172,11 +172,12 @@ pub(crate) fn description(connection: &Connection, chat_id: &str) -> Result<Opti
     )
 }
 
-/// A chat's latest messages, oldest first: as many as fit into `characters`, at least one.
+/// A chat's latest messages, oldest first: as many as fit into `bytes`, at least one. SQLite's `length` would count a
+/// text only up to its first NUL.
 pub(crate) fn latest(
     connection: &Connection,
     chat_id: &str,
-    characters: i64,
+    bytes: i64,
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
@@ -184,26 +185,26 @@ pub(crate) fn latest(
             "SELECT ",
             columns!(),
             " FROM (
-                 SELECT *, sum(length(content) + ",
-            frame_characters!(),
+                 SELECT *, sum(octet_length(content) + ",
+            frame_bytes!(),
             ") OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS shown
                  FROM messages WHERE chat_id = ?1)
-             WHERE shown < ?2 + length(content) + ",
-            frame_characters!(),
+             WHERE shown < ?2 + octet_length(content) + ",
+            frame_bytes!(),
             " ORDER BY seq"
         ),
-        parameters![chat_id, characters],
+        parameters![chat_id, bytes],
         |row| decode(&row),
     )
 }
 
-/// A chat's messages after a number, oldest first: at most `limit`, as many as fit into `characters`, at least one.
+/// A chat's messages after a number, oldest first: at most `limit`, as many as fit into `bytes`, at least one.
 pub(crate) fn after(
     connection: &Connection,
     chat_id: &str,
     after_seq: i64,
     limit: Option<i64>,
-    characters: i64,
+    bytes: i64,
 ) -> Result<Vec<Message>, DatabaseError> {
     query(
         connection,
@@ -211,23 +212,23 @@ pub(crate) fn after(
             "SELECT ",
             columns!(),
             " FROM (
-                 SELECT *, sum(length(content) + ",
-            frame_characters!(),
+                 SELECT *, sum(octet_length(content) + ",
+            frame_bytes!(),
             ") OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS shown
                  FROM (SELECT * FROM messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3))
-             WHERE shown < ?4 + length(content) + ",
-            frame_characters!(),
+             WHERE shown < ?4 + octet_length(content) + ",
+            frame_bytes!(),
             " ORDER BY seq"
         ),
         // SQLite takes a negative limit as no limit.
-        parameters![chat_id, after_seq, limit.unwrap_or(-1), characters],
+        parameters![chat_id, after_seq, limit.unwrap_or(-1), bytes],
         |row| decode(&row),
     )
 }
 
-/// About how many characters a message takes to show.
-pub(crate) fn characters(message: &Message) -> i64 {
-    i64::try_from(message.content.chars().count()).unwrap_or(i64::MAX) + frame_characters!()
+/// About how many bytes a message takes to show.
+pub(crate) fn size(message: &Message) -> i64 {
+    i64::try_from(message.content.len()).unwrap_or(i64::MAX) + frame_bytes!()
 }
 
 /// The range of messages that a history question asks for.
@@ -240,13 +241,13 @@ pub(crate) struct Range<'a> {
     pub up_to_seq: i64,
 }
 
-/// About how many characters each range takes to show, in the order given.
+/// About how many bytes each range takes to show, in the order given.
 pub(crate) fn sizes(connection: &Connection, ranges: &[Range]) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
         concat!(
-            "SELECT (SELECT coalesce(sum(length(content) + ",
-            frame_characters!(),
+            "SELECT (SELECT coalesce(sum(octet_length(content) + ",
+            frame_bytes!(),
             "), 0) FROM messages
                      WHERE chat_id = value ->> 'chatId' AND seq > value ->> 'afterSeq' AND seq <= value ->> 'upToSeq')
              FROM json_each(?1) ORDER BY key"

@@ -88,16 +88,16 @@ pub(crate) fn chats(
     )
 }
 
-/// A chat's messages after a number: as many as fit into `characters`, at least one. Returns also about how many
-/// characters they have, and whether they are the last.
+/// A chat's messages after a number: as many as fit into `bytes`, at least one. Returns also about how many bytes they
+/// have, and whether they are the last.
 pub(crate) fn messages_after(
     connection: &Connection,
     chat_id: &str,
     seq: i64,
-    characters: i64,
+    bytes: i64,
 ) -> Result<(Vec<StoredMessage>, i64, bool), DatabaseError> {
-    let found = messages::after(connection, chat_id, seq, None, characters)?;
-    let size = found.iter().map(messages::characters).sum();
+    let found = messages::after(connection, chat_id, seq, None, bytes)?;
+    let size = found.iter().map(messages::size).sum();
     let last = query_one(
         connection,
         "SELECT coalesce(max(seq), 0) FROM messages WHERE chat_id = ?1",

@@ -368,7 +368,8 @@ pub(crate) fn update(
     )
 }
 
-/// Ends every session of a user that began before a time.
+/// Ends every session of a user that began before a time, and every session so far: the time of the last sign-out lies
+/// ahead if the clock was set back since, and so do tokens.
 pub(crate) fn sign_out(
     connection: &Connection,
     id: i64,
@@ -376,15 +377,15 @@ pub(crate) fn sign_out(
 ) -> Result<Option<User>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE users SET time_sign_out = ?2 WHERE id = ?1
+        "UPDATE users SET time_sign_out = max(?2, time_sign_out + 1) WHERE id = ?1
          RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
         parameters![id, time],
         |row| decode(&row),
     )
 }
 
-/// Sets a user's password, and ends every session that began before a time. `is_initial` tells whether somebody else
-/// has chosen it.
+/// Sets a user's password, and ends sessions as [`sign_out`] does. `is_initial` tells whether somebody else has chosen
+/// it.
 pub(crate) fn set_password(
     connection: &Connection,
     id: i64,
@@ -394,7 +395,8 @@ pub(crate) fn set_password(
 ) -> Result<Option<User>, DatabaseError> {
     query_one(
         connection,
-        "UPDATE users SET password_hash = ?2, initial_password = ?3, time_sign_out = ?4 WHERE id = ?1
+        "UPDATE users SET password_hash = ?2, initial_password = ?3, time_sign_out = max(?4, time_sign_out + 1)
+         WHERE id = ?1
          RETURNING id, email, first_name, last_name, phone_number, time_created, time_sign_out, role, agency_id",
         parameters![id, hash, is_initial, time_sign_out],
         |row| decode(&row),

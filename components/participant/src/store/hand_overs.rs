@@ -21,7 +21,8 @@ pub(crate) fn add(connection: &Connection, guest_id: i64, account_id: i64) -> Re
     // The account has contact details of its own, and may be deleted before the guest.
     execute(
         connection,
-        "UPDATE participants SET phone_number = '', name = '', password_hash = ?2 WHERE id = ?1",
+        "UPDATE participants SET phone_number = '', name = '', password_hash = ?2
+         WHERE id = ?1 AND is_guest = 1",
         parameters![guest_id, OF_NO_PASSWORD],
     )?;
     for statement in [

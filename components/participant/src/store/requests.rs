@@ -2,7 +2,7 @@
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, NOW, Row, execute, query, query_one};
-use service::internal::{Contact, HelpRequest};
+use service::internal::{ClosedRequest, Contact, HelpRequest};
 use service::parameters;
 use service::position::Position;
 use service::retry;
@@ -313,6 +313,18 @@ pub(crate) fn release(
             parameters![participant_id, event_id],
         ),
     }
+}
+
+/// Releases the locks of closed requests, as [`release`] does, all of them with one statement: the messenger waits a
+/// second, and each statement may be a round trip.
+pub(crate) fn release_all(connection: &Connection, closed: &[ClosedRequest]) -> Result<(), DatabaseError> {
+    let closed = serde_json::to_string(closed).map_err(|error| DatabaseError(error.to_string()))?;
+    execute(
+        connection,
+        "DELETE FROM locks
+         WHERE (request_id, event_id) IN (SELECT value ->> 'requestId', value ->> 'eventId' FROM json_each(?1))",
+        parameters![closed],
+    )
 }
 
 /// Takes the presses whose delivery is due, the oldest ones if there are more than `limit`. Nobody else takes them for
