@@ -468,3 +468,28 @@ async fn a_forms_media_type_ignores_case() {
         assert_eq!(edited.json(200)["firstName"], format!("Anna{number}"));
     }
 }
+
+/// A body is read before anything else is looked at, also where nobody expects one. What no service takes, the host
+/// refuses.
+#[tokio::test]
+async fn any_request_is_refused_for_a_body_that_is_too_large() {
+    let components = Components::start();
+    let support = components.agency("Fest").await.support;
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let bare = json!({"statusCode": 413, "message": "request entity too large"});
+    let mut whole = bare.clone();
+    whole["error"] = "Payload Too Large".into();
+    for (method, path, person, of_service) in [
+        ("POST", "/organizer/auth/sign-out", &support, &bare),
+        ("POST", "/participant/auth/sign-out", &participant, &whole),
+        ("GET", "/messenger/participant/chats", &participant, &whole),
+    ] {
+        for (size, expected) in [(101 * 1024, of_service), ((16 << 20) + 1, &whole)] {
+            let body = vec![b' '; size];
+            let reply = components.door.send_raw(method, path, Some(&person.token), body);
+            assert_eq!(reply.await.json(413), *expected, "{path} with {size} bytes");
+        }
+    }
+    support.get("/organizer/profile").await.json(200);
+    participant.get("/participant/profile").await.json(200);
+}

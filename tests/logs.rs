@@ -34,7 +34,8 @@ async fn press(person: &Person, event_id: i64, traceparent: &str) -> u16 {
         ("authorization", &authorization),
         ("traceparent", traceparent),
     ];
-    let body = json!({"eventId": event_id, "description": "Lost my friend", "lat": 50.06, "lng": 19.94});
+    let body =
+        json!({"eventId": event_id, "description": "Lost my friend", "lat": 50.062345, "lng": 19.945678});
     let path = "/participant/chat-requests";
     let reply = person.door().send_with("POST", path, &headers, body.to_string());
     reply.await.status

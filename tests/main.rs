@@ -12,8 +12,8 @@
 //!   docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their documents permit, and
 //!   `spin` is for `cargo xtask up --host spin`.
 //!
-//! The support code checks every answer and every frame against the documents of the APIs; `documents` is about how
-//! these are served.
+//! The support code checks every answer, every frame, and every request that was accepted against the documents of the
+//! APIs; `documents` is about how these are served. What `clients` and `walkthrough` run is not checked so.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 

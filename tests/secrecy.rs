@@ -1,6 +1,6 @@
-//! What no log may hold: the tokens, passwords, keys, e-mails, names, addresses and texts that tests and chaos have
-//! sent, the secrets that they were answered, and the keys that services run with. Every system, host and group of
-//! services that a test starts is checked when it ends, and so is that of chaos and of a soak.
+//! What no log may hold: the tokens, passwords, keys, e-mails, names, addresses, texts and positions that tests and
+//! chaos have sent, the secrets that they were answered, and the keys that services run with. Every system, host and
+//! group of services that a test starts is checked when it ends, and so is that of chaos and of a soak.
 //! `web/client/test/secrets.ts` does the same for the tests in JavaScript.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aho_corasick::AhoCorasick;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::settings::VARIABLES;
 
@@ -21,15 +21,20 @@ use crate::settings::VARIABLES;
 struct Members {
     /// Of what is sent.
     sent: Vec<String>,
+    /// Of either, if they are numbers: degrees.
+    positions: Vec<String>,
     /// Of answers: only what the service generates. Everything else in them was sent by a test and is noted there.
     answered: Vec<String>,
 }
 
 static MEMBERS: LazyLock<Members> =
-    LazyLock::new(|| serde_json::from_str(include_str!("secrecy.json")).expect("two lists of names"));
+    LazyLock::new(|| serde_json::from_str(include_str!("secrecy.json")).expect("lists of names"));
 
-/// Shorter values occur by chance. In bytes.
+/// Shorter values occur by chance: `Anna` may be a person, an event or a part of another word. In bytes.
 const SHORTEST: usize = 9;
+
+/// Numbers with fewer digits occur by chance. Six digits of degrees are a place within a hundred metres or so.
+const FEWEST_DIGITS: usize = 6;
 
 /// Of a longer line the beginning is looked for, which is also in a log that cuts it. In characters.
 const LONGEST: usize = 80;
@@ -49,6 +54,15 @@ fn note(value: &str) {
         let escaped = &json[1..json.len() - 1];
         let forms = [line, escaped].into_iter().filter(|form| form.len() >= SHORTEST);
         known.extend(forms.map(str::to_owned));
+    }
+}
+
+/// Notes degrees of a position as they are written.
+fn note_degrees(number: &Number) {
+    let text = number.to_string();
+    if text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(text);
     }
 }
 
@@ -101,6 +115,7 @@ fn note_members(json: &Value, names: &[String]) {
                 match value {
                     Value::String(text) if name == "Authorization" => note_credentials(text),
                     Value::String(text) if names.contains(name) => note(text),
+                    Value::Number(number) if MEMBERS.positions.contains(name) => note_degrees(number),
                     Value::Array(values) if names.contains(name) => {
                         values.iter().filter_map(Value::as_str).for_each(note);
                     }
@@ -211,6 +226,24 @@ mod tests {
         assert_eq!(leaks_of(token), [""; 0]);
         note_credentials("Bearer participant:made.up.by-a-test");
         assert_eq!(leaks_of(token).len(), 1);
+    }
+
+    #[test]
+    fn a_position_is_found_and_no_other_number() {
+        let leak = |log: &str| Secrets::known().leak(log.lines());
+        let place = json!({"eventId": 7_654_321, "lat": -33.856_784, "lng": 151.2, "accuracy": 8.654_321});
+        let log = json!({"place": place}).to_string();
+        assert_eq!(leak(&log), None);
+        note_sent(&json!({"type": "send_message", "payload": place}));
+        for found in [log.as_str(), "INFO somebody is at -33.856784, 151.2"] {
+            assert!(
+                leak(found).is_some_and(|leak| leak.starts_with("\"-33.856784\" in ")),
+                "{found}"
+            );
+        }
+        for other in ["INFO event 7654321", "INFO 151.2", "INFO took 8.654321 ms"] {
+            assert_eq!(leak(other), None, "{other}");
+        }
     }
 
     #[test]

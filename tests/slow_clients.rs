@@ -1,7 +1,14 @@
 //! Slow clients and unusual headers at the host's door, with the real services behind it.
 
+use std::convert::Infallible;
+
+use api_documents::check_answer;
+use bytes::Bytes;
+use futures_util::stream;
 use http::HeaderValue;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -56,7 +63,7 @@ async fn a_header_that_is_not_utf_8_fails_no_request() {
         let request = http::Request::get(path)
             .header("authorization", format!("Bearer {bearer}"))
             .header("user-agent", HeaderValue::from_bytes(b"caf\xe9").unwrap())
-            .body(Full::<bytes::Bytes>::default())
+            .body(Full::<Bytes>::default())
             .unwrap();
         let reply = components.door.try_send_request(request).await.unwrap();
         assert_eq!(reply.status, 200, "{path}");
@@ -66,8 +73,40 @@ async fn a_header_that_is_not_utf_8_fails_no_request() {
             "authorization",
             HeaderValue::from_bytes(b"Bearer caf\xe9").unwrap(),
         )
-        .body(Full::<bytes::Bytes>::default())
+        .body(Full::<Bytes>::default())
         .unwrap();
     let reply = components.door.try_send_request(request).await.unwrap();
     assert_eq!(reply.status, 401, "a header that is read may be wrong");
+}
+
+/// The host refuses a body that does not arrive, and the documents of the services say how.
+#[tokio::test]
+async fn a_body_that_never_arrives_is_refused_at_every_service() {
+    let components = Components::start();
+    components.superadmin().await;
+    let Door::Host(app) = &components.door else {
+        panic!("the host is a library here");
+    };
+    // The host's patience passes at once.
+    tokio::time::pause();
+    for path in [
+        "/organizer/auth/sign-out",
+        "/participant/chat-requests",
+        "/messenger/agency/chats/search",
+    ] {
+        let never = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let request = http::Request::post(path).body(never).unwrap();
+        let (head, body) = app.handle(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let status = head.status.as_u16();
+        check_answer("POST", path, status, &head.headers, &body).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Value>(&body).unwrap(),
+            json!({
+                "statusCode": 408,
+                "message": "the request took too long to arrive",
+                "error": "Request Timeout",
+            })
+        );
+    }
 }

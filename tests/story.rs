@@ -149,7 +149,7 @@ async fn expect_new_chat(socket: &mut Socket, agency: &Agency, participant: &Per
     let chat = socket.expect("new_chat").await;
     let expected = json!({
         "id": chat["id"], "agencyId": agency.id, "eventId": agency.event_id, "organizerId": agency.support.id,
-        "participantId": participant.id, "ended": 0, "latStart": 50.06, "lngStart": 19.94,
+        "participantId": participant.id, "ended": 0, "latStart": 50.061234, "lngStart": 19.937654,
         "timeStart": chat["timeStart"], "timeEnd": "0001-01-01T00:00:00Z",
         "participant": {"id": participant.id, "email": participant.email, "phoneNumber": "+48555000111"},
     });
@@ -164,13 +164,14 @@ async fn converse(
     chat_id: &str,
     participant_id: i64,
 ) {
-    let located = json!({"chatId": chat_id, "message": "By the north gate", "lat": 50.061, "lng": 19.941});
+    let located =
+        json!({"chatId": chat_id, "message": "By the north gate", "lat": 50.061517, "lng": 19.941283});
     participants[0].send("send_message", located).await;
     for socket in support.iter_mut().chain(participants.iter_mut()) {
         let message = socket.expect("user_message").await;
         let expected = json!({
             "id": message["id"], "chatId": chat_id, "authorId": participant_id, "fromOrganizer": 0,
-            "content": "By the north gate", "timeSent": message["timeSent"], "lat": 50.061, "lng": 19.941,
+            "content": "By the north gate", "timeSent": message["timeSent"], "lat": 50.061517, "lng": 19.941283,
         });
         assert_eq!(message, expected);
     }

@@ -106,7 +106,8 @@ impl Presser {
     /// Repeats the press until an answer shows that there is an open request.
     async fn press(&self, place: usize) {
         let description = self.note(place, |press| press.description.clone());
-        let body = json!({"eventId": self.event_id, "description": description, "lat": 50.06, "lng": 19.94});
+        let body =
+            json!({"eventId": self.event_id, "description": description, "lat": 50.061234, "lng": 19.937654});
         loop {
             let sent_at = now();
             let token = &self.person.token;

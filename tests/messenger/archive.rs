@@ -229,7 +229,7 @@ async fn a_link_to_the_next_page_repeats_the_parameters_that_were_applied() {
     let mut desk = Desk::open().await;
     desk.closed("a", "Gate & stage").await;
     let (_, second) = desk.closed("b", "Gate & stage").await;
-    let query = "x=1&limit=1&limit=2&q=gate+%26&to=2100-01-01T00:00:00%2B01:00";
+    let query = "surprise=1&limit=1&limit=2&q=gate+%26&to=2100-01-01T00:00:00%2B01:00";
     let first = desk.agency.support.get(&format!("{PATH}?{query}")).await;
     let expected =
         format!("<?to=2100-01-01T00%3A00%3A00%2B01%3A00&q=gate+%26&limit=1&cursor={second}>; rel=\"next\"");

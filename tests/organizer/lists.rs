@@ -236,7 +236,7 @@ async fn a_link_repeats_only_known_parameters() {
     let (owner, issue) = (&crowd.agency.owner, crowd.issue);
     let long = "~".repeat(44_000);
     let events = owner
-        .get(&format!("/organizer/agency/events?limit=1&x={long}"))
+        .get(&format!("/organizer/agency/events?limit=1&surprise={long}"))
         .await;
     assert_eq!(events.list().len(), 1);
     let link = events.header("link").expect("a link");

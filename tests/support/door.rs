@@ -1,6 +1,6 @@
 //! Sending requests: over the network, or straight into the host.
 
-use api_documents::check_answer;
+use api_documents::{check_answer, check_request};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -143,9 +143,10 @@ impl Door {
     }
 
     /// Sends a request whose target suits the door: a path for a host as a library, else an address. Fails the test if
-    /// the answer is not as the service's document says.
+    /// the answer is not as the service's document says, or if the service accepts what its document does not.
     pub(crate) async fn try_send_request(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let sent = request.body().clone().collect().await?.to_bytes();
         let (head, body) = match self {
             Door::Network { client, .. } => {
                 let (head, body) = client.request(request).await?.into_parts();
@@ -172,6 +173,10 @@ impl Door {
         } = &reply;
         check_answer(method.as_str(), uri.path(), *status, headers, body)
             .unwrap_or_else(|violation| panic!("{violation}"));
+        if (200..300).contains(status) {
+            let target = uri.path_and_query().map_or("/", |target| target.as_str());
+            check_request(method.as_str(), target, &sent).unwrap_or_else(|violation| panic!("{violation}"));
+        }
         if let Ok(body) = serde_json::from_slice(body) {
             secrecy::note_answered(&body);
         }

@@ -45,7 +45,8 @@ impl Person {
 
     /// Presses help (contract 4).
     pub(crate) async fn press_help(&self, event_id: i64, description: &str) -> Reply {
-        let body = json!({"eventId": event_id, "description": description, "lat": 50.06, "lng": 19.94});
+        let body =
+            json!({"eventId": event_id, "description": description, "lat": 50.061234, "lng": 19.937654});
         self.post("/participant/chat-requests", &body).await
     }
 

@@ -85,7 +85,7 @@ ${own.map((operation) => operationOf(document, operation)).join("\n")}`;
   return `${paragraphs(document.info.description)}
 <p class="faint">For programs: <a href="${served}">${served}</a></p>
 ${tags.join("\n")}
-<h2>Answers to other requests</h2>
+<h2>Answers to any request</h2>
 ${rest.join("\n")}
 ${schemas(document)}`;
 }

@@ -833,6 +833,32 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_field_of_a_form_is_no_number() {
+        let mut form = Form::of(form_fields(
+            b"lat=&role=&eventId=&maxOpenChats=&timeStart=&owner=x&owner[email]=y",
+        ));
+        form.coordinate("lat", Rule::Latitude);
+        form.role("role");
+        form.id("eventId");
+        form.nullable_integer("maxOpenChats", 1, 10);
+        form.date("timeStart");
+        form.nested("owner", "owner.", |_| ());
+        let Err(Error::Invalid(lines)) = form.finish() else {
+            panic!("the form should be refused")
+        };
+        let expected = [
+            "lat should not be empty",
+            "lat must be a latitude string or number",
+            "role must be one of the following values: 0, 1, 2, 3, 4",
+            "eventId must be an integer number",
+            "maxOpenChats must be an integer number from 1 to 10",
+            "timeStart must be a valid ISO 8601 date string",
+            "owner must be an object",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
     fn half_an_emoji_is_accepted() {
         let form = Form::from_json(br#"{"content":"party \ud83c"}"#).unwrap();
         assert_eq!(form.fields["content"], "party \u{fffd}");

@@ -1,5 +1,7 @@
 //! `GET /profile/export`: all that is stored about the caller (docs/privacy.md says where), in parts of a bounded size.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde::Serialize;
 use service::clock::{self, Millis};
@@ -121,14 +123,14 @@ struct Message {
 }
 
 /// Where a part begins: `presses.<request id>` or `chats.<arrival>.<number of a message>`.
-enum Cursor {
+pub(crate) enum Cursor {
     /// After this press.
     Presses(String),
     Chats(StoredCursor),
 }
 
 impl Cursor {
-    fn parse(text: &str) -> Option<Cursor> {
+    pub(crate) fn parse(text: &str) -> Option<Cursor> {
         match text.split('.').collect::<Vec<_>>().as_slice() {
             ["presses", request_id] => Some(Cursor::Presses((*request_id).to_owned())),
             ["chats", arrival, seq] => Some(Cursor::Chats(StoredCursor {
@@ -140,15 +142,29 @@ impl Cursor {
     }
 }
 
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cursor::Presses(request_id) => write!(f, "presses.{request_id}"),
+            Cursor::Chats(StoredCursor { arrival, seq }) => write!(f, "chats.{arrival}.{seq}"),
+        }
+    }
+}
+
+/// Where the part begins that a query asks for.
+pub(crate) fn read_cursor(request: &Request) -> Result<Option<Cursor>, Error> {
+    let invalid = || Error::BadRequest("invalid `cursor` query parameter".to_owned());
+    request
+        .query("cursor")
+        .map(|text| Cursor::parse(text).ok_or_else(invalid))
+        .transpose()
+}
+
 /// `GET /profile/export`: the first part, or the one that the query's `cursor` names. A `Link` leads to the next one.
 pub(crate) fn export(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
-    let invalid = || Error::BadRequest("invalid `cursor` query parameter".to_owned());
-    let cursor = request
-        .query("cursor")
-        .map(|text| Cursor::parse(text).ok_or_else(invalid))
-        .transpose()?;
+    let cursor = read_cursor(request)?;
     let participant_id = caller.participant.id;
 
     let mut part = Part {
@@ -172,25 +188,23 @@ pub(crate) fn export(request: &Request) -> Result<Answer, Error> {
         if i64::try_from(part.presses.len()).is_ok_and(|found| found > MAX_PRESSES) {
             part.presses.pop();
             let last = part.presses.last();
-            let next = last.map(|press| format!("presses.{}", press.request_id));
-            return Ok(answer(&part, next.as_deref()));
+            let next = last.map(|press| Cursor::Presses(press.request_id.clone()));
+            return Ok(answer(&part, next));
         }
     }
     let stored = desk::stored_about(participant_id, chats_after).map_err(|error| match error {
         desk::Error::Unavailable(reason) => Error::Unavailable(reason),
         desk::Error::Other(reason) => Error::Api(reason),
     })?;
-    let next = stored
-        .next
-        .map(|cursor| format!("chats.{}.{}", cursor.arrival, cursor.seq));
+    let next = stored.next.map(Cursor::Chats);
     let (messenger, chats) = split(stored);
     part.messenger = chats_after.is_none().then_some(messenger);
     part.chats = chats;
-    Ok(answer(&part, next.as_deref()))
+    Ok(answer(&part, next))
 }
 
 /// The link is relative to the request's URL, since only the client knows the prefix of our paths.
-fn answer(part: &Part, next: Option<&str>) -> Answer {
+fn answer(part: &Part, next: Option<Cursor>) -> Answer {
     let answer = json(StatusCode::OK, part);
     match next {
         Some(cursor) => answer.with("link", format!("<?cursor={cursor}>; rel=\"next\"")),

@@ -10,7 +10,8 @@ use service::position::{is_latitude, is_longitude};
 
 use crate::body::Body;
 use crate::error::Error;
-use crate::{events, help, profile, session};
+use crate::export::{self, Cursor};
+use crate::{events, help, profile, services, session};
 
 /// Reads the input as every body and as every query, and panics if an invariant does not hold.
 pub fn read_as_everything(input: &[u8]) {
@@ -54,8 +55,24 @@ pub fn read_as_everything(input: &[u8]) {
             "positionAt": location.and_then(|location| location.measured_at).map(clock::format),
         }))
     });
+    check(input, |body| {
+        let (participant_id, event_id) = services::read_lock(body)?;
+        Ok(json!({"participantId": participant_id, "eventId": event_id}))
+    });
+    match services::read_ids(&Request::of(b"", JSON, input)) {
+        Err(error) => assert_refusal(error),
+        Ok(ids) => {
+            // A query can ask for the same users.
+            let list: Vec<String> = ids.iter().map(i64::to_string).collect();
+            let query = format!("ids={}", list.join(","));
+            let same = services::read_ids(&Request::of(query.as_bytes(), JSON, b""));
+            assert_eq!(same.expect("the query works"), ids);
+        }
+    }
     read_as_every_query(input);
 }
+
+const JSON: &str = "application/json";
 
 fn press(said: &help::Said<'_>) -> Value {
     let details = &said.details;
@@ -102,7 +119,7 @@ fn assert_bounds(body: &Value) {
             "name" => value.is_string() && text.chars().count() <= 100 && text.trim() == text,
             "description" => value.is_string() && text.len() <= 2000,
             "kind" => ["medical", "lost", "threat", "other"].contains(&text),
-            "eventId" => value.is_i64(),
+            "eventId" | "participantId" => value.is_i64(),
             "lat" => value.is_number() && is_latitude(number),
             "lng" => value.is_number() && is_longitude(number),
             "accuracy" => value.is_number() && number >= 0.0,
@@ -115,9 +132,21 @@ fn assert_bounds(body: &Value) {
 }
 
 fn read_as_every_query(query: &[u8]) {
-    let request = Request::of(query, "application/json", b"{}");
+    let request = Request::of(query, JSON, b"{}");
     if let Err(error) = help::read_event_id(&request) {
         assert_refusal(error);
+    }
+    if let Err(error) = services::read_ids(&request) {
+        assert_refusal(error);
+    }
+    match export::read_cursor(&request) {
+        Err(error) => assert_refusal(error),
+        Ok(cursor) => {
+            // The link to the next part leads where it says.
+            let written = cursor.map(|cursor| cursor.to_string());
+            let again = written.as_deref().and_then(Cursor::parse);
+            assert_eq!(again.map(|cursor| cursor.to_string()), written);
+        }
     }
     match events::read_filter(&request) {
         Err(error) => assert_refusal(error),
@@ -168,6 +197,9 @@ mod tests {
         b",\"EVENTID\":3e0",
         b",\"lat\":",
         b",\"description\":",
+        b",\"ids\":[31,",
+        b"&ids=31,",
+        b"&cursor=chats.17.230",
         b"0000-01-01T00:00:00+23:59",
         b"9999-12-31T23:59:60.999999999-23:59",
         "ż\u{202e}🙂".as_bytes(),

@@ -19,6 +19,17 @@ use crate::{access, contacts, hand_overs, outbox, retention};
 /// `?ids=1,2`.
 pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
+    let ids = read_ids(request)?;
+    let connection = store::open()?;
+    let found = participants::find_all(&connection, &ids)?;
+    let by_id: BTreeMap<String, _> = found
+        .into_iter()
+        .map(|participant| (participant.id.to_string(), participant))
+        .collect();
+    Ok(json(StatusCode::OK, &by_id))
+}
+
+pub(crate) fn read_ids(request: &Request) -> Result<Vec<i64>, Error> {
     let ids = match request.query("ids") {
         Some(list) => list
             .split(',')
@@ -30,23 +41,20 @@ pub(crate) fn list_users(request: &Request) -> Result<Answer, Error> {
             .and_then(|body| body.integers("ids"))
             .filter(|ids| !ids.is_empty()),
     };
-    let ids: Vec<i64> = ids.ok_or_else(|| Error::BadRequest("invalid request body".to_owned()))?;
-    let connection = store::open()?;
-    let found = participants::find_all(&connection, &ids)?;
-    let by_id: BTreeMap<String, _> = found
-        .into_iter()
-        .map(|participant| (participant.id.to_string(), participant))
-        .collect();
-    Ok(json(StatusCode::OK, &by_id))
+    ids.ok_or_else(|| Error::BadRequest("invalid request body".to_owned()))
 }
 
 /// `DELETE /chat-requests`: releases a lock, whichever request holds it.
 pub(crate) fn release_lock(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
-    let body = Body::read(&request.body)?;
-    let (participant_id, event_id) = (body.integer("participantId")?, body.integer("eventId")?);
+    let (participant_id, event_id) = read_lock(&Body::read(&request.body)?)?;
     requests::release(&store::open()?, participant_id, event_id, None)?;
     Ok(Answer::empty(StatusCode::OK).with("content-type", "application/json"))
+}
+
+/// Whose lock, and for which event.
+pub(crate) fn read_lock(body: &Body) -> Result<(i64, i64), Error> {
+    Ok((body.integer("participantId")?, body.integer("eventId")?))
 }
 
 /// `POST /internal/releases`: releases the locks that these requests hold, and no newer ones.

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use crate::requests::Request;
 use crate::routes::{is_internal, is_parameter, segments};
 use crate::schema;
 
@@ -16,6 +17,9 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Headers that tell a client what to do next. An answer has one only where the document says so.
 const TELLING: [&str; 3] = ["allow", "link", "retry-after"];
+
+/// With these any request can be refused: its body is read before anything else is looked at.
+const OF_BODIES: [u16; 2] = [408, 413];
 
 static SERVICES: [LazyLock<Service>; 3] = [
     LazyLock::new(|| {
@@ -42,17 +46,9 @@ pub fn check_answer(
     body: &[u8],
 ) -> Result<(), String> {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
-    let mut segments = segments(path);
-    if segments.is_empty() {
-        return Ok(());
-    }
-    let mount = segments.remove(0);
-    let Some(service) = Service::mounted_at(&mount) else {
+    let Some((service, segments)) = Service::at(path) else {
         return Ok(());
     };
-    if is_internal(service.mount, &segments) {
-        return Ok(());
-    }
     let answer = Answer {
         status,
         headers,
@@ -74,13 +70,15 @@ pub(crate) struct Answer<'a> {
 pub(crate) struct Service {
     mount: &'static str,
     operations: Vec<Operation>,
-    /// The answers to requests that no operation covers, by status: an unknown path, a wrong method, a preflight.
+    /// The answers that no operation describes, by status: an unknown path, a wrong method, a preflight, a body that
+    /// cannot be read.
     others: BTreeMap<u16, Response>,
 }
 
-struct Operation {
+pub(crate) struct Operation {
     method: String,
     path: String,
+    pub(crate) request: Request,
     responses: BTreeMap<u16, Response>,
 }
 
@@ -120,6 +118,7 @@ impl Service {
                 operations.push(Operation {
                     method: method.to_uppercase(),
                     path: path.clone(),
+                    request: Request::new(&document, item, operation),
                     responses: responses.collect(),
                 });
             }
@@ -144,6 +143,16 @@ impl Service {
         Some(&SERVICES[place])
     }
 
+    /// The service that a path leads to, and the path below its name; `None` where no document is about it.
+    pub(crate) fn at(path: &str) -> Option<(&'static Service, Vec<Cow<'_, str>>)> {
+        let mut segments = segments(path);
+        if segments.is_empty() {
+            return None;
+        }
+        let service = Service::mounted_at(&segments.remove(0))?;
+        (!is_internal(service.mount, &segments)).then_some((service, segments))
+    }
+
     /// Where its document is.
     pub(crate) fn file(&self) -> String {
         format!("components/{}/openapi.json", self.mount)
@@ -157,20 +166,23 @@ impl Service {
     }
 
     fn check(&self, method: &str, segments: &[Cow<'_, str>], answer: &Answer<'_>) -> Result<(), String> {
-        let is_head = method == "HEAD";
-        let method = if is_head { "GET" } else { method };
+        let other = self.others.get(&answer.status);
         let response = match self.operation(method, segments) {
-            Some(operation) => operation.responses.get(&answer.status),
+            Some(operation) => {
+                let own = operation.responses.get(&answer.status);
+                own.or(other.filter(|_| OF_BODIES.contains(&answer.status)))
+            }
             // Only a preflight succeeds without an operation.
             None if answer.status < 400 && method != "OPTIONS" => None,
-            None => self.others.get(&answer.status),
+            None => other,
         };
         let response = response.ok_or_else(|| format!("no such status; {}", text(answer.body)))?;
-        response.check(answer, is_head)
+        response.check(answer, method == "HEAD")
     }
 
-    /// The operation with the most fixed segments, where several match.
-    fn operation(&self, method: &str, segments: &[Cow<'_, str>]) -> Option<&Operation> {
+    /// The operation with the most fixed segments, where several match. `HEAD` is like `GET`.
+    pub(crate) fn operation(&self, method: &str, segments: &[Cow<'_, str>]) -> Option<&Operation> {
+        let method = if method == "HEAD" { "GET" } else { method };
         self.operations
             .iter()
             .filter(|operation| operation.method == method)

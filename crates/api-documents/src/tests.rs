@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::answers::members;
 use crate::frames::SOCKET;
-use crate::{Protocol, Side, check_answer, check_close, check_frame, check_handshake, schema};
+use crate::{Protocol, Side, check_answer, check_close, check_frame, check_handshake, check_request, schema};
 
 fn services() -> [Value; 3] {
     [
@@ -125,6 +125,146 @@ fn an_undocumented_status_body_or_header_is_an_error() {
     let body = error.to_string();
     let advised = check_answer("GET", "/participant/profile", 401, &headers, body.as_bytes());
     check_error(advised, "no header retry-after");
+}
+
+#[test]
+fn any_request_may_be_refused_for_its_body() {
+    let too_large =
+        json!({"statusCode": 413, "message": "request entity too large", "error": "Payload Too Large"});
+    let bare = json!({"statusCode": 413, "message": "request entity too large"});
+    let too_slow = json!({
+        "statusCode": 408, "message": "the request took too long to arrive", "error": "Request Timeout",
+    });
+    for (method, target) in [
+        ("POST", "/organizer/auth/sign-out"),
+        ("POST", "/organizer/auth/sign-in"),
+        ("GET", "/participant/profile"),
+        ("GET", "/messenger/canary"),
+        ("POST", "/messenger/nowhere"),
+    ] {
+        check(method, target, 413, &too_large).unwrap();
+        check(method, target, 408, &too_slow).unwrap();
+    }
+    check("DELETE", "/organizer/agency", 413, &bare).unwrap();
+    check_answer("DELETE", "/organizer/agency", 500, &HeaderMap::new(), b"").unwrap();
+    check_error(check("DELETE", "/participant/profile", 413, &bare), "the body");
+    check_error(
+        check("GET", "/participant/profile", 405, &json!(1)),
+        "no such status",
+    );
+}
+
+#[test]
+fn a_request_that_is_documented_passes() {
+    for (method, target, body) in [
+        (
+            "POST",
+            "/participant/chat-requests",
+            json!({"eventId": 9.0, "kind": 7, "lat": null, "surprise": 1}),
+        ),
+        ("PATCH", "/participant/profile", json!({"PHONENUMBER": "1"})),
+        (
+            "PATCH",
+            "/organizer/profile/set-agency",
+            json!({"agencyId": null}),
+        ),
+        (
+            "PATCH",
+            "/organizer/agency/settings?surprise=1",
+            json!({"maxOpenChats": "3"}),
+        ),
+        (
+            "POST",
+            "/messenger/agency/chats/search?limit=5",
+            json!({"from": "", "eventId": null}),
+        ),
+        ("POST", "/organizer/auth/sign-out", json!({"nobody": "looks"})),
+        ("POST", "/organizer/api/removals", json!(1)),
+        ("PUT", "/help/3", json!(1)),
+    ] {
+        check_request(method, target, body.to_string().as_bytes()).unwrap();
+    }
+    for (method, target, body) in [
+        ("GET", "/organizer/agency/contacts?eventId=9+-+Night&limit=5", ""),
+        (
+            "HEAD",
+            "/participant/events?from=&to=2026-07-04T00:00:00%2B02:00",
+            "",
+        ),
+        ("GET", "/participant/users?ids=31", "{}"),
+        ("POST", "/participant/auth/guest", ""),
+        ("PATCH", "/organizer/agency", "name=Fest"),
+    ] {
+        check_request(method, target, body.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_request_that_is_not_documented_is_an_error() {
+    for (method, target, body, expected) in [
+        (
+            "POST",
+            "/participant/auth/sign-in",
+            json!({"email": "p@example.org"}),
+            "password",
+        ),
+        (
+            "POST",
+            "/participant/auth/guest",
+            json!({"NAME": "n".repeat(101)}),
+            "at \"/name\"",
+        ),
+        (
+            "POST",
+            "/organizer/agency/comments",
+            json!({"content": "Hm", "issue": 3}),
+            "issue",
+        ),
+        (
+            "GET",
+            "/organizer/agency/events?limt=5",
+            json!(null),
+            "parameter limt: there is no such parameter",
+        ),
+        (
+            "GET",
+            "/organizer/agency/events?limit=501",
+            json!(null),
+            "parameter limit",
+        ),
+        (
+            "GET",
+            "/messenger/statistics?from=yesterday",
+            json!(null),
+            "parameter from",
+        ),
+    ] {
+        check_error(
+            check_request(method, target, body.to_string().as_bytes()),
+            expected,
+        );
+    }
+    let nothing = check_request("POST", "/participant/auth/sign-in", b"");
+    check_error(nothing, "POST /participant/auth/sign-in is accepted");
+}
+
+#[test]
+fn a_form_is_read_like_json() {
+    let organizer = &services()[0];
+    let mut forms = 0;
+    visit(&organizer["paths"], "requestBody", &mut |operation| {
+        let content = &operation["requestBody"]["content"];
+        let form = &content["application/x-www-form-urlencoded"];
+        // All that a form has are texts, and these two need a number and a boolean.
+        if ["previewAgency", "verifyAgency"].contains(&operation["operationId"].as_str().unwrap_or_default())
+        {
+            assert!(form.is_null());
+        } else {
+            assert_eq!(form["schema"], content["application/json"]["schema"]);
+            forms += 1;
+        }
+    });
+    assert!(forms > 20, "{forms}");
 }
 
 #[test]

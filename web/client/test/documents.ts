@@ -41,6 +41,8 @@ interface Message {
 
 /** Headers that tell a client what to do next. An answer has one only where the document says so. */
 const TELLING = ["allow", "link", "retry-after"];
+/** With these any request can be refused: its body is read before anything else is looked at. */
+const OF_BODIES = [408, 413];
 /** The name of the only message without a type. */
 const FIRST_FRAME = "authorization";
 
@@ -52,7 +54,7 @@ ajv.addFormat("idn-email", true);
 class Service {
   readonly #file: string;
   readonly #paths: Paths;
-  /** What a request is answered that has no operation: an unknown path, a wrong method, a preflight. */
+  /** What no operation has of its own: an unknown path, a wrong method, a preflight, a body that cannot be read. */
   readonly #others: Described[];
 
   constructor(file: string, document: { paths: object; components: { responses: object } }) {
@@ -67,9 +69,10 @@ class Service {
     const operation = this.#operation(isHead ? "get" : method.toLowerCase(), path);
     // Only a preflight succeeds without an operation.
     const isUnknown = !operation && status < 400 && method !== "OPTIONS";
+    const other = this.#others.find((other) => !isUnknown && other["x-status"] === status);
     const described = operation
-      ? operation.responses[status]
-      : this.#others.find((other) => !isUnknown && other["x-status"] === status);
+      ? (operation.responses[status] ?? (OF_BODIES.includes(status) ? other : undefined))
+      : other;
     const wrong = described
       ? (wrongHeader(described, answer.headers) ?? wrongBody(described, answer, isHead))
       : `no such status; the body: ${answer.body?.slice(0, 300)}`;

@@ -1,15 +1,17 @@
-// What no log may hold, by the same rules as tests/secrecy.rs: the tokens, passwords, names and texts that tests have
-// sent, and the secrets that they were answered.
+// What no log may hold, by the same rules as tests/secrecy.rs: the tokens, passwords, names, texts and positions that
+// tests have sent, and the secrets that they were answered.
 import members from "../../../tests/secrecy.json";
 
 /**
  * Members of bodies and frames, and parameters of query strings, whose values are secrets or personal data: of what is
  * sent, and of answers. Of answers: only what the service generates. Everything else in them was sent by a test and is
- * noted there.
+ * noted there. Of positions: numbers, in either.
  */
-const { sent: SENT, answered: ANSWERED } = members;
-/** Shorter values occur by chance. In bytes. */
+const { sent: SENT, answered: ANSWERED, positions: POSITIONS } = members;
+/** Shorter values occur by chance: `Anna` may be a person, an event or a part of another word. In bytes. */
 const SHORTEST = 9;
+/** Numbers with fewer digits occur by chance. Six digits of degrees are a place within a hundred metres or so. */
+const FEWEST_DIGITS = 6;
 /** Of a longer line the beginning is looked for, which is also in a log that cuts it. In characters. */
 const LONGEST = 80;
 /** Tests also send what is only nearly credentials. */
@@ -51,6 +53,7 @@ function noteMembers(text: string, names: string[]): void {
       const values = [value].flat().filter((value) => typeof value === "string");
       if (name === "Authorization") values.forEach(noteCredentials);
       else if (names.includes(name)) values.forEach(note);
+      else if (POSITIONS.includes(name) && typeof value === "number") noteDegrees(value);
       return value;
     });
   } catch {
@@ -61,6 +64,12 @@ function noteMembers(text: string, names: string[]): void {
 function noteCredentials(header: string): void {
   const credentials = header.split(" ").at(-1) ?? "";
   if (Buffer.byteLength(credentials) >= SHORTEST_CREDENTIALS) note(credentials);
+}
+
+/** Notes degrees of a position as they are written. */
+function noteDegrees(degrees: number): void {
+  const text = `${degrees}`;
+  if (text.replace(/\D/g, "").length >= FEWEST_DIGITS) known.add(text);
 }
 
 /** Notes each line of a value, as it is and as logs escape it. */

@@ -241,7 +241,7 @@ export interface EventOfMine {
 
 /**
  * Only `eventId` is needed. What is not valid of the rest is left out and never refuses a press; only `description`
- * must not be too long, and texts and numbers must be such.
+ * must be a text and not too long, and `lat` and `lng` must be numbers.
  */
 export interface Press {
   eventId: number;
@@ -262,7 +262,10 @@ export interface Press {
   pressedAt?: string;
 }
 
-/** What is left out stays. A new position replaces the old one with its accuracy and age. */
+/**
+ * What is left out stays. A new position replaces the old one with its accuracy and age, of which what is not valid is
+ * left out.
+ */
 export interface Amendment {
   kind?: Kind;
   /** At most 2000 bytes in UTF-8. */

@@ -32,9 +32,9 @@ test("a guest presses, a team member takes it, they talk, and the chat is closed
   await until(person, "the team is typing", (now) => now.chats.some(({ typing }) => typing));
   await team.send(chatId, "Where are you?");
   await untilMessages(person, chatId, false, [...contents(team.snapshot, chatId, false), "Where are you?"].slice(-1));
-  await person.send(chatId, "By the north gate", { lat: 50.06, lng: 19.94 });
+  await person.send(chatId, "By the north gate", { lat: 50.061517, lng: 19.941283 });
   const shown = await until(team, "the position is there", (now) =>
-    now.chats.some(({ messages }) => messages.some(({ lat, lng }) => lat === 50.06 && lng === 19.94)),
+    now.chats.some(({ messages }) => messages.some(({ lat, lng }) => lat === 50.061517 && lng === 19.941283)),
   );
   assert.equal(contents(shown, chatId).at(-1), "By the north gate");
   await team.closeChat(chatId);

@@ -20,6 +20,17 @@ test("an answer that is documented passes, and so does what no document is about
   assert.equal(answered("GET", "/help/3", 418, 1), undefined);
 });
 
+test("any request may be refused for its body", () => {
+  const tooSlow = { statusCode: 408, message: "the request took too long to arrive", error: "Request Timeout" };
+  const tooLarge = { statusCode: 413, message: "request entity too large", error: "Payload Too Large" };
+  for (const service of ["organizer", "participant"]) {
+    assert.equal(answered("POST", `/${service}/auth/sign-out`, 408, tooSlow), undefined);
+    assert.equal(answered("POST", `/${service}/auth/sign-out`, 413, tooLarge), undefined);
+    assert.equal(answered("POST", `/${service}/auth/sign-out`, 500, undefined, { headers: {} }), undefined);
+  }
+  assert.match(answered("GET", "/messenger/canary", 405, undefined) ?? "", /no such status/);
+});
+
 test("an undocumented status, path, body or header is told with its request", () => {
   assert.match(
     answered("GET", "/participant/profile", 402, ERROR) ?? "",

@@ -30,3 +30,11 @@ test("a search in a query string is found, and no times", () => {
   for (const log of ["INFO found gate 4 & stage", "INFO /events?query=gate+4+%26+stage"]) assert.ok(leak([log]), log);
   assert.equal(leak(["2026-07-03T18:00 INFO signed in"]), undefined);
 });
+
+test("a position is found, and no other number", () => {
+  const payload = { lat: -33.856784, lng: 151.2, accuracy: 8.654321 };
+  assert.equal(leak([JSON.stringify(payload)]), undefined);
+  noteSent(JSON.stringify({ type: "send_message", payload }));
+  for (const log of [JSON.stringify(payload), "INFO somebody is at -33.856784, 151.2"]) assert.ok(leak([log]), log);
+  assert.equal(leak(["INFO 151.2", "INFO took 8.654321 ms"]), undefined);
+});
