@@ -142,6 +142,12 @@ export class FakeService {
     for (const socket of this.sockets) socket.send(`${JSON.stringify({ type, payload })}\n`);
   }
 
+  /** Ends all connections. */
+  drop() {
+    for (const socket of this.sockets) socket.close({ code: 1012 });
+    this.sockets.clear();
+  }
+
   tellPosition() {
     const { eventId, position, estimatedWaitSeconds } = this.request;
     this.tell("queue_position", { eventId, position, estimatedWaitSeconds });

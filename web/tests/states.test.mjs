@@ -264,6 +264,37 @@ test("a screen reader is told what changes", async () => {
   assert.equal(said.at(-1), "announce: The chat has ended");
 });
 
+test("a screen reader is told what the team writes also while a dialog is open", async () => {
+  await press();
+  service.take("Anna");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.locator("dialog").waitFor();
+  service.write("Where are you?");
+  const said = words("The team writes: Where are you?");
+  await page.locator("dialog [role=alert]", { hasText: said }).waitFor({ state: "attached" });
+  const devtools = await context.newCDPSession(page);
+  const isIgnored = async (selector) => {
+    const { result } = await devtools.send("Runtime.evaluate", { expression: `document.querySelector("${selector}")` });
+    const { objectId } = result;
+    const { nodes } = await devtools.send("Accessibility.getPartialAXTree", { objectId, fetchRelatives: false });
+    return nodes[0].ignored;
+  };
+  assert.equal(await isIgnored("dialog [role=alert]"), false);
+  assert.equal(await isIgnored("#announce-urgent"), true, "what is outside the dialog is inert");
+});
+
+test("a screen reader is told all that the team wrote while the connection was down", async () => {
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  service.drop();
+  service.write("Stay where you are.");
+  service.write("Two of us are on the way.");
+  await text("Two of us are on the way.").waitFor();
+  const said = await page.locator("#announce-urgent").textContent();
+  assert.match(said, /Stay where you are\..*Two of us are on the way\./);
+});
+
 test("quiet mode is one tap, stays, and neither sounds nor vibrates", async () => {
   await page.addInitScript(() => {
     window.noises = 0;
