@@ -23,17 +23,13 @@ export async function start(device: Device): Promise<void> {
     device,
     {
       eventId: undefined,
-      event: undefined,
       presses: queue.snapshot,
       account: account.snapshot,
-      live: undefined,
       online: navigator.onLine,
       unanswered: false,
       menu: account.snapshot.mustSignIn ? { form: "sign-in" } : undefined,
-      question: undefined,
       details: {},
       find: { query: "" },
-      sharing: undefined,
     },
     () => renderPage(root),
   );
@@ -71,11 +67,11 @@ async function keepShell(): Promise<void> {
       await new Promise((resolve) => workers.addEventListener("controllerchange", resolve, { once: true }));
     }
     // What was loaded before the worker was there: it sees it now, and keeps it.
-    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-    const catalogue = loaded.find((url) => url.includes(`/assets/${currentLanguage()}-`));
-    if (catalogue) await fetch(catalogue);
+    const loaded = performance.getEntriesByType("resource");
+    const catalogue = loaded.find(({ name }) => name.includes(`/assets/${currentLanguage()}-`));
+    if (catalogue) await fetch(catalogue.name);
   } catch (error) {
-    console.info("The page cannot be kept for use without network.", error);
+    console.info("The page cannot be kept.", error);
   }
 }
 
@@ -139,7 +135,13 @@ function Page() {
       </header>
       <main id="main" tabIndex={-1}>
         {state.eventId && event !== "unknown" && (
-          <h1>{typeof event === "object" ? <PersonText>{event.name}</PersonText> : <EventWithoutName />}</h1>
+          <h1>
+            {typeof event === "object" ? (
+              <PersonText>{event.name}</PersonText>
+            ) : (
+              t(event ? "event.nameless" : "event.loading", { n: state.eventId })
+            )}
+          </h1>
         )}
         <Notices />
         {screen === "find" && <FindScreen />}
@@ -152,10 +154,6 @@ function Page() {
   );
 }
 
-function EventWithoutName() {
-  return <>{t(state.event ? "event.nameless" : "event.loading", { n: state.eventId ?? 0 })}</>;
-}
-
 function toggleQuiet(): void {
   setQuiet(!isQuiet());
   update();
@@ -163,14 +161,11 @@ function toggleQuiet(): void {
 
 /** What does not work now, and what still does. */
 function Notices() {
-  const number = helpNumber();
   const problem = !state.online
     ? t("net.offline")
     : state.unanswered
       ? t("net.down")
-      : state.event === "unavailable"
-        ? t("event.unavailable")
-        : "";
+      : state.event === "unavailable" && t("event.unavailable");
   return (
     <>
       {state.account.mustSignIn && (
@@ -184,7 +179,7 @@ function Notices() {
       {problem && (
         <Notice>
           <p>
-            {problem} {number && t("net.call")}
+            {problem} {helpNumber() && t("net.call")}
           </p>
         </Notice>
       )}

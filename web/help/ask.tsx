@@ -4,9 +4,10 @@ import type { Press } from "@mayday/client";
 import { t } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { phoneAddress } from "../ui/text.js";
+import { Message } from "./chat.js";
 import { DetailFields } from "./details.js";
 import { askForHelp } from "./device.js";
-import { device, helpNumber, state, update } from "./state.js";
+import { currentChat, device, helpNumber, state, update } from "./state.js";
 
 /** `last` is a press that is over. */
 export function AskScreen({ last }: { last: Press | undefined }) {
@@ -51,9 +52,19 @@ function Over({ press }: { press: Press }) {
       </div>
     );
   }
+  const lost = currentChat()?.messages.filter(({ state }) => state === "failed");
   return (
     <section class="stack">
       <h2>{t(press.cancelled ? "takeback.done" : "ended.title")}</h2>
+      {lost?.[0] && (
+        <div role="alert">
+          <ol class="log">
+            {lost.map((message) => (
+              <Message key={message.key} message={message} />
+            ))}
+          </ol>
+        </div>
+      )}
       <p>{t("ended.text")}</p>
     </section>
   );

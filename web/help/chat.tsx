@@ -5,6 +5,7 @@ import { type TextKey, t, timeOf } from "../ui/i18n.js";
 import { Icon, type IconName } from "../ui/icon.js";
 import { PersonText } from "../ui/text.js";
 import { CallTeam } from "./ask.js";
+import { whereText } from "./details.js";
 import { placeText, waitText, withText } from "./ladder.js";
 import { where } from "./location.js";
 import { startSharing, stopSharing } from "./share.js";
@@ -118,7 +119,7 @@ export function watchLog(): () => void {
   };
 }
 
-function Message({ message }: { message: MessageView }) {
+export function Message({ message }: { message: MessageView }) {
   const { mine, system, content, time } = message;
   const kind = system ? "note" : mine ? "mine" : "";
   return (
@@ -191,14 +192,17 @@ function Composer({ chat }: { chat: ChatView }) {
           <Icon name="send" />
         </button>
       </div>
-      <label class="switch">
-        <input
-          type="checkbox"
-          checked={isSharing(chat)}
-          onChange={(change) => (change.currentTarget.checked ? startSharing(chat.id) : stopSharing())}
-        />
-        <span>{t("share.label")}</span>
-      </label>
+      <div>
+        <label class="switch">
+          <input
+            type="checkbox"
+            checked={isSharing(chat)}
+            onChange={(change) => (change.currentTarget.checked ? startSharing(chat.id) : stopSharing())}
+          />
+          <span>{t("share.label")}</span>
+        </label>
+        <p role="status">{isSharing(chat) && where.state !== "known" && whereText()}</p>
+      </div>
     </form>
   );
 }

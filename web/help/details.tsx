@@ -1,5 +1,6 @@
 /** What can be told beside the press: what it is, a few words, where. All of it is optional. */
 import type { RequestDetails, RequestKind } from "@mayday/client";
+import { announce } from "../ui/announce.js";
 import { ageOf, distance, type TextKey, t } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { locate, where } from "./location.js";
@@ -56,7 +57,10 @@ export function DetailFields(props: { details: RequestDetails; onChange: (detail
 /** The position: how accurate and how old, or that the request counts without it too. */
 export function WhereLine({ onFix }: { onFix: (fix: RequestDetails) => void }) {
   const find = async () => {
-    const fix = await locate();
+    const located = locate();
+    announce(whereText());
+    const fix = await located;
+    announce(whereText());
     if (fix) onFix(fix);
   };
   return (
@@ -66,16 +70,15 @@ export function WhereLine({ onFix }: { onFix: (fix: RequestDetails) => void }) {
         <Icon name="pin" />
         <span class="grow">{whereText()}</span>
       </p>
-      {where.state !== "asking" && (
-        <button type="button" onClick={find}>
-          {t("where.retry")}
-        </button>
-      )}
+      <button type="button" onClick={find}>
+        {t("where.retry")}
+      </button>
     </div>
   );
 }
 
-function whereText(): string {
+/** The position, or why there is none. */
+export function whereText(): string {
   if (where.state === "known") {
     const { accuracy, positionAt } = where.fix;
     return t("where.known", { distance: distance(accuracy), age: ageOf(positionAt) });

@@ -69,9 +69,13 @@ export function FindScreen() {
         </button>
       </search>
       <p role="status">{noPosition ? t("find.no-position") : near && t("find.nearest")}</p>
-      {events === "unavailable" && <p class="notice">{t("find.unavailable")}</p>}
-      {Array.isArray(events) && events.length === 0 && <p>{t("find.none")}</p>}
-      {Array.isArray(events) && <EventList events={events} />}
+      {events === "unavailable" ? (
+        <p class="notice">{t("find.unavailable")}</p>
+      ) : events?.length === 0 ? (
+        <p>{t("find.none")}</p>
+      ) : (
+        events && <EventList events={events} />
+      )}
     </>
   );
 }

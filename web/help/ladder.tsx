@@ -1,6 +1,5 @@
 /** After the press: the honest ladder. Each rung is true when it is shown. */
 import type { Press, RequestDetails } from "@mayday/client";
-import { announce } from "../ui/announce.js";
 import { Question } from "../ui/dialog.js";
 import { type TextKey, t, timeOf } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
@@ -16,6 +15,7 @@ export function LadderScreen({ press }: { press: Press }) {
     update({ question: undefined });
     void device.queue.cancel(press.eventId);
   };
+  const { cancelling, failure } = press;
   return (
     <>
       <section class="stack">
@@ -23,11 +23,15 @@ export function LadderScreen({ press }: { press: Press }) {
         <ol class="ladder">
           <Ladder press={press} />
         </ol>
-        {press.cancelling && <p class="notice">{t("takeback.unavailable")}</p>}
+        {cancelling && failure && (
+          <p class="notice" role="alert">
+            {t("takeback.unavailable")}
+          </p>
+        )}
       </section>
       <CallTeam />
       <MoreDetails press={press} />
-      <button type="button" disabled={press.cancelling} onClick={() => update({ question: "take-back" })}>
+      <button type="button" disabled={cancelling && !failure} onClick={() => update({ question: "take-back" })}>
         {t("takeback.button")}
       </button>
       {state.question === "take-back" && (
@@ -153,7 +157,8 @@ function MoreDetails({ press }: { press: Press }) {
   const say = (submit: SubmitEvent) => {
     submit.preventDefault();
     void device.queue.addDetails(press.eventId, { description: details.description ?? "" });
-    announce(t(press.receivedAt ? "details.saved" : "details.kept"));
+    // The button goes; what becomes of the words is said here.
+    document.getElementById("told")?.focus();
   };
   return (
     <form class="details stack" onSubmit={say}>
@@ -164,12 +169,14 @@ function MoreDetails({ press }: { press: Press }) {
           {t("details.save")}
         </button>
       )}
-      {!isUnsaid && (kind || description) && (
-        <p class="row tight">
-          <Icon name="check" />
-          <span>{t(press.receivedAt && !press.detailsPending ? "details.saved" : "details.kept")}</span>
-        </p>
-      )}
+      <div id="told" role="status" tabIndex={-1}>
+        {!isUnsaid && (kind || description) && (
+          <p class="row tight">
+            <Icon name="check" />
+            <span>{t(press.receivedAt && !press.detailsPending ? "details.saved" : "details.kept")}</span>
+          </p>
+        )}
+      </div>
       <WhereLine onFix={(fix) => void device.queue.addDetails(press.eventId, fix)} />
     </form>
   );

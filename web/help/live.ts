@@ -14,7 +14,7 @@ import { alertPerson } from "../ui/quiet.js";
 import { search } from "./find.js";
 import { stepText } from "./ladder.js";
 import { positionText, stopSharing } from "./share.js";
-import { currentChat, device, isOpen, session, setSession, state, update } from "./state.js";
+import { currentChat, currentPress, device, isOpen, session, setSession, state, update } from "./state.js";
 
 const RETRY_MS = 5000;
 /** A call that hangs ends after a while. */
@@ -69,9 +69,10 @@ let owner: string | undefined;
 export function connectWhenNeeded(): void {
   const { user } = state.account;
   const wanted = user && (!user.guest || state.presses.presses.some((press) => isOpen(press) && press.receivedAt));
-  if (!user || (owner && owner !== `participant:${user.id}`)) disconnect();
-  if (!wanted || owner) return;
-  owner = `participant:${user.id}`;
+  const mine = user && `participant:${user.id}`;
+  if (owner && owner !== mine) disconnect();
+  if (!wanted || !mine || owner) return;
+  owner = mine;
   void connect(owner);
 }
 
@@ -142,7 +143,7 @@ export function sayUnsaidDetails(): void {
 /** A new step of the current press is said aloud. */
 export function saySteps(now: PressSnapshot): void {
   const press = now.presses.find(({ eventId }) => eventId === state.eventId);
-  const before = state.presses.presses.find(({ eventId }) => eventId === state.eventId);
+  const before = currentPress();
   if (!press || !state.presses.loaded) return;
   const text = stepText(press);
   if (text && (!before || text !== stepText(before))) announce(text);

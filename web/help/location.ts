@@ -11,6 +11,9 @@ export type Where =
   | { readonly state: "unasked" | "asking" | "denied" | "unavailable" }
   | { readonly state: "known"; readonly fix: Fix };
 
+/** Not there where the person has turned it off in the browser. */
+const { geolocation }: { geolocation?: Geolocation } = navigator;
+
 export let where: Where = { state: "unasked" };
 let tell = () => {};
 
@@ -20,13 +23,10 @@ export function onWhere(listener: () => void): void {
 
 /** Asks once. Indoors a first position can take a while. */
 export function locate(): Promise<Fix | undefined> {
-  show({ state: "asking" });
+  ask();
   return new Promise((resolve) => {
-    if (!navigator.geolocation) {
-      show({ state: "unavailable" });
-      return resolve(undefined);
-    }
-    navigator.geolocation.getCurrentPosition(
+    if (!geolocation) return resolve(undefined);
+    geolocation.getCurrentPosition(
       (position) => resolve(found(position)),
       (error) => resolve(missed(error)),
       { enableHighAccuracy: true, timeout: 60_000, maximumAge: 10_000 },
@@ -36,17 +36,25 @@ export function locate(): Promise<Fix | undefined> {
 
 /** Tells positions as the phone moves, until the returned function is called. */
 export function watch(onFix: (fix: Fix) => void): () => void {
-  const id = navigator.geolocation?.watchPosition((position) => onFix(found(position)), missed, {
+  ask();
+  const id = geolocation?.watchPosition((position) => onFix(found(position)), missed, {
     enableHighAccuracy: true,
     maximumAge: 10_000,
   });
-  return () => navigator.geolocation?.clearWatch(id);
+  return () => {
+    if (id) geolocation?.clearWatch(id);
+    if (where.state === "asking") show({ state: "unasked" });
+  };
 }
 
 /** Metres between two places: on the scale of a city the earth is flat. */
 export function metresBetween(a: { lat: number; lng: number }, b: { lat: number; lng: number }): number {
   const degree = 111_195;
   return Math.hypot((a.lat - b.lat) * degree, (a.lng - b.lng) * degree * Math.cos((a.lat * Math.PI) / 180));
+}
+
+function ask(): void {
+  show({ state: geolocation ? "asking" : "unavailable" });
 }
 
 function found({ coords, timestamp }: GeolocationPosition): Fix {

@@ -79,13 +79,7 @@ function AccountPart({ form, error, busy }: MenuState) {
   return (
     <section class="stack">
       <h3>{t("account.title")}</h3>
-      {mustSignIn ? (
-        <p>{t("account.ended")}</p>
-      ) : signedIn ? (
-        <p>{t("account.as", { email: user.email })}</p>
-      ) : (
-        <p>{t("account.guest")}</p>
-      )}
+      <p>{mustSignIn ? t("account.ended") : signedIn ? t("account.as", { email: user.email }) : t("account.guest")}</p>
       {form && <AccountForm kind={form} error={error} busy={busy} />}
       {!form && signedIn && (
         <button type="button" onClick={() => device.account.signOut().finally(close)}>

@@ -16,22 +16,22 @@ import type { Fix } from "./location.js";
 export interface State {
   eventId: number | undefined;
   /** The event of `eventId`: not known yet, not there, not to be had now, or there. */
-  event: PublicEvent | "unknown" | "unavailable" | undefined;
+  event?: PublicEvent | "unknown" | "unavailable" | undefined;
   presses: PressSnapshot;
   account: AccountSnapshot;
-  live: SessionSnapshot | undefined;
+  live?: SessionSnapshot | undefined;
   online: boolean;
   /** The service did not answer the last time it was asked. */
   unanswered: boolean;
   /** The settings are open, and perhaps one of their forms. */
   menu: { form?: "sign-up" | "sign-in"; error?: TextKey; busy?: boolean } | undefined;
   /** What must not be done by accident waits for a yes. */
-  question: "take-back" | "safe" | undefined;
+  question?: "take-back" | "safe" | undefined;
   /** What was entered about a request and is not sent yet. */
   details: RequestDetails;
   find: { query: string; events?: PublicEvent[] | "unavailable"; near?: Fix; noPosition?: boolean };
   /** The position is shared while the chat is open. `sent` is the last one. */
-  sharing: { chatId: string; sent?: Fix } | undefined;
+  sharing?: { chatId: string; sent?: Fix } | undefined;
 }
 
 /** Set once, before the first rendering. */

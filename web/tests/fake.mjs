@@ -45,6 +45,8 @@ export class FakeService {
   chat;
   messages = [];
   sockets = new Set();
+  /** Sockets are closed at once, as by a proxy whose service is down. */
+  refusesSockets = false;
   /** Answers of the participant service are replaced by this status. */
   failing = 0;
   /** After how many seconds a caller that was told 503 may ask again. */
@@ -116,6 +118,7 @@ export class FakeService {
   }
 
   serve(socket) {
+    if (this.refusesSockets) return socket.close({ code: 1013 });
     socket.onClose(() => this.sockets.delete(socket));
     const send = (type, payload) => socket.send(`${JSON.stringify({ type, payload })}\n`);
     socket.onMessage((text) => {
@@ -130,7 +133,10 @@ export class FakeService {
         const messages = this.messages.filter(({ seq }) => seq > (payload.afterSeq ?? 0));
         send("chat_history", { chatId: payload.chatId, messages, lastSeq: this.messages.length });
       } else if (type === "send_message") {
-        const { message, clientId, lat, lng } = payload;
+        const { chatId: asked, message, clientId, lat, lng } = payload;
+        if (!this.chat) {
+          return send("error", { code: "no_access", message: `you have no access to chat ${asked}`, clientId });
+        }
         const stored = this.store({ content: message, clientId, fromOrganizer: 0, authorId: 31, lat, lng });
         const { id, chatId, seq, timeSent } = stored;
         send("message_saved", { clientId, id, chatId, seq, timeSent });
@@ -140,6 +146,12 @@ export class FakeService {
 
   tell(type, payload) {
     for (const socket of this.sockets) socket.send(`${JSON.stringify({ type, payload })}\n`);
+  }
+
+  /** Ends all connections. */
+  drop() {
+    for (const socket of this.sockets) socket.close({ code: 1012 });
+    this.sockets.clear();
   }
 
   tellPosition() {

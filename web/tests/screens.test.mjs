@@ -76,6 +76,17 @@ const SCREENS = {
     service.close();
     await button(page).waitFor();
   },
+  "ended-unsent": async (page, service) => {
+    await SCREENS.chat(page, service);
+    service.refusesSockets = true;
+    service.drop();
+    await page.locator(".composer textarea").fill("I am at gate 4");
+    await page.locator(".composer .send button").click();
+    await page.locator(".mine .icon-clock").waitFor();
+    service.close();
+    service.refusesSockets = false;
+    await page.locator("[role=alert] .message").waitFor();
+  },
   menu: async (page) => {
     await SCREENS.ask(page);
     await page.locator("header .icon-settings").click();

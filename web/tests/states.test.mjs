@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, PHONE, watchErrors, words } from "./browser.mjs";
 import { FakeService, ORIGIN } from "./fake.mjs";
-import { idOf } from "./fake-pages.mjs";
+import { idOf, refusal } from "./fake-pages.mjs";
 
 let browser;
 let context;
@@ -75,9 +75,35 @@ test("what is told after the press reaches the request", async () => {
   await text("The team sees what you have added.").waitFor();
   await page.getByLabel("A few words").fill("My leg");
   await page.getByRole("button", { name: "Tell the team" }).click();
-  await page.getByRole("button", { name: "Tell the team" }).waitFor({ state: "detached" });
-  await text("The team sees what you have added.").waitFor();
+  await service.until(() => service.request.description);
   assert.deepEqual([service.request.kind, service.request.description], ["medical", "My leg"]);
+});
+
+test("the page says that the team sees the details only once the service has them", async () => {
+  await press();
+  await service.until(() => service.request.lat);
+  service.failing = 503;
+  await page.getByLabel("A few words").fill("My leg");
+  await page.getByRole("button", { name: "Tell the team" }).focus();
+  await page.keyboard.press("Enter");
+  const told = (wanted) => page.getByRole("status").filter({ hasText: wanted });
+  await told("Kept. It is sent together with your request.").waitFor();
+  assert.equal(await told("The team sees").count(), 0);
+  // The button is gone; the focus is on the line in its place.
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /^Kept/);
+  service.failing = 0;
+  await told("The team sees what you have added.").waitFor();
+});
+
+test("the button that finds the position keeps the focus, and the result is said", async () => {
+  await press();
+  await text("Position known, accurate to 12 m").waitFor();
+  await page.getByRole("button", { name: "Find my position" }).focus();
+  await page.keyboard.press("Enter");
+  await page
+    .locator("#announce", { hasText: words("Position known, accurate to 12 m") })
+    .waitFor({ state: "attached" });
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Find my position");
 });
 
 const pressIsKept = async () => {
@@ -137,17 +163,74 @@ test("a request can be taken back while it waits", async () => {
   await text("You are number 3 in the queue").waitFor();
 });
 
+test("a request that could not be taken back says so once the service has failed, and can be taken back again", async () => {
+  await press();
+  const held = new Promise((resolve) => {
+    page.route("**/chat-requests/mine/*", (route) =>
+      route.request().method() === "DELETE" ? resolve(route) : route.fallback(),
+    );
+  });
+  const button = page.getByRole("button", { name: "Take the request back" });
+  const takeBack = async () => {
+    await button.click();
+    await page.getByRole("button", { name: "Yes, take it back" }).click();
+  };
+  await takeBack();
+  const route = await held;
+  const notice = page.getByText("The service does not answer, so your request still stands.");
+  assert.equal(await notice.count(), 0);
+  assert.equal(await button.isDisabled(), true);
+  // It is not sent again by itself within the test.
+  await route.fulfill(refusal(503, "no", 60));
+  await notice.waitFor();
+  assert.equal(await button.isDisabled(), false);
+  await page.unroute("**/chat-requests/mine/*");
+  await takeBack();
+  await page.getByRole("heading", { name: "Your request is taken back." }).waitFor();
+});
+
 test("a position is shared only while the switch is on", async () => {
   await press();
   service.take("Anna");
   const share = page.getByLabel("Share my position while this chat is open");
   await share.check();
-  await text("My position, accurate to 12 m").waitFor();
+  const shared = page.locator(".mine", { hasText: words("My position, accurate to 12 m") });
+  await shared.getByText("Delivered").waitFor();
   assert.equal(service.messages.at(-1).lat, 50.0614);
+  assert.equal(await page.locator(".composer").getByRole("status").textContent(), "");
   await share.uncheck();
   await page.getByRole("button", { name: "Yes", exact: true }).click();
   await page.locator(".mine", { hasText: "Yes" }).getByText("Delivered").waitFor();
   assert.equal(service.messages.at(-1).lat, undefined);
+});
+
+test("a phone that refuses the position says so beside the switch", async () => {
+  await press();
+  service.take("Anna");
+  await context.clearPermissions();
+  const share = page.getByLabel("Share my position while this chat is open");
+  await share.check();
+  const status = page.locator(".composer").getByRole("status");
+  await status.getByText("Without your position").waitFor();
+  await share.uncheck();
+  await status.getByText("Without your position").waitFor({ state: "detached" });
+});
+
+test("what was not sent before the chat ended is shown as not delivered", async () => {
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  service.refusesSockets = true;
+  service.drop();
+  await text("Connecting").waitFor();
+  await page.getByLabel("Your message").fill("I am at gate 4");
+  await page.keyboard.press("Enter");
+  await page.locator(".mine", { hasText: "I am at gate 4" }).getByText("Saved on this phone").waitFor();
+  service.close();
+  service.refusesSockets = false;
+  await page.getByRole("heading", { name: "The chat has ended" }).waitFor();
+  const lost = page.getByRole("alert").filter({ hasText: "I am at gate 4" });
+  await lost.getByText("Not delivered: the chat has ended").waitFor();
 });
 
 test("a chat that loses its helper goes back into the queue", async () => {
@@ -262,6 +345,37 @@ test("a screen reader is told what changes", async () => {
   assert(said.includes("announce: Anna is with you"));
   assert(said.includes("announce-urgent: The team writes: Where are you?"));
   assert.equal(said.at(-1), "announce: The chat has ended");
+});
+
+test("a screen reader is told what the team writes also while a dialog is open", async () => {
+  await press();
+  service.take("Anna");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.locator("dialog").waitFor();
+  service.write("Where are you?");
+  const said = words("The team writes: Where are you?");
+  await page.locator("dialog [role=alert]", { hasText: said }).waitFor({ state: "attached" });
+  const devtools = await context.newCDPSession(page);
+  const isIgnored = async (selector) => {
+    const { result } = await devtools.send("Runtime.evaluate", { expression: `document.querySelector("${selector}")` });
+    const { objectId } = result;
+    const { nodes } = await devtools.send("Accessibility.getPartialAXTree", { objectId, fetchRelatives: false });
+    return nodes[0].ignored;
+  };
+  assert.equal(await isIgnored("dialog [role=alert]"), false);
+  assert.equal(await isIgnored("#announce-urgent"), true, "what is outside the dialog is inert");
+});
+
+test("a screen reader is told all that the team wrote while the connection was down", async () => {
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  service.drop();
+  service.write("Stay where you are.");
+  service.write("Two of us are on the way.");
+  await text("Two of us are on the way.").waitFor();
+  const said = await page.locator("#announce-urgent").textContent();
+  assert.match(said, /Stay where you are\..*Two of us are on the way\./);
 });
 
 test("quiet mode is one tap, stays, and neither sounds nor vibrates", async () => {

@@ -10,7 +10,10 @@ function show(dialog: HTMLDialogElement | null): void {
   shown = dialog;
 }
 
-/** A modal dialog of the browser: it keeps the focus, closes by Escape, and gives the focus back. One at a time. */
+/**
+ * A modal dialog of the browser: it keeps the focus, closes by Escape, and gives the focus back. One at a time. The rest
+ * of the document is inert then, so the dialog has regions of its own for `announce`.
+ */
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   return (
     <dialog ref={show} aria-labelledby="dialog-title" onClose={props.onClose}>
@@ -21,6 +24,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
         </button>
       </div>
       {props.children}
+      <p class="unseen" role="status" />
+      <p class="unseen" role="alert" />
     </dialog>
   );
 }

@@ -79,7 +79,7 @@ export interface SessionSnapshot {
   readonly principal: Principal | undefined;
   /** Newest first. A closed chat stays until `forget`. */
   readonly chats: readonly ChatView[];
-  /** The chats have been asked for and were answered since the last start. */
+  /** The chats and their messages were read over the connection that is open now, or was open last. */
   readonly synced: boolean;
   /** Places in the queue of a participant who waits, one per event. */
   readonly positions: readonly QueuePosition[];

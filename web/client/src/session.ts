@@ -66,27 +66,25 @@ export class SessionError extends Error {
   }
 }
 
-/** Milliseconds. The limits fit a network that takes seconds for a round trip. */
-const TIMES = {
-  /** From the first packet to `ready`. */
-  connect: 20_000,
-  /** A connection that says nothing for so long is asked whether it lives... */
-  silence: 45_000,
-  /** ...sooner that of an organizer, who sits at a desk and has to know how far the screen can be trusted... */
-  organizerSilence: 5_000,
-  /** ...and is given up if it says nothing for so long after something was sent. */
-  answer: 15_000,
-  /** The same for an organizer, and when the page has just become visible: the connection often died meanwhile. */
-  wake: 6_000,
-  /** A frame that is not answered is sent again after this, although the connection lives. */
-  repeat: 30_000,
-  /** A connection that has lived this long was a good one: the next failure is the first again. */
-  healthy: 10_000,
-  typingShown: 5_000,
-  typingSent: 2_000,
-  readSent: 1_000,
-  keepChats: 1_000,
-};
+// The limits fit a network that takes seconds for a round trip.
+/** From the first packet to `ready`. */
+const CONNECT_MS = 20_000;
+/** A connection that says nothing for so long is asked whether it lives... */
+const SILENCE_MS = 45_000;
+/** ...sooner that of an organizer, who sits at a desk and has to know how far the screen can be trusted... */
+const ORGANIZER_SILENCE_MS = 5_000;
+/** ...and is given up if it says nothing for so long after something was sent. */
+const ANSWER_MS = 15_000;
+/** The same for an organizer, and when the page has just become visible: the connection often died meanwhile. */
+const WAKE_MS = 6_000;
+/** A frame that is not answered is sent again after this, although the connection lives. */
+const REPEAT_MS = 30_000;
+/** A connection that has lived this long was a good one: the next failure is the first again. */
+const HEALTHY_MS = 10_000;
+const TYPING_SHOWN_MS = 5_000;
+const TYPING_SENT_MS = 2_000;
+const READ_SENT_MS = 1_000;
+const KEEP_CHATS_MS = 1_000;
 /** Small, so that a slow network shows the first messages soon. */
 const HISTORY_LIMIT = 50;
 /** After so many connections in a row that ended with a violation of the protocol, the client is to be mended. */
@@ -119,6 +117,8 @@ export class Session {
   #connection: ConnectionState = { name: "idle" };
   #snapshot: SessionSnapshot;
   #synced = false;
+  /** The chats were read once: one that is unknown after that is new. */
+  #chatsKnown = false;
 
   #socket: WebSocketLike | undefined;
   /** Number of this attempt to connect since the last good connection. */
@@ -167,8 +167,10 @@ export class Session {
 
   /** Shows what is kept on the device and connects. Resolves when the first is done. */
   async start(): Promise<void> {
+    const before = this.#connection;
     await this.#load();
-    if (this.#connection.name === "idle" || this.#connection.name === "ended") {
+    // It may have been stopped meanwhile.
+    if (this.#connection === before && (before.name === "idle" || before.name === "ended")) {
       this.#attempt = 0;
       this.#connect();
     }
@@ -182,7 +184,7 @@ export class Session {
   wake(): void {
     const { name } = this.#connection;
     if (name === "waiting" || (name === "ended" && this.#connection.reason === "idle")) this.#connect();
-    else if (name === "live") this.#probe(TIMES.wake);
+    else if (name === "live") this.#probe(WAKE_MS);
   }
 
   /** Resolves with the message's `clientId` when it is stored on the device. */
@@ -227,7 +229,7 @@ export class Session {
   /** The own side is typing. To be called at each key; little of it is sent. */
   typing(chatId: string): void {
     const now = this.#clock.now();
-    if (this.#connection.name !== "live" || now - (this.#typedAt.get(chatId) ?? 0) < TIMES.typingSent) return;
+    if (this.#connection.name !== "live" || now - (this.#typedAt.get(chatId) ?? 0) < TYPING_SENT_MS) return;
     this.#typedAt.set(chatId, now);
     this.#write({ type: "typing", payload: { chatId } });
   }
@@ -298,7 +300,7 @@ export class Session {
     if (this.#connection !== attempt) return;
     if (!token) return this.#end("sign-in");
     const { url, WebSocket = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket } = this.#options;
-    if (!WebSocket) throw new Error("there is no WebSocket here: pass one to the session");
+    if (!WebSocket) throw new Error("pass a WebSocket to the session");
     const socket = new WebSocket(url);
     this.#socket = socket;
     const isCurrent = () => this.#socket === socket;
@@ -313,8 +315,8 @@ export class Session {
     };
     // A close follows.
     socket.onerror = () => undefined;
-    this.#timer(TIMES.connect, () => {
-      if (this.#connection.name !== "live") this.#lost("the server does not answer");
+    this.#timer(CONNECT_MS, () => {
+      if (this.#connection.name !== "live") this.#lost("the service does not answer");
     });
   }
 
@@ -371,7 +373,7 @@ export class Session {
     } catch {
       // It is closed, or it never opened.
     }
-    if (this.#liveSince !== undefined && this.#clock.now() - this.#liveSince >= TIMES.healthy) {
+    if (this.#liveSince !== undefined && this.#clock.now() - this.#liveSince >= HEALTHY_MS) {
       this.#attempt = 0;
       this.#violations = 0;
     }
@@ -424,15 +426,14 @@ export class Session {
   }
 
   #probe(within: number): void {
-    this.#chatsWanted = true;
-    void this.#catchUp();
+    this.#readChats();
     this.#expectLife(within);
   }
 
   #watch(): void {
     // The clock may have been put back.
     this.#heardAt = Math.min(this.#heardAt, this.#clock.now());
-    const [silence, answer] = this.#side() ? [TIMES.organizerSilence, TIMES.wake] : [TIMES.silence, TIMES.answer];
+    const [silence, answer] = this.#side() ? [ORGANIZER_SILENCE_MS, WAKE_MS] : [SILENCE_MS, ANSWER_MS];
     const left = silence - (this.#clock.now() - this.#heardAt);
     if (left <= 0) this.#probe(answer);
     this.#timer(left > 0 ? left : answer, () => this.#watch());
@@ -497,35 +498,33 @@ export class Session {
       case "info":
         return this.#info(payload.code);
       case "resync":
-        this.#chatsWanted = true;
-        void this.#catchUp();
+        return this.#readChats();
     }
   }
 
   #ready(principal: Principal): void {
     if (this.#principal && (this.#principal.realm !== principal.realm || this.#principal.id !== principal.id)) {
       this.#timelines.clear();
-      this.#positions.clear();
+      this.#chatsKnown = false;
     }
     this.#principal = principal;
+    this.#synced = false;
     this.#liveSince = this.#clock.now();
     this.#renewed = false;
     for (const timeline of this.#timelines.values()) timeline.stuck = false;
     // Places in the queue come again by themselves; one that does not is none any more.
     this.#positions.clear();
     this.#become({ name: "live" });
-    this.#chatsWanted = true;
-    void this.#catchUp();
+    this.#readChats();
     this.#watch();
     // Another tab may have written something and be gone.
     void this.#outbox.load().then(() => {
       for (const chatId of this.#outbox.chatIds()) this.#sendNext(chatId);
     });
-    this.#waitAgain();
   }
 
   #waitAgain(): void {
-    if (!this.#waitWanted) return;
+    if (!this.#waitWanted || this.#isWaiting) return;
     this.startChat(true).catch(({ retryAfterSeconds }: SessionError) => {
       if (retryAfterSeconds) this.#timer(retryAfterSeconds * 1000, () => this.#waitAgain());
     });
@@ -536,7 +535,9 @@ export class Session {
       const timeline = this.#timelines.get(chat.id);
       if (timeline && chat.lastSeq < timeline.end) timeline.reset();
       const read = timeline?.ownReadSeq ?? 0;
-      this.#upsert(chat);
+      // The organizer got it while the connection was down.
+      if (this.#chatsKnown && this.#side() && (timeline?.state ?? "closed") === "closed") this.#newChat(chat);
+      else this.#upsert(chat);
       if (read > chat.ownReadSeq) this.#sendRead(chat.id);
     }
     for (const [id, timeline] of this.#timelines) {
@@ -547,7 +548,9 @@ export class Session {
       if (this.#timelines.has(chatId)) continue;
       for (const { clientId } of this.#outbox.of(chatId)) this.#outbox.remove(clientId);
     }
+    this.#chatsKnown = true;
     this.#update();
+    if (!this.#synced) this.#waitAgain();
   }
 
   #history({ chatId, messages, lastSeq }: HistoryFrame["payload"]): void {
@@ -570,12 +573,8 @@ export class Session {
 
   #message(message: NumberedMessage): void {
     const timeline = this.#timelines.get(message.chatId);
-    if (!timeline) {
-      // It is in the history of the chat, which is known after the next answer.
-      this.#chatsWanted = true;
-      void this.#catchUp();
-      return;
-    }
+    // It is in the history of the chat, which is known after the next answer.
+    if (!timeline) return this.#readChats();
     if (message.fromOrganizer !== this.#side()) this.#stopTyping(timeline);
     this.#show(message.chatId, this.#place(timeline, message), true);
     if (timeline.isMissingMessages) void this.#catchUp();
@@ -612,13 +611,10 @@ export class Session {
     if (!timeline) return;
     const { organizerName: _, ...chat } = timeline.chat;
     timeline.chat = { ...chat, organizerId };
-    if (!this.#side()) {
-      // Who has it now is in the chat.
-      this.#chatsWanted = true;
-      void this.#catchUp();
-    }
-    const state = this.#side() ? "closed" : timeline.state;
-    this.#left(timeline, state, { type: "chat_transferred", chatId, organizerId });
+    const isMine = !this.#side();
+    // Who has it now is in the chat.
+    if (isMine) this.#readChats();
+    this.#left(timeline, isMine ? timeline.state : "closed", { type: "chat_transferred", chatId, organizerId });
   }
 
   /** The organizer has left the chat. */
@@ -642,7 +638,7 @@ export class Session {
     if (!timeline) return;
     this.#stopTyping(timeline);
     timeline.typing = true;
-    const cancel = this.#clock.after(TIMES.typingShown, () => {
+    const cancel = this.#clock.after(TYPING_SHOWN_MS, () => {
       this.#stopTyping(timeline);
       this.#update(chatId);
     });
@@ -698,8 +694,8 @@ export class Session {
     const ask = this.#asks[0];
     if (!ask) return;
     this.#write(ask.frame);
-    this.#expectLife(TIMES.answer);
-    this.#timer(TIMES.repeat, () => {
+    this.#expectLife(ANSWER_MS);
+    this.#timer(REPEAT_MS, () => {
       if (this.#asks[0] !== ask) return;
       this.#answer(() => ask.reject(new SessionError("timeout", "the service does not answer")));
     });
@@ -709,6 +705,11 @@ export class Session {
     this.#asks.shift();
     settle();
     this.#askFirst();
+  }
+
+  #readChats(): void {
+    this.#chatsWanted = true;
+    void this.#catchUp();
   }
 
   /** Asks for chats if they are wanted, then for what is missing of each, until nothing is missing. */
@@ -765,8 +766,8 @@ export class Session {
     void this.#outbox.change(clientId, (message) => ({ ...message, sending: true }));
     this.#update(chatId);
     this.#write({ type: "send_message", payload: { chatId, message: content, clientId, ...positionOf(next) } });
-    this.#expectLife(TIMES.answer);
-    this.#timer(TIMES.repeat, () => {
+    this.#expectLife(ANSWER_MS);
+    this.#timer(REPEAT_MS, () => {
       if (this.#outbox.get(clientId)?.sending) this.#sendAgain(chatId, clientId);
     });
   }
@@ -791,10 +792,7 @@ export class Session {
       return;
     }
     this.#fail(clientId, failure);
-    if (failure.code === "no_access") {
-      this.#chatsWanted = true;
-      void this.#catchUp();
-    }
+    if (failure.code === "no_access") this.#readChats();
     this.#sendNext(chatId);
   }
 
@@ -824,7 +822,7 @@ export class Session {
     if (this.#connection.name !== "live" || this.#readSent.has(chatId)) return;
     this.#readSent.set(chatId, seq);
     this.#write({ type: "read", payload: { chatId, seq } });
-    this.#timer(TIMES.readSent, () => {
+    this.#timer(READ_SENT_MS, () => {
       this.#readSent.delete(chatId);
       if ((this.#timelines.get(chatId)?.ownReadSeq ?? 0) > seq) this.#sendRead(chatId);
     });
@@ -924,7 +922,7 @@ export class Session {
     if (!this.#options.keepChats || this.#unkept.has(chatId)) return;
     this.#unkept.set(
       chatId,
-      this.#clock.after(TIMES.keepChats, () => this.#keepNow(chatId)),
+      this.#clock.after(KEEP_CHATS_MS, () => this.#keepNow(chatId)),
     );
   }
 

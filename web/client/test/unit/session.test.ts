@@ -661,6 +661,48 @@ test("an organizer who waits for a chat goes on waiting over a new connection", 
   assert.equal(tab.session.snapshot.waitingForChat, false);
 });
 
+test("a chat that an organizer got while the connection was down is new, and ends the waiting", async () => {
+  const { tab, socket } = await organizer();
+  void tab.session.startChat(true);
+  await socket.receive("info", { message: "no new chats", code: "waiting" });
+  await socket.drop();
+  await tab.clock.advance(1000);
+  const next = await tab.network.accept({ realm: "organizer", id: 12, agencyId: 4, role: 4 });
+  await next.receive("chats", { chats: [chat("c1")] });
+  assert.deepEqual(tab.eventsOf("new_chat"), [{ type: "new_chat", chatId: "c1", eventId: 9 }]);
+  assert.equal(next.frames("start_chat").length, 0);
+  await next.receive("resync");
+  await next.receive("chats", { chats: [chat("c1")] });
+  assert.equal(tab.eventsOf("new_chat").length, 1);
+  await next.receive("chat_requeued", { chatId: "c1", organizerId: 12 });
+  await next.receive("resync");
+  await next.receive("chats", { chats: [chat("c1")] });
+  assert.equal(tab.eventsOf("new_chat").length, 2);
+});
+
+test("chats that were open before the first connection are not new", async () => {
+  const tab = new Tab();
+  await tab.session.start();
+  const socket = await tab.network.accept({ realm: "organizer", id: 12, agencyId: 4, role: 4 });
+  await socket.receive("chats", { chats: [chat("c1")] });
+  assert.equal(tab.chat().state, "active");
+  assert.deepEqual(tab.eventsOf("new_chat"), []);
+});
+
+test("after a reconnect the session is synced only once the chats were read over the new connection", async () => {
+  const { tab, socket } = await live(1);
+  assert.equal(tab.session.snapshot.synced, true);
+  await socket.drop();
+  await tab.clock.advance(1000);
+  const next = await tab.network.accept();
+  assert.deepEqual(tab.connection, { name: "live" });
+  assert.equal(tab.session.snapshot.synced, false);
+  await next.receive("chats", { chats: [chat("c1", { lastSeq: 2 })] });
+  assert.equal(tab.session.snapshot.synced, false);
+  await answerHistory(next, 2);
+  assert.equal(tab.session.snapshot.synced, true);
+});
+
 test("an organizer goes on waiting although the service is too busy for it at first", async () => {
   const { tab, socket } = await organizer();
   void tab.session.startChat(true);
@@ -738,6 +780,16 @@ test("a kept chat can be read without a network after a reload, and resumes wher
   const socket = await again.network.accept();
   await socket.receive("chats", { chats: [chat("c1", { lastSeq: 3 })] });
   assert.equal(socket.last("get_chat_history").payload.afterSeq, 2);
+});
+
+test("a session that is stopped while it loads does not connect", async () => {
+  const tab = new Tab();
+  const started = tab.session.start();
+  tab.session.stop();
+  await started;
+  await settle();
+  assert.deepEqual(tab.connection, { name: "ended", reason: "stopped" });
+  assert.equal(tab.network.sockets.length, 0);
 });
 
 test("a stopped session leaves no timer behind and does not come back", async () => {
