@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
+import { PLAN } from "./fake-events.mjs";
 import { asNew, idOf } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
@@ -120,6 +121,29 @@ test("a position whose time nobody has said is as old as the press, or of no kno
   await page.keyboard.press("Alt+2");
   await page.locator(".facts .old", { hasText: /19\.93820\s+±45 m\s*$/ }).waitFor();
   assert.match(await pinOf("Omar").getAttribute("class"), /\bold\b/);
+});
+
+test("a map whose plan is read again stays as it is, and one with another plan is another map", async () => {
+  team.events = [{ ...team.events[0], hasPlan: true }];
+  team.plan = { ...PLAN, north: 50.064, south: 50.059, west: 19.932, east: 19.942 };
+  addPeople();
+  await signIn(page);
+  const plan = page.locator("img.leaflet-image-layer");
+  await plan.waitFor();
+  const map = await page.locator(".map-canvas").elementHandle();
+  const isThere = () => map.evaluate(({ isConnected }) => isConnected);
+  const readAgain = async () => {
+    const answered = page.waitForEvent("requestfinished", (request) => request.url().endsWith("/plan"));
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await answered;
+  };
+  await readAgain();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.equal(await isThere(), true);
+  team.plan = { ...team.plan, east: 19.943 };
+  await readAgain();
+  await page.waitForFunction(({ isConnected }) => !isConnected, map);
+  await plan.waitFor();
 });
 
 test("names on the map do not overlap: that of the chosen person is there, others when one looks", async () => {
