@@ -3,7 +3,7 @@
 import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
 import { keepDraft, readDraft } from "./drafts.js";
-import { session } from "./live.js";
+import { composer, focusComposer, session } from "./live.js";
 import { isLive, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
@@ -25,6 +25,7 @@ export function Composer({ chat }: { chat: ChatView }) {
   const submit = (submit: SubmitEvent) => {
     submit.preventDefault();
     send(chat.id, (submit.currentTarget as HTMLFormElement).querySelector("textarea"));
+    focusComposer();
   };
   return (
     <form class="foot composer" key={chat.id} onSubmit={submit}>
@@ -57,7 +58,7 @@ function Canned({ chatId, canned }: { chatId: string; canned: NonNullable<typeof
   // The mouse must not take the focus from the field: the list would be gone before the click.
   const choose = (mouse: MouseEvent, key: TextKey) => {
     mouse.preventDefault();
-    take(chatId, document.querySelector(".composer textarea"), key);
+    take(chatId, composer(), key);
   };
   return (
     <div id="canned" class="canned" role="listbox" aria-label={t("canned.label")}>

@@ -133,7 +133,8 @@ function follow(event: SessionEvent): void {
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
       if (!state.events.has(event.eventId)) loadNames();
-      if (isNextShown || !selectedChat()) open(event.chatId);
+      // Who is in the middle of a sentence stays in its chat, unless they have just asked for the next one.
+      if (!selectedChat() || (isNextShown && (state.taking || !isWriting()))) open(event.chatId);
       isNextShown = false;
       return;
     case "message": {
@@ -229,7 +230,7 @@ function nameIn(chatId: string): string {
 /** What is on the screen of a person who looks at it has been read. */
 export function readSelected(): void {
   const chat = selectedChat();
-  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !state.dialog) session?.markRead(chat.id);
+  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !isDialogOpen()) session?.markRead(chat.id);
 }
 
 /** Shows a chat, and lets the person write. */
@@ -241,8 +242,20 @@ export function open(chatId: string | undefined, focus = true): void {
   if (focus) focusComposer();
 }
 
+/** What counts is what is on the screen: a part that is not loaded yet covers nothing. */
+export function isDialogOpen(): boolean {
+  return document.querySelector("dialog[open]") !== null;
+}
+
+export function closeDialog(): void {
+  update({ dialog: undefined });
+  // What came meanwhile is seen after the rendering.
+  queueMicrotask(readSelected);
+}
+
 export function openIncident(): void {
-  if (selectedChat()) update({ dialog: "incident" });
+  const about = selectedChat();
+  if (about) update({ dialog: "incident", about });
 }
 
 /** Shows the person's earlier chats beside this one, or no more. */
@@ -256,9 +269,19 @@ export function closeHistory(): void {
   focusComposer();
 }
 
-/** After the next rendering: the composer may not be there yet. */
+export function composer(): HTMLTextAreaElement | null {
+  return document.querySelector(".composer textarea");
+}
+
+/** Somebody is in the middle of a sentence. */
+export function isWriting(): boolean {
+  const field = composer();
+  return field === document.activeElement && Boolean(field?.value);
+}
+
+/** After the rendering, as the composer may not be there yet, and before the next key. */
 export function focusComposer(): void {
-  requestAnimationFrame(() => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus());
+  queueMicrotask(() => composer()?.focus());
 }
 
 /** What the service says when it refuses, in words. */
@@ -344,8 +367,8 @@ async function close(chatId: string): Promise<void> {
 
 /** Asks to whom the chat on the screen is to be handed over. */
 export function openHandOver(): void {
-  const chat = selectedChat();
-  if (chat && !state.gone.has(chat.id)) update({ dialog: "hand-over" });
+  const about = selectedChat();
+  if (about && !state.gone.has(about.id)) update({ dialog: "hand-over", about });
 }
 
 /** Rejects when the chat stays: the service refuses, or cannot be asked. */
