@@ -17,7 +17,7 @@ import { keepDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
 import { isLiveShown } from "./router.js";
-import { changed, type Gone, isLive, myChats, orderWith, selectedChat, state, update } from "./state.js";
+import { changed, type Gone, isLive, myChats, orderWith, type State, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const RETRY_MS = 5000;
@@ -37,6 +37,7 @@ export let tileUrl = "";
 let owner: string | undefined;
 /** This tab has asked for the next chat, so the next chat is shown. */
 let isNextShown = false;
+let namesAsked = 0;
 const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("mayday-chats") : undefined;
 if (tabs) tabs.onmessage = ({ data }) => dismissedElsewhere(data as string);
@@ -64,6 +65,8 @@ export function connectWhenNeeded(storage: Storage): void {
 function disconnect(): void {
   session?.stop();
   session = undefined;
+  // Names that are still to come are of the agency of whoever has left.
+  namesAsked++;
   for (const chatId of closeTimers.keys()) undoClose(chatId);
   // After a token has ended, what was there is shown again once the person has signed in.
   update({ live: undefined, taking: false, gone: new Map(), queueAt: 0, shares: undefined });
@@ -133,7 +136,7 @@ function follow(event: SessionEvent): void {
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
       if (!state.events.has(event.eventId)) loadNames();
-      // Who is in the middle of a sentence stays in its chat, unless they have just asked for the next one.
+      // Whoever is in the middle of a sentence stays there, unless they have just asked for the next chat.
       if (!selectedChat() || (isNextShown && (state.taking || !isWriting()))) open(event.chatId);
       isNextShown = false;
       return;
@@ -382,15 +385,17 @@ export async function handOver(chatId: string, organizerId: number): Promise<voi
   }
 }
 
-/** Events and colleagues, each as far as it can be read. */
+/** Events and colleagues, each as far as it can be read. The answer to an older question counts no more. */
 function loadNames(): void {
+  const asked = ++namesAsked;
+  const put = (names: Partial<State>) => asked === namesAsked && update(names);
   const say = (error: unknown) => console.info("Names could not be read.", error);
   api.events.list().then(({ items }) => {
     const planned = items.filter(({ hasPlan }) => hasPlan);
-    update({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
+    put({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
   }, say);
   api.users.list().then(({ items }) => {
-    update({ colleagues: new Map(items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])) });
+    put({ colleagues: new Map(items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])) });
   }, say);
 }
 

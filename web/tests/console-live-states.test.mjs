@@ -459,6 +459,32 @@ test("a chat shows in its row and log what the person said, and a kind in the re
   await page.locator(".message .person-text", { hasText: /^Injury or illness$/ }).waitFor();
 });
 
+test("the names of events are those of the newest answer", async () => {
+  await signIn(page);
+  await isLive();
+  await page.waitForLoadState("networkidle");
+  const { events } = team;
+  let asked;
+  await page.route(/agency\/events$/, (route) => asked(route));
+  /** A chat of an event that is not known comes, so the page asks for the names. */
+  const askedWith = (name, eventId) =>
+    new Promise((resolve) => {
+      asked = resolve;
+      team.chat(name, { name }, ["Help"], { eventId });
+      team.tell("new_chat", asNew(team.chats[0]));
+    });
+  const older = await askedWith("Kasia", 8);
+  const newer = await askedWith("Omar", 9);
+  team.events = [...events, { ...events[0], id: 8, name: "Derby" }];
+  await team.answer(newer);
+  await page.locator(".facts").getByText("Derby").waitFor();
+  team.events = events;
+  await team.answer(older);
+  await (await older.request().response()).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.match(await page.locator(".facts").textContent(), /Derby/);
+});
+
 test("a message of a colleague names the colleague, if the agency knows who it was", async () => {
   team.chat("c1", { name: "Kasia" }, ["Help", ["Are you hurt?"], ["Stay there."], ["I am here."]]);
   const [, olga, stranger] = team.messages.get(idOf("c1"));
