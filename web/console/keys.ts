@@ -91,7 +91,10 @@ function beginCanned(): void {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** Esc leaves one thing after the other: a part that has not come yet, the earlier chats, what is said, a chat that has ended, the chat. */
+/**
+ * Esc leaves one thing after the other: a dialog that is still loading, the earlier chats, what is said, a chat that
+ * has ended, the chat.
+ */
 function leave(): void {
   const { selected } = state;
   if (state.dialog) update({ dialog: undefined });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, watchErrors, words } from "./browser.mjs";
-import { asNew } from "./fake-pages.mjs";
+import { asNew, idOf } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
 
@@ -89,6 +89,22 @@ test("who waits for the next chat and writes to nobody is shown it", async () =>
   assert.equal(await answer().inputValue(), "Hello");
 });
 
+test("when a chat ends, the rest of a sentence goes to nobody, and what was not sent can be read", async () => {
+  await page.keyboard.press("1");
+  await page.keyboard.type("Go to gate ");
+  team.tell("chat_requeued", { chatId: idOf("c1"), organizerId: 12 });
+  await row("Kasia").filter({ hasText: "Over" }).waitFor();
+  await page.keyboard.type("2 now");
+  await page.keyboard.press("Enter");
+  await untilShown("Kasia");
+  assert.equal(await answer().inputValue(), "Go to gate ");
+  assert.equal(await page.getByRole("button", { name: "Send" }).isDisabled(), true);
+  await page.getByRole("button", { name: "Take off the screen" }).click();
+  await untilShown("Omar");
+  assert.equal(await answer().inputValue(), "");
+  assert.deepEqual(asked, []);
+});
+
 test("the composer has the keyboard as soon as its chat is chosen", async () => {
   const isIn = await page.evaluate(async () => {
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "1", code: "Digit1", bubbles: true }));
@@ -166,7 +182,7 @@ test("keys count while a part is loaded, and it opens for the chat for which it 
     .waitFor();
 });
 
-test("a part that was not waited for does not open, and asked for again it opens for the chat that is shown", async () => {
+test("a part that was given up does not open, and asked for again it opens for the chat that is shown", async () => {
   await team.hang(/assets/);
   await page.keyboard.press("1");
   await page.keyboard.press("Alt+i");
@@ -245,7 +261,7 @@ test("an incident whose dialog was closed too soon says how it ended, and closes
   await save();
   team.problem = ["name must be shorter than or equal to 200 characters"];
   await answerHanging();
-  await page.locator(".toast", { hasText: words("The incident is not saved: name must be shorter") }).waitFor();
+  await page.locator(".toast", { hasText: /Save incident: .*200/ }).waitFor();
   await keys.waitFor();
   await page.keyboard.press("Escape");
   await dialog().waitFor({ state: "detached" });
@@ -268,4 +284,30 @@ test("earlier chats that come late take nobody out of the middle of a sentence",
   await page.keyboard.type(" more");
   assert.equal(await answer().inputValue(), "Half more");
   assert.equal(await row("Kasia").getAttribute("aria-current"), "true");
+});
+
+test("an answer about what somebody has left behind leaves them where they are, and a refusal is said", async () => {
+  const leave = async () => {
+    await page.getByRole("link", { name: "Incidents" }).click();
+    await page.getByRole("link", { name: "New incident" }).click();
+    await page.getByLabel("What has happened").fill("Smoke");
+    await page.getByLabel("Description").fill("At the stage");
+    await team.hang(/agency\/issues$/);
+    const request = page.waitForRequest(/agency\/issues$/);
+    await page.getByRole("button", { name: "Create incident" }).click();
+    await request;
+    await page.getByRole("link", { name: "Live" }).click();
+    await page.keyboard.press("1");
+    await page.keyboard.type("Half");
+  };
+  await leave();
+  await answerHanging();
+  await page.keyboard.type(" more");
+  assert.equal(await answer().inputValue(), "Half more");
+  assert.equal(team.issues.length, 1);
+
+  await leave();
+  team.problem = ["name must be shorter than or equal to 200 characters"];
+  await answerHanging();
+  await page.locator(".toast", { hasText: /Create incident: .*200/ }).waitFor();
 });

@@ -6,7 +6,7 @@ import { distance, timeOf, withoutBidi } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { Field, Form, type Values } from "../kit/form.js";
-import { problemOf, tellChange } from "../kit/load.js";
+import { tellChange } from "../kit/load.js";
 import { closeDialog } from "../live.js";
 import { notice } from "../notice.js";
 import "../kit/style.js";
@@ -34,13 +34,8 @@ export function IncidentDialog({ chat }: { chat: ChatView }) {
     frame.current?.addEventListener("keydown", sendByKey);
   }, []);
   const submit = async (values: Values) => {
-    try {
-      await save(chat, values);
-    } catch (error) {
-      // The form says it, unless it was closed meanwhile.
-      if (!frame.current) notice(t("incident.not-saved", { problem: problemOf(error) }));
-      throw error;
-    }
+    await save(chat, values);
+    // It may have been closed meanwhile, and another dialog opened.
     if (frame.current) closeDialog();
   };
   const { eventId } = chat.chat;
