@@ -5,7 +5,7 @@ import { Icon, type IconName } from "../ui/icon.js";
 import { PersonText, phoneAddress } from "../ui/text.js";
 import { Composer } from "./composer.js";
 import { later } from "./later.js";
-import { closeSoon, dismiss, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
+import { closeSoon, focusComposer, openHandOver, openIncident, session, toggleHistory, undoClose } from "./live.js";
 import { isOld, KINDS, nameOf, type Place, placeOf, textOf } from "./person.js";
 import { isLive, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
@@ -30,18 +30,7 @@ export function ChatPane() {
       <Person chat={chat} gone={gone !== undefined} />
       {logOf(chat, isLive() ? "live" : "", String(firstShown(chat)), [...state.colleagues.values()].join())}
       {History && <History key={chat.id} chat={chat} />}
-      {gone ? (
-        <div class="foot row spread" role="status">
-          <p>{t(`gone.${gone}`, { name: nameOf(chat) })}</p>
-          <button type="button" onClick={() => dismiss(chat.id)}>
-            {t("gone.dismiss")}
-          </button>
-        </div>
-      ) : state.closing.has(chat.id) ? (
-        <Closing chat={chat} />
-      ) : (
-        <Composer chat={chat} />
-      )}
+      {state.closing.has(chat.id) ? <Closing chat={chat} /> : <Composer chat={chat} gone={gone} />}
     </section>
   );
 }
@@ -262,10 +251,14 @@ function Delivery({ message, isOver }: { message: MessageView; isOver: boolean }
 
 function Closing({ chat }: { chat: ChatView }) {
   const left = Math.ceil(((state.closing.get(chat.id) ?? 0) - Date.now()) / 1000);
+  const undo = () => {
+    undoClose(chat.id);
+    focusComposer();
+  };
   return (
     <div class="foot row spread closing">
       <p class="tabular">{t("close.in", { n: Math.max(0, left) })}</p>
-      <button type="button" class="strong" aria-keyshortcuts="Z" onClick={() => undoClose(chat.id)}>
+      <button type="button" class="strong" aria-keyshortcuts="Z" onClick={undo}>
         {t("close.undo")}
         <kbd>Z</kbd>
       </button>

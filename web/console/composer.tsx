@@ -3,8 +3,9 @@
 import type { ChatView } from "@mayday/client";
 import { Icon } from "../ui/icon.js";
 import { keepDraft, readDraft } from "./drafts.js";
-import { session } from "./live.js";
-import { isLive, state, update } from "./state.js";
+import { composer, dismiss, focusComposer, session } from "./live.js";
+import { nameOf } from "./person.js";
+import { type Gone, isLive, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 /** A frame has 16 KiB: in any script, this many characters. */
@@ -21,34 +22,50 @@ const CANNED: TextKey[] = [
   "canned.close",
 ];
 
-export function Composer({ chat }: { chat: ChatView }) {
+/**
+ * When a chat ends, what was not sent stays in its field and cannot be changed. Otherwise the rest of a sentence would
+ * count as keys, which may open another chat.
+ */
+export function Composer({ chat, gone }: { chat: ChatView; gone: Gone | undefined }) {
   const submit = (submit: SubmitEvent) => {
     submit.preventDefault();
     send(chat.id, (submit.currentTarget as HTMLFormElement).querySelector("textarea"));
+    focusComposer();
   };
   return (
     <form class="foot composer" key={chat.id} onSubmit={submit}>
-      {!isLive() && <p class="faint">{t("chat.later")}</p>}
+      {gone && (
+        <div class="row spread" role="status">
+          <p>{t(`gone.${gone}`, { name: nameOf(chat) })}</p>
+          <button type="button" onClick={() => dismiss(chat.id)}>
+            {t("gone.dismiss")}
+          </button>
+        </div>
+      )}
+      {!gone && !isLive() && <p class="faint">{t("chat.later")}</p>}
       {state.canned && <Canned chatId={chat.id} canned={state.canned} />}
-      <div class="row tight">
-        <textarea
-          class="grow"
-          ref={(field) => restore(field, chat.id)}
-          aria-label={t("chat.answer")}
-          aria-autocomplete="list"
-          {...(state.canned && { "aria-controls": "canned", "aria-activedescendant": `canned-${state.canned.at}` })}
-          placeholder={t("chat.placeholder")}
-          dir="auto"
-          rows={2}
-          maxLength={LONGEST}
-          onKeyDown={(key) => typeKey(key, chat.id)}
-          onInput={(input) => typed(input.currentTarget, chat.id)}
-          onBlur={() => state.canned && update({ canned: undefined })}
-        />
-        <button type="submit" class="strong" aria-label={t("chat.send")}>
-          <Icon name="send" />
-        </button>
-      </div>
+      {(!gone || readDraft(chat.id)) && (
+        <div class="row tight">
+          <textarea
+            class="grow"
+            ref={(field) => restore(field, chat.id)}
+            aria-label={t("chat.answer")}
+            aria-autocomplete="list"
+            {...(state.canned && { "aria-controls": "canned", "aria-activedescendant": `canned-${state.canned.at}` })}
+            placeholder={t("chat.placeholder")}
+            dir="auto"
+            readOnly={Boolean(gone)}
+            rows={2}
+            maxLength={LONGEST}
+            onKeyDown={(key) => typeKey(key, chat.id)}
+            onInput={(input) => typed(input.currentTarget, chat.id)}
+            onBlur={() => state.canned && update({ canned: undefined })}
+          />
+          <button type="submit" class="strong" disabled={Boolean(gone)} aria-label={t("chat.send")}>
+            <Icon name="send" />
+          </button>
+        </div>
+      )}
     </form>
   );
 }
@@ -57,7 +74,7 @@ function Canned({ chatId, canned }: { chatId: string; canned: NonNullable<typeof
   // The mouse must not take the focus from the field: the list would be gone before the click.
   const choose = (mouse: MouseEvent, key: TextKey) => {
     mouse.preventDefault();
-    take(chatId, document.querySelector(".composer textarea"), key);
+    take(chatId, composer(), key);
   };
   return (
     <div id="canned" class="canned" role="listbox" aria-label={t("canned.label")}>
@@ -130,7 +147,7 @@ function take(chatId: string, field: HTMLTextAreaElement | null, key: TextKey): 
 
 function send(chatId: string, field: HTMLTextAreaElement | null): void {
   const text = field?.value.trim();
-  if (!field || !text || !session) return;
+  if (!field || field.readOnly || !text || !session) return;
   void session.send(chatId, text);
   field.value = "";
   keepDraft(chatId, "");

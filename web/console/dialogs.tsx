@@ -9,11 +9,10 @@ import { canNotify, isNotifyingRefused, setNotifications, setSound, wantsNotific
 import { keysOf } from "./area.js";
 import type { KeyLine } from "./areas.js";
 import { later } from "./later.js";
+import { closeDialog } from "./live.js";
 import { currentPlace, isLiveShown } from "./router.js";
 import { state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
-
-const close = () => update({ dialog: undefined });
 
 export function Dialogs() {
   if (state.dialog === "keys") return <Keys />;
@@ -28,12 +27,12 @@ const handOver = later(() => import("./desk/hand-over.js"));
 
 function Incident() {
   const Dialog = incident()?.IncidentDialog;
-  return Dialog ? <Dialog /> : null;
+  return Dialog && state.about ? <Dialog chat={state.about} /> : null;
 }
 
 function HandOver() {
   const Dialog = handOver()?.HandOverDialog;
-  return Dialog ? <Dialog /> : null;
+  return Dialog && state.about ? <Dialog chatId={state.about.id} /> : null;
 }
 
 /** On the live side. */
@@ -58,7 +57,7 @@ const ANYWHERE: KeyLine<TextKey> = [["?"], "keys.title"];
 function Keys() {
   const lines: KeyLine[] = isLiveShown() ? KEYS : keysOf(currentPlace().area);
   return (
-    <Dialog title={t("keys.title")} onClose={close}>
+    <Dialog title={t("keys.title")} onClose={closeDialog}>
       <table class="keys">
         <tbody>
           {[...lines, ANYWHERE].map(([keys, text]) => (
@@ -83,7 +82,7 @@ function Keys() {
 
 function Settings() {
   return (
-    <Dialog title={t("menu.title")} onClose={close}>
+    <Dialog title={t("menu.title")} onClose={closeDialog}>
       <Preferences />
       <p class="faint">{t("account.as", { email: state.user?.email ?? "" })}</p>
       <button type="button" onClick={signOut}>

@@ -2,8 +2,10 @@
 import {
   closeHistory,
   closeSoon,
+  composer,
   dismiss,
   focusComposer,
+  isDialogOpen,
   open,
   openHandOver,
   openIncident,
@@ -20,7 +22,7 @@ import { myChats, state, update } from "./state.js";
 export function watchKeys(): void {
   addEventListener("keydown", (key) => {
     if (state.screen !== "in" || key.ctrlKey || key.metaKey || key.isComposing) return;
-    if (state.dialog || document.querySelector("dialog[open]")) return;
+    if (isDialogOpen()) return;
     const isWriting = (key.target as Element).matches?.("input, textarea, select");
     if (isWriting && !key.altKey) return;
     const name = nameOf(key);
@@ -81,7 +83,7 @@ function undoLast(): void {
 }
 
 function beginCanned(): void {
-  const field = document.querySelector<HTMLTextAreaElement>(".composer textarea");
+  const field = composer();
   if (!field) return;
   field.focus();
   if (field.value) return;
@@ -89,10 +91,14 @@ function beginCanned(): void {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** Esc leaves one thing after the other: the earlier chats, what is said, a chat that has ended, the chat. */
+/**
+ * Esc leaves one thing after the other: a dialog that is still loading, the earlier chats, what is said, a chat that
+ * has ended, the chat.
+ */
 function leave(): void {
   const { selected } = state;
-  if (state.history) closeHistory();
+  if (state.dialog) update({ dialog: undefined });
+  else if (state.history) closeHistory();
   else if (state.notice) update({ notice: undefined });
   else if (selected && state.gone.has(selected)) dismiss(selected);
   else if (selected) open(undefined, false);

@@ -17,7 +17,7 @@ import { keepDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
 import { isLiveShown } from "./router.js";
-import { changed, type Gone, isLive, myChats, orderWith, selectedChat, state, update } from "./state.js";
+import { changed, type Gone, isLive, myChats, orderWith, type State, selectedChat, state, update } from "./state.js";
 import { type TextKey, t } from "./texts.js";
 
 const RETRY_MS = 5000;
@@ -37,6 +37,7 @@ export let tileUrl = "";
 let owner: string | undefined;
 /** This tab has asked for the next chat, so the next chat is shown. */
 let isNextShown = false;
+let namesAsked = 0;
 const closeTimers = new Map<string, ReturnType<typeof setTimeout>>();
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("mayday-chats") : undefined;
 if (tabs) tabs.onmessage = ({ data }) => dismissedElsewhere(data as string);
@@ -64,6 +65,8 @@ export function connectWhenNeeded(storage: Storage): void {
 function disconnect(): void {
   session?.stop();
   session = undefined;
+  // Names that are still to come are of the agency of whoever has left.
+  namesAsked++;
   for (const chatId of closeTimers.keys()) undoClose(chatId);
   // After a token has ended, what was there is shown again once the person has signed in.
   update({ live: undefined, taking: false, gone: new Map(), queueAt: 0, shares: undefined });
@@ -133,7 +136,8 @@ function follow(event: SessionEvent): void {
       alertAgent(t("alert.chat"));
       announce(t("alert.chat"), true);
       if (!state.events.has(event.eventId)) loadNames();
-      if (isNextShown || !selectedChat()) open(event.chatId);
+      // Whoever is in the middle of a sentence stays there, unless they have just asked for the next chat.
+      if (!selectedChat() || (isNextShown && (state.taking || !isWriting()))) open(event.chatId);
       isNextShown = false;
       return;
     case "message": {
@@ -229,7 +233,7 @@ function nameIn(chatId: string): string {
 /** What is on the screen of a person who looks at it has been read. */
 export function readSelected(): void {
   const chat = selectedChat();
-  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !state.dialog) session?.markRead(chat.id);
+  if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !isDialogOpen()) session?.markRead(chat.id);
 }
 
 /** Shows a chat, and lets the person write. */
@@ -241,8 +245,20 @@ export function open(chatId: string | undefined, focus = true): void {
   if (focus) focusComposer();
 }
 
+/** What counts is what is on the screen: a part that is not loaded yet covers nothing. */
+export function isDialogOpen(): boolean {
+  return document.querySelector("dialog[open]") !== null;
+}
+
+export function closeDialog(): void {
+  update({ dialog: undefined });
+  // What came meanwhile is seen after the rendering.
+  queueMicrotask(readSelected);
+}
+
 export function openIncident(): void {
-  if (selectedChat()) update({ dialog: "incident" });
+  const about = selectedChat();
+  if (about) update({ dialog: "incident", about });
 }
 
 /** Shows the person's earlier chats beside this one, or no more. */
@@ -256,9 +272,19 @@ export function closeHistory(): void {
   focusComposer();
 }
 
-/** After the next rendering: the composer may not be there yet. */
+export function composer(): HTMLTextAreaElement | null {
+  return document.querySelector(".composer textarea");
+}
+
+/** Somebody is in the middle of a sentence. */
+export function isWriting(): boolean {
+  const field = composer();
+  return field === document.activeElement && Boolean(field?.value);
+}
+
+/** After the rendering, as the composer may not be there yet, and before the next key. */
 export function focusComposer(): void {
-  requestAnimationFrame(() => document.querySelector<HTMLTextAreaElement>(".composer textarea")?.focus());
+  queueMicrotask(() => composer()?.focus());
 }
 
 /** What the service says when it refuses, in words. */
@@ -344,8 +370,8 @@ async function close(chatId: string): Promise<void> {
 
 /** Asks to whom the chat on the screen is to be handed over. */
 export function openHandOver(): void {
-  const chat = selectedChat();
-  if (chat && !state.gone.has(chat.id)) update({ dialog: "hand-over" });
+  const about = selectedChat();
+  if (about && !state.gone.has(about.id)) update({ dialog: "hand-over", about });
 }
 
 /** Rejects when the chat stays: the service refuses, or cannot be asked. */
@@ -359,15 +385,17 @@ export async function handOver(chatId: string, organizerId: number): Promise<voi
   }
 }
 
-/** Events and colleagues, each as far as it can be read. */
+/** Events and colleagues, each as far as it can be read. The answer to an older question counts no more. */
 function loadNames(): void {
+  const asked = ++namesAsked;
+  const put = (names: Partial<State>) => asked === namesAsked && update(names);
   const say = (error: unknown) => console.info("Names could not be read.", error);
   api.events.list().then(({ items }) => {
     const planned = items.filter(({ hasPlan }) => hasPlan);
-    update({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
+    put({ events: new Map(items.map(({ id, name }) => [id, name])), plans: new Set(planned.map(({ id }) => id)) });
   }, say);
   api.users.list().then(({ items }) => {
-    update({ colleagues: new Map(items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])) });
+    put({ colleagues: new Map(items.map(({ id, firstName, lastName }) => [id, `${firstName} ${lastName}`])) });
   }, say);
 }
 

@@ -57,6 +57,28 @@ test("of ten thousand chats only the pages are loaded that were scrolled to", as
   await context.close();
 });
 
+test("more of a list that is not shown any more neither delays nor changes the one that is", async () => {
+  const { context, page, archive, errors } = await open("/console/archive", 300);
+  await rows(page).nth(49).waitFor();
+  const hanging = new Promise((resolve) => page.route(/cursor=/, resolve));
+  await scrollToEnd(page);
+  const late = await hanging;
+  await page.unroute(/cursor=/);
+  await page.keyboard.press("/");
+  await page.keyboard.type("gate 1");
+  await rows(page).filter({ hasText: "Gate 2" }).first().waitFor({ state: "detached" });
+  await rows(page).nth(49).waitFor();
+  await scrollToEnd(page);
+  await rows(page).nth(99).waitFor({ state: "attached" });
+  const before = await rows(page).allInnerTexts();
+  await late.fulfill(archive.answer(late.request()));
+  await (await late.request().response()).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.deepEqual((await rows(page).allInnerTexts()).slice(0, 100), before.slice(0, 100));
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
 test("the words of a search are in no URL that a server gets", async () => {
   const { context, page, errors } = await open("/console/archive?event=1", 3);
   const urls = [];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, watchErrors, words } from "./browser.mjs";
 import { ORIGIN } from "./fake.mjs";
+import { PLAN } from "./fake-events.mjs";
 import { asNew, idOf } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
@@ -120,6 +121,29 @@ test("a position whose time nobody has said is as old as the press, or of no kno
   await page.keyboard.press("Alt+2");
   await page.locator(".facts .old", { hasText: /19\.93820\s+±45 m\s*$/ }).waitFor();
   assert.match(await pinOf("Omar").getAttribute("class"), /\bold\b/);
+});
+
+test("a map whose plan is read again stays as it is, and one with another plan is another map", async () => {
+  team.events = [{ ...team.events[0], hasPlan: true }];
+  team.plan = { ...PLAN, north: 50.064, south: 50.059, west: 19.932, east: 19.942 };
+  addPeople();
+  await signIn(page);
+  const plan = page.locator("img.leaflet-image-layer");
+  await plan.waitFor();
+  const map = await page.locator(".map-canvas").elementHandle();
+  const isThere = () => map.evaluate(({ isConnected }) => isConnected);
+  const readAgain = async () => {
+    const answered = page.waitForEvent("requestfinished", (request) => request.url().endsWith("/plan"));
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await answered;
+  };
+  await readAgain();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.equal(await isThere(), true);
+  team.plan = { ...team.plan, east: 19.943 };
+  await readAgain();
+  await page.waitForFunction(({ isConnected }) => !isConnected, map);
+  await plan.waitFor();
 });
 
 test("names on the map do not overlap: that of the chosen person is there, others when one looks", async () => {
@@ -433,6 +457,32 @@ test("a chat shows in its row and log what the person said, and a kind in the re
   assert.equal(await page.locator(".message .person-text").textContent(), "My bag is gone");
   await page.keyboard.press("Alt+2");
   await page.locator(".message .person-text", { hasText: /^Injury or illness$/ }).waitFor();
+});
+
+test("the names of events are those of the newest answer", async () => {
+  await signIn(page);
+  await isLive();
+  await page.waitForLoadState("networkidle");
+  const { events } = team;
+  let asked;
+  await page.route(/agency\/events$/, (route) => asked(route));
+  /** A chat of an event that is not known comes, so the page asks for the names. */
+  const askedWith = (name, eventId) =>
+    new Promise((resolve) => {
+      asked = resolve;
+      team.chat(name, { name }, ["Help"], { eventId });
+      team.tell("new_chat", asNew(team.chats[0]));
+    });
+  const older = await askedWith("Kasia", 8);
+  const newer = await askedWith("Omar", 9);
+  team.events = [...events, { ...events[0], id: 8, name: "Derby" }];
+  await team.answer(newer);
+  await page.locator(".facts").getByText("Derby").waitFor();
+  team.events = events;
+  await team.answer(older);
+  await (await older.request().response()).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.match(await page.locator(".facts").textContent(), /Derby/);
 });
 
 test("a message of a colleague names the colleague, if the agency knows who it was", async () => {

@@ -163,10 +163,11 @@ const SCREENS = {
   },
   gone: async (page, team) => {
     await SCREENS.chat(page, team);
+    await page.locator(".composer textarea").fill("Two of us are on the way");
     team.tell("chat_requeued", { chatId: idOf("c2"), organizerId: 12 });
     team.tell("chat_transferred", { chatId: idOf("c1"), fromOrganizerId: 12, organizerId: 13 });
     await page.locator(".toast").waitFor();
-    await page.locator(".foot button").waitFor();
+    await page.locator(".foot [role=status] button").waitFor();
   },
   stale: async (page, team) => {
     await SCREENS.chat(page, team);

@@ -8,9 +8,9 @@ import { PersonText } from "../../ui/text.js";
 import { api, messenger, ROLES } from "../account.js";
 import { suspectSignIn, useLoad } from "../kit/load.js";
 import { ProblemLine } from "../kit/parts.js";
-import { handOver, problemOf } from "../live.js";
+import { closeDialog, handOver, problemOf } from "../live.js";
 import { nameOf } from "../person.js";
-import { state, update } from "../state.js";
+import { state } from "../state.js";
 import type { TextKey } from "../texts.js";
 import style from "./hand-over.css" with { type: "text" };
 import { t } from "./texts.js";
@@ -23,20 +23,17 @@ const PATIENCE_MS = 5000;
 
 addStyle(style);
 
-const close = () => update({ dialog: undefined });
-
 /** Stays with the chat for which it was opened, whatever is selected meanwhile, and ends with it. */
-export function HandOverDialog() {
-  const [chatId] = useState(state.selected);
+export function HandOverDialog({ chatId }: { chatId: string }) {
   const chat = state.live?.chats.find(({ id }) => id === chatId);
   const isOver = !chat || state.gone.has(chat.id);
   // Before anybody sees the dialog go: the next key is for the chats.
   useLayoutEffect(() => {
-    if (isOver) close();
+    if (isOver) closeDialog();
   }, [isOver]);
   if (isOver) return null;
   return (
-    <Dialog title={t("hand-over.title", { name: nameOf(chat) })} onClose={close}>
+    <Dialog title={t("hand-over.title", { name: nameOf(chat) })} onClose={closeDialog}>
       <Colleagues chat={chat} />
     </Dialog>
   );
@@ -66,8 +63,9 @@ function Colleagues({ chat }: { chat: ChatView }) {
       // The list is some seconds old, and the service hands over to whoever is of the agency.
       const here = await askPresent();
       if (here?.every(({ organizerId }) => organizerId !== id)) throw new SessionError("unknown_colleague", "has gone");
+      // The dialog was closed meanwhile. Later it closes with its chat.
+      if (!list.current) return;
       await handOver(chat.id, id);
-      close();
     } catch (error) {
       setSent({ problem: problemOf(error) });
       // Who has gone meanwhile is not offered again.
@@ -171,7 +169,8 @@ function useFocus(isThere: boolean) {
     if (!focused || (document.activeElement as HTMLElement).dataset.id === focused) return;
     (list.current?.querySelector<HTMLElement>(`[data-id="${focused}"]`) ?? list.current)?.focus();
   });
-  useEffect(() => {
+  // Before anybody sees the list: the next key is for it.
+  useLayoutEffect(() => {
     if (isThere) list.current?.querySelector("button")?.focus();
   }, [isThere]);
   return list;

@@ -7,7 +7,7 @@ import { PersonText } from "../../ui/text.js";
 import { messenger } from "../account.js";
 import { useLoad, usePages } from "../kit/load.js";
 import { Empty, More, Shown, When } from "../kit/parts.js";
-import { closeHistory } from "../live.js";
+import { closeHistory, isWriting } from "../live.js";
 import "../kit/style.js";
 import { noteOf } from "../notes/notes.js";
 import { nameOf, wordsOf } from "../person.js";
@@ -21,7 +21,10 @@ const MESSAGES = 200;
 export function History({ chat }: { chat: ChatView }) {
   const { participantId } = chat.chat;
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => title.current?.focus(), []);
+  // It may come late: whoever is in the middle of a sentence goes on.
+  useEffect(() => {
+    if (!isWriting()) title.current?.focus();
+  }, []);
   const chats = usePages(
     `history/${participantId}`,
     [],

@@ -1,16 +1,17 @@
 /** An incident of a chat: everything is filled in already, and Enter saves it. */
 import type { ChatView, IssuePriority, MessageView, RequestKind } from "@mayday/client";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Dialog } from "../../ui/dialog.js";
 import { distance, timeOf, withoutBidi } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { tellChange } from "../kit/load.js";
+import { closeDialog } from "../live.js";
 import { notice } from "../notice.js";
 import "../kit/style.js";
 import { KINDS, nameOf, type Place, placeOf, wordsOf } from "../person.js";
-import { selectedChat, state, update } from "../state.js";
+import { state } from "../state.js";
 import { t } from "./texts.js";
 
 /** In characters. The service takes 200 and 20,000; a name is to be read at a glance. */
@@ -24,24 +25,26 @@ const PRIORITIES: Record<RequestKind, IssuePriority> = {
   other: "medium",
 };
 
-const close = () => update({ dialog: undefined });
-
 /** Of the chat from which it was opened, also when another is selected meanwhile, or the chat ends. */
-export function IncidentDialog() {
-  const [chat] = useState(selectedChat);
+export function IncidentDialog({ chat }: { chat: ChatView }) {
   const frame = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  // Before anybody sees the dialog: the next key is for its first field.
+  useLayoutEffect(() => {
     frame.current?.querySelector("input")?.focus();
     frame.current?.addEventListener("keydown", sendByKey);
   }, []);
-  if (!chat) return null;
+  const submit = async (values: Values) => {
+    await save(chat, values);
+    // It may have been closed meanwhile, and another dialog opened.
+    if (frame.current) closeDialog();
+  };
   const { eventId } = chat.chat;
   const event = state.events.get(eventId);
   return (
-    <Dialog title={t("incident.title")} onClose={close}>
+    <Dialog title={t("incident.title")} onClose={closeDialog}>
       <p class="faint">{event ? <PersonText>{event}</PersonText> : t("event.nameless", { n: eventId })}</p>
       <div ref={frame}>
-        <Form draft={`incident/${chat.id}`} submitLabel={t("incident.save")} onSubmit={(values) => save(chat, values)}>
+        <Form draft={`incident/${chat.id}`} submitLabel={t("incident.save")} onSubmit={submit}>
           <Field name="name" label={t("incident.name")} value={titleOf(chat)} required />
           <Field name="description" label={t("incident.description")} value={descriptionOf(chat)} long />
           <Field
@@ -72,7 +75,6 @@ async function save(chat: ChatView, values: Values): Promise<void> {
   const { eventId } = chat.chat;
   const body = { name, description, priority: priority as IssuePriority, eventId };
   const { id } = await api.issues.create(body);
-  close();
   notice(t("incident.saved"), [t("incident.open"), `/console/incidents/${id}`]);
   tellChange("issues");
 }

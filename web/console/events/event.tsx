@@ -4,9 +4,9 @@ import { PersonText } from "../../ui/text.js";
 import { api } from "../account.js";
 import { isAdmin } from "../areas.js";
 import { AskFirst } from "../kit/ask-first.js";
+import { fromHere } from "../kit/go-on.js";
 import { type Loaded, tellChange, useLoad } from "../kit/load.js";
 import { Page, Shown } from "../kit/parts.js";
-import { go } from "../router.js";
 import { state } from "../state.js";
 import { Contacts } from "./contacts.js";
 import { left, phaseText } from "./list.js";
@@ -24,8 +24,9 @@ export function EventScreen({ loaded, mayEdit }: EventProps) {
   const event = loaded.data;
   const address = `/console/events/${event.id}`;
   const remove = async () => {
+    const goOn = fromHere();
     await api.events.delete(event.id);
-    go("/console/events", { replace: true });
+    goOn("/console/events", { replace: true });
     tellChange("events");
   };
   const hasFigures = state.user && !isAdmin(state.user);

@@ -31,10 +31,16 @@ export function PlaceFields({ event, near }: { event: AgencyEvent | undefined; n
   };
   const locate = () => {
     setLocating("busy");
+    const typed = () =>
+      inputs()
+        .map(({ value }) => value)
+        .join();
+    const before = typed();
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         setLocating(undefined);
-        fill({ lat: coords.latitude, lng: coords.longitude });
+        // Whoever has typed a place meanwhile, or pointed at one, means that one.
+        if (typed() === before) fill({ lat: coords.latitude, lng: coords.longitude });
       },
       () => setLocating("failed"),
       { enableHighAccuracy: true, timeout: 20_000 },

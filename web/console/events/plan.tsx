@@ -5,6 +5,7 @@ import { loadMoreTexts, number } from "../../ui/i18n.js";
 import { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Field, FieldError, Form, type Values } from "../kit/form.js";
+import { fromHere } from "../kit/go-on.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Page, ProblemLine, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
@@ -81,14 +82,16 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
     }
     const wanted = edgesIn(values);
     if (!wanted) throw new FieldError("north", t("events.plan-edges-wrong"));
+    const goOn = fromHere();
     await api.setPlan(event.id, { image, ...wanted });
     tellChange("events");
-    go(back, { replace: true });
+    goOn(back, { replace: true });
   };
   const remove = async () => {
+    const goOn = fromHere();
     await api.deletePlan(event.id);
     tellChange("events");
-    go(back, { replace: true });
+    goOn(back, { replace: true });
   };
   return (
     <div class="plan">

@@ -8,6 +8,7 @@ import { api } from "../account.js";
 import { useAction } from "../kit/action.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Form, type Values } from "../kit/form.js";
+import { fromHere } from "../kit/go-on.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { EventName, UserName, useNames } from "../kit/names.js";
@@ -33,9 +34,7 @@ export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean
       actions={issue.data && !isEdited && <Actions issue={issue.data} />}
     >
       <Shown of={issue}>
-        {(issue) =>
-          isEdited ? <Edit issue={issue} leave={() => go(address, { replace: true })} /> : <Incident issue={issue} />
-        }
+        {(issue) => (isEdited ? <Edit issue={issue} address={address} /> : <Incident issue={issue} />)}
       </Shown>
     </Page>
   );
@@ -43,8 +42,9 @@ export function IncidentScreen({ id, isEdited }: { id: number; isEdited: boolean
 
 function Actions({ issue }: { issue: Issue }) {
   const remove = async () => {
+    const goOn = fromHere();
     await api.issues.delete(issue.id);
-    go(left.address, { replace: true });
+    goOn(left.address, { replace: true });
     tellChange("issues");
   };
   return (
@@ -155,10 +155,11 @@ function State({ issue }: { issue: Issue }) {
   );
 }
 
-function Edit({ issue, leave }: { issue: Issue; leave: () => void }) {
+function Edit({ issue, address }: { issue: Issue; address: string }) {
   // What a colleague changes meanwhile must not change what is typed here.
   const [before] = useState(issue);
   const save = async (values: Values) => {
+    const goOn = fromHere();
     const { name = "", description = "" } = values;
     const priority = values.priority as IssuePriority;
     const edits: IssueEdits = {
@@ -170,8 +171,9 @@ function Edit({ issue, leave }: { issue: Issue; leave: () => void }) {
       await api.issues.edit(issue.id, edits);
       tellChange("issues");
     }
-    leave();
+    goOn(address, { replace: true });
   };
+  const leave = () => go(address, { replace: true });
   useEffect(() => document.getElementById("field-name")?.focus(), []);
   return (
     <Form draft={`incidents/${issue.id}`} submitLabel={t("incidents.save")} onSubmit={save} onCancel={leave}>

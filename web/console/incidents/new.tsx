@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { api } from "../account.js";
 import { isManager } from "../areas.js";
 import { Field, Form, type Values } from "../kit/form.js";
+import { fromHere } from "../kit/go-on.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, Shown } from "../kit/parts.js";
@@ -47,11 +48,12 @@ function NewForm(props: { events: AgencyEvent[]; wanted: number; leave: () => vo
 }
 
 async function create({ name = "", description = "", priority, eventId }: Values): Promise<void> {
+  const goOn = fromHere();
   const { id } = await api.issues.create({
     ...{ name, description, priority: priority as IssuePriority, eventId: Number(eventId) },
   });
   tellChange("issues");
-  go(`/console/incidents/${id}`, { replace: true });
+  goOn(`/console/incidents/${id}`, { replace: true });
 }
 
 /** How far an event is from now, in milliseconds: 0 while it lasts. */

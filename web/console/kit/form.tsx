@@ -5,6 +5,7 @@ import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../ui/icon.js";
 import { keepDraft, readDraft } from "../drafts.js";
+import { notice } from "../notice.js";
 import { t } from "../texts.js";
 import { problemOf, suspectSignIn } from "./load.js";
 import { ruleOf } from "./rules.js";
@@ -68,8 +69,10 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
       setState({ problems: new Map(), busy: false });
     } catch (error) {
       suspectSignIn(error);
-      const fields = Object.keys(values);
-      setState({ problems: problemsOf(error, fields, names), busy: false });
+      const problems = problemsOf(error, Object.keys(values), names);
+      setState({ problems, busy: false });
+      // Whoever has left the form would not be told.
+      if (!form.current) notice(`${submitLabel}: ${ruleOf([...problems.values()].flat())}`);
     }
   };
   const keep = () => form.current && keepDraft(draft, draftOf(valuesOf(form.current)));

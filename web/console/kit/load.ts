@@ -151,24 +151,28 @@ export function usePages<T>(
   const shown = useRef({ key, rows: limit });
   if (shown.current.key !== key) shown.current = { key, rows: limit };
   const [added, setAdded] = useState<{ first: Page<T>; items: T[]; next: string | undefined }>();
-  const loading = useRef(false);
+  /** The rows after which more are being read. */
+  const loading = useRef<Page<T>>(undefined);
   const first = useLoad(key, kinds, (signal) => load({ limit: Math.min(shown.current.rows, 500) }, signal));
   const { data } = first;
   const isAdded = data !== undefined && added?.first === data;
   const items = isAdded ? [...data.items, ...added.items] : data?.items;
   const next = isAdded ? added.next : data?.next;
   const more = async () => {
-    if (!data || !next || loading.current) return;
-    loading.current = true;
+    if (!data || !next || loading.current === data) return;
+    loading.current = data;
+    const asked = shown.current;
     try {
       const page = await load({ limit, cursor: next }, new AbortController().signal);
-      shown.current.rows += page.items.length;
+      asked.rows += page.items.length;
+      // More of other rows, or of those that were read anew, was asked for meanwhile.
+      if (loading.current !== data) return;
       setAdded({ first: data, items: [...(isAdded ? added.items : []), ...page.items], next: page.next });
     } catch (error) {
       console.info(`More of ${key} could not be read.`, error);
       first.reload();
     } finally {
-      loading.current = false;
+      if (loading.current === data) loading.current = undefined;
     }
   };
   return { ...first, data: items, hasMore: next !== undefined, more };

@@ -27,8 +27,9 @@ export function PeopleMap() {
   );
   if (people.length === 0) return <p class="map-none faint">{t("map.none")}</p>;
   const view: MapView = { ...(tileUrl && { tileUrl }), ...(plan.data && { plan: plan.data }) };
-  // Another plan is another map. Without an answer there is a map all the same.
-  return <Canvas key={`${eventId} ${plan.readAt && plan.data ? plan.readAt : ""}`} {...{ view, people, selected }} />;
+  // Another plan is another map. Without an answer there is a map all the same. The same plan read again is none.
+  const { sha256, south, west, north, east } = plan.data ?? {};
+  return <Canvas key={[eventId, sha256, south, west, north, east].join()} {...{ view, people, selected }} />;
 }
 
 function myPeople(): Person[] {

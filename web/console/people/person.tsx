@@ -3,10 +3,10 @@ import type { User } from "@mayday/client";
 import { PersonText } from "../../ui/text.js";
 import type { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
+import { fromHere } from "../kit/go-on.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { When } from "../kit/parts.js";
 import { notice } from "../live.js";
-import { go } from "../router.js";
 import { state } from "../state.js";
 import { Phone, Sheet } from "./sheet.js";
 import { t } from "./texts.js";
@@ -90,8 +90,9 @@ export function DeletePerson(props: { user: User; text: string; list: string; re
   const { user, text, list, remove } = props;
   const name = nameOf(user);
   const removeNow = async () => {
+    const goOn = fromHere();
     await remove();
-    go(list, { replace: true });
+    goOn(list, { replace: true });
     notice(t("people.deleted", { name }));
     tellChange("users");
   };

@@ -1,0 +1,10 @@
+/** What follows the answer of a service. */
+import { go } from "../router.js";
+
+/** To be called before the service is asked. Its answer leads on only whoever is still where they asked. */
+export function fromHere(): typeof go {
+  const here = location.pathname;
+  return (address, options) => {
+    if (location.pathname === here) go(address, options);
+  };
+}
