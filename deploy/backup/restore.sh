@@ -28,8 +28,8 @@ for name in participant messenger organizer; do
     fi
     chmod 600 "$file"
 done
-# The messenger's copy is a little younger, so the participant's follows it. Before sqlite3 3.42 the trigger that writes
-# `ended_at` writes null, since the function that it calls does not know milliseconds.
+# The messenger's copy is a little younger, so the participant's follows it. Before sqlite3 3.42 the triggers that write
+# `ended_at` and `changed_at` write null, since the function that they call does not know milliseconds.
 released=$(sqlite3 "$directory/participant.db" "
     PRAGMA foreign_keys = ON;
     ATTACH '$directory/messenger.db' AS messenger;
@@ -55,6 +55,8 @@ released=$(sqlite3 "$directory/participant.db" "
     FROM messenger.contacts AS c WHERE c.participant_id = id AND c.version > contact_version;
     UPDATE participants SET contact_version = c.version
     FROM messenger.contacts AS c WHERE c.participant_id = id AND c.version > contact_version;
+
+    UPDATE contact_changes SET changed_at = strftime('%s', 'now') * 1000 WHERE changed_at IS NULL;
 
     -- Presses that were delivered, and requests that were closed.
     DELETE FROM outbox WHERE request_id IN (SELECT request_id FROM messenger.chats);

@@ -47,7 +47,7 @@ use crate::{
     instance::State,
     metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
-    refusal::{for_pages, shown, unavailable, unreadable},
+    refusal::{for_pages, unavailable, unreadable},
     routes::{METRICS_PATH, RouteMatch, WELL_KNOWN_PREFIX},
 };
 
@@ -209,11 +209,14 @@ impl Inner {
         let body = match self.body_memory.read(body).await {
             Ok(body) => body,
             Err(reason) => {
-                let (method, path) = (&head.method, shown(head.uri.path()));
+                // Not the path: clients may have written anything into it.
+                let component = route.component();
                 match reason {
                     // A client that goes away is nothing unusual.
-                    Unreadable::Broken(_) => tracing::debug!("refused {method} {path} of {client}: {reason}"),
-                    _ => tracing::warn!("refused {method} {path} of {client}: {reason}"),
+                    Unreadable::Broken(_) => {
+                        tracing::debug!(component, "refused a request of {client}: {reason}")
+                    }
+                    _ => tracing::warn!(component, "refused a request of {client}: {reason}"),
                 }
                 self.metrics.refused((&reason).into());
                 let refusal = unreadable(&reason, head.version, trace.trace());

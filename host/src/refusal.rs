@@ -77,21 +77,6 @@ pub(crate) fn for_pages(
     refusal
 }
 
-/// A path for the log, without texts that a client has made up: only what routes and ids are made of, as the services
-/// log paths (`service::refusals`).
-pub(crate) fn shown(path: &str) -> String {
-    const LONGEST: usize = 40;
-    let is_plain = |segment: &str| {
-        segment.len() <= LONGEST
-            && segment
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let segments = path.split('/');
-    let shown = segments.map(|segment| if is_plain(segment) { segment } else { "*" });
-    shown.collect::<Vec<_>>().join("/")
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody<'a> {
@@ -116,24 +101,4 @@ fn refusal(status: StatusCode, message: &str, trace: TraceId) -> Response<Body> 
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     listener::restrict_browsers(headers);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_shown_without_what_no_route_has() {
-        for (path, expected) in [
-            ("/messenger/agency/chats/0123456789abcdef01234567", None),
-            ("/", None),
-            ("/participant/events/a%20word/7", Some("/participant/events/*/7")),
-            (
-                "/events/1111111111222222222233333333334444444444-",
-                Some("/events/*"),
-            ),
-        ] {
-            assert_eq!(shown(path), expected.unwrap_or(path));
-        }
-    }
 }

@@ -349,7 +349,7 @@ async fn a_search_has_its_filters_in_the_body() {
     let page = desk
         .agency
         .support
-        .post(&format!("{path}?limit=1&q=stage"), &gate)
+        .post(&format!("{path}?limit=1&surprise=stage"), &gate)
         .await;
     let expected = format!("<?limit=1&cursor={second}>; rel=\"next\"");
     assert_eq!(page.header("link"), Some(expected.as_str()));

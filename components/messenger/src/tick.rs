@@ -1,4 +1,4 @@
-//! The tick: the work that is due every second.
+//! The tick: the work that is due every second or two.
 
 use http::StatusCode;
 use service::clock::{self, Millis};

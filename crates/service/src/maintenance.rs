@@ -25,7 +25,7 @@ pub fn truncate_log(connection: &Connection) {
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub database: i64,
-    /// The size of the write-ahead log; `None` on a libSQL server, which does not tell it.
+    /// The size of the write-ahead log; `None` if the database did not tell it, as a libSQL server does not.
     pub log: Option<i64>,
 }
 

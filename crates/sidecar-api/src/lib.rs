@@ -278,7 +278,7 @@ pub struct Status {
     /// Absent if the database did not tell it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub database_bytes: Option<i64>,
-    /// The size of the write-ahead log; absent where the database is a server, which does not tell it.
+    /// The size of the write-ahead log; absent if the database did not tell it, as a server does not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wal_bytes: Option<i64>,
     /// How many updates the log has.

@@ -121,11 +121,15 @@ impl Colleagues {
                 wanted.entry(agency_id).or_default().push(*organizer_id);
             }
         }
-        let asked = wanted.into_iter().map_while(|(agency_id, ids)| {
-            let found = identity::colleagues(agency_id, &ids).ok()?;
-            Some((agency_id, HashSet::from_iter(found)))
-        });
-        Colleagues(asked.collect())
+        let mut colleagues = HashMap::new();
+        for (agency_id, ids) in wanted {
+            match identity::colleagues(agency_id, &ids) {
+                Ok(found) => drop(colleagues.insert(agency_id, HashSet::from_iter(found))),
+                Err(identity::Error::Unavailable(_)) => break,
+                Err(identity::Error::Other(_)) => {}
+            }
+        }
+        Colleagues(colleagues)
     }
 }
 

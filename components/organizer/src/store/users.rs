@@ -368,8 +368,8 @@ pub(crate) fn update(
     )
 }
 
-/// Ends every session of a user that began before a time, and every session so far: the time of the last sign-out lies
-/// ahead if the clock was set back since, and so do tokens.
+/// Ends every session of a user that began before a time, and keeps ended those that a sign-out has ended before: its time
+/// lies ahead if the clock was set back since.
 pub(crate) fn sign_out(
     connection: &Connection,
     id: i64,

@@ -9,8 +9,8 @@ use service::retry;
 
 use super::participants::{self, CONTACT};
 
-/// Gives all that a guest has open to an account, and notes that the messenger is to be told. To be called in a
-/// transaction.
+/// Gives all that a guest has open to an account, and notes that the messenger is to be told. To be called in
+/// `Caller::change_guest`.
 ///
 /// Both may have a request open for the same event. Then the account has both: each has its lock and its place in the
 /// queue, and neither is lost.
@@ -21,8 +21,7 @@ pub(crate) fn add(connection: &Connection, guest_id: i64, account_id: i64) -> Re
     // The account has contact details of its own, and may be deleted before the guest.
     execute(
         connection,
-        "UPDATE participants SET phone_number = '', name = '', password_hash = ?2
-         WHERE id = ?1 AND is_guest = 1",
+        "UPDATE participants SET phone_number = '', name = '', password_hash = ?2 WHERE id = ?1",
         parameters![guest_id, OF_NO_PASSWORD],
     )?;
     for statement in [

@@ -161,7 +161,7 @@ pub(crate) fn set_password(
 }
 
 /// Turns a guest into an account that somebody signs in to. A phone number that is empty leaves the guest's. `None`
-/// when the e-mail is taken, or the account is no guest's.
+/// when the e-mail is taken. To be called in `Caller::change_guest`.
 pub(crate) fn promote(
     connection: &Connection,
     guest_id: i64,
@@ -172,7 +172,7 @@ pub(crate) fn promote(
         &format!(
             "UPDATE OR IGNORE participants
              SET email = ?2, password_hash = ?3, phone_number = iif(?4 = '', phone_number, ?4), is_guest = 0
-             WHERE id = ?1 AND is_guest = 1 RETURNING {COLUMNS}"
+             WHERE id = ?1 RETURNING {COLUMNS}"
         ),
         parameters![
             guest_id,
