@@ -270,8 +270,8 @@ pub(crate) fn queue(connection: &Connection, agency_id: i64) -> Result<Queue, Da
     })
 }
 
-/// The queues whose estimate has just changed because a pickup became too old. Ticks come every second or two; this looks
-/// back five seconds, so that a late tick misses none.
+/// The queues whose estimate has just changed because a pickup became too old. Ticks come every second or two; this
+/// looks back five seconds, so that a late tick misses none.
 pub(crate) fn with_new_estimates(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,

@@ -368,7 +368,7 @@ pub(crate) fn update(
     )
 }
 
-/// Ends every session of a user that began before a time, and keeps ended those that a sign-out has ended before: its time
+/// Ends every session of a user that began before a time. Those that an earlier sign-out has ended stay ended: its time
 /// lies ahead if the clock was set back since.
 pub(crate) fn sign_out(
     connection: &Connection,
