@@ -346,3 +346,26 @@ test("an answer about what somebody has left behind leaves them where they are, 
   await answerHanging();
   await page.locator(".toast", { hasText: /Create incident: .*200/ }).waitFor();
 });
+
+test("the answer about a form that was left neither ends nor empties the one that was begun since", async () => {
+  const begin = async (what) => {
+    await page.locator(".areas").getByRole("link", { name: "Incidents" }).click();
+    await page.getByRole("link", { name: "New incident" }).click();
+    await page.getByLabel("What has happened").fill(what);
+  };
+  await begin("Smoke");
+  await page.getByLabel("Description").fill("At the stage");
+  const hanging = new Promise((resolve) => {
+    page.route(/agency\/issues$/, (route) => (route.request().method() === "POST" ? resolve(route) : route.fallback()));
+  });
+  await page.getByRole("button", { name: "Create incident" }).click();
+  const late = await hanging;
+  await begin("Fire");
+  await team.answer(late);
+  await (await late.request().response()).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.equal(team.issues.length, 1);
+  assert.match(page.url(), /incidents\/new$/);
+  await page.reload();
+  assert.equal(await page.getByLabel("What has happened").inputValue(), "Fire");
+});
