@@ -824,7 +824,7 @@ impl Client {
             self.note(|log| log.has_read_everything = true);
             return Ok(true);
         }
-        let is_all = unread.len() <= PORTION;
+        let mut is_all = unread.len() <= PORTION;
         unread.truncate(PORTION);
         let side = match self.user.side {
             Side::Organizer => "agency",
@@ -845,6 +845,11 @@ impl Client {
             if (400..500).contains(&answer.status) {
                 let refusal = format!("{} {}", answer.status, answer.message());
                 self.note(|log| log.refused_at_the_end.insert(chat_id, refusal));
+                continue;
+            }
+            // As it says, it can be asked again.
+            if answer.status == 503 {
+                is_all = false;
                 continue;
             }
             if answer.status != 200 {

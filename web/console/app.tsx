@@ -12,7 +12,7 @@ import { ChatPane } from "./chat.js";
 import { Dialogs } from "./dialogs.js";
 import { Frame } from "./frame.js";
 import { watchKeys } from "./keys.js";
-import { connectWhenNeeded, watchNetwork, watchShares } from "./live.js";
+import { connectWhenNeeded, isDialogOpen, watchNetwork, watchShares } from "./live.js";
 import { isMapShown, MapPane } from "./map-pane.js";
 import { currentPlace, watchAddress } from "./router.js";
 import { Side } from "./side.js";
@@ -46,10 +46,10 @@ async function followSetting(name: string): Promise<void> {
   update();
 }
 
-/** A chat has an address, so that a reload shows it again. */
+/** A chat has an address, so that a reload shows it again. A dialog that is still loading is given up. */
 function showAddressedChat(): void {
   const chatId = /^\/console\/chats\/(\w+)$/.exec(location.pathname)?.[1];
-  if (chatId) update({ selected: chatId });
+  update({ ...(chatId && { selected: chatId }), ...(!isDialogOpen() && { dialog: undefined }) });
 }
 
 function Page() {

@@ -23,8 +23,8 @@ const CANNED: TextKey[] = [
 ];
 
 /**
- * When a chat ends, what was not sent stays in its field and cannot be changed. Otherwise the rest of a sentence would
- * count as keys, which may open another chat.
+ * When a chat ends, its field cannot be changed any more. It stays while it has text that was not sent, or the focus:
+ * otherwise the next sentence would count as keys, which may open another chat.
  */
 export function Composer({ chat, gone }: { chat: ChatView; gone: Gone | undefined }) {
   const submit = (submit: SubmitEvent) => {
@@ -44,7 +44,7 @@ export function Composer({ chat, gone }: { chat: ChatView; gone: Gone | undefine
       )}
       {!gone && !isLive() && <p class="faint">{t("chat.later")}</p>}
       {state.canned && <Canned chatId={chat.id} canned={state.canned} />}
-      {(!gone || readDraft(chat.id)) && (
+      {(!gone || readDraft(chat.id) || hasFocus(chat.id)) && (
         <div class="row tight">
           <textarea
             class="grow"
@@ -101,17 +101,22 @@ function restore(field: HTMLTextAreaElement | null, chatId: string): void {
   field.value = readDraft(chatId);
 }
 
+/** Only the field has `data-chat`. */
+function hasFocus(chatId: string): boolean {
+  return (document.activeElement as HTMLElement | null)?.dataset.chat === chatId;
+}
+
 function typed(field: HTMLTextAreaElement, chatId: string): void {
   const { value } = field;
   keepDraft(chatId, value);
   const wanted = /^\/(.*)$/.exec(value)?.[1]?.trim().toLocaleLowerCase();
   if (wanted === undefined) {
     if (value) session?.typing(chatId);
-    if (state.canned) update({ canned: undefined });
+    if (state.canned || state.dialog) update({ canned: undefined, dialog: undefined });
     return;
   }
   const found = CANNED.filter((key) => t(key).toLocaleLowerCase().includes(wanted));
-  update({ canned: found.length ? { found, at: 0 } : undefined });
+  update({ canned: found.length ? { found, at: 0 } : undefined, dialog: undefined });
 }
 
 function typeKey(key: KeyboardEvent, chatId: string): void {

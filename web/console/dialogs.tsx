@@ -27,12 +27,12 @@ const handOver = later(() => import("./desk/hand-over.js"));
 
 function Incident() {
   const Dialog = incident()?.IncidentDialog;
-  return Dialog && state.about ? <Dialog chat={state.about} /> : null;
+  return Dialog ? <Dialog /> : null;
 }
 
 function HandOver() {
   const Dialog = handOver()?.HandOverDialog;
-  return Dialog && state.about ? <Dialog chatId={state.about.id} /> : null;
+  return Dialog ? <Dialog /> : null;
 }
 
 /** On the live side. */

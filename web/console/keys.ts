@@ -84,7 +84,7 @@ function undoLast(): void {
 
 function beginCanned(): void {
   const field = composer();
-  if (!field) return;
+  if (!field || field.readOnly) return;
   field.focus();
   if (field.value) return;
   field.value = "/";

@@ -13,7 +13,7 @@ import { announce } from "../ui/announce.js";
 import { api, credentials, endSignIn, messenger, refreshUser } from "./account.js";
 import { alertAgent } from "./alerts.js";
 import { isAdmin, isComplete } from "./areas.js";
-import { keepDraft } from "./drafts.js";
+import { keepDraft, readDraft } from "./drafts.js";
 import { notice } from "./notice.js";
 import { nameOf, turnOf } from "./person.js";
 import { isLiveShown } from "./router.js";
@@ -178,7 +178,10 @@ function sayQueue(before: number): void {
 function goes(chatId: string, how: Gone): void {
   const wasClosing = closeTimers.has(chatId);
   stopTimer(chatId);
-  update({ closing: changed(state.closing, chatId), gone: changed(state.gone, chatId, how) });
+  update({
+    ...{ closing: changed(state.closing, chatId), gone: changed(state.gone, chatId, how) },
+    ...(chatId === state.selected && { canned: undefined }),
+  });
   const chat = state.live?.chats.find(({ id }) => id === chatId);
   const asked = askedFor.delete(chatId) || wasClosing;
   const texts: Record<Gone, TextKey> = {
@@ -207,10 +210,13 @@ export function dismiss(chatId: string): void {
   tabs?.postMessage(chatId);
 }
 
-/** What one tab has taken from its screen, the others need not explain. It may not have ended here yet. */
+/**
+ * What one tab has taken from its screen, the others need not explain, unless they have text that was not sent. It may
+ * not have ended here yet.
+ */
 function dismissedElsewhere(chatId: string): void {
   const chat = state.live?.chats.find(({ id }) => id === chatId);
-  if (!chat) return;
+  if (!chat || readDraft(chatId)) return;
   if (!state.gone.has(chatId)) askedFor.add(chatId);
   else if (!hasFailed(chat)) takeOff(chatId);
 }
@@ -236,9 +242,13 @@ export function readSelected(): void {
   if (chat && chat.unread > 0 && isLiveShown() && !document.hidden && !isDialogOpen()) session?.markRead(chat.id);
 }
 
-/** Shows a chat, and lets the person write. */
+/** Shows a chat, and lets the person write. A dialog that is still loading is given up. */
 export function open(chatId: string | undefined, focus = true): void {
-  update({ selected: chatId, canned: undefined, ...(chatId !== state.selected && { history: false, older: 0 }) });
+  update({
+    ...{ selected: chatId, canned: undefined },
+    ...(chatId !== state.selected && { history: false, older: 0 }),
+    ...(!isDialogOpen() && { dialog: undefined }),
+  });
   // Who is elsewhere in the console stays there.
   if (isLiveShown()) history.replaceState(null, "", chatId ? `/console/chats/${chatId}` : "/console");
   readSelected();
@@ -257,8 +267,7 @@ export function closeDialog(): void {
 }
 
 export function openIncident(): void {
-  const about = selectedChat();
-  if (about) update({ dialog: "incident", about });
+  if (selectedChat()) update({ dialog: "incident" });
 }
 
 /** Shows the person's earlier chats beside this one, or no more. */
@@ -370,8 +379,8 @@ async function close(chatId: string): Promise<void> {
 
 /** Asks to whom the chat on the screen is to be handed over. */
 export function openHandOver(): void {
-  const about = selectedChat();
-  if (about && !state.gone.has(about.id)) update({ dialog: "hand-over", about });
+  const chat = selectedChat();
+  if (chat && !state.gone.has(chat.id)) update({ dialog: "hand-over" });
 }
 
 /** Rejects when the chat stays: the service refuses, or cannot be asked. */

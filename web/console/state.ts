@@ -58,8 +58,6 @@ export interface State {
   closing: ReadonlyMap<string, number>;
   gone: ReadonlyMap<string, Gone>;
   dialog: "keys" | "settings" | "hand-over" | "incident" | undefined;
-  /** The chat that was on the screen when its hand-over or an incident was asked for. */
-  about: ChatView | undefined;
   /** The earlier chats of the person are beside the chat. */
   history: boolean;
   /** The canned answers that fit what is typed, and the one that Enter takes. */
@@ -90,7 +88,6 @@ export const state: State = {
   closing: new Map(),
   gone: new Map(),
   dialog: undefined,
-  about: undefined,
   history: false,
   canned: undefined,
   notice: undefined,

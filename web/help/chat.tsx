@@ -98,8 +98,6 @@ function Log({ chat }: { chat: ChatView }) {
   );
 }
 
-let messagesBefore = 0;
-
 /**
  * Called before a rendering; the returned function after it. Who sees the end of the log sees new messages; a reader of
  * older ones is left there. The last message then stands above the composer, or, where enlarged text leaves no room
@@ -108,14 +106,16 @@ let messagesBefore = 0;
 export function watchLog(): () => void {
   const end = document.querySelector(".log-end");
   const seesEnd = !end || end.getBoundingClientRect().top < innerHeight;
+  // A live collection.
+  const messages = document.getElementsByClassName("message");
+  const before = messages.length;
   return () => {
-    const messages = document.querySelectorAll(".message");
-    if (messages.length > messagesBefore && seesEnd) {
-      const composer = document.querySelector(".composer");
-      if ((composer?.clientHeight ?? 0) < innerHeight * 0.6) scrollTo(0, document.documentElement.scrollHeight);
+    // Without a composer, the messages are those that were not sent before the chat ended.
+    const composer = document.querySelector(".composer");
+    if (composer && messages.length > before && seesEnd) {
+      if (composer.clientHeight < innerHeight * 0.6) scrollTo(0, document.documentElement.scrollHeight);
       else messages[messages.length - 1]?.scrollIntoView();
     }
-    messagesBefore = messages.length;
   };
 }
 

@@ -105,6 +105,33 @@ test("when a chat ends, the rest of a sentence goes to nobody, and what was not 
   assert.deepEqual(asked, []);
 });
 
+test("when a chat ends under an empty field, the next sentence goes to nobody", async () => {
+  await page.keyboard.press("1");
+  team.tell("chat_requeued", { chatId: idOf("c1"), organizerId: 12 });
+  await row("Kasia").filter({ hasText: "Over" }).waitFor();
+  await page.keyboard.type("2 of us are on the way");
+  await page.keyboard.press("Enter");
+  await untilShown("Kasia");
+  assert.equal(await answer().inputValue(), "");
+  // Who has left the field has the keys.
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.keyboard.press("2");
+  await untilShown("Omar");
+  assert.deepEqual(asked, []);
+});
+
+test("when a chat ends, its canned answers go, and nothing is written into the field any more", async () => {
+  await page.keyboard.press("1");
+  await page.keyboard.type("/");
+  const canned = page.getByRole("listbox");
+  await canned.waitFor();
+  team.tell("chat_requeued", { chatId: idOf("c1"), organizerId: 12 });
+  await canned.waitFor({ state: "detached" });
+  await page.keyboard.press("Enter");
+  assert.equal(await answer().inputValue(), "/");
+});
+
 test("the composer has the keyboard as soon as its chat is chosen", async () => {
   const isIn = await page.evaluate(async () => {
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "1", code: "Digit1", bubbles: true }));
@@ -169,17 +196,25 @@ test("a dialog has the keyboard where it is meant to be as soon as it is there",
   assert.match(focused, /Mariam/);
 });
 
-test("keys count while a part is loaded, and it opens for the chat for which it was asked", async () => {
-  await team.hang(/assets/);
-  await page.keyboard.press("1");
-  await page.keyboard.press("Alt+h");
-  await page.keyboard.press("Alt+2");
-  await untilShown("Omar");
-  await row("Omar").locator(".badge").waitFor({ state: "detached" });
-  await team.hang(undefined);
-  await dialog()
-    .getByRole("heading", { name: words("Hand Kasia over to") })
-    .waitFor();
+test("keys count while a dialog is loaded, and it is given up when the person goes on or writes", async () => {
+  const comesLate = async (key, goOn) => {
+    await page.keyboard.press("Alt+1");
+    await team.hang(/assets/);
+    await page.keyboard.press(`Alt+${key}`);
+    await goOn();
+    await answerHanging();
+    assert.equal(await dialog().count(), 0);
+  };
+  await comesLate("h", async () => {
+    await page.keyboard.press("Alt+2");
+    await untilShown("Omar");
+    await row("Omar").locator(".badge").waitFor({ state: "detached" });
+  });
+  await comesLate("i", () => page.keyboard.type("Half"));
+  assert.equal(await answer().inputValue(), "Half");
+  await page.reload();
+  await page.locator(".trust", { hasText: /^Live$/ }).waitFor();
+  await comesLate("i", () => page.getByRole("link", { name: "Incidents" }).click());
 });
 
 test("a part that was given up does not open, and asked for again it opens for the chat that is shown", async () => {
@@ -310,4 +345,27 @@ test("an answer about what somebody has left behind leaves them where they are, 
   team.problem = ["name must be shorter than or equal to 200 characters"];
   await answerHanging();
   await page.locator(".toast", { hasText: /Create incident: .*200/ }).waitFor();
+});
+
+test("the answer about a form that was left neither ends nor empties the one that was begun since", async () => {
+  const begin = async (what) => {
+    await page.locator(".areas").getByRole("link", { name: "Incidents" }).click();
+    await page.getByRole("link", { name: "New incident" }).click();
+    await page.getByLabel("What has happened").fill(what);
+  };
+  await begin("Smoke");
+  await page.getByLabel("Description").fill("At the stage");
+  const hanging = new Promise((resolve) => {
+    page.route(/agency\/issues$/, (route) => (route.request().method() === "POST" ? resolve(route) : route.fallback()));
+  });
+  await page.getByRole("button", { name: "Create incident" }).click();
+  const late = await hanging;
+  await begin("Fire");
+  await team.answer(late);
+  await (await late.request().response()).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  assert.equal(team.issues.length, 1);
+  assert.match(page.url(), /incidents\/new$/);
+  await page.reload();
+  assert.equal(await page.getByLabel("What has happened").inputValue(), "Fire");
 });

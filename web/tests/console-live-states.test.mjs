@@ -462,9 +462,8 @@ test("a chat shows in its row and log what the person said, and a kind in the re
 test("the names of events are those of the newest answer", async () => {
   await signIn(page);
   await isLive();
-  await page.waitForLoadState("networkidle");
   const { events } = team;
-  let asked;
+  let asked = (route) => route.fallback();
   await page.route(/agency\/events$/, (route) => asked(route));
   /** A chat of an event that is not known comes, so the page asks for the names. */
   const askedWith = (name, eventId) =>
@@ -765,6 +764,43 @@ test("tabs of one person stay in step: what has ended in one needs no dismissal 
   await page.getByRole("button", { name: "Take off the screen" }).click();
   await untilGone("Omar");
   assert.equal(await other.locator(".chat-item").count(), 1);
+});
+
+test("a text that was not sent stays, although another tab has taken its chat off the screen", async () => {
+  addPeople();
+  team.replies.close_chat = ({ chatId }) => team.tell("closed_chat", { chatId });
+  await signIn(page);
+  await isLive();
+  const other = await context.newPage();
+  await other.goto(`${ORIGIN}/console`);
+  const item = (tab, hasText) => tab.locator(".chat-item", { hasText });
+  const answer = other.locator(".composer textarea");
+  for (const name of ["Kasia", "Omar"]) {
+    await item(other, name).click();
+    await answer.fill(`To ${name}`);
+  }
+  team.tell("chat_requeued", { chatId: idOf("c2"), organizerId: 12 });
+  for (const tab of [page, other]) await item(tab, "Over").waitFor();
+  await item(page, "Omar").click();
+  await page.getByRole("button", { name: "Take off the screen" }).click();
+  // What one tab is told by another comes in order.
+  const isTold = other.evaluate(
+    () =>
+      new Promise((resolve) => {
+        new BroadcastChannel("mayday-chats").onmessage = ({ data }) => data === "last" && setTimeout(resolve);
+      }),
+  );
+  await page.clock.install();
+  await item(page, "Kasia").click();
+  await page.keyboard.press("Alt+c");
+  await page.clock.runFor(5000);
+  await item(page, "Kasia").waitFor({ state: "detached" });
+  await page.evaluate(() => new BroadcastChannel("mayday-chats").postMessage("last"));
+  await isTold;
+  for (const name of ["Kasia", "Omar"]) {
+    await item(other, name).filter({ hasText: "Over" }).click();
+    assert.equal(await answer.inputValue(), `To ${name}`);
+  }
 });
 
 test("messages of chats that are over call nobody", async () => {

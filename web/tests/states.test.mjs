@@ -164,7 +164,12 @@ test("a request can be taken back while it waits", async () => {
 });
 
 test("a request that could not be taken back says so once the service has failed, and can be taken back again", async () => {
-  await press();
+  // The press itself has failed before. It is not sent again by itself within the test.
+  await context.clearPermissions();
+  await open();
+  service.failing = 503;
+  service.retryAfterSeconds = 60;
+  await pressIsKept();
   const held = new Promise((resolve) => {
     page.route("**/chat-requests/mine/*", (route) =>
       route.request().method() === "DELETE" ? resolve(route) : route.fallback(),
@@ -180,10 +185,10 @@ test("a request that could not be taken back says so once the service has failed
   const notice = page.getByText("The service does not answer, so your request still stands.");
   assert.equal(await notice.count(), 0);
   assert.equal(await button.isDisabled(), true);
-  // It is not sent again by itself within the test.
   await route.fulfill(refusal(503, "no", 60));
   await notice.waitFor();
   assert.equal(await button.isDisabled(), false);
+  service.failing = 0;
   await page.unroute("**/chat-requests/mine/*");
   await takeBack();
   await page.getByRole("heading", { name: "Your request is taken back." }).waitFor();
@@ -227,10 +232,13 @@ test("what was not sent before the chat ended is shown as not delivered", async 
   await page.keyboard.press("Enter");
   await page.locator(".mine", { hasText: "I am at gate 4" }).getByText("Saved on this phone").waitFor();
   service.close();
-  service.refusesSockets = false;
+  // The phone asks at once how things stand.
+  await page.evaluate(() => dispatchEvent(new Event("online")));
   await page.getByRole("heading", { name: "The chat has ended" }).waitFor();
+  service.refusesSockets = false;
   const lost = page.getByRole("alert").filter({ hasText: "I am at gate 4" });
   await lost.getByText("Not delivered: the chat has ended").waitFor();
+  assert.equal(await page.evaluate(() => scrollY), 0);
 });
 
 test("a chat that loses its helper goes back into the queue", async () => {

@@ -16,13 +16,14 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
     let is_noted = transaction(&connection, requeue_and_forget)?;
-    // Seldom: a libSQL server refuses the former, and the latter is a call to another service.
     if is_noted {
-        maintenance::truncate_log(&connection);
         gone_agencies::end_requests(&connection)?;
     }
     lock_releases::release_due(&connection)?;
-    retention::apply(&connection)?;
+    let retained = retention::apply(&connection);
+    // Each time: the log that has grown for longer would be copied by somebody's request.
+    maintenance::truncate_log(&connection);
+    retained?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

@@ -6,7 +6,7 @@
 use crate::database::{Connection, DatabaseError, execute, query_one};
 
 /// Truncates the write-ahead log, unless another connection uses it at this moment. Does not wait and never fails. A
-/// libSQL server refuses the first statement, which is a round trip for nothing, and manages its log itself.
+/// libSQL server refuses the first statement and manages its log itself.
 pub fn truncate_log(connection: &Connection) {
     // The first checkpoint copies most of the log without blocking writers. Without the timeout of zero the truncating
     // one would block writers until the last reader has finished.

@@ -129,7 +129,7 @@ export class PressQueue {
     await this.#load();
     const press = this.#open(eventId);
     if (!press || isTaken(press)) return;
-    if (wasSent(press)) await this.#change(press, { cancelling: true });
+    if (wasSent(press)) await this.#change(press, { failure: undefined, cancelling: true });
     else await this.#end(press, true);
     this.#retryNow(eventId);
   }

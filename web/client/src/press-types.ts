@@ -36,7 +36,7 @@ export interface Press extends NewRequest {
   /** It may have reached the service. */
   readonly attempted?: boolean;
   /** Why it is not further: the last error. Of a `failed` press it is final. Status 0: no answer; 401: sign in again. */
-  readonly failure?: { readonly status: number; readonly message: string };
+  readonly failure?: { readonly status: number; readonly message: string } | undefined;
   /** When it is tried again, in milliseconds since 1970. */
   readonly retryAt?: number;
 }

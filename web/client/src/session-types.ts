@@ -79,7 +79,7 @@ export interface SessionSnapshot {
   readonly principal: Principal | undefined;
   /** Newest first. A closed chat stays until `forget`. */
   readonly chats: readonly ChatView[];
-  /** The chats and their messages were read over the connection that is open now, or was open last. */
+  /** Chats and messages were read over the current connection, or over the last one while there is none. */
   readonly synced: boolean;
   /** Places in the queue of a participant who waits, one per event. */
   readonly positions: readonly QueuePosition[];

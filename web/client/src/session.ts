@@ -531,7 +531,8 @@ export class Session {
   }
 
   #chats(chats: OpenChat[]): void {
-    for (const chat of chats) {
+    // The service lists the newest first.
+    for (const chat of chats.reverse()) {
       const timeline = this.#timelines.get(chat.id);
       if (timeline && chat.lastSeq < timeline.end) timeline.reset();
       const read = timeline?.ownReadSeq ?? 0;

@@ -24,7 +24,8 @@ const PATIENCE_MS = 5000;
 addStyle(style);
 
 /** Stays with the chat for which it was opened, whatever is selected meanwhile, and ends with it. */
-export function HandOverDialog({ chatId }: { chatId: string }) {
+export function HandOverDialog() {
+  const [chatId] = useState(state.selected);
   const chat = state.live?.chats.find(({ id }) => id === chatId);
   const isOver = !chat || state.gone.has(chat.id);
   // Before anybody sees the dialog go: the next key is for the chats.

@@ -1,6 +1,6 @@
 /** An incident of a chat: everything is filled in already, and Enter saves it. */
 import type { ChatView, IssuePriority, MessageView, RequestKind } from "@mayday/client";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "../../ui/dialog.js";
 import { distance, timeOf, withoutBidi } from "../../ui/i18n.js";
 import { PersonText } from "../../ui/text.js";
@@ -11,7 +11,7 @@ import { closeDialog } from "../live.js";
 import { notice } from "../notice.js";
 import "../kit/style.js";
 import { KINDS, nameOf, type Place, placeOf, wordsOf } from "../person.js";
-import { state } from "../state.js";
+import { selectedChat, state } from "../state.js";
 import { t } from "./texts.js";
 
 /** In characters. The service takes 200 and 20,000; a name is to be read at a glance. */
@@ -26,13 +26,15 @@ const PRIORITIES: Record<RequestKind, IssuePriority> = {
 };
 
 /** Of the chat from which it was opened, also when another is selected meanwhile, or the chat ends. */
-export function IncidentDialog({ chat }: { chat: ChatView }) {
+export function IncidentDialog() {
+  const [chat] = useState(selectedChat);
   const frame = useRef<HTMLDivElement>(null);
   // Before anybody sees the dialog: the next key is for its first field.
   useLayoutEffect(() => {
     frame.current?.querySelector("input")?.focus();
     frame.current?.addEventListener("keydown", sendByKey);
   }, []);
+  if (!chat) return null;
   const submit = async (values: Values) => {
     await save(chat, values);
     // It may have been closed meanwhile, and another dialog opened.

@@ -4,7 +4,6 @@ import { PersonText, phoneAddress } from "../../ui/text.js";
 import { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Field, Form, type Values } from "../kit/form.js";
-import { fromHere } from "../kit/go-on.js";
 import { tellChange, useLoad, usePages } from "../kit/load.js";
 import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
@@ -110,11 +109,10 @@ function ContactForm({ event, contact }: { event: AgencyEvent; contact: Contact 
   const submit = async (values: Values) => {
     const { firstName = "", lastName = "", email = "", phoneNumber = "", additionalNotes = "" } = values;
     const fields = { firstName, lastName, email, phoneNumber, additionalNotes };
-    const goOn = fromHere();
     if (contact) await api.contacts.edit(contact.id, fields);
     else await api.contacts.create({ ...fields, eventId: event.id });
     tellChange("contacts");
-    goOn(addressOf(event), { replace: true });
+    return addressOf(event);
   };
   return (
     <Form

@@ -3,7 +3,6 @@ import type { AgencyEvent, NewEvent } from "@mayday/client";
 import { useState } from "preact/hooks";
 import { api } from "../account.js";
 import { Field, FieldError, FieldErrors, Form, type Values } from "../kit/form.js";
-import { fromHere } from "../kit/go-on.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { go } from "../router.js";
 import { allEvents } from "./all.js";
@@ -18,10 +17,9 @@ export function EventForm({ event }: { event?: AgencyEvent }) {
   const back = event ? `/console/events/${event.id}` : "/console/events";
   const submit = async (values: Values) => {
     const fields = fieldsOf(values, event);
-    const goOn = fromHere();
     const saved = event ? await edit(event, fields) : await api.events.create(fields);
     tellChange("events");
-    goOn(`/console/events/${saved.id}`, { replace: true });
+    return `/console/events/${saved.id}`;
   };
   const near = others.data?.at(-1);
   return (

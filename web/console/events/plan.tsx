@@ -82,10 +82,9 @@ function PlanForm({ event, plan }: { event: AgencyEvent; plan: Plan | null }) {
     }
     const wanted = edgesIn(values);
     if (!wanted) throw new FieldError("north", t("events.plan-edges-wrong"));
-    const goOn = fromHere();
     await api.setPlan(event.id, { image, ...wanted });
     tellChange("events");
-    goOn(back, { replace: true });
+    return back;
   };
   const remove = async () => {
     const goOn = fromHere();

@@ -159,7 +159,6 @@ function Edit({ issue, address }: { issue: Issue; address: string }) {
   // What a colleague changes meanwhile must not change what is typed here.
   const [before] = useState(issue);
   const save = async (values: Values) => {
-    const goOn = fromHere();
     const { name = "", description = "" } = values;
     const priority = values.priority as IssuePriority;
     const edits: IssueEdits = {
@@ -171,7 +170,7 @@ function Edit({ issue, address }: { issue: Issue; address: string }) {
       await api.issues.edit(issue.id, edits);
       tellChange("issues");
     }
-    goOn(address, { replace: true });
+    return address;
   };
   const leave = () => go(address, { replace: true });
   useEffect(() => document.getElementById("field-name")?.focus(), []);

@@ -4,7 +4,6 @@ import { useEffect } from "preact/hooks";
 import { api } from "../account.js";
 import { isManager } from "../areas.js";
 import { Field, Form, type Values } from "../kit/form.js";
-import { fromHere } from "../kit/go-on.js";
 import { useKeys } from "../kit/keys.js";
 import { tellChange, useLoad } from "../kit/load.js";
 import { Empty, Page, Shown } from "../kit/parts.js";
@@ -47,13 +46,12 @@ function NewForm(props: { events: AgencyEvent[]; wanted: number; leave: () => vo
   );
 }
 
-async function create({ name = "", description = "", priority, eventId }: Values): Promise<void> {
-  const goOn = fromHere();
+async function create({ name = "", description = "", priority, eventId }: Values): Promise<string> {
   const { id } = await api.issues.create({
     ...{ name, description, priority: priority as IssuePriority, eventId: Number(eventId) },
   });
   tellChange("issues");
-  goOn(`/console/incidents/${id}`, { replace: true });
+  return `/console/incidents/${id}`;
 }
 
 /** How far an event is from now, in milliseconds: 0 while it lasts. */

@@ -6,6 +6,7 @@ import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact
 import { Icon } from "../../ui/icon.js";
 import { keepDraft, readDraft } from "../drafts.js";
 import { notice } from "../notice.js";
+import { go } from "../router.js";
 import { t } from "../texts.js";
 import { problemOf, suspectSignIn } from "./load.js";
 import { ruleOf } from "./rules.js";
@@ -42,8 +43,11 @@ interface FormProps {
   /** What is typed is kept under this name until it was sent. One name per form and row: "events/new", "events/7". */
   draft: string;
   submitLabel: string;
-  /** Sends what was typed. When it throws, the form stays as it is and says why. */
-  onSubmit(values: Values): Promise<void>;
+  /**
+   * Sends what was typed. When it throws, the form stays as it is and says why. If it returns an address, the form leads
+   * there, unless the person has left it meanwhile.
+   */
+  onSubmit(values: Values): Promise<string> | Promise<void>;
   /** Changes of these words to a field's name, where the service's name differs: `{"owner.email": "email"}`. */
   names?: Record<string, string>;
   onCancel?: () => void;
@@ -62,11 +66,15 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
     submit.preventDefault();
     if (!form.current || state.busy) return;
     const values = valuesOf(form.current);
+    const before = readDraft(draft);
     setState({ problems: new Map(), busy: true });
     try {
-      await onSubmit(values);
-      keepDraft(draft, "");
+      const next = await onSubmit(values);
+      // Whoever has left the form may have begun to fill it in again.
+      if (form.current || readDraft(draft) === before) keepDraft(draft, "");
+      if (!form.current) return;
       setState({ problems: new Map(), busy: false });
+      if (next) go(next, { replace: true });
     } catch (error) {
       suspectSignIn(error);
       const problems = problemsOf(error, Object.keys(values), names);

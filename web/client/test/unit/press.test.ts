@@ -401,6 +401,25 @@ test("a press that may have been sent is taken back by the service, also after a
   assert.deepEqual([device.press.step, device.press.cancelled], ["ended", true]);
 });
 
+test("a press that is being taken back has no failure until that fails", async () => {
+  const device = await started();
+  device.routes[`POST ${PRESS}`] = () => ({ status: 503, headers: { "Retry-After": "60" } });
+  await device.queue.press(9);
+  await settle();
+  assert.equal(device.press.failure?.status, 503);
+  let answer: (answer: FakeAnswer) => void = () => undefined;
+  device.routes[`DELETE ${MINE}/9`] = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  await device.queue.cancel(9);
+  await settle();
+  assert.deepEqual([device.press.cancelling, device.press.failure], [true, undefined]);
+  answer({ status: 504 });
+  await settle();
+  assert.deepEqual([device.press.cancelling, device.press.failure?.status], [true, 504]);
+});
+
 test("a press cannot be taken back once a chat has started", async () => {
   const device = await started();
   await device.queue.press(9);

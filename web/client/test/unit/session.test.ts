@@ -661,23 +661,25 @@ test("an organizer who waits for a chat goes on waiting over a new connection", 
   assert.equal(tab.session.snapshot.waitingForChat, false);
 });
 
-test("a chat that an organizer got while the connection was down is new, and ends the waiting", async () => {
+test("chats that an organizer got while the connection was down are new, oldest first, and end the waiting", async () => {
   const { tab, socket } = await organizer();
   void tab.session.startChat(true);
   await socket.receive("info", { message: "no new chats", code: "waiting" });
   await socket.drop();
   await tab.clock.advance(1000);
   const next = await tab.network.accept({ realm: "organizer", id: 12, agencyId: 4, role: 4 });
-  await next.receive("chats", { chats: [chat("c1")] });
-  assert.deepEqual(tab.eventsOf("new_chat"), [{ type: "new_chat", chatId: "c1", eventId: 9 }]);
+  const chats = () => [chat("c2", { timeStart: "2026-07-03T18:30:00.000Z" }), chat("c1")];
+  await next.receive("chats", { chats: chats() });
+  const newChats = () => tab.eventsOf("new_chat").map((event) => "chatId" in event && event.chatId);
+  assert.deepEqual(newChats(), ["c1", "c2"]);
   assert.equal(next.frames("start_chat").length, 0);
   await next.receive("resync");
-  await next.receive("chats", { chats: [chat("c1")] });
-  assert.equal(tab.eventsOf("new_chat").length, 1);
+  await next.receive("chats", { chats: chats() });
+  assert.equal(newChats().length, 2);
   await next.receive("chat_requeued", { chatId: "c1", organizerId: 12 });
   await next.receive("resync");
-  await next.receive("chats", { chats: [chat("c1")] });
-  assert.equal(tab.eventsOf("new_chat").length, 2);
+  await next.receive("chats", { chats: chats() });
+  assert.deepEqual(newChats(), ["c1", "c2", "c1"]);
 });
 
 test("chats that were open before the first connection are not new", async () => {
