@@ -81,9 +81,10 @@ impl Request {
             };
         }
         // What is no JSON for this parser is a form, or has half of an emoji in it.
-        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        let Ok(mut body) = serde_json::from_slice::<Value>(body) else {
             return Ok(());
         };
+        make_integers(&mut body);
         let body = match self.is_read_leniently {
             true => as_read(body, &self.schema()["properties"]),
             false => body,
@@ -145,6 +146,24 @@ impl Compiled {
             _ => Value::from(text),
         };
         schema::check(&parameter.validator, &value)
+    }
+}
+
+/// Turns numbers such as 3.0 into integers, as JSON Schema counts them. The validator does so only where a schema allows
+/// nothing but integers.
+fn make_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(whole) = whole.and_then(|float| format!("{float}").parse::<i64>().ok()) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_integers),
+        Value::Object(members) => members.values_mut().for_each(make_integers),
+        _ => {}
     }
 }
 
