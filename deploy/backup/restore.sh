@@ -58,8 +58,9 @@ released=$(sqlite3 "$directory/participant.db" "
 
     UPDATE contact_changes SET changed_at = strftime('%s', 'now') * 1000 WHERE changed_at IS NULL;
 
-    -- Presses that were delivered, and requests that were closed.
-    DELETE FROM outbox WHERE request_id IN (SELECT request_id FROM messenger.chats);
+    -- Presses that were delivered or taken back, and requests that were closed.
+    DELETE FROM outbox WHERE request_id IN (SELECT request_id FROM messenger.chats)
+       OR request_id IN (SELECT request_id FROM messenger.cancelled_requests);
     DELETE FROM locks
     WHERE request_id NOT IN (SELECT request_id FROM outbox)
       AND request_id NOT IN (SELECT request_id FROM messenger.chats WHERE state <> 'ended')
