@@ -63,8 +63,7 @@ released=$(sqlite3 "$directory/participant.db" "
        OR request_id IN (SELECT request_id FROM messenger.cancelled_requests);
     DELETE FROM locks
     WHERE request_id NOT IN (SELECT request_id FROM outbox)
-      AND request_id NOT IN (SELECT request_id FROM messenger.chats WHERE state <> 'ended')
-      AND request_id NOT IN (SELECT request_id FROM messenger.lock_releases);
+      AND request_id NOT IN (SELECT request_id FROM messenger.chats WHERE state <> 'ended');
     SELECT changes();
     UPDATE presses SET ended_at = strftime('%s', 'now') * 1000
     WHERE ended_at IS NULL AND request_id NOT IN (SELECT request_id FROM locks);
