@@ -784,6 +784,10 @@ fn waiting_at<'a>(
     chats_of(press, record).next().filter(|_| press.is_clear())
 }
 
+/// How long a press that was accepted during a fault may wait in the outbox: its retries pause for 10 s at most, and the
+/// next one may meet another fault.
+const LONGEST_DELIVERY: Millis = 20_000;
+
 /// When each request was in its agency's queue: for certain, and perhaps.
 struct Queue<'a>(Vec<Stay<'a>>);
 
@@ -813,7 +817,11 @@ impl<'a> Queue<'a> {
             let seen = first_seen.get(chat.id.as_str()).copied();
             let accepted = press
                 .filter(|press| press.is_clear())
-                .map(|press| press.attempts[0].answered_at);
+                .map(|press| press.attempts[0].answered_at)
+                .map(|at| match history.was_calm_at(at) {
+                    true => at,
+                    false => at + LONGEST_DELIVERY,
+                });
             stays.push(Stay {
                 agency_id: chat.agency_id,
                 pressed_at: chat.pressed_at,
