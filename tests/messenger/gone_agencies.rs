@@ -72,11 +72,7 @@ async fn a_requeued_chat_ends_when_its_agency_is_deleted() {
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
     let mut s = Sidecar::new("t");
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.later(61);
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.tick().await;
-    desk.beat(&mut s, None).await;
+    desk.requeue(&mut s).await;
     desk.agency.owner.delete("/organizer/agency").await.json(200);
 
     desk.tick_later(&desk.components.door).await;

@@ -50,6 +50,15 @@ impl Desk {
         tick.await.empty(200);
     }
 
+    /// Puts all chats back into the queue: their organizers are not heard for longer than a minute.
+    pub(super) async fn requeue(&self, sidecar: &mut Sidecar) {
+        self.beat(sidecar, Some(json!([]))).await;
+        self.later(61);
+        self.beat(sidecar, Some(json!([]))).await;
+        self.tick().await;
+        self.beat(sidecar, None).await;
+    }
+
     /// Lets time pass by making the times in the database older.
     pub(super) fn later(&self, seconds: i64) {
         let database = self.database();
@@ -769,11 +778,7 @@ async fn an_organizer_who_lost_a_chat_is_told_once_when_heard_again() {
     desk.start().await;
     let (support, id) = (user(&desk.support()), desk.agency.support.id);
     let mut s = Sidecar::new("t");
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.later(61);
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.tick().await;
-    desk.beat(&mut s, None).await;
+    desk.requeue(&mut s).await;
     // Listed, but silent since.
     desk.later(2);
     let silent = desk.beat(&mut s, Some(desk.silent(id, 10_000))).await;
@@ -887,11 +892,7 @@ async fn a_requeued_request_ends_when_it_is_taken_back() {
     let person = desk.presses("p", "").await;
     let chat_id = desk.start().await;
     let mut s = Sidecar::new("t");
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.later(61);
-    desk.beat(&mut s, Some(json!([]))).await;
-    desk.tick().await;
-    desk.beat(&mut s, None).await;
+    desk.requeue(&mut s).await;
     let path = format!("/participant/chat-requests/mine/{}", desk.agency.event_id);
     person.delete(&path).await.empty(200);
     // The participant's other devices had it open.

@@ -149,15 +149,14 @@ impl Compiled {
     }
 }
 
-/// Turns numbers such as 3.0 into integers, as JSON Schema counts them. The validator does so only where a schema allows
-/// nothing but integers.
+/// Turns numbers such as 3.0 into integers, as JSON Schema counts them. The validator does so only where a schema
+/// allows nothing but integers.
 fn make_integers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let whole = number
-                .as_f64()
-                .filter(|float| number.is_f64() && float.fract() == 0.0);
-            if let Some(whole) = whole.and_then(|float| format!("{float}").parse::<i64>().ok()) {
+            let text = number.to_string();
+            let digits = text.strip_suffix(".0");
+            if let Some(Ok(whole)) = digits.map(str::parse::<i64>) {
                 *number = whole.into();
             }
         }
