@@ -53,7 +53,7 @@ impl Apart {
         let redis = Server::redis().expect("a server");
         let mut services = SERVICES.map(|_| Vec::new());
         for _ in 0..layout.hosts {
-            let hosts = a_host_of_each(state.path(), &databases).await;
+            let hosts = a_host_of_each(state.path(), &databases);
             for (service, host) in services.iter_mut().zip(hosts) {
                 service.push(host);
             }
@@ -153,10 +153,13 @@ pub(crate) async fn start_sidecar(
 }
 
 /// A host of each service. They call each other.
-async fn a_host_of_each(state: &Path, databases: &Databases) -> Vec<Host> {
+fn a_host_of_each(state: &Path, databases: &Databases) -> Vec<Host> {
     let mut listeners = Vec::new();
     for _ in SERVICES {
-        listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+        // Nobody is given this port while the host is down.
+        let listener = local_servers::free_port().expect("a free port");
+        listener.set_nonblocking(true).expect("a listener");
+        listeners.push(TcpListener::from_std(listener).expect("a listener"));
     }
     let addresses: Vec<SocketAddr> = listeners
         .iter()

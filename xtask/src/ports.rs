@@ -2,20 +2,11 @@
 //! comes back at the address everybody knows.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::ops::Range;
-use std::process;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 const HOST_PORT: u16 = 3000;
 const REDIS_PORT: u16 = 6379;
-
-/// Where free ports are looked for. Kernels, as they come, give none of these to a connection, so a process that is
-/// started again finds its own free.
-const ANYWHERE: Range<u16> = 10_000..32_768;
-
-/// More ports than one system needs.
-const ROOM: usize = 64;
 
 /// The ports of one machine, all on 127.0.0.1.
 #[derive(Debug)]
@@ -79,26 +70,20 @@ impl Ports {
         })
     }
 
-    /// Any free ports. They are held until all are known, so that none is given out twice. Each `xtask` begins
-    /// elsewhere: one that starts must not take the port of a process of another that is just being started again.
+    /// Any free ports.
     pub(crate) fn free(counts: Counts) -> Result<Self> {
-        let count = usize::from(counts.hosts + counts.sidecars + counts.databases + 1);
-        let first = usize::try_from(process::id())? * ROOM % ANYWHERE.len();
-        let candidates = ANYWHERE.cycle().skip(first).take(ANYWHERE.len());
-        let held: Vec<_> = candidates
-            .filter_map(|port| hold(port).ok())
-            .take(count)
-            .collect();
-        ensure!(held.len() == count, "no free ports");
-        let mut ports = held.iter().map(port_of).collect::<Result<Vec<_>>>()?.into_iter();
-        let mut take = |count: u16| ports.by_ref().take(count.into()).collect();
+        let free = |count: u16| -> Result<Vec<u16>> { (0..count).map(|_| free_port()).collect() };
         Ok(Self {
-            hosts: take(counts.hosts),
-            sidecars: take(counts.sidecars),
-            databases: take(counts.databases),
-            redis: ports.next().context("no free ports")?,
+            hosts: free(counts.hosts)?,
+            sidecars: free(counts.sidecars)?,
+            databases: free(counts.databases)?,
+            redis: free_port()?,
         })
     }
+}
+
+fn free_port() -> Result<u16> {
+    port_of(&local_servers::free_port()?)
 }
 
 fn hold(port: u16) -> Result<TcpListener> {
@@ -153,7 +138,7 @@ mod tests {
     fn redis_moves_when_its_port_is_taken() {
         let held = hold(0).unwrap();
         let taken = port_of(&held).unwrap();
-        let host = port_of(&hold(0).unwrap()).unwrap();
+        let host = free_port().unwrap();
 
         let ports = Ports::counted_from(host, Counts { sidecars: 0, ..ONE }, taken).unwrap();
 

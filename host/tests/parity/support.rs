@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::Once,
@@ -211,7 +211,7 @@ impl Redis {
 
 /// An address at which nobody listens now.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    local_servers::free_port().unwrap().local_addr().unwrap()
 }
 
 /// Builds the probe if its sources are newer, once per process and, by cargo's lock, one process at a time.

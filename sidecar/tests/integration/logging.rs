@@ -6,7 +6,6 @@ use std::process::Stdio;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::net::TcpListener;
 use tokio::process::ChildStderr;
 
 use crate::support::{BOB, CHAT, Client, Fault, Messenger, Program, Redis, soon};
@@ -74,9 +73,8 @@ async fn a_sidecar_whose_log_cannot_be_written_serves_and_counts_dropped_lines()
 #[tokio::test]
 async fn a_sidecar_whose_log_cannot_be_written_survives_an_outage_of_the_host() {
     let redis = Redis::start().await;
-    let place = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", place.local_addr().unwrap());
-    drop(place);
+    let nowhere = local_servers::free_port().unwrap().local_addr().unwrap();
+    let origin = format!("http://{nowhere}");
     for stderr in unwritable() {
         let mut program = Program::start(&origin, &redis.url(), stderr, &[]).await;
         program.becomes("503").await;
