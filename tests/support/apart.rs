@@ -14,7 +14,7 @@ use mayday_tests::up::Layout;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::support::components::{self, MESSENGER_KEY, SERVICES, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::support::door::Door;
@@ -121,9 +121,15 @@ impl Apart {
         } else {
             "outbox"
         };
-        let database = rusqlite::Connection::open(self.databases.file(name)).expect("a database");
-        database
-            .execute(&format!("UPDATE {table} SET due_at = 0"), ())
+        let (file, sql) = (
+            self.databases.file(name),
+            format!("UPDATE {table} SET due_at = 0"),
+        );
+        // In another thread: a host in this one may be in a transaction, which has to go on to release its lock.
+        let make_due = move || rusqlite::Connection::open(file)?.execute(&sql, ());
+        spawn_blocking(make_due)
+            .await
+            .expect("no panic")
             .expect("an outbox");
         let path = format!("/{name}/internal/tick");
         let door = self.door(name);
