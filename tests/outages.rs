@@ -413,9 +413,9 @@ async fn clients_of_the_contract_are_shown_what_they_missed() {
     assert_eq!(participant.expect_message().await, "I do");
 
     // Support reconnects, closes the chat without getting the answer, and is disconnected again.
+    system.sidecars_are_ready().await;
     let mut support = Socket::open("support again", system.sidecar(0), &agency.support).await;
     assert_eq!(support.chat_ids().await, [id]);
-    system.sidecars_are_ready().await;
     system.signal("redis", Signal::STOP);
     support.send("close_chat", json!({"chatId": id})).await;
     support.expect("closed_chat").await;

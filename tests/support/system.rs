@@ -144,12 +144,17 @@ impl System {
         door_of_sidecar(self.sidecar(number))
     }
 
-    /// Waits until every sidecar reports that it can reach Redis and the messenger.
+    /// Waits until every sidecar reports that it can reach Redis and the messenger. One that was killed does not listen
+    /// yet when its process is there again.
     pub(crate) async fn sidecars_are_ready(&self) {
         for ws in self.sidecars() {
             let sidecar = door_of_sidecar(ws);
+            let is_ready = async || {
+                let answer = sidecar.try_send_as("GET", "/readyz", None, "").await;
+                answer.is_ok_and(|reply| reply.status == 200)
+            };
             let ready = async {
-                while sidecar.send("GET", "/readyz", None, None).await.status != 200 {
+                while !is_ready().await {
                     sleep(Duration::from_millis(20)).await;
                 }
             };
