@@ -428,7 +428,8 @@ async fn bad_frames_get_an_error_and_change_nothing() {
 /// participant. A client of the contract beside them sees only the contract's frames.
 #[tokio::test]
 async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
-    let system = System::start_with(2, &["orphan_requeue_seconds=2"]).await;
+    // Sidecars report each second who is here. On a busy machine a report may be late.
+    let system = System::start_with(2, &["orphan_requeue_seconds=5"]).await;
     let agency = system.agency("Fest").await;
     let colleague = "colleague@fest.example.org";
     let new_user = people::new_user_with_role(colleague, 4);
@@ -470,8 +471,11 @@ async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
     // Another sidecar may hear of the change up to a second later.
     while helper.expect_status().await != 1 {}
     helper.send("start_chat", "".into()).await;
-    assert_eq!(helper.expect("new_chat").await["participantId"], second.id);
-    assert_eq!(helper.expect_status().await, 0);
+    assert_eq!(
+        helper.expect_passing("new_chat", &["queue_status"]).await["participantId"],
+        second.id
+    );
+    while helper.expect_status().await != 0 {}
     helper.send("start_chat", json!({"wait": true})).await;
     assert_eq!(helper.expect("info").await["code"], "waiting");
     let third = people::sign_up(&system.door, "third@example.org").await;
@@ -498,9 +502,12 @@ async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
     let transferred =
         json!({"chatId": chat_id, "fromOrganizerId": agency.support.id, "organizerId": colleague.id});
     for socket in [&mut support, &mut participant] {
-        let note = socket.expect("user_message").await;
+        let note = socket.expect_passing("user_message", &["queue_status"]).await;
         assert_eq!((&note["seq"], &note["system"]), (&json!(2), &json!(true)));
-        assert_eq!(socket.expect("chat_transferred").await, transferred);
+        assert_eq!(
+            socket.expect_passing("chat_transferred", &["queue_status"]).await,
+            transferred
+        );
     }
     let given = helper.expect_passing("new_chat", &["queue_status"]).await;
     assert_eq!((&given["id"], &given["lastSeq"]), (&json!(chat_id), &json!(2)));
@@ -521,6 +528,7 @@ async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
 
     // The colleague is gone, and the chat goes back to the head of the queue.
     drop(helper);
+    let mut support = support.without_queues();
     let note = participant
         .expect_passing("user_message", &["queue_position"])
         .await;
@@ -537,7 +545,7 @@ async fn clients_of_protocol_2_see_queues_and_transfers_and_others_do_not() {
         5
     );
     support.send("start_chat", "".into()).await;
-    let again = support.expect_passing("new_chat", &["queue_status"]).await;
+    let again = support.expect("new_chat").await;
     assert_eq!((&again["id"], &again["lastSeq"]), (&json!(chat_id), &json!(5)));
     // All clients read who the new organizer is.
     let somebody_is_there = participant
