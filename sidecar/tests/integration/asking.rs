@@ -139,7 +139,7 @@ async fn commands_that_the_messenger_leaves_come_first_in_the_next_exchange() {
 async fn updates_of_an_abandoned_exchange_are_shown() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
-        give_up: Duration::from_millis(200),
+        give_up: Duration::from_secs(1),
         ..Timings::default()
     };
     let here = Sidecar::start_with(&messenger, &redis, timings).await;
@@ -160,7 +160,7 @@ async fn updates_of_an_abandoned_exchange_are_shown() {
 async fn every_command_has_its_error_when_the_messenger_is_unreachable() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
-        give_up: Duration::from_millis(200),
+        give_up: Duration::from_secs(1),
         ..Timings::default()
     };
     let sidecar = Sidecar::start_with(&messenger, &redis, timings).await;

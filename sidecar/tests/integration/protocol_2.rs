@@ -58,7 +58,7 @@ async fn a_bad_token_has_its_close_code() {
 async fn a_client_that_cannot_be_authenticated_in_time_may_try_later() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
-        authorization: Duration::from_millis(300),
+        authorization: Duration::from_secs(1),
         ..Timings::default()
     };
     let sidecar = Sidecar::start_with(&messenger, &redis, timings).await;

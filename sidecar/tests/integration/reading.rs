@@ -67,7 +67,7 @@ async fn a_client_that_pings_without_reading_does_not_fill_the_memory() {
 async fn a_client_that_is_silent_for_too_long_gets_an_error_and_is_dropped() {
     let (redis, messenger) = (Redis::start().await, Messenger::start().await);
     let timings = Timings {
-        idle: Duration::from_millis(500),
+        idle: Duration::from_secs(2),
         ..Timings::default()
     };
     let sidecar = Sidecar::start_with(&messenger, &redis, timings).await;
