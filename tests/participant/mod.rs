@@ -315,6 +315,8 @@ async fn a_press_survives_an_outage_of_the_messenger() {
     pressed.empty(200);
     assert!(participant.has_requested(agency.event_id).await);
 
+    // That the delivery has failed is noted after the answer.
+    without_messenger.idle().await;
     let outbox = |what: &str| count(&components, "participant", &format!("SELECT {what} FROM outbox"));
     assert_eq!(outbox("attempts"), 1);
     tick(&components).await;

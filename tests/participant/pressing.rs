@@ -155,12 +155,12 @@ async fn a_claimed_time_of_press_counts_in_the_queue_within_bounds() {
         let request = person.post(PRESS, &body).await.json(200);
         let difference = (time(&request["pressedAt"]) - counts).num_seconds();
         assert!(
-            difference.abs() <= 5,
+            difference.abs() <= 60,
             "{claimed} counts as {}",
             request["pressedAt"]
         );
         let age = (Utc::now() - time(&request["receivedAt"])).num_seconds();
-        assert!((0..=5).contains(&age), "{request}");
+        assert!((0..=60).contains(&age), "{request}");
         people.push(person);
     }
     let mut positions = Vec::new();
@@ -336,6 +336,7 @@ async fn a_request_that_is_still_on_its_way_cannot_be_added_to_yet() {
         (&request["state"], &request["position"], &request["kind"]),
         (&json!("waiting"), &Value::Null, &json!("lost"))
     );
+    without_messenger.idle().await;
     change(&components, "participant", "UPDATE outbox SET due_at = 0");
     tick(&components).await;
     amend(&person, agency.event_id, body).await.json(200);

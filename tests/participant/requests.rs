@@ -403,6 +403,7 @@ async fn a_verification_of_the_last_second_is_reused_while_presses_are_delivered
         0
     );
 
+    without_messenger.idle().await;
     change(&components, "participant", "UPDATE outbox SET due_at = 0");
     tick(&components).await;
     assert_eq!(waiting(&components), 2);
