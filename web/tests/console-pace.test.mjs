@@ -8,8 +8,9 @@ import { signIn } from "./looks.mjs";
 const CHATS = 40;
 const MESSAGES = 500;
 const TEXT = "Stay where you are, somebody is on the way to you. ".repeat(3);
-/** From a key to the frame that shows it, in milliseconds. */
+/** From a key to the frame that shows it, in milliseconds, on a machine that takes this long for a piece of work. */
 const MOST = 50;
+const PIECE_MS = 9;
 
 function fill(team) {
   for (let chat = 0; chat < CHATS; chat++) {
@@ -44,6 +45,17 @@ function watchKeys() {
   });
 }
 
+/** Runs in the page. How long the machine takes for a piece of work while nobody else keeps the processor. */
+function pieceOfWork() {
+  const took = () => {
+    const begin = performance.now();
+    const texts = Array.from({ length: 20_000 }, (_, n) => `${(n * 7919) % 20_011}`);
+    JSON.parse(JSON.stringify(texts.sort()));
+    return performance.now() - begin;
+  };
+  return Math.min(...Array.from({ length: 10 }, took));
+}
+
 /** Milliseconds of processor time that the page's main thread works from now on. */
 async function watchTasks(context, page) {
   const devtools = await context.newCDPSession(page);
@@ -76,6 +88,7 @@ test("typing is shown at once beside forty long chats and ten new messages a sec
     .waitFor();
   await page.keyboard.press("5");
   await page.locator(".message", { hasText: `Message ${MESSAGES - 1}` }).waitFor();
+  const most = MOST * Math.max(1, (await page.evaluate(pieceOfWork)) / PIECE_MS);
   await page.evaluate(watchKeys);
   const timeOfTasks = await watchTasks(desk, page);
   let count = 0;
@@ -87,11 +100,11 @@ test("typing is shown at once beside forty long chats and ten new messages a sec
   const [median, p95] = [0.5, 0.95].map((share) => times[Math.floor(times.length * share)]);
   const work = (await timeOfTasks()) / (TEXT.length + count);
   context.diagnostic(
-    `${median.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms; ${work.toFixed(1)} ms of work for each change`,
+    `${median.toFixed(1)} ms of ${most.toFixed(0)}, p95 ${p95.toFixed(1)} ms; ${work.toFixed(1)} ms of work a change`,
   );
   // Other programs may keep the processor for long, so the slowest keys tell nothing. The work is the page's own.
-  assert(median < MOST, `half of the keys take ${median} ms`);
-  assert(work < MOST / 2, `each key and each message takes ${work} ms of work`);
+  assert(median < most, `half of the keys take ${median} ms`);
+  assert(work < most / 2, `each key and each message takes ${work} ms of work`);
   assert.equal(await page.locator(".composer textarea").inputValue(), TEXT);
   const gap = () => {
     const { scrollHeight, scrollTop, clientHeight } = document.querySelector(".log");
