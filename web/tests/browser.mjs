@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { Conversation, isDocumented, watchAnswer } from "./system.mjs";
 
+/** For what takes moments, on a machine that does much else. */
+const PATIENCE_MS = 60_000;
+
 const images = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../docs/images");
 
 export async function launchBrowser() {
@@ -25,6 +28,7 @@ export async function launchBrowser() {
 
 /** Compares what the pages receive, and say over sockets, with the documents: also where a test plays the services. */
 function watch(context) {
+  context.setDefaultTimeout(PATIENCE_MS);
   context.on("requestfinished", (request) => {
     const response = request.existingResponse();
     if (response && isDocumented(request.url())) watchAnswer(answerOf(request, response));

@@ -15,7 +15,6 @@ after(() => browser?.close());
 /** The archive's screen, at an address, with so many chats. */
 async function open(address, count) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB" });
-  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   const errors = watchErrors(page);
   const team = new FakeTeam();

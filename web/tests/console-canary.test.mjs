@@ -17,7 +17,6 @@ after(() => browser?.close());
 
 async function open(canary, locale = "en-GB") {
   const context = await browser.newContext({ viewport: { width: 1600, height: 1000 }, locale });
-  context.setDefaultTimeout(20_000);
   const team = new FakeTeam();
   team.canary = canary;
   await team.attach(context);

@@ -21,7 +21,6 @@ async function open(query = "") {
       reducedMotion: "reduce",
     },
   });
-  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   const errors = watchErrors(page);
   const team = new FakeTeam();

@@ -19,7 +19,6 @@ before(async () => {
 after(() => browser?.close());
 beforeEach(async () => {
   context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce" });
-  context.setDefaultTimeout(20_000);
   team = new FakeTeam();
   await team.attach(context);
   page = await context.newPage();

@@ -22,7 +22,6 @@ before(async () => {
 after(() => browser?.close());
 beforeEach(async () => {
   context = await browser.newContext(WIDE);
-  context.setDefaultTimeout(20_000);
   team = new FakeTeam();
   await team.attach(context);
   page = await context.newPage();
@@ -541,7 +540,6 @@ test("an incident of something else is as urgent as one of no kind", async () =>
 test("where the page is written from the right, a row of Latin text loses its end and not its begin", async () => {
   await context.close();
   context = await browser.newContext({ ...WIDE, locale: "ar-EG" });
-  context.setDefaultTimeout(20_000);
   await team.attach(context);
   page = await context.newPage();
   const text = "My sister is missing. I feel faint, left of the stage, and need somebody to come here";

@@ -13,7 +13,6 @@ after(() => browser?.close());
 
 test("a position that comes late does not replace a place that was typed meanwhile", async () => {
   const context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce" });
-  context.setDefaultTimeout(20_000);
   const team = new FakeTeam();
   team.user.role = 3;
   await team.attach(context);

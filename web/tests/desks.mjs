@@ -4,7 +4,6 @@ import { launchBrowser, PHONE, watchErrors } from "./browser.mjs";
 import { serveFile } from "./fake.mjs";
 import { System } from "./system.mjs";
 
-const PATIENCE_MS = 30_000;
 export const DESK = { viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce" };
 
 export class Desks {
@@ -29,7 +28,6 @@ export class Desks {
     // The component's service worker would bring pages of its own.
     const context = await this.browser.newContext({ ...options, ...(isFromDist && { serviceWorkers: "block" }) });
     if (script) await context.addInitScript(script);
-    context.setDefaultTimeout(PATIENCE_MS);
     if (isFromDist) {
       // What a test answers has no address, and Chromium would keep it from the sockets of this machine.
       await context.grantPermissions([...(options.permissions ?? []), "local-network-access"]);

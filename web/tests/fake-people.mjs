@@ -16,7 +16,6 @@ const CODES = Array.from({ length: 10 }, (_, n) => `k7mq-x3vd-abcd-efgh-jkmn-${"
 /** A new page at a team's office. */
 export async function openOffice(browser) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, locale: "en-GB" });
-  context.setDefaultTimeout(15_000);
   const team = new FakeTeam();
   await team.attach(context);
   const page = await context.newPage();

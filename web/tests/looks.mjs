@@ -93,7 +93,6 @@ export function testLooks(area, screens, { looks, Fake, options, checks = [] }) 
 class Tabs {
   static async of(browser, options) {
     const context = await browser.newContext(options);
-    context.setDefaultTimeout(20_000);
     const opener = await context.newPage();
     await opener.route(`${ORIGIN}/`, (route) => route.fulfill({ contentType: "text/html", body: "" }));
     await opener.goto(`${ORIGIN}/`);

@@ -16,7 +16,6 @@ before(async () => {
 after(() => browser?.close());
 beforeEach(async () => {
   context = await browser.newContext({ ...PHONE, serviceWorkers: "block" });
-  context.setDefaultTimeout(20_000);
   service = new FakeService();
   await service.attach(context);
   page = await context.newPage();
