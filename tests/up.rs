@@ -20,8 +20,8 @@ use crate::settings::CHEAP_HASHING;
 /// Time limit for starting everything, or one process again. It covers compiling the components on a busy machine.
 const STARTING: Duration = Duration::from_secs(300);
 
-/// Time limit for stopping everything. After it the processes are killed.
-const STOPPING: Duration = Duration::from_secs(20);
+/// Time limit for stopping everything, one process after the other. After it the processes are killed.
+const STOPPING: Duration = Duration::from_secs(60);
 
 /// The environment variable by which `cargo xtask test --host spin` says what runs the components.
 const HOST_OF_TESTS: &str = "MAYDAY_TEST_HOST";
