@@ -71,12 +71,12 @@ export function playSockets(context, play) {
   });
 }
 
-/** A phone in Kraków whose owner lets pages know where it is. */
+/** A phone in Kraków whose owner lets pages know where it is, with more digits than the time of a log has by chance. */
 export const PHONE = {
   viewport: { width: 390, height: 844 },
   locale: "en-GB",
   timezoneId: "Europe/Warsaw",
-  geolocation: { latitude: 50.0614, longitude: 19.9383, accuracy: 12 },
+  geolocation: { latitude: 50.061432, longitude: 19.938317, accuracy: 12 },
   permissions: ["geolocation"],
   reducedMotion: "reduce",
 };
