@@ -22,6 +22,8 @@ const ROOM: usize = 64;
 pub(crate) struct Ports {
     pub(crate) hosts: Vec<u16>,
     pub(crate) sidecars: Vec<u16>,
+    /// Of the canary's metrics, if there is a canary.
+    pub(crate) canary: Option<u16>,
     pub(crate) redis: u16,
     /// Of the database servers, if there are any.
     pub(crate) databases: Vec<u16>,
@@ -32,21 +34,25 @@ pub(crate) struct Ports {
 pub(crate) struct Counts {
     pub(crate) hosts: u16,
     pub(crate) sidecars: u16,
+    pub(crate) canary: bool,
     pub(crate) databases: u16,
 }
 
 impl Ports {
-    /// The well-known ports, 3000 and up for the hosts and those above them for the sidecars. One that is taken is an
-    /// error, because a person has them in bookmarks and scripts. Redis and the databases are only spoken to by us:
-    /// Redis moves when another one is there, and the databases are anywhere.
+    /// The well-known ports, 3000 and up for the hosts, those above them for the sidecars, and the next for the canary's
+    /// metrics. One that is taken is an error, because a person has them in bookmarks and scripts. Redis and the
+    /// databases are only spoken to by us: Redis moves when another one is there, and the databases are anywhere.
     pub(crate) fn well_known(counts: Counts) -> Result<Self> {
         Self::counted_from(HOST_PORT, counts, REDIS_PORT)
     }
 
     fn counted_from(first: u16, counts: Counts, redis: u16) -> Result<Self> {
-        let first_sidecar = first.checked_add(counts.hosts);
-        let end = first_sidecar.and_then(|sidecar| sidecar.checked_add(counts.sidecars));
-        let (first_sidecar, end) = first_sidecar.zip(end).context("there are not that many ports")?;
+        let count = counts.hosts + counts.sidecars + u16::from(counts.canary);
+        let end = first
+            .checked_add(count)
+            .context("there are not that many ports")?;
+        let first_sidecar = first + counts.hosts;
+        let canary = first_sidecar + counts.sidecars;
         let taken: Vec<_> = (first..end)
             .filter(|port| hold(*port).is_err())
             .map(|port| port.to_string())
@@ -66,11 +72,13 @@ impl Ports {
         let anywhere = Self::free(Counts {
             hosts: 0,
             sidecars: 0,
+            canary: false,
             ..counts
         })?;
         Ok(Self {
             hosts: (first..first_sidecar).collect(),
-            sidecars: (first_sidecar..end).collect(),
+            sidecars: (first_sidecar..canary).collect(),
+            canary: counts.canary.then_some(canary),
             redis: match hold(redis) {
                 Ok(_) => redis,
                 Err(_) => anywhere.redis,
@@ -82,7 +90,8 @@ impl Ports {
     /// Any free ports. They are held until all are known, so that none is given out twice. Each `xtask` begins
     /// elsewhere: one that starts must not take the port of a process of another that is just being started again.
     pub(crate) fn free(counts: Counts) -> Result<Self> {
-        let count = usize::from(counts.hosts + counts.sidecars + counts.databases + 1);
+        let canaries = u16::from(counts.canary);
+        let count = usize::from(counts.hosts + counts.sidecars + canaries + counts.databases + 1);
         let first = usize::try_from(process::id())? * ROOM % ANYWHERE.len();
         let candidates = ANYWHERE.cycle().skip(first).take(ANYWHERE.len());
         let held: Vec<_> = candidates
@@ -91,10 +100,11 @@ impl Ports {
             .collect();
         ensure!(held.len() == count, "no free ports");
         let mut ports = held.iter().map(port_of).collect::<Result<Vec<_>>>()?.into_iter();
-        let mut take = |count: u16| ports.by_ref().take(count.into()).collect();
+        let mut take = |count: u16| -> Vec<u16> { ports.by_ref().take(count.into()).collect() };
         Ok(Self {
             hosts: take(counts.hosts),
             sidecars: take(counts.sidecars),
+            canary: take(canaries).pop(),
             databases: take(counts.databases),
             redis: ports.next().context("no free ports")?,
         })
@@ -120,6 +130,7 @@ mod tests {
         let ports = Ports::free(Counts {
             hosts: 2,
             sidecars: 3,
+            canary: true,
             databases: 3,
         })
         .unwrap();
@@ -127,15 +138,16 @@ mod tests {
         let Ports {
             hosts,
             sidecars,
+            canary,
             redis,
             databases,
         } = ports;
         assert_eq!((hosts.len(), sidecars.len(), databases.len()), (2, 3, 3));
-        let all: BTreeSet<_> = [hosts, sidecars, databases, vec![redis]]
+        let all: BTreeSet<_> = [hosts, sidecars, Vec::from_iter(canary), databases, vec![redis]]
             .concat()
             .into_iter()
             .collect();
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 10);
     }
 
     #[test]
@@ -143,10 +155,13 @@ mod tests {
         let held = hold(0).unwrap();
         let port = port_of(&held).unwrap();
 
-        let error = Ports::counted_from(port - 1, ONE, 0).unwrap_err().to_string();
+        // The sidecar's, then the canary's.
+        for first in [port - 1, port - 2] {
+            let error = Ports::counted_from(first, ONE, 0).unwrap_err().to_string();
 
-        assert!(error.contains(&port.to_string()), "{error}");
-        assert!(error.contains("--free-ports"), "{error}");
+            assert!(error.contains(&port.to_string()), "{error}");
+            assert!(error.contains("--free-ports"), "{error}");
+        }
     }
 
     #[test]
@@ -155,7 +170,12 @@ mod tests {
         let taken = port_of(&held).unwrap();
         let host = port_of(&hold(0).unwrap()).unwrap();
 
-        let ports = Ports::counted_from(host, Counts { sidecars: 0, ..ONE }, taken).unwrap();
+        let counts = Counts {
+            sidecars: 0,
+            canary: false,
+            ..ONE
+        };
+        let ports = Ports::counted_from(host, counts, taken).unwrap();
 
         assert_ne!(ports.redis, taken);
     }
@@ -163,6 +183,7 @@ mod tests {
     const ONE: Counts = Counts {
         hosts: 1,
         sidecars: 1,
+        canary: true,
         databases: 0,
     };
 }
