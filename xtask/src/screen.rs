@@ -92,9 +92,14 @@ impl Screen<'_> {
             "websockets",
             sidecars.map(|(address, number)| (format!("{address}/connect"), format!("sidecar-{number}"))),
         ));
-        let hosts = addresses.hosts.iter().zip(1..).skip(1);
+        // A single host is where the services are.
+        let hosts = addresses
+            .hosts
+            .iter()
+            .zip(1..)
+            .filter(|_| addresses.hosts.len() > 1);
         rows.extend(processes(
-            "more hosts",
+            "hosts",
             hosts.map(|(address, number)| (address.clone(), format!("host-{number}"))),
         ));
         let databases = addresses.databases.iter().zip(SERVICES);
@@ -318,7 +323,8 @@ mod tests {
     fn every_host_and_database_has_a_line_with_its_name() {
         let screen = show(false, &[3000, 3010, 3020], &[8081, 8082, 8083]);
 
-        let expected = "  more hosts   http://127.0.0.1:3010        host-2
+        let expected = "  hosts        http://127.0.0.1:3000        host-1
+               http://127.0.0.1:3010        host-2
                http://127.0.0.1:3020        host-3
   databases    http://127.0.0.1:8081        organizer-db
                http://127.0.0.1:8082        participant-db
