@@ -454,6 +454,30 @@ async fn a_canary_that_watches_names_each_part_that_breaks() {
     watch.is_green(&agency).await;
 }
 
+/// Waits until a canary's own metrics say that the path is whole.
+async fn shows_green(canary: &Door) {
+    let is_shown = async || {
+        let reply = canary.try_send_as("GET", "/metrics", None, "").await;
+        reply.is_ok_and(|reply| reply.text().contains("\nmayday_sidecar_canary_ok 1\n"))
+    };
+    let green = async {
+        while !is_shown().await {
+            // There is no event to wait for: the process starts and walks.
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, green).await.expect("a green run");
+}
+
+#[tokio::test]
+async fn a_restarted_canary_serves_its_metrics_at_the_address_that_up_has_told() {
+    let mut system = System::in_environment(1, &[("MAYDAY_UP_CANARY", "true")]).await;
+    let canary = system.canary_door();
+    shows_green(&canary).await;
+    system.kill_and_wait("canary").await;
+    shows_green(&canary).await;
+}
+
 /// The lists and figures that might show a canary.
 async fn lists(system: &System, agency: &Agency) -> Vec<Value> {
     let superadmin = system.superadmin().await;

@@ -81,6 +81,8 @@ pub struct Ready {
     /// The hosts. Older checkouts do not tell them.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The canary, if there is one. Older checkouts do not tell it.
+    pub canary: Option<String>,
     pub superadmin: Account,
     /// By the names of processes.
     pub pids: BTreeMap<String, u32>,
@@ -152,6 +154,7 @@ impl Up {
                 organizer: String::new(),
                 ws: Vec::new(),
                 hosts: Vec::new(),
+                canary: None,
                 superadmin: Account {
                     email: String::new(),
                     password: String::new(),

@@ -274,17 +274,13 @@ async function buildServiceWorkers(pages, { addresses }) {
   }
 }
 
-/**
- * The pages for client authors, which have no script: /docs and one below it for each document. Beside them is the
- * document of the socket. Those of the services are with the services.
- */
+/** The pages for client authors, which have no script: /docs and one below it for each document. */
 async function buildDocs() {
   const style = await inline("link", path.join(root, "docs", "docs.css"), {});
   await mkdir(path.join(dist, "docs"), { recursive: true });
   for (const { file, html } of await docsPages(path.join(root, ".."), style)) {
     await writeFile(path.join(dist, file), html);
   }
-  await cp(path.join(root, "..", "sidecar", "asyncapi.json"), path.join(dist, "asyncapi.json"));
 }
 
 /** Sizes in bytes as they travel (Brotli). A first visit loads one catalogue: the largest counts. */

@@ -135,6 +135,46 @@ async fn easy_passwords_are_refused_wherever_one_is_chosen() {
     people::guest(&components.door, "Anna", "+48555000111").await;
 }
 
+/// Contract 2.4 counts bytes, so four of these letters are enough by default.
+#[tokio::test]
+async fn new_passwords_have_eight_characters_where_accounts_have_to_be_complete() {
+    const FOUR: &str = "żółć";
+    let by_default = Components::with(&["participant"], &[]);
+    let strict = by_default.another_host(&["participant"], &[("require_complete_accounts", "true")]);
+    let sign_up = async |door: &Door, email: &str, confirmed: &str| {
+        let body = json!({"email": email, "password": FOUR, "confirmPassword": confirmed});
+        door.send("POST", "/participant/auth/sign-up", None, Some(&body))
+            .await
+    };
+    sign_up(&by_default.door, "p@example.org", FOUR).await.json(201);
+    // In the contract's order.
+    sign_up(&strict, "none", FOUR)
+        .await
+        .error(400, "invalid email address");
+    sign_up(&strict, "q@example.org", "other")
+        .await
+        .error(400, "password must be at least 8 characters");
+
+    // A password from before is accepted at the sign-in, and as the old one.
+    let body = json!({"email": "p@example.org", "password": FOUR});
+    let reply = strict
+        .send("POST", "/participant/auth/sign-in", None, Some(&body))
+        .await
+        .json(200);
+    let participant = people::signed_in(&strict, &reply);
+    let change = async |new: &str, confirmed: &str| {
+        let body = json!({"oldPassword": FOUR, "newPassword": new, "confirmNewPassword": confirmed});
+        participant
+            .patch("/participant/profile/change-password", &body)
+            .await
+    };
+    change("ąęśź", "other")
+        .await
+        .error(400, "newPassword must be at least 8 characters");
+    let eight = "ąęśźżółć";
+    change(eight, eight).await.json(200);
+}
+
 #[tokio::test]
 async fn a_change_of_password_stops_at_the_first_problem_in_order() {
     let components = Components::with(&["participant"], &[]);

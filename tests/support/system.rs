@@ -144,6 +144,11 @@ impl System {
         door_of_sidecar(self.sidecar(number))
     }
 
+    /// The door of the canary, which answers HTTP for its metrics.
+    pub(crate) fn canary_door(&self) -> Door {
+        Door::network(self.up.ready.canary.as_deref().expect("a canary"))
+    }
+
     /// Waits until every sidecar reports that it can reach Redis and the messenger. One that was killed does not listen
     /// yet when its process is there again.
     pub(crate) async fn sidecars_are_ready(&self) {

@@ -12,6 +12,8 @@ pub(crate) struct Addresses {
     pub(crate) participant: String,
     pub(crate) messenger: String,
     pub(crate) ws: Vec<String>,
+    /// Where the canary serves its metrics, if there is a canary.
+    pub(crate) canary: Option<String>,
     pub(crate) redis: String,
     /// All hosts. The services' addresses above are those at the first one.
     pub(crate) hosts: Vec<String>,
@@ -31,6 +33,7 @@ impl Addresses {
             ws: (ports.sidecars.iter())
                 .map(|port| format!("ws://127.0.0.1:{port}"))
                 .collect(),
+            canary: ports.canary.map(origin),
             redis: redis.to_owned(),
             databases: origins(&ports.databases),
             hosts,

@@ -13,6 +13,8 @@ const REDIS_PORT: u16 = 6379;
 pub(crate) struct Ports {
     pub(crate) hosts: Vec<u16>,
     pub(crate) sidecars: Vec<u16>,
+    /// Of the canary's metrics, if there is a canary.
+    pub(crate) canary: Option<u16>,
     pub(crate) redis: u16,
     /// Of the database servers, if there are any.
     pub(crate) databases: Vec<u16>,
@@ -23,21 +25,23 @@ pub(crate) struct Ports {
 pub(crate) struct Counts {
     pub(crate) hosts: u16,
     pub(crate) sidecars: u16,
+    pub(crate) canary: bool,
     pub(crate) databases: u16,
 }
 
 impl Ports {
-    /// The well-known ports, 3000 and up for the hosts and those above them for the sidecars. One that is taken is an
-    /// error, because a person has them in bookmarks and scripts. Redis and the databases are only spoken to by us:
-    /// Redis moves when another one is there, and the databases are anywhere.
+    /// The well-known ports, 3000 and up for the hosts, those above them for the sidecars, and the next for the canary's
+    /// metrics. One that is taken is an error, because a person has them in bookmarks and scripts. Redis and the
+    /// databases are only spoken to by us: Redis moves when another one is there, and the databases are anywhere.
     pub(crate) fn well_known(counts: Counts) -> Result<Self> {
         Self::counted_from(HOST_PORT, counts, REDIS_PORT)
     }
 
     fn counted_from(first: u16, counts: Counts, redis: u16) -> Result<Self> {
-        let first_sidecar = first.checked_add(counts.hosts);
-        let end = first_sidecar.and_then(|sidecar| sidecar.checked_add(counts.sidecars));
-        let (first_sidecar, end) = first_sidecar.zip(end).context("there are not that many ports")?;
+        let after = |port: u16, count: u16| port.checked_add(count).context("there are not that many ports");
+        let first_sidecar = after(first, counts.hosts)?;
+        let canary = after(first_sidecar, counts.sidecars)?;
+        let end = after(canary, counts.canary.into())?;
         let taken: Vec<_> = (first..end)
             .filter(|port| hold(*port).is_err())
             .map(|port| port.to_string())
@@ -57,11 +61,13 @@ impl Ports {
         let anywhere = Self::free(Counts {
             hosts: 0,
             sidecars: 0,
+            canary: false,
             ..counts
         })?;
         Ok(Self {
             hosts: (first..first_sidecar).collect(),
-            sidecars: (first_sidecar..end).collect(),
+            sidecars: (first_sidecar..canary).collect(),
+            canary: counts.canary.then_some(canary),
             redis: match hold(redis) {
                 Ok(_) => redis,
                 Err(_) => anywhere.redis,
@@ -76,6 +82,7 @@ impl Ports {
         Ok(Self {
             hosts: free(counts.hosts)?,
             sidecars: free(counts.sidecars)?,
+            canary: counts.canary.then(free_port).transpose()?,
             databases: free(counts.databases)?,
             redis: free_port()?,
         })
@@ -105,6 +112,7 @@ mod tests {
         let ports = Ports::free(Counts {
             hosts: 2,
             sidecars: 3,
+            canary: true,
             databases: 3,
         })
         .unwrap();
@@ -112,15 +120,16 @@ mod tests {
         let Ports {
             hosts,
             sidecars,
+            canary,
             redis,
             databases,
         } = ports;
         assert_eq!((hosts.len(), sidecars.len(), databases.len()), (2, 3, 3));
-        let all: BTreeSet<_> = [hosts, sidecars, databases, vec![redis]]
+        let all: BTreeSet<_> = [hosts, sidecars, Vec::from_iter(canary), databases, vec![redis]]
             .concat()
             .into_iter()
             .collect();
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 10);
     }
 
     #[test]
@@ -128,10 +137,13 @@ mod tests {
         let held = hold(0).unwrap();
         let port = port_of(&held).unwrap();
 
-        let error = Ports::counted_from(port - 1, ONE, 0).unwrap_err().to_string();
+        // The sidecar's, then the canary's.
+        for first in [port - 1, port - 2] {
+            let error = Ports::counted_from(first, ONE, 0).unwrap_err().to_string();
 
-        assert!(error.contains(&port.to_string()), "{error}");
-        assert!(error.contains("--free-ports"), "{error}");
+            assert!(error.contains(&port.to_string()), "{error}");
+            assert!(error.contains("--free-ports"), "{error}");
+        }
     }
 
     #[test]
@@ -140,7 +152,12 @@ mod tests {
         let taken = port_of(&held).unwrap();
         let host = free_port().unwrap();
 
-        let ports = Ports::counted_from(host, Counts { sidecars: 0, ..ONE }, taken).unwrap();
+        let counts = Counts {
+            sidecars: 0,
+            canary: false,
+            ..ONE
+        };
+        let ports = Ports::counted_from(host, counts, taken).unwrap();
 
         assert_ne!(ports.redis, taken);
     }
@@ -148,6 +165,7 @@ mod tests {
     const ONE: Counts = Counts {
         hosts: 1,
         sidecars: 1,
+        canary: true,
         databases: 0,
     };
 }

@@ -81,6 +81,7 @@ mod tests {
         let ports = Ports {
             hosts: vec![3000, 3001],
             sidecars: vec![3002, 3003],
+            canary: Some(3004),
             redis: 6379,
             databases: vec![8081, 8082, 8083],
         };
@@ -99,6 +100,7 @@ mod tests {
             "participant": "http://127.0.0.1:3000/participant",
             "messenger": "http://127.0.0.1:3000/messenger",
             "ws": ["ws://127.0.0.1:3002", "ws://127.0.0.1:3003"],
+            "canary": "http://127.0.0.1:3004",
             "hosts": ["http://127.0.0.1:3000", "http://127.0.0.1:3001"],
             "databases": ["http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083"],
             "redis": "redis://127.0.0.1:6379",

@@ -17,7 +17,6 @@ pub(crate) struct Screen<'a> {
     pub(crate) secrets: &'a Secrets,
     /// The demo, unless it was not wanted.
     pub(crate) demo: Option<(&'a Demo, &'a HelpPress)>,
-    pub(crate) has_canary: bool,
     pub(crate) state: &'a Path,
     pub(crate) took: Duration,
 }
@@ -93,9 +92,14 @@ impl Screen<'_> {
             "websockets",
             sidecars.map(|(address, number)| (format!("{address}/connect"), format!("sidecar-{number}"))),
         ));
-        let hosts = addresses.hosts.iter().zip(1..).skip(1);
+        // A single host is where the services are.
+        let hosts = addresses
+            .hosts
+            .iter()
+            .zip(1..)
+            .filter(|_| addresses.hosts.len() > 1);
         rows.extend(processes(
-            "more hosts",
+            "hosts",
             hosts.map(|(address, number)| (address.clone(), format!("host-{number}"))),
         ));
         let databases = addresses.databases.iter().zip(SERVICES);
@@ -105,8 +109,9 @@ impl Screen<'_> {
         ));
         rows.push(("redis", addresses.redis.clone()));
         rows.push(("dispatcher", "woken by Redis".to_owned()));
-        if self.has_canary {
-            rows.push(("canary", "checks the whole path every 30 s".to_owned()));
+        if let Some(canary) = &addresses.canary {
+            let checks = format!("{canary}/metrics  checks the whole path every 30 s");
+            rows.push(("canary", checks));
         }
         rows.push(("data", self.state.display().to_string()));
         rows.push((
@@ -260,6 +265,7 @@ mod tests {
         let ports = Ports {
             hosts: hosts.to_vec(),
             sidecars: vec![3001, 3002],
+            canary: with_demo.then_some(3003),
             redis: 6379,
             databases: databases.to_vec(),
         };
@@ -268,7 +274,6 @@ mod tests {
             addresses: &Addresses::local(&ports, "redis://127.0.0.1:6379"),
             secrets: &secrets,
             demo: with_demo.then_some((&demo, &press)),
-            has_canary: with_demo,
             state: Path::new("/home/anna/mayday/.mayday"),
             took: Duration::from_millis(4230),
         }
@@ -290,7 +295,7 @@ mod tests {
                ws://127.0.0.1:3002/connect  sidecar-2
   redis        redis://127.0.0.1:6379
   dispatcher   woken by Redis
-  canary       checks the whole path every 30 s
+  canary       http://127.0.0.1:3003/metrics  checks the whole path every 30 s
   data         /home/anna/mayday/.mayday
   logs         below, and what components print in /home/anna/mayday/.mayday/logs
 
@@ -318,7 +323,8 @@ mod tests {
     fn every_host_and_database_has_a_line_with_its_name() {
         let screen = show(false, &[3000, 3010, 3020], &[8081, 8082, 8083]);
 
-        let expected = "  more hosts   http://127.0.0.1:3010        host-2
+        let expected = "  hosts        http://127.0.0.1:3000        host-1
+               http://127.0.0.1:3010        host-2
                http://127.0.0.1:3020        host-3
   databases    http://127.0.0.1:8081        organizer-db
                http://127.0.0.1:8082        participant-db

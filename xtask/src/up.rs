@@ -122,6 +122,7 @@ impl Options {
         let counts = Counts {
             hosts: self.hosts,
             sidecars: self.sidecars,
+            canary: self.canary,
             databases: match self.database {
                 Database::Files => 0,
                 Database::Libsql => SERVICES.len() as u16,
@@ -277,10 +278,6 @@ async fn bring_up(
             None => probe.ask().await?,
         }
     }
-    // It needs everything, and nothing needs it.
-    if let Some(canary) = system.canary() {
-        supervisor.start(canary);
-    }
     let demo = Arc::clone(system).seed().await?;
     let event = demo.as_ref().and_then(|(demo, _)| demo.events.first().copied());
     let pages = Pages::built(system.origin(0), event);
@@ -289,7 +286,6 @@ async fn bring_up(
         addresses: &system.addresses,
         secrets: &system.secrets,
         demo: demo.as_ref().map(|(demo, press)| (demo, press)),
-        has_canary: system.wants_canary,
         state: system.state.directory(),
         took: system.started.elapsed(),
     };
@@ -328,7 +324,6 @@ struct System {
     variables: Vec<(String, String)>,
     log: Log,
     wants_demo: bool,
-    wants_canary: bool,
 }
 
 impl System {
@@ -356,7 +351,6 @@ impl System {
             variables: options.variables.clone(),
             log: options.log,
             wants_demo: options.wants_demo(),
-            wants_canary: options.canary,
             state,
             ports,
             redis,
@@ -387,6 +381,10 @@ impl System {
             channel: TICK,
         };
         services.push((Some(self.dispatcher()), subscribed));
+        if let Some(port) = self.ports.canary {
+            let metrics = format!("http://127.0.0.1:{port}/metrics");
+            services.push((Some(self.canary(port)), Probe::Http(metrics)));
+        }
         Ok(services)
     }
 
@@ -516,8 +514,8 @@ impl System {
         }
     }
 
-    /// What walks the whole path as clients do.
-    fn canary(&self) -> Option<Service> {
+    /// What walks the whole path as clients do. It serves its metrics at this port.
+    fn canary(&self, port: u16) -> Service {
         let sockets: Vec<_> = self
             .addresses
             .ws
@@ -526,7 +524,7 @@ impl System {
             .collect();
         let secrets = &self.secrets;
         let key = |name: &str, key: &String| (format!("MAYDAY_{name}_KEY"), key.clone());
-        self.wants_canary.then(|| Service {
+        Service {
             name: "canary".to_owned(),
             program: self.sidecar.clone(),
             args: arguments(&[
@@ -537,6 +535,8 @@ impl System {
                 &sockets.join(","),
                 "--every",
                 "30",
+                "--metrics",
+                &format!("127.0.0.1:{port}"),
             ]),
             env: vec![
                 self.log_variable(),
@@ -544,7 +544,7 @@ impl System {
                 key("PARTICIPANT", &secrets.participant_key),
                 key("MESSENGER", &secrets.messenger_key),
             ],
-        })
+        }
     }
 
     /// The host that the process with this index is dealt to.
@@ -601,6 +601,7 @@ mod tests {
         let ports = Ports {
             hosts: if is_large { vec![3000, 3010] } else { vec![3000] },
             sidecars: vec![3001, 3002],
+            canary: Some(3003),
             redis: 6379,
             databases: if is_large { vec![8081, 8082, 8083] } else { vec![] },
         };
@@ -618,7 +619,6 @@ mod tests {
             variables: vec![("argon2_memory_kib".to_owned(), "64".to_owned())],
             log: Log::Text,
             wants_demo: true,
-            wants_canary: true,
             state,
         }
     }
@@ -647,10 +647,11 @@ mod tests {
 
         assert_eq!(
             names(&system),
-            ["redis", "host", "sidecar-1", "sidecar-2", "dispatcher"]
+            ["redis", "host", "sidecar-1", "sidecar-2", "dispatcher", "canary"]
         );
 
         system.own_redis = None;
+        system.ports.canary = None;
         assert_eq!(names(&system), ["host", "sidecar-1", "sidecar-2", "dispatcher"]);
     }
 
@@ -696,7 +697,7 @@ mod tests {
             ..
         } = &system.secrets;
 
-        for service in services(&system).into_iter().chain(system.canary()) {
+        for service in services(&system) {
             let line: String = service
                 .args
                 .iter()

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use service::clock;
 use service::door::Request;
 use service::position::{is_latitude, is_longitude};
+use service::settings::Completeness;
 
 use crate::body::Body;
 use crate::error::Error;
@@ -19,7 +20,7 @@ pub fn read_as_everything(input: &[u8]) {
         Ok(json!({"phoneNumber": session::phone_number(body)?, "name": session::name(body)?}))
     });
     check(input, |body| {
-        let (email, password, phone_number) = session::read_sign_up(body)?;
+        let (email, password, phone_number) = session::read_sign_up(body, Completeness::Optional)?;
         Ok(json!({
             "email": email,
             "password": password,
@@ -32,7 +33,7 @@ pub fn read_as_everything(input: &[u8]) {
         Ok(json!({"email": email, "password": password}))
     });
     check(input, |body| {
-        let (old, new) = profile::read_passwords(body)?;
+        let (old, new) = profile::read_passwords(body, Completeness::Optional)?;
         assert_ne!(old, new);
         Ok(json!({"oldPassword": old, "newPassword": new, "confirmNewPassword": new}))
     });

@@ -4,12 +4,13 @@ use http::StatusCode;
 use service::database::{self, Connection};
 use service::door::{Answer, Request};
 use service::password::Hashing;
+use service::settings::{self, Completeness};
 
 use crate::access::Caller;
 use crate::answer::json;
 use crate::body::Body;
 use crate::error::Error;
-use crate::session::{check_password, hard_to_guess, long_enough, phone_number};
+use crate::session::{check_password, hard_to_guess, long_enough, new_long_enough, phone_number};
 use crate::store::participants;
 use crate::{access, contacts, store};
 
@@ -39,10 +40,10 @@ pub(crate) fn edit_profile(request: &Request) -> Result<Answer, Error> {
 }
 
 /// The old password and the new one.
-pub(crate) fn read_passwords(body: &Body) -> Result<(&str, &str), Error> {
+pub(crate) fn read_passwords(body: &Body, completeness: Completeness) -> Result<(&str, &str), Error> {
     let (old_password, new_password) = (body.text("oldPassword")?, body.text("newPassword")?);
     long_enough("oldPassword", old_password)?;
-    long_enough("newPassword", new_password)?;
+    new_long_enough("newPassword", new_password, completeness)?;
     if body.text("confirmNewPassword")? != new_password {
         return Err(Error::BadRequest(
             "confirmNewPassword must match newPassword".to_owned(),
@@ -61,8 +62,14 @@ pub(crate) fn change_password(request: &Request) -> Result<Answer, Error> {
     let connection = store::open()?;
     let caller = access::admit(&connection, request)?;
     let body = Body::read(&request.body)?;
-    let (old_password, new_password) = read_passwords(&body)?;
-    hard_to_guess("newPassword", new_password, &caller.participant.email)?;
+    let completeness = settings::completeness()?;
+    let (old_password, new_password) = read_passwords(&body, completeness)?;
+    hard_to_guess(
+        "newPassword",
+        new_password,
+        &caller.participant.email,
+        completeness,
+    )?;
     verify(&connection, request, &caller, old_password)?;
 
     let hash = Hashing::from_settings::<Error>(&connection)?.hash(new_password)?;

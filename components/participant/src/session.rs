@@ -84,8 +84,9 @@ fn admit(connection: &Connection, request: &Request, newcomers: Newcomers) -> Re
 /// sockets stay open: it is the same person at the same device.
 pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let body = Body::read(&request.body)?;
-    let (email, password, phone_number) = read_sign_up(&body)?;
-    hard_to_guess("password", password, email)?;
+    let completeness = settings::completeness()?;
+    let (email, password, phone_number) = read_sign_up(&body, completeness)?;
+    hard_to_guess("password", password, email, completeness)?;
 
     let connection = store::open()?;
     let address = admit(&connection, request, Newcomers::SignUps)?;
@@ -179,8 +180,9 @@ pub(crate) fn sign_out(request: &Request) -> Result<Answer, Error> {
 }
 
 /// E-mail, password and phone number.
-pub(crate) fn read_sign_up(body: &Body) -> Result<(&str, &str, &str), Error> {
+pub(crate) fn read_sign_up(body: &Body, completeness: Completeness) -> Result<(&str, &str, &str), Error> {
     let (email, password) = read_credentials(body)?;
+    new_long_enough("password", password, completeness)?;
     if body.text("confirmPassword")? != password {
         return Err(Error::BadRequest(
             "confirmPassword must match password".to_owned(),
@@ -199,14 +201,26 @@ pub(crate) fn read_credentials(body: &Body) -> Result<(&str, &str), Error> {
     Ok((email, password))
 }
 
-/// Contract 2.4, in bytes.
-const MIN_PASSWORD: usize = 8;
-
-/// Refuses a password that is too short.
+/// Refuses a password that is too short. Contract 2.4 counts bytes.
 pub(crate) fn long_enough(field: &str, password: &str) -> Result<(), Error> {
-    if password.len() < MIN_PASSWORD {
+    check_length(field, password.len())
+}
+
+/// Refuses a new password that is too short. Where accounts have to be complete, its characters count: eight bytes can
+/// be two of them.
+pub(crate) fn new_long_enough(field: &str, password: &str, completeness: Completeness) -> Result<(), Error> {
+    let length = match completeness {
+        Completeness::Optional => password.len(),
+        Completeness::Required | Completeness::RequiredOfAll => password.chars().count(),
+    };
+    check_length(field, length)
+}
+
+fn check_length(field: &str, length: usize) -> Result<(), Error> {
+    const LEAST: usize = 8;
+    if length < LEAST {
         return Err(Error::BadRequest(format!(
-            "{field} must be at least {MIN_PASSWORD} characters"
+            "{field} must be at least {LEAST} characters"
         )));
     }
     Ok(())
@@ -216,8 +230,13 @@ pub(crate) fn long_enough(field: &str, password: &str) -> Result<(), Error> {
 const KNOWN_PASSWORDS: KnownPasswords = KnownPasswords(include_bytes!("known-passwords.bin"));
 
 /// Refuses a new password that is easy to guess, where accounts have to be complete.
-pub(crate) fn hard_to_guess(field: &str, password: &str, email: &str) -> Result<(), Error> {
-    if settings::completeness()? == Completeness::Optional {
+pub(crate) fn hard_to_guess(
+    field: &str,
+    password: &str,
+    email: &str,
+    completeness: Completeness,
+) -> Result<(), Error> {
+    if completeness == Completeness::Optional {
         return Ok(());
     }
     let rule = if guessable::consists_of(password, &[email]) {

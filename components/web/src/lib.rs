@@ -19,6 +19,9 @@ use crate::files::FILES;
 /// The component is mounted at the root.
 const MOUNT: &str = "";
 
+/// The socket for client authors, in AsyncAPI: as the sidecar serves it, and whether or not the pages are built.
+const DOCUMENT: &str = include_str!("../../../sidecar/asyncapi.json");
+
 /// Nobody has to send anything here.
 const BODY_LIMIT: usize = 1024;
 
@@ -45,8 +48,7 @@ service::routes! {
         "GET" ["console", ..] => page(request, "console.html"),
         "GET" ["docs"] => page(request, "docs.html"),
         "GET" ["docs", name] => page(request, &format!("docs/{}.html", name.trim_end_matches(".html"))),
-        // The socket for client authors. Pages of any origin may read it, as from the sidecar.
-        "GET" ["asyncapi.json"] => file(request).map(|answer| answer.with("access-control-allow-origin", "*")),
+        "GET" ["asyncapi.json"] => Ok(document()),
         "GET" ["config.json"] => config::show(),
         "GET" [..] => file(request),
     }
@@ -54,6 +56,11 @@ service::routes! {
 
 fn route(request: &Request) -> Result<Answer, Error> {
     routed(request).unwrap_or_else(|methods| Err(door::no_route(&methods).into()))
+}
+
+/// Pages of any origin may read it.
+fn document() -> Answer {
+    policy::guard(Answer::document(DOCUMENT).with("access-control-allow-origin", "*"))
 }
 
 fn page(request: &Request, name: &str) -> Result<Answer, Error> {

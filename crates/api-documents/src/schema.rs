@@ -37,7 +37,8 @@ pub(crate) fn inlined(document: &Value, part: &Value) -> Value {
     }
 }
 
-fn target<'a>(document: &'a Value, reference: &Value) -> &'a Value {
+/// What a `$ref` leads to.
+pub(crate) fn target<'a>(document: &'a Value, reference: &Value) -> &'a Value {
     reference
         .as_str()
         .and_then(|reference| document.pointer(reference.strip_prefix('#')?))

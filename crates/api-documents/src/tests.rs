@@ -369,6 +369,42 @@ fn every_example_of_a_type_and_of_a_body_is_valid() {
     }
 }
 
+/// The pages at `/docs` show it with the answer or at its type.
+#[test]
+fn every_body_of_a_success_has_an_example() {
+    for document in services() {
+        let mut bodies = 0;
+        for (path, routes) in members(&document["paths"]).filter(|(path, _)| *path != "/openapi.json") {
+            visit(routes, "responses", &mut |operation| {
+                let successes =
+                    members(&operation["responses"]).filter(|(status, _)| status.starts_with('2'));
+                for (_, response) in successes {
+                    for (_, body) in members(&response["content"]) {
+                        assert!(
+                            has_example(&document, body),
+                            "{path}: {}",
+                            operation["operationId"]
+                        );
+                        bodies += 1;
+                    }
+                }
+            });
+        }
+        assert!(bodies > 5, "{bodies}");
+    }
+}
+
+/// Whether a body or a type has an example, or is a list of what has one.
+fn has_example(document: &Value, part: &Value) -> bool {
+    let inner = ["schema", "items"].into_iter().filter_map(|name| part.get(name));
+    let referred = part
+        .get("$ref")
+        .map(|reference| schema::target(document, reference));
+    part.get("example").is_some()
+        || part.get("examples").is_some()
+        || inner.chain(referred).any(|inner| has_example(document, inner))
+}
+
 #[test]
 fn every_object_of_an_answer_is_closed() {
     for document in services() {

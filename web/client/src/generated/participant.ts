@@ -11,7 +11,8 @@ export type Token = string;
 
 /**
  * At least 8 bytes in UTF-8. Nothing else is asked of it, unless the operator wants complete accounts: then a new one
- * must not be among the most common ones, and must not consist of the e-mail and `mayday`.
+ * must have at least 8 characters, must not be among the most common ones, and must not consist of the e-mail and
+ * `mayday`.
  */
 export type Password = string;
 
