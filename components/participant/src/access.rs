@@ -112,15 +112,15 @@ pub(crate) fn callers(connection: &Connection, tokens: &[String]) -> Result<Vec<
     Ok(tokens.into_iter().map(caller).collect())
 }
 
-/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was
-/// issued after the last sign-out.
+/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and has not
+/// signed out since its issue.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<Participant>, Error> {
     let account = participants::find(connection, token.participant_id)?;
     Ok(account.filter(|account| honours(account, token)))
 }
 
 fn honours(account: &Participant, token: Token) -> bool {
-    token.issued_at >= account.time_sign_out
+    token.outlives(account.time_sign_out)
 }
 
 /// Admits another service, by its key.
@@ -154,6 +154,7 @@ mod tests {
             let token = Token {
                 participant_id: 1,
                 issued_at,
+                sign_out: Some(0),
             };
             let caller = Caller { participant, token };
             assert_eq!(caller.time_of_sign_out(now), expected, "{issued_at}, {now}");
