@@ -31,18 +31,17 @@ impl Caller {
         })
     }
 
-    /// Makes a change of a guest's account, as [`Caller::change`] does. Another request with the same token may have
-    /// made it somebody's account since this one came in.
+    /// Makes a change of a guest's account in one transaction. `None`, and nothing is changed, if another request with
+    /// the same token has made it somebody's account or signed the guest out since this one came in.
     pub(crate) fn change_guest<T>(
         &self,
         connection: &Connection,
         work: impl Fn(&Connection, &Participant) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.change(connection, |connection, participant| {
-            if !participant.is_guest {
-                return Err(INVALID_TOKEN);
-            }
-            work(connection, participant)
+    ) -> Result<Option<T>, Error> {
+        transaction(connection, |connection| {
+            let participant = honoured(connection, self.token)?;
+            let guest = participant.filter(|participant| participant.is_guest);
+            guest.map(|guest| work(connection, &guest)).transpose()
         })
     }
 

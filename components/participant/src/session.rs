@@ -99,15 +99,17 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let taken = || Error::BadRequest("email already exists".to_owned());
     if let Some(guest) = access::guest(&connection, request)? {
         log::set_user("participant", guest.participant.id);
-        let (user, now) = guest.change_guest(&connection, |connection, guest| {
+        let promoted = guest.change_guest(&connection, |connection, guest| {
             let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
             Ok((user, database::now(connection)?))
         })?;
-        contacts::tell_due(&connection)
-            .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
-        let token = tokens::issue(&user, now)?;
-        service::info!("signed up, a guest until now, from {address}");
-        return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
+        if let Some((user, now)) = promoted {
+            contacts::tell_due(&connection)
+                .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
+            let token = tokens::issue(&user, now)?;
+            service::info!("signed up, a guest until now, from {address}");
+            return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
+        }
     }
     let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
     let token = tokens::issue(&user, user.time_created)?;
