@@ -872,6 +872,36 @@ async fn chats_stay_while_attendance_is_unknown_since_the_clock_was_set_back() {
     assert!(heard.kinds().contains(&("chat_requeued".to_owned(), "two")));
 }
 
+/// A sidecar is lost with its organizer, and then the database's clock is set back by an hour.
+#[tokio::test]
+async fn an_organizer_who_is_gone_does_not_count_as_here_although_the_clock_was_set_back() {
+    let mut desk = Desk::open().await;
+    let (support, id) = (desk.support(), desk.agency.support.id);
+    desk.presses("first", "").await;
+    desk.start().await;
+    let (mut lost, mut s) = (Sidecar::new("lost"), Sidecar::new("t"));
+    desk.beat(&mut lost, Some(desk.here(id))).await;
+    desk.asks(&support, wait()).await;
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.later(-3600);
+    desk.database()
+        .execute("UPDATE hearing SET heard_at = heard_at + 3600000", ())
+        .expect("a row");
+
+    assert_eq!(desk.colleagues().await, json!([]));
+    desk.presses("second", "").await;
+    let heard = desk.beat(&mut s, Some(json!([]))).await;
+    assert!(heard.deliveries().is_empty(), "a request is given: {heard:?}");
+
+    desk.later(61);
+    desk.beat(&mut s, Some(json!([]))).await;
+    desk.tick().await;
+    let heard = desk.beat(&mut s, None).await;
+    assert!(heard.kinds().contains(&("chat_requeued".to_owned(), "two")));
+    let heard = desk.beat(&mut s, Some(json!([]))).await;
+    assert!(heard.deliveries().is_empty(), "nobody is told: {heard:?}");
+}
+
 #[tokio::test]
 async fn chats_are_never_requeued_if_that_is_switched_off() {
     let mut desk = Desk::with(&[("orphan_requeue_seconds", "0")]).await;

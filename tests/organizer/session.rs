@@ -363,6 +363,34 @@ async fn a_token_issued_in_the_millisecond_of_a_sign_out_is_valid() {
     }
 }
 
+/// The token is as if it was issued an hour ahead: before the clock was set back.
+#[tokio::test]
+async fn a_sign_out_ends_sessions_from_before_the_clock_was_set_back() {
+    let components = Components::with(&["organizer"], &[]);
+    let agency = components.agency("Fest").await;
+    let owner = &agency.owner;
+    let jwt = owner.token.strip_prefix("organizer:").expect("a prefix");
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_audience(&["mayday"]);
+    let key = DecodingKey::from_secret(ORGANIZER_JWT_SECRET.as_bytes());
+    let mut claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
+        .expect("claims")
+        .claims;
+    claims["iat_ms"] = json!(claims["iat_ms"].as_i64().expect("a time") + 3_600_000);
+    let earlier = sign(Algorithm::HS256, ORGANIZER_JWT_SECRET, &claims);
+    let profile = async || {
+        let door = &components.door;
+        door.send("GET", "/organizer/profile", Some(&earlier), None).await
+    };
+    profile().await.json(200);
+
+    owner
+        .post("/organizer/auth/sign-out", &json!({}))
+        .await
+        .empty(200);
+    profile().await.error(403, "Forbidden resource");
+}
+
 /// The parameters come from variables, which have changed since the password was hashed.
 #[tokio::test]
 async fn a_password_is_hashed_again_only_when_more_work_is_configured() {

@@ -258,7 +258,8 @@ async fn a_guest_who_signs_up_is_signed_in_although_the_clock_was_set_back() {
     account.get("/participant/profile").await.json(200);
 }
 
-/// A sign-in or sign-up with a guest's token waits for the lock while another sign-up with that token is stored.
+/// A sign-in or sign-up with a guest's token waits for the lock while another sign-up with that token is stored. It
+/// ends as if it had come after that.
 #[tokio::test]
 async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renamed() {
     let components = Components::start();
@@ -300,9 +301,50 @@ async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renam
         let becomes_account = timeout(DEADLINE, becomes_account);
         let (reply, stored) = tokio::join!(sign(door, how, &guest.token, email), becomes_account);
         stored.expect("the request waits for the lock");
-        reply.error(401, "invalid token");
+        assert!(reply.status < 300, "{}", reply.text());
+        let user = reply.json(reply.status)["user"].clone();
+        assert_eq!(user["email"], email);
+        assert_ne!(user["id"], guest.id);
         people::sign_in_participant(door, &account, PARTICIPANT_PASSWORD).await;
     }
+}
+
+/// Somebody has pressed again: both sign-ins have found the guest when the first one hands it over.
+#[tokio::test]
+async fn a_guest_who_signs_in_twice_at_once_is_signed_in_by_both() {
+    let components = Components::with(&["participant"], &[]);
+    let door = &components.door;
+    let anna = people::sign_up(door, "anna@example.org").await;
+    let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
+    let statements = || {
+        let Door::Host(app) = door else {
+            panic!("the host is in this process");
+        };
+        app.statements("participant").expect("a database")
+    };
+    let before = statements();
+    sign(door, "in", &anna.token, "anna@example.org").await.json(200);
+    // With a guest's token, a transaction begins.
+    let until_lock = statements() - before + 1;
+
+    let (guest, _) = guest(door, json!({})).await;
+    database.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let begun = statements() + 2 * until_lock;
+    let both_wait = async {
+        while statements() < begun {
+            tokio::task::yield_now().await;
+        }
+        database.execute_batch("COMMIT").expect("an end");
+    };
+    let sign_in = || sign(door, "in", &guest.token, "anna@example.org");
+    let (first, second, waited) = tokio::join!(sign_in(), sign_in(), timeout(DEADLINE, both_wait));
+    waited.expect("both requests wait for the lock");
+    for reply in [first, second] {
+        assert_eq!(reply.json(200)["user"]["id"], anna.id);
+    }
+    door.send("GET", "/participant/profile", Some(&guest.token), None)
+        .await
+        .error(401, "invalid token");
 }
 
 #[tokio::test]

@@ -187,6 +187,37 @@ async fn forged_tokens_are_refused() {
     }
 }
 
+/// The token is as if it was issued an hour ahead: before the clock was set back.
+#[tokio::test]
+async fn a_sign_out_ends_sessions_from_before_the_clock_was_set_back() {
+    let components = Components::with(&["participant"], &[]);
+    let participant = people::sign_up(&components.door, "p@example.org").await;
+    let jwt = participant.token.strip_prefix("participant:").expect("a prefix");
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    validation.set_audience(&["mayday"]);
+    let key = DecodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
+    let mut claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
+        .expect("claims")
+        .claims;
+    claims["iat"] = json!(claims["iat"].as_f64().expect("a time") + 3600.0);
+    let key = EncodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
+    let earlier = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("a token");
+    let earlier = format!("participant:{earlier}");
+    let profile = async || {
+        let door = &components.door;
+        door.send("GET", "/participant/profile", Some(&earlier), None)
+            .await
+    };
+    profile().await.json(200);
+
+    participant
+        .post("/participant/auth/sign-out", &json!({}))
+        .await
+        .empty(200);
+    profile().await.error(401, "invalid token");
+}
+
 #[tokio::test]
 async fn events_are_those_of_approved_agencies() {
     let components = Components::start();

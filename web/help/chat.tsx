@@ -119,7 +119,10 @@ export function watchLog(): () => void {
   };
 }
 
-export function Message({ message }: { message: MessageView }) {
+/** What is not sent yet, or never was, has only these members. */
+type Shown = Pick<MessageView, "mine" | "content" | "time" | "state"> & Partial<MessageView>;
+
+export function Message({ message }: { message: Shown }) {
   const { mine, system, content, time } = message;
   const kind = system ? "note" : mine ? "mine" : "";
   return (

@@ -50,19 +50,22 @@ export function LadderScreen({ press }: { press: Press }) {
 
 function Ladder({ press }: { press: Press }) {
   const { step, receivedAt } = press;
-  const safe = receivedAt !== undefined;
   const there = step === "taken" || step === "read";
   return (
     <>
       <Rung state="done" text={t(isForgetful() ? "ladder.unsaved" : "ladder.saved")} time={press.pressedAt} />
-      {safe ? (
+      {receivedAt ? (
         <Rung state="done" text={t("ladder.sent")} />
       ) : (
         <Rung state="now" text={t(step === "sent" ? "ladder.sending" : "delivery.unsaved")}>
           {step === "kept" && <Delay press={press} />}
         </Rung>
       )}
-      <Rung state={safe ? (step === "safe" ? "now" : "done") : "later"} text={t("ladder.safe")} time={receivedAt} />
+      <Rung
+        state={receivedAt ? (step === "safe" ? "now" : "done") : "later"}
+        text={t("ladder.safe")}
+        time={receivedAt}
+      />
       <Rung
         state={there ? "done" : step === "waiting" ? "now" : "later"}
         text={step === "waiting" ? placeText(press) : t("ladder.queue")}

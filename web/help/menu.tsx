@@ -166,7 +166,7 @@ function AccountForm(props: { kind: "sign-up" | "sign-in"; error: TextKey | unde
         </p>
       )}
       <button type="submit" class="strong" disabled={busy}>
-        {t(isNew ? "account.sign-up" : "account.sign-in")}
+        {t(`account.${kind}`)}
       </button>
     </form>
   );

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launchBrowser, watchErrors, words } from "./browser.mjs";
+import { FakeIncidents } from "./fake-incidents.mjs";
 import { asNew, idOf } from "./fake-pages.mjs";
 import { FakeTeam } from "./fake-team.mjs";
 import { signIn } from "./looks.mjs";
@@ -367,4 +368,57 @@ test("the answer about a form that was left neither ends nor empties the one tha
   assert.match(page.url(), /incidents\/new$/);
   await page.reload();
   assert.equal(await page.getByLabel("What has happened").inputValue(), "Fire");
+});
+
+test("the answer about a comment touches neither the text nor the editor that was begun since", async () => {
+  const incidents = await FakeIncidents.attach(page, team);
+  incidents.add("Smoke", 3);
+  incidents.comment(1, "By the stage", 2);
+  incidents.comment(1, "It is thick", 1);
+  const said = (text) => page.locator(".incident-comment", { hasText: text });
+  const field = page.getByLabel("Your comment");
+  const press = (name) => page.getByRole("button", { name, exact: true }).click();
+  const edit = (text) => said(text).getByRole("button", { name: "Edit" }).click();
+  /** Sends by a button, and returns what answers that. */
+  const send = async (button) => {
+    const hanging = new Promise((resolve) => page.route(/agency\/comments(\/\d+)?$/, resolve, { times: 1 }));
+    await press(button);
+    const late = await hanging;
+    return async () => {
+      await late.fulfill(incidents.answer(late.request()));
+      await (await late.request().response()).finished();
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+    };
+  };
+  await page.locator(".areas").getByRole("link", { name: "Incidents" }).click();
+  await page.locator(".entry a").click();
+
+  await field.fill("First");
+  let answerLate = await send("Comment");
+  await field.fill("Second");
+  await answerLate();
+  await said("First").waitFor();
+  assert.equal(await field.inputValue(), "Second");
+  await page.reload();
+  assert.equal(await field.inputValue(), "Second");
+
+  // The form for a new comment is gone meanwhile, and comes again.
+  answerLate = await send("Comment");
+  await edit("It is thick");
+  await press("Cancel");
+  await field.fill("Third");
+  await answerLate();
+  await page.reload();
+  assert.equal(await field.inputValue(), "Third");
+
+  await edit("By the stage");
+  await field.fill("By the gate");
+  answerLate = await send("Save");
+  await press("Cancel");
+  await edit("It is thick");
+  await field.fill("It is thin");
+  await answerLate();
+  await said("By the gate").waitFor();
+  assert.equal(await field.inputValue(), "It is thin");
+  assert.equal(incidents.comments.length, 4);
 });

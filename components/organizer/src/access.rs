@@ -144,12 +144,12 @@ fn known(connection: &Connection, token: Token, need: Need) -> Result<Caller, Er
     }
 }
 
-/// The user that was found for a token, if it was issued after the user's last sign-out, and the user's agency is
+/// The user that was found for a token, if the user has not signed out since its issue, and the user's agency is
 /// approved or the user is an administrator (contract 2.2). Signature and times are already checked.
 fn honoured(token: Token, found: Option<UserWithAgency>) -> Result<Option<UserWithAgency>, Error> {
     let is_honoured = |found: &UserWithAgency| {
         let approved = found.agency.as_ref().is_some_and(|agency| agency.approved);
-        token.issued_at >= found.user.time_sign_out && (found.user.role.is_admin() || approved)
+        token.outlives(found.user.time_sign_out) && (found.user.role.is_admin() || approved)
     };
     let Some(found) = found.filter(is_honoured) else {
         return Ok(None);
@@ -199,6 +199,7 @@ mod tests {
                 token: Token {
                     user_id: 1,
                     issued_at,
+                    sign_out: Some(0),
                 },
                 need: Need::Own,
             };

@@ -80,7 +80,7 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
             .ok_or_else(|| Error::BadRequest("second factor required".to_owned()))?;
         second_factor::check(&connection, request, &user, &secret, &code)?;
     }
-    let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    let token = tokens::issue(&user, started)?;
     let missing = access::required(account.missing, &user)?;
     service::info!("signed in");
     let user = Profile { user, missing };

@@ -6,6 +6,7 @@ use service::clock::{self, LEEWAY, Millis};
 use service::settings;
 
 use crate::error::Error;
+use crate::store::users::User;
 
 const PREFIX: &str = "organizer:";
 const ISSUER: &str = "mayday";
@@ -24,6 +25,10 @@ struct Claims {
     /// claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     iat_ms: Option<Millis>,
+    /// The user's `timeSignOut` at the time of issue, in milliseconds. Unlike times of issue it tells what came first
+    /// also after the database's clock was set back. The contract does not have this claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_out: Option<Millis>,
 }
 
 /// A token with a valid signature, times and audience. Its user may have signed out since.
@@ -31,20 +36,35 @@ struct Claims {
 pub(crate) struct Token {
     pub user_id: i64,
     pub issued_at: Millis,
+    /// The user's last sign-out at the time of issue; `None` in a token of the release before.
+    pub sign_out: Option<Millis>,
 }
 
-/// Issues a token to a user, as of `issued_at`: a later sign-out revokes it.
-pub(crate) fn issue(user_id: i64, issued_at: Millis) -> Result<String, Error> {
+impl Token {
+    /// Whether the user has not signed out since the token was issued.
+    pub(crate) fn outlives(self, time_sign_out: Millis) -> bool {
+        match self.sign_out {
+            Some(time) => time == time_sign_out,
+            None => self.issued_at >= time_sign_out,
+        }
+    }
+}
+
+/// Issues a token to a user, who was read at `now` or later: a sign-out since then revokes it.
+pub(crate) fn issue(user: &User, now: Millis) -> Result<String, Error> {
+    // The release before compares the two.
+    let issued_at = now.max(user.time_sign_out);
     // The database's clock may be ahead of this host's. The token must be valid here at once.
     let iat = issued_at.min(clock::now()) / 1000;
     let claims = Claims {
-        sub: user_id,
+        sub: user.id,
         iat,
         nbf: iat,
         exp: iat + LIFETIME_SECONDS,
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],
         iat_ms: Some(issued_at),
+        sign_out: Some(user.time_sign_out),
     };
     let secret = settings::secret("organizer_jwt_secret")?;
     let key = EncodingKey::from_secret(secret.as_bytes());
@@ -77,6 +97,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
     Ok(current.map(|claims| Token {
         user_id: claims.sub,
         issued_at: claims.issued_at(),
+        sign_out: claims.sign_out,
     }))
 }
 

@@ -31,18 +31,17 @@ impl Caller {
         })
     }
 
-    /// Makes a change of a guest's account, as [`Caller::change`] does. Another request with the same token may have
-    /// made it somebody's account since this one came in.
+    /// Makes a change of a guest's account in one transaction. `None`, and nothing is changed, if another request with
+    /// the same token has made it somebody's account or signed the guest out since this one came in.
     pub(crate) fn change_guest<T>(
         &self,
         connection: &Connection,
         work: impl Fn(&Connection, &Participant) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.change(connection, |connection, participant| {
-            if !participant.is_guest {
-                return Err(INVALID_TOKEN);
-            }
-            work(connection, participant)
+    ) -> Result<Option<T>, Error> {
+        transaction(connection, |connection| {
+            let participant = honoured(connection, self.token)?;
+            let guest = participant.filter(|participant| participant.is_guest);
+            guest.map(|guest| work(connection, &guest)).transpose()
         })
     }
 
@@ -112,15 +111,15 @@ pub(crate) fn callers(connection: &Connection, tokens: &[String]) -> Result<Vec<
     Ok(tokens.into_iter().map(caller).collect())
 }
 
-/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and it was
-/// issued after the last sign-out.
+/// What makes a token valid beside its signature and its time (contract 2.2): its account is still there, and has not
+/// signed out since its issue.
 fn honoured(connection: &Connection, token: Token) -> Result<Option<Participant>, Error> {
     let account = participants::find(connection, token.participant_id)?;
     Ok(account.filter(|account| honours(account, token)))
 }
 
 fn honours(account: &Participant, token: Token) -> bool {
-    token.issued_at >= account.time_sign_out
+    token.outlives(account.time_sign_out)
 }
 
 /// Admits another service, by its key.
@@ -154,6 +153,7 @@ mod tests {
             let token = Token {
                 participant_id: 1,
                 issued_at,
+                sign_out: Some(0),
             };
             let caller = Caller { participant, token };
             assert_eq!(caller.time_of_sign_out(now), expected, "{issued_at}, {now}");

@@ -60,7 +60,7 @@ pub(crate) fn press(request: &Request) -> Result<Answer, Error> {
         position,
         details: &details,
     };
-    let opened = requests::open(&connection, &request_id, &press, token.issued_at)?;
+    let opened = requests::open(&connection, &request_id, &press, caller.participant.time_sign_out)?;
     let Some((stored, to_deliver)) = opened else {
         let before = requests::before(&connection, participant_id, event_id, client_id)?;
         let caller = access::welcome(token, before.account)?;

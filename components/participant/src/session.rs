@@ -58,7 +58,7 @@ pub(crate) fn make_guest(request: &Request) -> Result<Answer, Error> {
     };
     let user = participants::insert(&connection, &guest)?
         .ok_or_else(|| Error::BadRequest("email already exists".to_owned()))?;
-    let token = tokens::issue(user.id, user.time_created)?;
+    let token = tokens::issue(&user, user.time_created)?;
     log::set_user("participant", user.id);
     service::info!("signed up as a guest, from {address}");
     let signed_in = SignedIn { user, token };
@@ -100,18 +100,20 @@ pub(crate) fn sign_up(request: &Request) -> Result<Answer, Error> {
     let taken = || Error::BadRequest("email already exists".to_owned());
     if let Some(guest) = access::guest(&connection, request)? {
         log::set_user("participant", guest.participant.id);
-        let (user, now) = guest.change_guest(&connection, |connection, guest| {
+        let promoted = guest.change_guest(&connection, |connection, guest| {
             let user = participants::promote(connection, guest.id, &participant)?.ok_or_else(taken)?;
             Ok((user, database::now(connection)?))
         })?;
-        contacts::tell_due(&connection)
-            .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
-        let token = tokens::issue(user.id, now.max(user.time_sign_out))?;
-        service::info!("signed up, a guest until now, from {address}");
-        return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
+        if let Some((user, now)) = promoted {
+            contacts::tell_due(&connection)
+                .unwrap_or_else(|error| service::warn!("a change of contact waits to be told: {error}"));
+            let token = tokens::issue(&user, now)?;
+            service::info!("signed up, a guest until now, from {address}");
+            return Ok(json(StatusCode::CREATED, &SignedIn { user, token }));
+        }
     }
     let user = participants::insert(&connection, &participant)?.ok_or_else(taken)?;
-    let token = tokens::issue(user.id, user.time_created)?;
+    let token = tokens::issue(&user, user.time_created)?;
     log::set_user("participant", user.id);
     service::info!("signed up, from {address}");
     Ok(json(StatusCode::CREATED, &SignedIn { user, token }))
@@ -139,7 +141,7 @@ pub(crate) fn sign_in(request: &Request) -> Result<Answer, Error> {
     if let Some(guest) = guest.filter(|guest| guest.participant.id != user.id) {
         hand_overs::begin(&connection, &guest, user.id)?;
     }
-    let token = tokens::issue(user.id, started.max(user.time_sign_out))?;
+    let token = tokens::issue(&user, started)?;
     log::set_user("participant", user.id);
     service::info!("signed in");
     Ok(json(StatusCode::OK, &SignedIn { user, token }))

@@ -6,6 +6,7 @@ use service::clock::{self, LEEWAY, Millis};
 use service::settings;
 
 use crate::error::Error;
+use crate::store::participants::Participant;
 
 const PREFIX: &str = "participant:";
 const ISSUER: &str = "mayday";
@@ -20,6 +21,10 @@ struct Claims {
     exp: f64,
     iss: String,
     aud: [String; 1],
+    /// The participant's `timeSignOut` at the time of issue, in milliseconds. Unlike times of issue it tells what came
+    /// first also after the database's clock was set back. The contract does not have this claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_out: Option<Millis>,
 }
 
 /// A token that is signed, current and for us. Its participant may have signed out since.
@@ -27,19 +32,33 @@ struct Claims {
 pub(crate) struct Token {
     pub participant_id: i64,
     pub issued_at: Millis,
+    /// The participant's last sign-out at the time of issue; `None` in a token of the release before.
+    pub sign_out: Option<Millis>,
 }
 
-/// Issues a token to a participant, as of `issued_at`: a later sign-out revokes it.
-pub(crate) fn issue(participant_id: i64, issued_at: Millis) -> Result<String, Error> {
-    let now = clock::now();
+impl Token {
+    /// Whether the participant has not signed out since the token was issued.
+    pub(crate) fn outlives(self, time_sign_out: Millis) -> bool {
+        match self.sign_out {
+            Some(time) => time == time_sign_out,
+            None => self.issued_at >= time_sign_out,
+        }
+    }
+}
+
+/// Issues a token to a participant, who was read at `now` or later: a sign-out since then revokes it.
+pub(crate) fn issue(participant: &Participant, now: Millis) -> Result<String, Error> {
+    // The release before compares the two.
+    let issued_at = now.max(participant.time_sign_out);
     let claims = Claims {
-        sub: participant_id.to_string(),
+        sub: participant.id.to_string(),
         iat: seconds(issued_at),
         // By this host's clock the token may have been issued in the future, and nobody is to wait for that.
-        nbf: seconds(issued_at.min(now)),
+        nbf: seconds(issued_at.min(clock::now())),
         exp: seconds(issued_at + LIFETIME),
         iss: ISSUER.to_owned(),
         aud: [ISSUER.to_owned()],
+        sign_out: Some(participant.time_sign_out),
     };
     let secret = settings::secret("participant_jwt_secret")?;
     let key = EncodingKey::from_secret(secret.as_bytes());
@@ -75,6 +94,7 @@ pub(crate) fn read(token: &str) -> Result<Option<Token>, Error> {
         Some(Token {
             participant_id: claims.sub.parse().ok()?,
             issued_at: millis(claims.iat),
+            sign_out: claims.sign_out,
         })
     }))
 }

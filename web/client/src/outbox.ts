@@ -52,6 +52,10 @@ export class Outbox {
     return [...this.#entries.values()].filter((message) => message.chatId === chatId);
   }
 
+  sending(): Outgoing[] {
+    return [...this.#entries.values()].filter(({ sending }) => sending);
+  }
+
   chatIds(): Set<string> {
     return new Set([...this.#entries.values()].map(({ chatId }) => chatId));
   }

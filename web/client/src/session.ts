@@ -326,7 +326,7 @@ export class Session {
     if (tooLarge) {
       // Else it would end the next connection too.
       const failure = { code: "message_too_large", message: "message too large" };
-      for (const { clientId } of this.#sending())
+      for (const { clientId } of this.#outbox.sending())
         void this.#outbox.change(clientId, (message) => ({ ...message, failure }));
     }
     this.#disconnect();
@@ -544,11 +544,6 @@ export class Session {
     for (const [id, timeline] of this.#timelines) {
       if (timeline.state !== "closed" && !chats.some((chat) => chat.id === id)) this.#closedChat(id);
     }
-    // The chat has ended, and nothing is left that could show what was not sent in it.
-    for (const chatId of this.#outbox.chatIds()) {
-      if (this.#timelines.has(chatId)) continue;
-      for (const { clientId } of this.#outbox.of(chatId)) this.#outbox.remove(clientId);
-    }
     this.#chatsKnown = true;
     this.#update();
     if (!this.#synced) this.#waitAgain();
@@ -598,13 +593,13 @@ export class Session {
   }
 
   #closedChat(chatId: string): void {
-    this.#left(this.#timelines.get(chatId), "closed", { type: "closed_chat", chatId });
+    this.#left("closed", { type: "closed_chat", chatId });
   }
 
   #requeued(chatId: string): void {
     // The organizer does not have it any more.
     const state = this.#side() ? "closed" : "waiting";
-    this.#left(this.#timelines.get(chatId), state, { type: "chat_requeued", chatId });
+    this.#left(state, { type: "chat_requeued", chatId });
   }
 
   #transferred({ chatId, organizerId }: ChatTransferredFrame["payload"]): void {
@@ -615,13 +610,14 @@ export class Session {
     const isMine = !this.#side();
     // Who has it now is in the chat.
     if (isMine) this.#readChats();
-    this.#left(timeline, isMine ? timeline.state : "closed", { type: "chat_transferred", chatId, organizerId });
+    this.#left(isMine ? timeline.state : "closed", { type: "chat_transferred", chatId, organizerId });
   }
 
   /** The organizer has left the chat. */
-  #left(timeline: Timeline | undefined, state: Timeline["state"], event: SessionEvent & { chatId: string }): void {
-    if (!timeline) return;
+  #left(state: Timeline["state"], event: SessionEvent & { chatId: string }): void {
     const { chatId } = event;
+    const timeline = this.#timelines.get(chatId);
+    if (!timeline) return;
     timeline.state = state;
     this.#stopTyping(timeline);
     if (state === "closed") this.#failAll(chatId);
@@ -811,10 +807,6 @@ export class Session {
     for (const { clientId, failure, saved } of this.#outbox.of(chatId)) {
       if (!failure && !saved) this.#fail(clientId, { code: "closed", message: "the chat is closed" });
     }
-  }
-
-  #sending() {
-    return [...this.#outbox.chatIds()].flatMap((id) => this.#outbox.of(id)).filter((message) => message.sending);
   }
 
   #sendRead(chatId: string): void {

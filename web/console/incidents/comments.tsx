@@ -90,10 +90,11 @@ function NewComment({ issueId }: { issueId: number }) {
   useKeys({ c: focus });
   const add = async ({ content = "" }: Values) => {
     await api.comments.create({ content, issueId });
+    tellChange("comments");
+    if (!stillHas(place.current, content)) return;
     // The new form may be there before this one is done, and begins with what is kept.
     keepDraft(draft, "");
     setCount(count + 1);
-    tellChange("comments");
     requestAnimationFrame(focus);
   };
   return (
@@ -107,19 +108,25 @@ function NewComment({ issueId }: { issueId: number }) {
 }
 
 function EditComment({ comment, leave }: { comment: Comment; leave: () => void }) {
+  const place = useRef<HTMLDivElement>(null);
   const save = async ({ content = "" }: Values) => {
     if (content !== comment.content) await api.comments.edit(comment.id, { content });
     tellChange("comments");
-    leave();
+    if (stillHas(place.current, content)) leave();
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a key more for the field inside
-    <div onKeyDown={sendByKey}>
+    <div ref={place} onKeyDown={sendByKey}>
       <Form draft={`comments/${comment.id}`} submitLabel={t("incidents.save")} onSubmit={save} onCancel={leave}>
         <Field name="content" label={t("incidents.your-comment")} value={comment.content} long />
       </Form>
     </div>
   );
+}
+
+/** Whether a form is still there with what was sent. If not, the person has begun something else meanwhile. */
+function stillHas(place: HTMLElement | null, content: string): boolean {
+  return place?.querySelector("textarea")?.value === content;
 }
 
 /** Enter makes a line; with Ctrl it sends. */

@@ -70,8 +70,8 @@ export function Form({ draft, submitLabel, onSubmit, names = {}, onCancel, child
     setState({ problems: new Map(), busy: true });
     try {
       const next = await onSubmit(values);
-      // Whoever has left the form may have begun to fill it in again.
-      if (form.current || readDraft(draft) === before) keepDraft(draft, "");
+      // What was typed meanwhile, perhaps after the form was left and opened again, is not sent.
+      if ((form.current && next) || readDraft(draft) === before) keepDraft(draft, "");
       if (!form.current) return;
       setState({ problems: new Map(), busy: false });
       if (next) go(next, { replace: true });

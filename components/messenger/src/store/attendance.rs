@@ -1,4 +1,5 @@
-//! Which organizers are here, which of them wait for a request, and which chats are unattended.
+//! Which organizers are here, which of them wait for a request, and which chats are unattended. Stored times that lie
+//! ahead are from before the clock was set back, and tell of nobody that they are here.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query};
@@ -22,8 +23,7 @@ const ASSIGNMENT_TIMEOUT: Millis = 10_000;
 const KEPT: Millis = 24 * 60 * 60 * 1000;
 
 /// Stores the attendance at a sidecar, and marks its other organizers as gone. An organizer who is at no sidecar stops
-/// waiting for a request. Stored times that lie ahead are from before the clock was set back, and do not count. Call it
-/// in a transaction.
+/// waiting for a request. Call it in a transaction.
 pub(crate) fn record(
     connection: &Connection,
     sidecar: &str,
@@ -89,9 +89,11 @@ pub(crate) fn record(
              WHERE organizer_id IN (SELECT value FROM json_each(?1))
                AND NOT EXISTS (SELECT 1 FROM attendance a
                                WHERE a.organizer_id = waiting_organizers.organizer_id AND a.is_here = 1
-                                 AND a.seen_at >= ",
+                                 AND a.seen_at BETWEEN ",
             now!(),
-            " - ?2)"
+            " - ?2 AND ",
+            now!(),
+            ")"
         ),
         &[json_list(&gone)?, Value::Integer(SIDECAR_SILENT_AFTER)],
     )
@@ -113,9 +115,11 @@ pub(crate) fn present(connection: &Connection, agency_id: i64) -> Result<Vec<Col
                     (SELECT count(*) FROM chats c WHERE c.organizer_id = a.organizer_id AND c.state = 'active'),
                     EXISTS (SELECT 1 FROM waiting_organizers w WHERE w.organizer_id = a.organizer_id)
              FROM attendance a
-             WHERE a.agency_id = ?1 AND a.is_here = 1 AND a.seen_at >= ",
+             WHERE a.agency_id = ?1 AND a.is_here = 1 AND a.seen_at BETWEEN ",
             now!(),
-            " - ?2 ORDER BY a.organizer_id"
+            " - ?2 AND ",
+            now!(),
+            " ORDER BY a.organizer_id"
         ),
         parameters![agency_id, SIDECAR_SILENT_AFTER],
         |row| {
@@ -191,16 +195,16 @@ pub(crate) fn matches(connection: &Connection) -> Result<Vec<Match>, DatabaseErr
 
 /// The unattended open chats: those whose organizers have been gone for `patience`, and those given to a waiting
 /// organizer or handed over to a colleague who was not heard since. Empty unless sidecars have reported attendance for
-/// all that time.
+/// all that time, and so since the clock was set back.
 pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Vec<String>, DatabaseError> {
     query(
         connection,
         concat!(
             "SELECT id FROM (
                  SELECT id, assigned_at FROM chats
-                 WHERE state = 'active' AND assigned_at <= ",
+                 WHERE state = 'active' AND abs(assigned_at - ",
             now!(),
-            " - ?1 AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
+            ") >= ?1 AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
             now!(),
             " - ?3 AND ",
             now!(),
@@ -209,7 +213,9 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
             " - ?1 AND NOT EXISTS (SELECT 1 FROM attendance a
                                    WHERE a.organizer_id = chats.organizer_id AND a.seen_at > ",
             now!(),
-            " - ?1)
+            " - ?1 AND a.seen_at <= ",
+            now!(),
+            ")
                  UNION
                  SELECT id, assigned_at FROM chats
                  WHERE state = 'active' AND given_at <= ",
@@ -246,10 +252,15 @@ pub(crate) fn inform_later(connection: &Connection, organizer_id: i64) -> Result
 pub(crate) fn take_to_inform(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
     query(
         connection,
-        "DELETE FROM organizers_to_inform AS i
-         WHERE EXISTS (SELECT 1 FROM attendance a
-                       WHERE a.organizer_id = i.organizer_id AND a.is_here = 1 AND a.heard_at > i.requeued_at)
-         RETURNING organizer_id",
+        concat!(
+            "DELETE FROM organizers_to_inform AS i
+             WHERE EXISTS (SELECT 1 FROM attendance a
+                           WHERE a.organizer_id = i.organizer_id AND a.is_here = 1 AND a.heard_at > i.requeued_at
+                             AND a.heard_at <= ",
+            now!(),
+            ")
+             RETURNING organizer_id"
+        ),
         &[],
         |row| row.get(0),
     )

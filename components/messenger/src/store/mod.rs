@@ -10,6 +10,7 @@ macro_rules! now {
 
 /// In SQL, whether the waiting organizer `w` can be given a request: a request waits, the organizer may have another
 /// chat, and is here. An organizer is here if a sidecar has just reported them, or if they have just asked to wait.
+/// Times that lie ahead are from before the clock was set back, and do not count.
 macro_rules! can_be_given_a_request {
     () => {
         concat!(
@@ -17,12 +18,16 @@ macro_rules! can_be_given_a_request {
              AND (w.max_open_chats IS NULL
                   OR (SELECT count(*) FROM chats c WHERE c.organizer_id = w.organizer_id AND c.state = 'active')
                       < w.max_open_chats)
-             AND (w.since >= ",
+             AND (w.since BETWEEN ",
             now!(),
-            " - 5000 OR EXISTS (SELECT 1 FROM attendance a
-                                WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at >= ",
+            " - 5000 AND ",
             now!(),
-            " - 5000))"
+            " OR EXISTS (SELECT 1 FROM attendance a
+                         WHERE a.organizer_id = w.organizer_id AND a.is_here = 1 AND a.seen_at BETWEEN ",
+            now!(),
+            " - 5000 AND ",
+            now!(),
+            "))"
         )
     };
 }

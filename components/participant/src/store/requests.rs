@@ -51,8 +51,8 @@ const LONGEST_CLAIM: Millis = 15 * 60 * 1000;
 
 /// Stores the press in the outbox; a trigger takes the lock with it. It is pressed now by the database's clock, or when
 /// the phone claims, which is not long ago and not in the future. `None`, and nothing is changed, when the participant
-/// has an open request for the event already, has sent this press before, or was signed out after `issued_at` or
-/// removed.
+/// has an open request for the event already, has sent this press before, or was removed or signed out since
+/// `time_sign_out` was read.
 ///
 /// If a delivery is under way, the press is due at once, and the delivery takes it with its next round. Otherwise the
 /// press is taken for a delivery by the caller, as by [`take_due`], and returned as well.
@@ -60,7 +60,7 @@ pub(crate) fn open(
     connection: &Connection,
     request_id: &str,
     press: &Press,
-    issued_at: Millis,
+    time_sign_out: Millis,
 ) -> Result<Option<(Stored, Option<HelpRequest>)>, DatabaseError> {
     // One statement rather than a transaction: in a storm of presses everybody waits for the write lock.
     let (details, is_under_way) = (press.details, is_delivery_under_way());
@@ -73,7 +73,7 @@ pub(crate) fn open(
              SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, min(max(coalesce(?9, {NOW}), {NOW} - {LONGEST_CLAIM}), {NOW}), {NOW},
                     ?10, ?11, ?12, min(?13, {NOW}), {NOW} + iif({is_under_way}, 0, {TAKEN_FOR})
              FROM participants
-             WHERE id = ?2 AND time_sign_out <= ?8
+             WHERE id = ?2 AND time_sign_out = ?8
                AND NOT EXISTS (SELECT 1 FROM locks WHERE participant_id = ?2 AND event_id = ?3)
                AND NOT EXISTS (SELECT 1 FROM presses WHERE participant_id = ?2 AND client_id = ?10)
              RETURNING {COLUMNS}, client_id, due_at > received_at"
@@ -86,7 +86,7 @@ pub(crate) fn open(
             press.description,
             press.position.map(|position| position.lat),
             press.position.map(|position| position.lng),
-            issued_at,
+            time_sign_out,
             details.pressed_at,
             details.client_id.as_deref(),
             details.kind.as_deref(),
