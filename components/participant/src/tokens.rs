@@ -39,16 +39,13 @@ pub(crate) struct Token {
 impl Token {
     /// Whether the participant has not signed out since the token was issued.
     pub(crate) fn outlives(self, time_sign_out: Millis) -> bool {
-        match self.sign_out {
-            Some(time) => time == time_sign_out,
-            None => self.issued_at >= time_sign_out,
-        }
+        self.issued_at >= time_sign_out && self.sign_out.is_none_or(|named| named >= time_sign_out)
     }
 }
 
 /// Issues a token to a participant, who was read at `now` or later: a sign-out since then revokes it.
 pub(crate) fn issue(participant: &Participant, now: Millis) -> Result<String, Error> {
-    // The release before compares the two.
+    // Not before the sign-out, also where that was made before the clock was set back.
     let issued_at = now.max(participant.time_sign_out);
     let claims = Claims {
         sub: participant.id.to_string(),
