@@ -24,8 +24,8 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts a system with a number of sidecars and waits until it is ready. Where tests run on libSQL, it is a large
-    /// one.
+    /// Starts a system with so many sidecars, or one for each host if those are more, and waits until it is ready.
+    /// Where tests run on libSQL, it is a large one.
     pub(crate) async fn start(sidecars: usize) -> System {
         System::start_with(sidecars, &[]).await
     }
@@ -71,6 +71,7 @@ impl System {
     }
 
     async fn lay_out(layout: Layout, sidecars: usize, options: &[&str]) -> System {
+        let sidecars = sidecars.max(layout.hosts.into());
         System::of(Up::start(&xtask(), workspace(), layout, sidecars, options)).await
     }
 
