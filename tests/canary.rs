@@ -1,9 +1,12 @@
 //! The canary walks the whole path of a request for help, names the step that is broken, and leaves nothing behind.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mayday_sidecar::canary::STEPS;
 use mayday_tests::programs::beside_this_program;
 use rusqlite::Connection;
@@ -54,13 +57,24 @@ async fn walk(system: &System) -> Found {
     let output = timeout(DEADLINE, canary(system).output()).await;
     let output = output.expect("it ends in time").expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let steps = text(output.stdout);
+    let (steps, errors) = (text(output.stdout), text(output.stderr));
+    keep(&system.logs(), &steps);
+    keep(&system.logs(), &errors);
     let name = |line: &str| line.split(' ').next().expect("a word").to_owned();
     Found {
         is_green: output.status.success(),
         steps: steps.lines().map(name).collect(),
-        errors: text(output.stderr),
+        errors,
     }
+}
+
+/// Adds what the canary has printed to the logs of the system.
+fn keep(logs: &Path, printed: &str) {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(logs.join("canary.txt"));
+    writeln!(file.expect("a log"), "{printed}").expect("a disk");
 }
 
 /// Waits until a run finds the path whole: what was broken may take a moment.
@@ -320,6 +334,8 @@ async fn the_canary_notices_that_a_service_is_not_reached() {
 /// A canary that walks again and again, and what it logs.
 struct Watch {
     log: Lines<BufReader<ChildStderr>>,
+    /// The directory of the system's logs.
+    logs: PathBuf,
     /// Where its own metrics are.
     door: Door,
     _child: Child,
@@ -342,6 +358,7 @@ impl Watch {
             .and_then(|url| url.strip_suffix("/metrics"));
         Watch {
             log: BufReader::new(child.stderr.take().expect("a pipe")).lines(),
+            logs: system.logs(),
             door: Door::network(origin.expect("a URL")),
             _child: child,
         }
@@ -354,6 +371,7 @@ impl Watch {
             let line = timeout_at(deadline, self.log.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("it does not say: {texts:?}"));
             let line = line.expect("UTF-8").expect("it runs");
+            keep(&self.logs, &line);
             if texts.iter().any(|text| line.contains(text)) {
                 return line;
             }
@@ -380,6 +398,15 @@ impl Watch {
     async fn is_green(&mut self, agency: &Agency) {
         self.says(&["the canary is green"], 3 * DEADLINE).await;
         is_reported(agency, true).await;
+    }
+}
+
+impl Drop for Watch {
+    /// Keeps what nobody has waited for.
+    fn drop(&mut self) {
+        while let Some(Ok(Some(line))) = self.log.next_line().now_or_never() {
+            keep(&self.logs, &line);
+        }
     }
 }
 
@@ -500,10 +527,15 @@ async fn lists(system: &System, agency: &Agency) -> Vec<Value> {
         "/organizer/agency/changelogs",
         "/messenger/agency/chats",
         "/messenger/agency/chats?limit=100",
-        "/messenger/statistics?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z",
     ] {
         lists.push(agency.owner.get(path).await.json(200));
     }
+    // Those of the last day, which begins later each time.
+    let mut figures = agency.owner.get("/messenger/statistics").await.json(200);
+    for moves in ["from", "to", "series"] {
+        figures.as_object_mut().and_then(|figures| figures.remove(moves));
+    }
+    lists.push(figures);
     lists
 }
 

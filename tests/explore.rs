@@ -1,11 +1,15 @@
 //! Schemathesis (PyPI) explores each service: it sends what the document permits, and what it does not, and checks
 //! every answer against the document. First callers with the right token ask, also in sequences where a request takes
 //! ids from the answers before, then callers without a token. `explore/hooks.py` says who they are. With the same
-//! versions and the same seed it sends the same requests.
+//! versions and the same seed it sends the same requests. Logs are searched for the secrets that it sends or is
+//! answered.
 
+use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use mayday_tests::programs::{python, workspace};
+use mayday_tests::secrecy;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -54,6 +58,7 @@ async fn explore(service: &str, requests: u32) {
 async fn schemathesis(document: &str, setting: &Value, checks: &str, phases: &str, requests: u32) {
     let python = python("explore").expect("run the tests with `cargo xtask test`");
     let folder = tempfile::tempdir().expect("a folder");
+    let exchanges = folder.path().join("exchanges");
     let output = Command::new(python.with_file_name("schemathesis"))
         .arg("--config-file")
         .arg(workspace().join("tests/explore/schemathesis.toml"))
@@ -67,6 +72,7 @@ async fn schemathesis(document: &str, setting: &Value, checks: &str, phases: &st
         .env("SCHEMATHESIS_HOOKS", workspace().join("tests/explore/hooks.py"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("MAYDAY_SETTING", setting.to_string())
+        .env("MAYDAY_EXCHANGES", &exchanges)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -76,11 +82,26 @@ async fn schemathesis(document: &str, setting: &Value, checks: &str, phases: &st
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}{errors}");
     println!("{text}");
+    note(&exchanges);
+}
+
+/// Notes what is secret in requests and answers, as `explore/hooks.py` has written them down.
+fn note(exchanges: &Path) {
+    let lines = fs::read_to_string(exchanges).expect("requests");
+    for line in lines.lines() {
+        let exchange: Value = serde_json::from_str(line).expect("JSON");
+        secrecy::note_query(exchange["url"].as_str().expect("text"));
+        if let Some(header) = exchange["authorization"].as_str() {
+            secrecy::note_credentials(header);
+        }
+        secrecy::note_sent(&exchange["sent"]);
+        secrecy::note_answered(&exchange["answered"]);
+    }
 }
 
 /// Who there is, and what exists: an agency with an event, an open chat and a closed one.
 async fn setting(system: &System, service: &str) -> Value {
-    let secrets = std::fs::read(system.state_directory().join("secrets.json")).expect("secrets");
+    let secrets = fs::read(system.state_directory().join("secrets.json")).expect("secrets");
     let secrets: Value = serde_json::from_slice(&secrets).expect("JSON");
     let superadmin = system.superadmin().await;
     let agency = system.agency("Fest").await;

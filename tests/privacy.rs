@@ -1,10 +1,10 @@
 //! What a person can take along, and what is left of a deleted account, through real processes, and whether
-//! docs/privacy.md names all tables.
+//! docs/privacy.md names all tables and says which of them an export leaves out.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use mayday_tests::schema::{migrations, objects};
+use mayday_tests::schema::{columns, migrations, objects};
 use mayday_tests::settings::SERVICES;
 use rusqlite::Connection;
 use serde_json::json;
@@ -15,28 +15,77 @@ use crate::support::scan::mentions;
 use crate::support::socket::Socket;
 use crate::support::system::System;
 
+fn page() -> String {
+    fs::read_to_string(workspace().join("docs/privacy.md")).expect("the page")
+}
+
+/// The names of tables in cells or at the beginning of points, each after its first quote.
+fn names<'a>(lists: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    lists
+        .flat_map(|list| list.split(", "))
+        .map(|name| name.trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The tables of a service's database.
+fn tables(database: &Connection) -> BTreeSet<String> {
+    let objects = objects(database).expect("objects");
+    let tables = objects.into_iter().filter(|object| object.kind == "table");
+    tables.map(|table| table.name).collect()
+}
+
+fn database(service: &str) -> Connection {
+    let database = Connection::open_in_memory().expect("memory");
+    for migration in migrations(service).expect("files") {
+        database.execute_batch(&migration).expect("a migration");
+    }
+    database
+}
+
 /// docs/privacy.md has a list of tables for each database. None is missing, and none is there no more.
 #[test]
 fn the_page_names_every_table_of_every_database() {
-    let page = fs::read_to_string(workspace().join("docs/privacy.md")).expect("the page");
+    let page = page();
     for service in SERVICES {
         let (_, rest) = page
             .split_once(&format!("\n### `{service}`\n"))
             .expect("a heading");
         let rows = rest.split("\n##").next().unwrap_or_default().lines();
         let first_cells = rows.filter_map(|row| row.strip_prefix("| `")?.split(" |").next());
-        let named: BTreeSet<String> = first_cells
-            .flat_map(|cell| cell.split(", "))
-            .map(|name| name.trim_matches('`').to_owned())
-            .collect();
-        let database = Connection::open_in_memory().expect("memory");
-        for migration in migrations(service).expect("files") {
-            database.execute_batch(&migration).expect("a migration");
+        assert_eq!(names(first_cells), tables(&database(service)), "{service}");
+    }
+}
+
+/// What an export does not read is in a list of docs/privacy.md, with the reason.
+#[test]
+fn an_export_reads_every_table_but_those_that_the_page_leaves_out() {
+    let page = page();
+    let (_, section) = page.split_once("\n## Export\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let points = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split(':').next());
+    let left_out = names(points);
+    let mut found = BTreeSet::new();
+    for (service, source) in [
+        ("participant", "components/participant/src/store/export.rs"),
+        ("messenger", "components/messenger/src/store/stored.rs"),
+    ] {
+        let source = fs::read_to_string(workspace().join(source)).expect("a source");
+        let words: Vec<&str> = source.split_whitespace().collect();
+        for table in tables(&database(service)) {
+            let is_read = words.windows(2).any(|pair| pair == ["FROM", table.as_str()]);
+            assert_ne!(is_read, left_out.contains(&table), "{service}: {table}");
+            found.insert(table);
         }
-        let objects = objects(&database).expect("objects");
-        let tables = objects.into_iter().filter(|object| object.kind == "table");
-        let tables: BTreeSet<String> = tables.map(|table| table.name).collect();
-        assert_eq!(named, tables, "{service}");
+    }
+    assert!(left_out.is_subset(&found), "{left_out:?}");
+
+    let organizer = database("organizer");
+    for table in tables(&organizer) {
+        let columns = columns(&organizer, &table).expect("columns");
+        let names_participants = columns.iter().any(|column| column.name == "participant_id");
+        assert!(!names_participants, "{table}");
     }
 }
 

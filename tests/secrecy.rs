@@ -2,6 +2,9 @@
 //! chaos have sent, the secrets that they were answered, and the keys that services run with. Every system, host and
 //! group of services that a test starts is checked when it ends, and so is that of chaos and of a soak.
 //! `web/client/test/secrets.ts` does the same for the tests in JavaScript.
+//!
+//! Programs that a test runs, such as the canary, note nothing. What they have said is in the messenger's database
+//! ([`note_messages`]), and what services generate is found by its form.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +12,11 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aho_corasick::AhoCorasick;
+use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
+use crate::schema::rows;
 use crate::settings::VARIABLES;
 
 /// Members of bodies and frames, and parameters of query strings, whose values are secrets or personal data. Names are
@@ -33,11 +38,20 @@ static MEMBERS: LazyLock<Members> =
 /// Shorter values occur by chance: `Anna` may be a person, an event or a part of another word. In bytes.
 const SHORTEST: usize = 9;
 
+/// Values of fewer different characters occur by chance, such as nine zeros.
+const FEWEST_CHARACTERS: usize = 6;
+
 /// Numbers with fewer digits occur by chance. Six digits of degrees are a place within a hundred metres or so.
 const FEWEST_DIGITS: usize = 6;
 
 /// Of a longer line the beginning is looked for, which is also in a log that cuts it. In characters.
 const LONGEST: usize = 80;
+
+/// What is in all tokens, where their claims begin, and in the e-mails of guests and of the canary.
+const GENERATED: [&str; 3] = [".eyJ", "@guest.invalid", "@mayday.invalid"];
+
+/// The length of the passwords that services generate, in hexadecimal digits. Hashes have more, ids of traces fewer.
+const PASSWORD_DIGITS: usize = 48;
 
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -52,9 +66,15 @@ fn note(value: &str) {
         let line = &line[..end];
         let json = Value::from(line).to_string();
         let escaped = &json[1..json.len() - 1];
-        let forms = [line, escaped].into_iter().filter(|form| form.len() >= SHORTEST);
+        let forms = [line, escaped].into_iter().filter(|form| is_telling(form));
         known.extend(forms.map(str::to_owned));
     }
+}
+
+/// Whether a log holds it only because it has leaked.
+fn is_telling(text: &str) -> bool {
+    let characters: BTreeSet<char> = text.chars().collect();
+    text.len() >= SHORTEST && characters.len() >= FEWEST_CHARACTERS
 }
 
 /// Notes degrees of a position as they are written.
@@ -82,6 +102,17 @@ pub fn note_installation(secrets: &Path) {
     let of_services: Vec<_> = secrets.values().filter_map(Value::as_str).collect();
     assert!(!of_services.is_empty(), "services have keys");
     of_services.into_iter().for_each(note);
+}
+
+/// Notes all messages in a messenger's database, whoever has sent them.
+pub fn note_messages(database: &Path) {
+    let database = Connection::open(database).expect("a database");
+    let contents: rusqlite::Result<Vec<String>> =
+        rows(&database, "SELECT content FROM messages", (), |row| row.get(0));
+    contents
+        .expect("messages")
+        .iter()
+        .for_each(|content| note(content));
 }
 
 /// Notes what is secret in a body or a frame that was sent.
@@ -134,15 +165,17 @@ struct Secrets(AhoCorasick);
 impl Secrets {
     fn known() -> Secrets {
         VARIABLES.iter().for_each(|(_, value)| note(value));
-        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.extend(GENERATED.map(str::to_owned));
         Secrets(AhoCorasick::new(known).expect("less than gigabytes"))
     }
 
     /// The first secret found in a line, and the line.
     fn leak<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Option<String> {
         lines.into_iter().find_map(|line| {
-            let found = self.0.find(line)?;
-            Some(format!("{:?} in {line}", &line[found.range()]))
+            let known = self.0.find(line).map(|found| &line[found.range()]);
+            let secret = known.or_else(|| generated_password(line))?;
+            Some(format!("{secret:?} in {line}"))
         })
     }
 
@@ -160,6 +193,11 @@ impl Secrets {
         });
         leaks.collect()
     }
+}
+
+fn generated_password(line: &str) -> Option<&str> {
+    line.split(|c: char| !c.is_ascii_hexdigit())
+        .find(|digits| digits.len() == PASSWORD_DIGITS)
 }
 
 /// Asserts that no line holds a secret.
@@ -226,6 +264,49 @@ mod tests {
         assert_eq!(leaks_of(token), [""; 0]);
         note_credentials("Bearer participant:made.up.by-a-test");
         assert_eq!(leaks_of(token).len(), 1);
+    }
+
+    /// A program that a test runs was answered it, so nobody has noted it.
+    #[test]
+    fn what_services_generate_is_found_by_its_form() {
+        let leak = |log: &str| Secrets::known().leak(log.lines());
+        let password = "7f".repeat(24);
+        for generated in [
+            "participant:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmVk",
+            "guest-0198c0de-0000-7000-8000-000000000001@guest.invalid",
+            "canary-7@mayday.invalid",
+            &password,
+        ] {
+            let log = format!("INFO {generated}, and no more");
+            assert!(leak(&log).is_some(), "{generated}");
+        }
+        let (trace, hash) = ("7f".repeat(16), "7f".repeat(32));
+        assert_eq!(leak(&format!("INFO traceId={trace} sha256:{hash}")), None);
+    }
+
+    #[test]
+    fn messages_that_somebody_else_has_sent_are_found() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let file = directory.path().join("messenger.db");
+        let database = Connection::open(&file).expect("a database");
+        let messages = "CREATE TABLE messages (content TEXT);
+                        INSERT INTO messages VALUES ('Problem description: made up by a program')";
+        database.execute_batch(messages).expect("a table");
+        let leak = |log: &str| Secrets::known().leak(log.lines());
+        let log = "INFO Problem description: made up by a program";
+        assert_eq!(leak(log), None);
+        note_messages(&file);
+        assert!(leak(log).is_some());
+    }
+
+    /// Schemathesis sends many such values.
+    #[test]
+    fn a_value_of_few_different_characters_is_no_secret() {
+        note_sent(&json!({"name": "0".repeat(30), "description": "0a0a0a0a0a0a0"}));
+        note_sent(&json!({"password": "0000-made-up"}));
+        let leak = |log: &str| Secrets::known().leak(log.lines());
+        assert_eq!(leak(&format!("INFO {} 0a0a0a0a0a0a0", "0".repeat(32))), None);
+        assert!(leak("INFO 0000-made-up").is_some());
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::fs;
 use std::process::Stdio;
 
 use mayday_tests::programs::workspace;
-use serde_json::Value;
+use mayday_tests::secrecy;
+use regex::Regex;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -51,12 +53,25 @@ impl Page {
     }
 }
 
+/// Notes what is secret in bodies amid lines for a shell, and how the superadmin signs in.
+fn note_sent(lines: &str) {
+    let member = Regex::new(r#""(\w+)": "([^"]*)""#).expect("a pattern");
+    for (_, [name, value]) in member.captures_iter(lines).map(|found| found.extract()) {
+        secrecy::note_sent(&json!({name: value}));
+    }
+    for variable in SUPERADMIN {
+        let (_, value) = variable.split_once('=').expect("a value");
+        secrecy::note_sent(&json!({"password": value}));
+    }
+}
+
 #[tokio::test]
 async fn the_lines_of_the_page_for_operators_lead_to_a_chat() {
     let page = Page::read();
     let [first_frame, start, say, close] = &page.frames[..] else {
         panic!("four frames, and not {:?}", page.frames);
     };
+    note_sent(&page.before);
     let system = System::start_with(1, &SUPERADMIN).await;
     let printed = "URL=http://localhost:8081\n";
     assert!(page.before.contains(printed), "{}", page.before);

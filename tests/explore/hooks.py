@@ -13,6 +13,7 @@ import requests
 import schemathesis
 
 SETTING = json.loads(os.environ["MAYDAY_SETTING"])
+EXCHANGES = os.environ["MAYDAY_EXCHANGES"]
 API = SETTING["api"]
 numbers = itertools.count(1)
 # Counts requests only. `numbers` also counts addresses, so for requests it was always even.
@@ -24,8 +25,32 @@ def post(path, body, token=None, method="POST"):
     if token:
         headers["Authorization"] = f"Bearer {token}"
     answer = requests.request(method, API + path, json=body, headers=headers, timeout=10)
+    write_down(answer)
     answer.raise_for_status()
     return answer.json()
+
+
+def write_down(answer):
+    """Writes down what was sent and answered. tests/explore.rs searches the logs for what is secret in it."""
+    exchange = {
+        "url": answer.request.url,
+        "authorization": answer.request.headers.get("Authorization"),
+        "sent": without_numbers(answer.request.body),
+        "answered": without_numbers(answer.content),
+    }
+    # UTF-8 has no halves of surrogate pairs, which requests may have.
+    line = json.dumps(exchange, ensure_ascii=False).encode(errors="replace") + b"\n"
+    with open(EXCHANGES, "ab", buffering=0) as exchanges:
+        exchanges.write(line)
+
+
+def without_numbers(body):
+    """What is JSON, without its numbers: a log holds random ones by chance."""
+    try:
+        nothing = {name: lambda _: None for name in ("parse_int", "parse_float", "parse_constant")}
+        return json.loads(body or "null", **nothing)
+    except (TypeError, ValueError):
+        return None
 
 
 def address():
@@ -139,6 +164,11 @@ def before_call(context, case, kwargs):
     if turn % 2:
         # One more after each round of strangers, so that each way meets all that exists.
         use_existing(case, password, number + number // WAYS)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    write_down(response)
 
 
 def use_existing(case, password, number):

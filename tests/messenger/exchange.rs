@@ -399,40 +399,72 @@ async fn the_status_tells_the_sizes_of_the_database_and_its_logs() {
     assert_eq!(status["logEnd"], desk.count("SELECT max(id) FROM updates"));
 }
 
+/// What the status says of presses that wait, of open chats and of releases that have failed.
+async fn load(desk: &Desk) -> [i64; 5] {
+    let status = desk.internal("status").await;
+    [
+        "waiting",
+        "oldestWaitSeconds",
+        "activeChats",
+        "lockReleases",
+        "oldestLockReleaseSeconds",
+    ]
+    .map(|name| status[name].as_i64().expect("a number"))
+}
+
+/// Closes a chat while the participant service is down, so that the release of its lock waits.
+async fn close_without_participant(desk: &mut Desk, chat_id: &str) {
+    let support = desk.support();
+    let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat_id}));
+    let alone = desk.components.host_with(&["organizer", "messenger"]);
+    desk.sidecar.exchange(&alone, &[close], None).await;
+}
+
 #[tokio::test]
 async fn the_status_counts_what_waits() {
     let mut desk = Desk::open().await;
-    let status = async |desk: &Desk| desk.internal("status").await;
-    let numbers = |status: &Value| {
-        [
-            "waiting",
-            "oldestWaitSeconds",
-            "activeChats",
-            "lockReleases",
-            "oldestLockReleaseSeconds",
-        ]
-        .map(|name| status[name].as_i64().expect("a number"))
-    };
-    assert_eq!(numbers(&status(&desk).await), [0; 5]);
+    assert_eq!(load(&desk).await, [0; 5]);
     for name in ["p", "q", "r"] {
         desk.presses(name, "").await;
     }
     let chat_id = desk.start().await;
     let earlier = "UPDATE chats SET pressed_at = pressed_at - 90500 WHERE state = 'waiting'";
     desk.database().execute(earlier, ()).expect("chats");
-    let [waiting, oldest, active, locks, _] = numbers(&status(&desk).await);
+    let [waiting, oldest, active, locks, _] = load(&desk).await;
     assert_eq!((waiting, active, locks), (2, 1, 0));
     assert!((90..120).contains(&oldest), "{oldest}");
 
-    let support = desk.support();
-    let close = desk.command(&support, json!({"type": "closeChat", "chatId": chat_id}));
-    let alone = desk.components.host_with(&["organizer", "messenger"]);
-    desk.sidecar.exchange(&alone, &[close], None).await;
+    close_without_participant(&mut desk, &chat_id).await;
     let earlier = "UPDATE chats SET time_end = time_end - 60500 WHERE state = 'ended'";
     desk.database().execute(earlier, ()).expect("a chat");
-    let [_, _, active, locks, oldest] = numbers(&status(&desk).await);
+    let [_, _, active, locks, oldest] = load(&desk).await;
     assert_eq!((active, locks), (0, 1));
     assert!((60..90).contains(&oldest), "{oldest}");
+}
+
+/// Its ids are below 0.
+#[tokio::test]
+async fn the_status_does_not_count_what_is_the_canarys() {
+    let mut desk = Desk::open().await;
+    for name in ["p", "q", "r"] {
+        desk.presses(name, "").await;
+    }
+    let closed = desk.start().await;
+    desk.start().await;
+    close_without_participant(&mut desk, &closed).await;
+    let earlier = "UPDATE chats SET pressed_at = pressed_at - 90500, time_end = time_end - 60500";
+    desk.database().execute(earlier, ()).expect("chats");
+    let [waiting, _, active, locks, _] = load(&desk).await;
+    assert_eq!((waiting, active, locks), (1, 1, 1));
+
+    for of_the_canary in [
+        "UPDATE chats SET agency_id = -agency_id, event_id = -event_id, participant_id = -participant_id,
+                          organizer_id = -organizer_id",
+        "UPDATE lock_releases SET participant_id = -participant_id, event_id = -event_id",
+    ] {
+        desk.database().execute(of_the_canary, ()).expect("rows");
+    }
+    assert_eq!(load(&desk).await, [0; 5]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The three services, each on hosts of its own, two sidecars and a Redis: any of the services can be down while the
-//! others run. There is no dispatcher. As elsewhere, tests on libSQL have two hosts of each.
+//! others run. There is no dispatcher. As elsewhere, tests on libSQL have two hosts of each. Those count failed
+//! sign-ins in Redis.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -53,7 +54,8 @@ impl Apart {
         let redis = Server::redis().expect("a server");
         let mut services = SERVICES.map(|_| Vec::new());
         for _ in 0..layout.hosts {
-            let hosts = a_host_of_each(state.path(), &databases);
+            let shared = (layout.hosts > 1).then_some(&redis);
+            let hosts = a_host_of_each(state.path(), &databases, shared);
             for (service, host) in services.iter_mut().zip(hosts) {
                 service.push(host);
             }
@@ -158,8 +160,8 @@ pub(crate) async fn start_sidecar(
     (address, running)
 }
 
-/// A host of each service. They call each other.
-fn a_host_of_each(state: &Path, databases: &Databases) -> Vec<Host> {
+/// A host of each service. They call each other, and count failed sign-ins in this Redis, or in a file.
+fn a_host_of_each(state: &Path, databases: &Databases, redis: Option<&Server>) -> Vec<Host> {
     let mut listeners = Vec::new();
     for _ in SERVICES {
         // Nobody is given this port while the host is down.
@@ -184,6 +186,9 @@ fn a_host_of_each(state: &Path, databases: &Databases) -> Vec<Host> {
     services
         .map(|((name, listener), address)| {
             let options = components::options(state, databases, &[name], &variables);
+            if let Some(redis) = redis {
+                components::count_in_redis(state, databases, &redis.url());
+            }
             let mut host = Host {
                 app: App::load(&options).expect("the app loads"),
                 address,

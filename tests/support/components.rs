@@ -91,10 +91,7 @@ impl Components {
     /// A second host on the same databases, which counts failed sign-ins in this Redis.
     pub(crate) fn host_with_redis(&self, url: &str) -> Door {
         let options = self.options(&SERVICES, &[]);
-        let directory = self.state.path();
-        let config = self.databases.runtime_config();
-        let config = config.replace(&file_throttle(directory), &redis_throttle(url));
-        fs::write(directory.join(RUNTIME_CONFIG), config).expect("a writable folder");
+        count_in_redis(self.state.path(), &self.databases, url);
         Door::Host(App::load(&options).expect("the app loads"))
     }
 
@@ -150,4 +147,11 @@ pub(crate) fn options(
     let set = defaults.filter(|(name, _)| !variables.iter().any(|(other, _)| other == name));
     set.chain(variables.iter().copied())
         .fold(options, |options, (name, value)| options.variable(name, value))
+}
+
+/// Lets the next host with [`options`] on this folder count failed sign-ins in a Redis.
+pub(crate) fn count_in_redis(state: &Path, databases: &Databases, url: &str) {
+    let config = databases.runtime_config();
+    let config = config.replace(&file_throttle(state), &redis_throttle(url));
+    fs::write(state.join(RUNTIME_CONFIG), config).expect("a writable folder");
 }

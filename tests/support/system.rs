@@ -24,8 +24,8 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts a system with a number of sidecars and waits until it is ready. Where tests run on libSQL, it is a large
-    /// one.
+    /// Starts a system with so many sidecars, or one for each host if those are more, and waits until it is ready.
+    /// Where tests run on libSQL, it is a large one.
     pub(crate) async fn start(sidecars: usize) -> System {
         System::start_with(sidecars, &[]).await
     }
@@ -71,6 +71,7 @@ impl System {
     }
 
     async fn lay_out(layout: Layout, sidecars: usize, options: &[&str]) -> System {
+        let sidecars = sidecars.max(layout.hosts.into());
         System::of(Up::start(&xtask(), workspace(), layout, sidecars, options)).await
     }
 
@@ -128,6 +129,12 @@ impl System {
     /// The directory of databases, secrets and the runtime configuration.
     pub(crate) fn state_directory(&self) -> PathBuf {
         self.up.state().path().join("mayday")
+    }
+
+    /// The directory of logs, all of which are searched for secrets when the system ends. A test puts what a program
+    /// beside the system has printed there.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.state_directory().join("logs")
     }
 
     /// The sidecars' addresses.
@@ -228,13 +235,17 @@ fn door_of_sidecar(ws: &str) -> Door {
 
 impl Drop for System {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         // The screen shows passwords. It is not part of the log, and its lines name no process.
         let log = self.up.log();
         let logged = log
             .lines()
             .filter(|line| line.contains(" | ") || line.starts_with('{'));
         secrecy::note_installation(&self.state_directory().join("secrets.json"));
+        secrecy::note_messages(&self.database("messenger"));
         secrecy::check("up.log", logged);
-        secrecy::check_directory(&self.state_directory().join("logs"));
+        secrecy::check_directory(&self.logs());
     }
 }

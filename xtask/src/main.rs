@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn failed_sign_ins_are_counted_in_redis_where_hosts_may_be_several() {
+        let in_redis = |args: &[&str]| match Cli::parse_from(["cargo xtask", "up"].iter().chain(args)).chore {
+            Chore::Up(options) => options.counts_in_redis(),
+            _ => panic!("another chore"),
+        };
+
+        assert!(!in_redis(&[]));
+        assert!(in_redis(&["--hosts", "2"]));
+        assert!(in_redis(&["--database", "libsql"]));
+    }
+
+    #[test]
     fn demo_is_on_unless_switched_off() {
         let demo = |args: &[&str]| match Cli::parse_from(["cargo xtask", "up"].iter().chain(args)).chore {
             Chore::Up(options) => options.wants_demo(),

@@ -118,6 +118,11 @@ impl Options {
         self.demo && !self.no_demo
     }
 
+    /// Whether failed sign-ins are counted in Redis, as where hosts are on several machines, and not in a file.
+    pub(crate) fn counts_in_redis(&self) -> bool {
+        self.hosts > 1 || self.database == Database::Libsql
+    }
+
     fn ports(&self) -> Result<Ports> {
         let counts = Counts {
             hosts: self.hosts,
@@ -333,7 +338,7 @@ impl System {
             .redis
             .clone()
             .unwrap_or_else(|| RedisUrl::local(ports.redis));
-        let shared = (options.hosts > 1).then_some(&redis);
+        let shared = options.counts_in_redis().then_some(&redis);
         Ok(Self {
             started: Instant::now(),
             secrets: Secrets::of(&state)?,

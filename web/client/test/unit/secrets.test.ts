@@ -19,6 +19,18 @@ test("credentials are found, and what a service has made", () => {
   assert.equal(leak(["INFO nearly-one known@example.org"]), undefined);
 });
 
+test("what services generate is found by its form, whoever was answered it", () => {
+  const generated = ["participant:eyJh.eyJz.c2ln", "guest-1@guest.invalid", "canary-7@mayday.invalid", "7f".repeat(24)];
+  for (const secret of generated) assert.ok(leak([`INFO ${secret}, and no more`]), secret);
+  assert.equal(leak([`INFO traceId=${"7f".repeat(16)} sha256:${"7f".repeat(32)}`]), undefined);
+});
+
+test("a value of few different characters is no secret", () => {
+  noteSent(JSON.stringify({ name: "0".repeat(30), password: "0000-made-up" }));
+  assert.equal(leak([`INFO ${"0".repeat(32)}`]), undefined);
+  assert.ok(leak(["INFO 0000-made-up"]));
+});
+
 test("of a long line the beginning is found, which a log may hold alone", () => {
   noteSent(JSON.stringify({ name: `Stairs ${"é".repeat(200)}` }));
   assert.ok(leak([`INFO Stairs ${"é".repeat(73)}...`]));
