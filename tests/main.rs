@@ -7,13 +7,15 @@
 //!   `story` is the main flow, `canary` breaks the path that the canary walks, `faults` breaks parts, `outages` takes
 //!   parts down, `machines` kills and pauses hosts and database servers, `privacy` is about an export and a deletion,
 //!   `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that slow clients
-//!   do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans, `observability`
-//!   checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `walkthrough` the lines of
-//!   docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their documents permit, and
+//!   do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans,
+//!   `observability` checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `walkthrough` the lines
+//!   of docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their documents permit, and
 //!   `spin` is for `cargo xtask up --host spin`.
 //!
 //! The support code checks every answer, every frame, and every request that was accepted against the documents of the
-//! APIs; `documents` is about how these are served. What `clients` and `walkthrough` run is not checked so.
+//! APIs; `documents` is about how these are served. It does not check the 101 of a handshake, nor what the programs
+//! receive that tests run: the canary, those of `clients` and `walkthrough`, and `explore/hooks.py` where it makes
+//! accounts.
 //!
 //! Run them with `cargo xtask test`, which builds what they start.
 

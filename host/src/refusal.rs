@@ -1,9 +1,10 @@
 //! The host's own refusals, which Spin does not have: no room, too slow, too large.
 //!
 //! They look like those of the services (contract 2.5), and the pages that may read the services' answers may read them
-//! (contract 2.9); without that header a browser would report a network error. What Spin answers itself, such as an empty 404 or 500, stays as
-//! it is, but for `Strict-Transport-Security`. The answers to a head that is no HTTP or is too long (400, 414, 431)
-//! stay as they are, too: hyper writes them, empty, before there is a request, and lets nobody shape them.
+//! (contract 2.9); without that header a browser would report a network error. What Spin answers itself, such as an
+//! empty 404 or 500, stays as it is, but for `Strict-Transport-Security`. The answers to a head that is no HTTP or is
+//! too long (400, 414, 431) stay as they are, too: hyper writes them, empty, before there is a request, and lets nobody
+//! shape them.
 
 use http::{
     HeaderValue, Response, StatusCode, Version,

@@ -11,10 +11,11 @@ use crate::tools::{ensure_program, ensure_python_packages, ensure_redis_server, 
 use crate::up::{Database, Runtime, find_spin};
 
 /// The tests of whole systems that also hold on Spin. Others are about the embedded host itself: its metrics and log
-/// lines (`observability`, `logs`, `traces`, and what the canary says of a host that hangs) and requests that it reads
-/// whole before a component gets them (`slow_clients`), which an ingress does before Spin. The promises are tested by
-/// `chaos`, on hosts of its own. The tests of `outages` in which one service is down or hangs have the embedded host in
-/// any case (`support::apart`); their names are too different for a filter.
+/// lines (`observability`, `logs`, and what the canary says of a host that hangs) and requests that it reads whole
+/// before a component gets them (`slow_clients`), which an ingress does before Spin. The other tests of `canary`, those
+/// of `explore` and those of `privacy` are about what components answer and store, and Spin runs the same components.
+/// The promises are tested by `chaos`, on hosts of its own. The tests of `outages` in which one service is down or
+/// hangs have the embedded host in any case (`support::apart`); their names are too different for a filter.
 const ON_SPIN: [&str; 12] = [
     "--",
     "clients::",
