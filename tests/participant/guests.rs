@@ -312,7 +312,7 @@ async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renam
 /// Somebody has pressed again: both sign-ins have found the guest when the first one hands it over.
 #[tokio::test]
 async fn a_guest_who_signs_in_twice_at_once_is_signed_in_by_both() {
-    let components = Components::with(&["participant"], &[]);
+    let components = Components::start();
     let door = &components.door;
     let anna = people::sign_up(door, "anna@example.org").await;
     let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
