@@ -452,9 +452,9 @@ async fn a_canary_that_watches_is_red_within_35_seconds() {
 /// Also where nobody can be told but by the canary itself, because the messenger or its host is broken.
 #[tokio::test]
 async fn a_canary_that_watches_names_each_part_that_breaks() {
-    // What breaks shows 5 s after the next run at the latest, as it does within 35 s where a run begins every 30 s. Each
-    // part breaks between two runs: in a run under way, a later step would fail. So runs are farther apart than one
-    // takes on a busy machine.
+    // What breaks shows 5 s after the next run at the latest, as it does within 35 s where a run begins every 30 s.
+    // Each part breaks between two runs: in a run under way, a later step would fail. So runs are farther apart than
+    // one takes on a busy machine.
     const PAUSE: Duration = Duration::from_secs(5);
     let within = RED_WITHIN - Duration::from_secs(30) + PAUSE;
     let system = System::on_files(1).await;
@@ -533,7 +533,8 @@ async fn lists(system: &System, agency: &Agency) -> Vec<Value> {
     // Those of the last day, which begins later each time.
     let mut figures = agency.owner.get("/messenger/statistics").await.json(200);
     for moves in ["from", "to", "series"] {
-        figures.as_object_mut().and_then(|figures| figures.remove(moves));
+        let removed = figures.as_object_mut().expect("an object").remove(moves);
+        assert!(removed.is_some(), "{moves}");
     }
     lists.push(figures);
     lists

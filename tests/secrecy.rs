@@ -39,7 +39,7 @@ static MEMBERS: LazyLock<Members> =
 const SHORTEST: usize = 9;
 
 /// Values of fewer different characters occur by chance, such as nine zeros.
-const FEWEST_CHARACTERS: usize = 6;
+const FEWEST_CHARACTERS: usize = 5;
 
 /// Numbers with fewer digits occur by chance. Six digits of degrees are a place within a hundred metres or so.
 const FEWEST_DIGITS: usize = 6;

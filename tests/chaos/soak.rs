@@ -223,9 +223,9 @@ impl Rule {
         full_after: Duration::ZERO,
         at_most: 512 * MEBIBYTE,
     };
-    /// A host has an instance for each request, of 1 to 2 MiB. Requests wait, and so are more at once, while readers pin
-    /// a database, and while other programs keep the machine busy: a peak may have some 30 more than those before. At
-    /// most a host takes half of what a pod of the app may have (`deploy/spinkube/base/app.yaml`).
+    /// A host has an instance of 1 to 2 MiB for each request. While readers pin a database, or other programs keep the
+    /// machine busy, requests take longer, so more run at once: a peak may have 30 more than those before. At most a
+    /// host takes half of what a pod of the app may have (`deploy/spinkube/base/app.yaml`).
     const MEMORY_OF_HOST: Rule = Rule::Flat {
         percent: 15,
         slack: (16 + 48) * MEBIBYTE,
@@ -689,5 +689,13 @@ mod tests {
         let table = figures.judge();
         assert!(!table.holds());
         assert!(table.to_string().contains("TOO HIGH"), "{table}");
+        // 27 MiB from the second quarter to the last, and 81 MiB.
+        for (seconds_for_one, holds) in [(60, true), (20, false)] {
+            let mut figures = Figures::default();
+            for (at, value) in points(HOUR, |second| (40 + second / seconds_for_one) * MEBIBYTE) {
+                figures.note("host-1: memory", Rule::MEMORY_OF_HOST, at, value);
+            }
+            assert_eq!(figures.judge().holds(), holds, "{seconds_for_one}");
+        }
     }
 }

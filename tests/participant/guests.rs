@@ -266,12 +266,7 @@ async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renam
     let door = &components.door;
     let anna = people::sign_up(door, "anna@example.org").await;
     let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
-    let statements = || {
-        let Door::Host(app) = door else {
-            panic!("the host is in this process");
-        };
-        app.statements("participant").expect("a database")
-    };
+    let statements = || statements(door);
     // With the token of an account, the last statement adds a new account, or none follows the look-up of the token.
     // With a guest's, a transaction begins.
     for (how, without_guest, email, more) in [
@@ -309,6 +304,14 @@ async fn a_guest_who_has_just_become_an_account_is_neither_handed_over_nor_renam
     }
 }
 
+/// How many statements have run on the participant's database.
+fn statements(door: &Door) -> u64 {
+    let Door::Host(app) = door else {
+        panic!("the host is in this process");
+    };
+    app.statements("participant").expect("a database")
+}
+
 /// Somebody has pressed again: both sign-ins have found the guest when the first one hands it over.
 #[tokio::test]
 async fn a_guest_who_signs_in_twice_at_once_is_signed_in_by_both() {
@@ -316,12 +319,7 @@ async fn a_guest_who_signs_in_twice_at_once_is_signed_in_by_both() {
     let door = &components.door;
     let anna = people::sign_up(door, "anna@example.org").await;
     let database = rusqlite::Connection::open(components.database("participant")).expect("a database");
-    let statements = || {
-        let Door::Host(app) = door else {
-            panic!("the host is in this process");
-        };
-        app.statements("participant").expect("a database")
-    };
+    let statements = || statements(door);
     let before = statements();
     sign(door, "in", &anna.token, "anna@example.org").await.json(200);
     // With a guest's token, a transaction begins.

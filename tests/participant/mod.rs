@@ -11,7 +11,7 @@ mod requests;
 mod retention;
 
 use futures_util::future::join_all;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::components::{
@@ -19,6 +19,7 @@ use crate::support::components::{
 };
 use crate::support::door::Door;
 use crate::support::people::{self, PARTICIPANT_PASSWORD};
+use crate::support::tokens;
 
 #[tokio::test]
 async fn a_token_from_sign_up_works_at_once() {
@@ -126,14 +127,7 @@ async fn bad_credentials_are_refused() {
 async fn a_token_lives_for_24_hours() {
     let components = Components::with(&["participant"], &[]);
     let participant = people::sign_up(&components.door, "p@example.org").await;
-    let jwt = participant.token.strip_prefix("participant:").expect("a prefix");
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.validate_exp = false;
-    validation.set_audience(&["mayday"]);
-    let key = DecodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
-    let claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
-        .expect("claims")
-        .claims;
+    let claims = tokens::claims(&participant.token, PARTICIPANT_JWT_SECRET);
     let time = |name: &str| claims[name].as_f64().expect("a time");
     let lifetime = time("exp") - time("iat");
     assert!((lifetime - 24.0 * 3600.0).abs() < 0.01, "{lifetime}");
@@ -155,9 +149,10 @@ async fn forged_tokens_are_refused() {
         claims
     };
     let sign = |algorithm: Algorithm, secret: &str, claims: &Value| {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        let token = jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("a token");
-        format!("Bearer participant:{token}")
+        format!(
+            "Bearer {}",
+            tokens::sign("participant", algorithm, secret, claims)
+        )
     };
     let genuine = |claims: &Value| sign(Algorithm::HS256, PARTICIPANT_JWT_SECRET, claims);
     let get = async |header: &str| {
@@ -192,18 +187,9 @@ async fn forged_tokens_are_refused() {
 async fn a_sign_out_ends_sessions_from_before_the_clock_was_set_back() {
     let components = Components::with(&["participant"], &[]);
     let participant = people::sign_up(&components.door, "p@example.org").await;
-    let jwt = participant.token.strip_prefix("participant:").expect("a prefix");
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.validate_exp = false;
-    validation.set_audience(&["mayday"]);
-    let key = DecodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
-    let mut claims = jsonwebtoken::decode::<Value>(jwt, &key, &validation)
-        .expect("claims")
-        .claims;
+    let mut claims = tokens::claims(&participant.token, PARTICIPANT_JWT_SECRET);
     claims["iat"] = json!(claims["iat"].as_f64().expect("a time") + 3600.0);
-    let key = EncodingKey::from_secret(PARTICIPANT_JWT_SECRET.as_bytes());
-    let earlier = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("a token");
-    let earlier = format!("participant:{earlier}");
+    let earlier = tokens::sign("participant", Algorithm::HS256, PARTICIPANT_JWT_SECRET, &claims);
     let profile = async || {
         let door = &components.door;
         door.send("GET", "/participant/profile", Some(&earlier), None)

@@ -164,7 +164,7 @@ pub(crate) async fn start_sidecar(
 fn a_host_of_each(state: &Path, databases: &Databases, redis: Option<&Server>) -> Vec<Host> {
     let mut listeners = Vec::new();
     for _ in SERVICES {
-        // Nobody is given this port while the host is down.
+        // A kernel gives this port to nobody while the host is down.
         let listener = local_servers::free_port().expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         listeners.push(TcpListener::from_std(listener).expect("a listener"));

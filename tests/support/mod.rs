@@ -8,6 +8,7 @@ pub(crate) mod scan;
 pub(crate) mod sidecar;
 pub(crate) mod socket;
 pub(crate) mod system;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 

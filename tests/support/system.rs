@@ -43,6 +43,7 @@ impl System {
     pub(crate) async fn in_environment(sidecars: usize, env: &[(&str, &str)]) -> System {
         let state = Arc::new(tempfile::tempdir().expect("a folder"));
         let layout = Layout::of_tests();
+        let sidecars = sidecars.max(layout.hosts.into());
         System::of(Up::start_on(
             state,
             &xtask(),
@@ -75,17 +76,19 @@ impl System {
         System::of(Up::start(&xtask(), workspace(), layout, sidecars, options)).await
     }
 
-    /// Stops the system, changes its state directory, and starts it again there with one sidecar.
+    /// Stops the system, changes its state directory, and starts it again there with a sidecar for each host.
     pub(crate) async fn restarted(self, change: impl AsyncFnOnce(&Path)) -> System {
         let state = self.up.state();
         drop(self);
         change(&state.path().join("mayday")).await;
+        let layout = Layout::of_tests();
+        let sidecars = layout.hosts.into();
         System::of(Up::start_on(
             state,
             &xtask(),
             workspace(),
-            Layout::of_tests(),
-            1,
+            layout,
+            sidecars,
             &[],
             &[],
         ))

@@ -30,8 +30,8 @@ pub(crate) struct Counts {
 }
 
 impl Ports {
-    /// The well-known ports, 3000 and up for the hosts, those above them for the sidecars, and the next for the canary's
-    /// metrics. One that is taken is an error, because a person has them in bookmarks and scripts. Redis and the
+    /// The well-known ports: 3000 and up for the hosts, those above them for the sidecars, and the next for the metrics
+    /// of the canary. One that is taken is an error, because a person has them in bookmarks and scripts. Redis and the
     /// databases are only spoken to by us: Redis moves when another one is there, and the databases are anywhere.
     pub(crate) fn well_known(counts: Counts) -> Result<Self> {
         Self::counted_from(HOST_PORT, counts, REDIS_PORT)

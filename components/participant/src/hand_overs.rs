@@ -13,8 +13,8 @@ use crate::store::{hand_overs, participants};
 /// How many one round takes. The messenger runs about eleven statements for each, and has three seconds for all.
 const ROUND: i64 = 20;
 
-/// Gives what a guest has open to an account, and signs the guest out, unless another request has done so already or
-/// has made an account of the guest. The guest's account stays for a while: a press of it may still be on its way to
+/// Gives what a guest has open to an account, and signs the guest out. A guest whom another request has handed over,
+/// signed up or signed out meanwhile counts as none, and keeps what is open. The guest's account stays for a while: a press of it may still be on its way to
 /// the messenger, which forgets whose account is deleted.
 pub(crate) fn begin(connection: &Connection, guest: &Caller, account_id: i64) -> Result<(), Error> {
     guest.change_guest(connection, |connection, participant| {

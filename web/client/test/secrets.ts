@@ -11,7 +11,7 @@ const { sent: SENT, answered: ANSWERED, positions: POSITIONS } = members;
 /** Shorter values occur by chance: `Anna` may be a person, an event or a part of another word. In bytes. */
 const SHORTEST = 9;
 /** Values of fewer different characters occur by chance, such as nine zeros. */
-const FEWEST_CHARACTERS = 6;
+const FEWEST_CHARACTERS = 5;
 /** Numbers with fewer digits occur by chance. Six digits of degrees are a place within a hundred metres or so. */
 const FEWEST_DIGITS = 6;
 /** Of a longer line the beginning is looked for, which is also in a log that cuts it. In characters. */

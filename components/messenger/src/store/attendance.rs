@@ -202,9 +202,11 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
         concat!(
             "SELECT id FROM (
                  SELECT id, assigned_at FROM chats
-                 WHERE state = 'active' AND abs(assigned_at - ",
+                 WHERE state = 'active' AND (assigned_at <= ",
             now!(),
-            ") >= ?1 AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
+            " - ?1 OR assigned_at >= ",
+            now!(),
+            " + ?1) AND (SELECT since FROM hearing WHERE heard_at BETWEEN ",
             now!(),
             " - ?3 AND ",
             now!(),
@@ -227,7 +229,10 @@ pub(crate) fn unattended(connection: &Connection, patience: Millis) -> Result<Ve
             ") <= ",
             now!(),
             " - ?2 AND NOT EXISTS (SELECT 1 FROM attendance a
-                                   WHERE a.organizer_id = chats.organizer_id AND a.heard_at > chats.given_at))
+                                   WHERE a.organizer_id = chats.organizer_id AND a.heard_at > chats.given_at
+                                     AND a.heard_at <= ",
+            now!(),
+            "))
              ORDER BY assigned_at, id"
         ),
         parameters![patience, ASSIGNMENT_TIMEOUT, SIDECAR_SILENT_AFTER],
