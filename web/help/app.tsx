@@ -9,7 +9,7 @@ import { ChatScreen, watchLog } from "./chat.js";
 import { type Device, eventOfAddress } from "./device.js";
 import { FindScreen, search } from "./find.js";
 import { LadderScreen } from "./ladder.js";
-import { connectWhenNeeded, loadEvent, lookAfterUnsent, saySteps, watchNetwork } from "./live.js";
+import { connectWhenNeeded, loadEvent, saySteps, sayUnsaidDetails, watchNetwork } from "./live.js";
 import { onWhere } from "./location.js";
 import { Menu } from "./menu.js";
 import { begin, currentChat, currentPress, helpNumber, isForgetful, isOpen, state, update } from "./state.js";
@@ -27,7 +27,6 @@ export async function start(device: Device): Promise<void> {
       account: account.snapshot,
       online: navigator.onLine,
       unanswered: false,
-      unsent: [],
       menu: account.snapshot.mustSignIn ? { form: "sign-in" } : undefined,
       details: {},
       find: { query: "" },
@@ -47,14 +46,13 @@ export async function start(device: Device): Promise<void> {
     saySteps(presses);
     update({ presses });
     connectWhenNeeded();
-    void lookAfterUnsent();
+    sayUnsaidDetails();
   });
   watchNetwork();
   addEventListener("popstate", showAddress);
   root.addEventListener("click", followLink);
   showAddress();
   connectWhenNeeded();
-  void lookAfterUnsent();
   // Ages and waits change by themselves.
   setInterval(update, 30_000);
   if ("serviceWorker" in navigator) void keepShell();

@@ -7,7 +7,7 @@ import { phoneAddress } from "../ui/text.js";
 import { Message } from "./chat.js";
 import { DetailFields } from "./details.js";
 import { askForHelp } from "./device.js";
-import { device, helpNumber, state, update } from "./state.js";
+import { currentChat, device, helpNumber, state, update } from "./state.js";
 
 /** `last` is a press that is over. */
 export function AskScreen({ last }: { last: Press | undefined }) {
@@ -52,18 +52,15 @@ function Over({ press }: { press: Press }) {
       </div>
     );
   }
-  const lost = state.unsent.filter(({ value }) => value.chatId === press.chatId);
+  const lost = currentChat()?.messages.filter(({ state }) => state === "failed");
   return (
     <section class="stack">
       <h2>{t(press.cancelled ? "takeback.done" : "ended.title")}</h2>
-      {lost[0] && (
+      {lost?.[0] && (
         <div role="alert">
           <ol class="log">
-            {lost.map(({ value }) => (
-              <Message
-                key={value.clientId}
-                message={{ ...value, time: value.writtenAt, mine: true, state: "failed" }}
-              />
+            {lost.map((message) => (
+              <Message key={message.key} message={message} />
             ))}
           </ol>
         </div>

@@ -119,10 +119,7 @@ export function watchLog(): () => void {
   };
 }
 
-/** What is not sent yet, or never was, has only these members. */
-type Shown = Pick<MessageView, "mine" | "content" | "time" | "state"> & Partial<MessageView>;
-
-export function Message({ message }: { message: Shown }) {
+export function Message({ message }: { message: MessageView }) {
   const { mine, system, content, time } = message;
   const kind = system ? "note" : mine ? "mine" : "";
   return (

@@ -102,7 +102,7 @@ async function connect(who: string): Promise<void> {
     update({ live: snapshot, unanswered: lost || (state.unanswered && connection.name !== "live") });
     sayEvent(event);
     readMessages();
-    void lookAfterUnsent();
+    sayUnsaidDetails();
   });
   queue.follow(live);
   await live.start();
@@ -127,11 +127,8 @@ function readMessages(): void {
   if (chat && chat.unread > 0 && !document.hidden) session?.markRead(chat.id);
 }
 
-/**
- * To be called when presses or chats have changed. Details that a request did not get before its chat began are said in
- * the chat, and what is not delivered yet is read from the device.
- */
-export async function lookAfterUnsent(): Promise<void> {
+/** Details that a request did not get before its chat began are said in the chat. */
+export function sayUnsaidDetails(): void {
   for (const press of device.queue.snapshot.presses) {
     const chat = state.live?.chats.find(({ id, state }) => id === press.chatId && state === "active");
     if (!press.detailsPending || !chat) continue;
@@ -141,7 +138,6 @@ export async function lookAfterUnsent(): Promise<void> {
     void device.queue.detailsSaid(eventId);
     if (text) void session?.send(chat.id, text, fix);
   }
-  update({ unsent: await device.storage.list("outbox/") });
 }
 
 /** A new step of the current press is said aloud. */

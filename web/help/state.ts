@@ -2,7 +2,6 @@
 import type {
   AccountSnapshot,
   ChatView,
-  Outgoing,
   Press,
   PressSnapshot,
   PublicEvent,
@@ -21,8 +20,6 @@ export interface State {
   presses: PressSnapshot;
   account: AccountSnapshot;
   live?: SessionSnapshot | undefined;
-  /** What was written and is not delivered, also in a chat that ended while the page was closed. */
-  unsent: { value: Outgoing }[];
   online: boolean;
   /** The service did not answer the last time it was asked. */
   unanswered: boolean;

@@ -220,8 +220,7 @@ test("a phone that refuses the position says so beside the switch", async () => 
   await status.getByText("Without your position").waitFor({ state: "detached" });
 });
 
-/** Writes in a chat while no socket opens. */
-async function writeUnsent() {
+test("what was not sent before the chat ended is shown as not delivered", async () => {
   await press();
   service.take("Anna");
   await text("Anna is with you").waitFor();
@@ -231,24 +230,6 @@ async function writeUnsent() {
   await page.getByLabel("Your message").fill("I am at gate 4");
   await page.keyboard.press("Enter");
   await page.locator(".mine", { hasText: "I am at gate 4" }).getByText("Saved on this phone").waitFor();
-}
-
-test("what was not sent in a chat that ended while the page was closed is shown as not delivered", async () => {
-  await writeUnsent();
-  await page.goto("about:blank");
-  service.close();
-  service.refusesSockets = false;
-  // It stays there to be read, also when the page is loaded once more.
-  for (let time = 0; time < 2; time++) {
-    await page.goto(`${ORIGIN}/help/1`);
-    await page.getByRole("heading", { name: "The chat has ended" }).waitFor();
-    const lost = page.getByRole("alert").filter({ hasText: "I am at gate 4" });
-    await lost.getByText("Not delivered: the chat has ended").waitFor();
-  }
-});
-
-test("what was not sent before the chat ended is shown as not delivered", async () => {
-  await writeUnsent();
   service.close();
   // The phone asks at once how things stand.
   await page.evaluate(() => dispatchEvent(new Event("online")));

@@ -22,7 +22,6 @@ export {
   type OrganizerSignedIn,
   type PersonEdits,
 } from "./organizer-api.js";
-export type { Outgoing } from "./outbox.js";
 export type { Page, PageQuery } from "./pages.js";
 export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";

@@ -544,6 +544,11 @@ export class Session {
     for (const [id, timeline] of this.#timelines) {
       if (timeline.state !== "closed" && !chats.some((chat) => chat.id === id)) this.#closedChat(id);
     }
+    // The chat has ended, and nothing is left that could show what was not sent in it.
+    for (const chatId of this.#outbox.chatIds()) {
+      if (this.#timelines.has(chatId)) continue;
+      for (const { clientId } of this.#outbox.of(chatId)) this.#outbox.remove(clientId);
+    }
     this.#chatsKnown = true;
     this.#update();
     if (!this.#synced) this.#waitAgain();

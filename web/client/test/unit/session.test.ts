@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../src/memory.js";
-import type { Outgoing } from "../../src/outbox.js";
 import { Session, type SessionOptions } from "../../src/session.js";
 import type { ChatView, SessionEvent } from "../../src/session-types.js";
 import { chat, FakeClock, FakeNetwork, type FakeSocket, message, settle } from "../fakes.js";
@@ -464,29 +463,6 @@ test("what was not sent survives a reload, in order", async () => {
     ids,
   );
   assert.deepEqual(await tab.storage.list("outbox/"), []);
-});
-
-test("what was not sent in a chat that ended while the page was closed stays on the device, and is sent once", async () => {
-  const { tab, socket } = await live();
-  await socket.drop();
-  await tab.session.send("c1", "1");
-  tab.session.stop();
-  for (const times of [1, 0]) {
-    const again = new Tab({ storage: tab.storage });
-    await again.session.start();
-    const next = await again.network.accept();
-    await next.receive("chats", { chats: [] });
-    const sent = next.frames("send_message");
-    assert.equal(sent.length, times);
-    // The service might have stored it before the chat ended.
-    for (const { payload } of sent) {
-      const message = "you have no access to chat c1";
-      await next.receive("error", { code: "no_access", message, clientId: payload.clientId });
-    }
-    const [kept] = await tab.storage.list<Outgoing>("outbox/");
-    assert.deepEqual([kept?.value.content, kept?.value.failure?.code], ["1", "no_access"]);
-    again.session.stop();
-  }
 });
 
 test("two tabs send the same message, and neither shows it twice", async () => {
