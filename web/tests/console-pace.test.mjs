@@ -77,6 +77,8 @@ after(() => browser?.close());
 test("typing is shown at once beside forty long chats and ten new messages a second", async (context) => {
   const desk = await browser.newContext({ viewport: { width: 1600, height: 1000 }, reducedMotion: "reduce" });
   const page = await desk.newPage();
+  // The page is still empty, so what it holds later does not raise its own limit.
+  const most = MOST * Math.max(1, (await page.evaluate(pieceOfWork)) / PIECE_MS);
   const team = new FakeTeam();
   fill(team);
   await team.attach(desk);
@@ -88,7 +90,6 @@ test("typing is shown at once beside forty long chats and ten new messages a sec
     .waitFor();
   await page.keyboard.press("5");
   await page.locator(".message", { hasText: `Message ${MESSAGES - 1}` }).waitFor();
-  const most = MOST * Math.max(1, (await page.evaluate(pieceOfWork)) / PIECE_MS);
   await page.evaluate(watchKeys);
   const timeOfTasks = await watchTasks(desk, page);
   let count = 0;
