@@ -689,8 +689,8 @@ mod tests {
         let table = figures.judge();
         assert!(!table.holds());
         assert!(table.to_string().contains("TOO HIGH"), "{table}");
-        // 27 MiB from the second quarter to the last, and 81 MiB.
-        for (seconds_for_one, holds) in [(60, true), (20, false)] {
+        // 27 MiB from the second quarter to the last, and 108 MiB.
+        for (seconds_for_one, holds) in [(60, true), (15, false)] {
             let mut figures = Figures::default();
             for (at, value) in points(HOUR, |second| (40 + second / seconds_for_one) * MEBIBYTE) {
                 figures.note("host-1: memory", Rule::MEMORY_OF_HOST, at, value);
