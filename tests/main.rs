@@ -9,8 +9,8 @@
 //!   `restore_drill` restores a copy of the databases, `revoking` ends sockets, `slow_clients` checks that slow clients
 //!   do not delay others, `load` is the contract's load test, `logs` follows ids through logs and spans,
 //!   `observability` checks dashboard and alarms, `clients` runs the programs of docs/clients.md, `walkthrough` runs
-//!   the lines of docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their documents
-//!   permit, and `spin` is for `cargo xtask up --host spin`.
+//!   the lines of docs/deploy.md for a first chat, `explore` lets schemathesis ask the services whatever their
+//!   documents permit, and `spin` is for `cargo xtask up --host spin`.
 //!
 //! The support code checks every answer, every frame, and every request that was accepted against the documents of the
 //! APIs; `documents` is about how these are served. It does not check the 101 of a handshake, nor what the programs

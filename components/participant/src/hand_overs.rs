@@ -14,8 +14,8 @@ use crate::store::{hand_overs, participants};
 const ROUND: i64 = 20;
 
 /// Gives what a guest has open to an account, and signs the guest out. A guest whom another request has handed over,
-/// signed up or signed out meanwhile counts as none, and keeps what is open. The guest's account stays for a while: a press of it may still be on its way to
-/// the messenger, which forgets whose account is deleted.
+/// signed up or signed out meanwhile counts as none, and keeps what is open. The guest's account stays for a while: a
+/// press of it may still be on its way to the messenger, which forgets whose account is deleted.
 pub(crate) fn begin(connection: &Connection, guest: &Caller, account_id: i64) -> Result<(), Error> {
     guest.change_guest(connection, |connection, participant| {
         hand_overs::add(connection, participant.id, account_id)?;
