@@ -892,7 +892,7 @@ impl Keeper {
     async fn start(&self, recipe: &Recipe) -> Result<(Child, Listens)> {
         let log = || OpenOptions::new().create(true).append(true).open(&self.log);
         let mut command = recipe.command(log()?);
-        let port = local_servers::free_port()?.local_addr()?;
+        let port = local_servers::free_address()?;
         if let Ready::Answers(directory) = &recipe.ready {
             command.args(local_servers::sqld_arguments(port.port(), directory));
         }

@@ -90,15 +90,11 @@ impl Ports {
 }
 
 fn free_port() -> Result<u16> {
-    port_of(&local_servers::free_port()?)
+    Ok(local_servers::free_address()?.port())
 }
 
 fn hold(port: u16) -> Result<TcpListener> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?)
-}
-
-fn port_of(listener: &TcpListener) -> Result<u16> {
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]
@@ -135,7 +131,7 @@ mod tests {
     #[test]
     fn taken_port_is_named_with_the_way_out() {
         let held = hold(0).unwrap();
-        let port = port_of(&held).unwrap();
+        let port = held.local_addr().unwrap().port();
 
         // The sidecar's, then the canary's.
         for first in [port - 1, port - 2] {
@@ -149,7 +145,7 @@ mod tests {
     #[test]
     fn redis_moves_when_its_port_is_taken() {
         let held = hold(0).unwrap();
-        let taken = port_of(&held).unwrap();
+        let taken = held.local_addr().unwrap().port();
         let host = free_port().unwrap();
 
         let counts = Counts {

@@ -423,7 +423,7 @@ mod tests {
     #[tokio::test]
     async fn process_that_does_not_come_up_is_quoted() {
         let mut supervisor = Supervisor::new(QUIET);
-        let address = local_servers::free_port().unwrap().local_addr().unwrap();
+        let address = local_servers::free_address().unwrap();
         let nowhere = Probe::Http(format!("http://{address}/"));
 
         let script = r#"echo "$GREETING, my port is taken" >&2; exit 1"#;

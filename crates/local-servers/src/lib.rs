@@ -136,6 +136,11 @@ pub fn free_port() -> Result<TcpListener> {
     bail!("no port is free");
 }
 
+/// The address of a [`free_port`] that is not held any more.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(free_port()?.local_addr()?)
+}
+
 fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
@@ -179,7 +184,7 @@ impl Server {
     fn start(kind: &Kind) -> Result<Server> {
         for _ in 0..ATTEMPTS {
             let directory = tempfile::tempdir()?;
-            let address = free_port()?.local_addr()?;
+            let address = free_address()?;
             let mut server = Server {
                 kind: kind.clone(),
                 process: kind.spawn(address.port(), directory.path())?,
@@ -361,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_process_gets_no_port_twice_and_none_that_others_are_given() {
-        let first = free_port().unwrap().local_addr().unwrap();
-        let second = free_port().unwrap().local_addr().unwrap();
+        let first = free_address().unwrap();
+        let second = free_address().unwrap();
         assert_ne!(first.port(), second.port());
         for address in [first, second] {
             assert!(ANYWHERE.contains(&address.port()), "{address}");

@@ -211,7 +211,7 @@ impl Redis {
 
 /// An address at which nobody listens now.
 pub(crate) fn free_address() -> SocketAddr {
-    local_servers::free_port().unwrap().local_addr().unwrap()
+    local_servers::free_address().unwrap()
 }
 
 /// Builds the probe if its sources are newer, once per process and, by cargo's lock, one process at a time.

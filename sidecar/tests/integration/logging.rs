@@ -73,7 +73,7 @@ async fn a_sidecar_whose_log_cannot_be_written_serves_and_counts_dropped_lines()
 #[tokio::test]
 async fn a_sidecar_whose_log_cannot_be_written_survives_an_outage_of_the_host() {
     let redis = Redis::start().await;
-    let nowhere = local_servers::free_port().unwrap().local_addr().unwrap();
+    let nowhere = local_servers::free_address().unwrap();
     let origin = format!("http://{nowhere}");
     for stderr in unwritable() {
         let mut program = Program::start(&origin, &redis.url(), stderr, &[]).await;

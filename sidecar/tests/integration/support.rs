@@ -98,7 +98,7 @@ impl Redis {
         let directory = tempfile::tempdir().unwrap();
         // Another process may take the port meanwhile. Then Redis ends, and this tries another port.
         for _ in 0..10 {
-            let port = local_servers::free_port().unwrap().local_addr().unwrap().port();
+            let port = local_servers::free_address().unwrap().port();
             let mut process = Redis::spawn(port, &directory);
             if Redis::is_up(&mut process, port).await {
                 return Redis {
