@@ -19,7 +19,7 @@ fn page() -> String {
     fs::read_to_string(workspace().join("docs/privacy.md")).expect("the page")
 }
 
-/// The names of tables in cells or at the beginning of points, each after its first quote.
+/// The names in lists such as "chats`, `messages`", which begin after the first quote.
 fn names<'a>(lists: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     lists
         .flat_map(|list| list.split(", "))

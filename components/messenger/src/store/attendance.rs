@@ -1,5 +1,5 @@
-//! Which organizers are here, which of them wait for a request, and which chats are unattended. Stored times that lie
-//! ahead are from before the clock was set back, and tell of nobody that they are here.
+//! Which organizers are here, which of them wait for a request, and which chats are unattended. A stored time
+//! that lies ahead is from before the clock was set back: it does not show that an organizer is here.
 
 use service::clock::Millis;
 use service::database::{Connection, DatabaseError, execute, query};
