@@ -43,22 +43,20 @@ async fn the_documents_are_pages_too() {
     let redirect = components.door.send("GET", "/organizer/docs", None, None).await;
     redirect.empty(302);
     assert_eq!(redirect.header("location"), Some("../docs/organizer"));
-    let is_built = is_built("docs.html");
-    for (path, title) in [
-        ("/docs", "Mayday for client authors"),
-        ("/docs/organizer", "Mayday organizer service"),
-        ("/docs/participant", "Mayday participant service"),
-        ("/docs/messenger", "Mayday messenger service"),
-        ("/docs/socket", "Mayday's socket"),
+    // The component has what was built when it was built. What the page shows, it reads from the documents.
+    let status = if is_built("docs.html") { 200 } else { 503 };
+    for path in [
+        "/docs",
+        "/docs/organizer",
+        "/docs/participant",
+        "/docs/messenger",
+        "/docs/socket",
     ] {
         let page = components.door.send("GET", path, None, None).await;
-        // The component has what was built when it was built.
-        assert_eq!(page.status, if is_built { 200 } else { 503 }, "{path}");
-        assert!(
-            !is_built || page.text().contains(&format!("<h1>{title}</h1>")),
-            "{path}"
-        );
+        assert_eq!(page.status, status, "{path}");
     }
+    let nothing = components.door.send("GET", "/docs/nowhere", None, None).await;
+    assert_eq!(nothing.status, 404);
 }
 
 /// The component has it by itself, so a machine without Node serves it, too.
@@ -74,6 +72,4 @@ async fn the_document_of_the_socket_is_beside_the_pages() {
     assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
     assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
-    let nothing = components.door.send("GET", "/docs/nowhere", None, None).await;
-    assert_ne!(nothing.status, 200);
 }

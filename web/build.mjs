@@ -8,12 +8,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import * as esbuild from "esbuild";
-import { docsPages } from "./docs/pages.mjs";
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 const dist = path.join(root, "dist");
 /** The directory of each page and the file it becomes. */
-const PAGES = { home: "index.html", help: "help.html", console: "console.html" };
+const PAGES = { home: "index.html", help: "help.html", console: "console.html", docs: "docs.html" };
 const REFERENCE = /\b(src|href)="(\.{1,2}\/[^"]+)"/g;
 const INLINE = /<(link|script)\b[^>]*\b(?:src|href)="(\.{1,2}\/[^"]+)"[^>]* data-inline>(?:<\/script>)?/g;
 /** A text that is in the document in all languages: `<p>{home.lead}</p>`. */
@@ -115,7 +114,6 @@ export async function build() {
     page.first = firstVisit(page, outputs, outputOf);
   }
   await buildServiceWorkers(pages, catalogues);
-  await buildDocs();
   return report(pages, catalogues);
 }
 
@@ -271,15 +269,6 @@ async function buildServiceWorkers(pages, { addresses }) {
       },
     });
     page.first.add("/sw.js");
-  }
-}
-
-/** The pages for client authors, which have no script: /docs and one below it for each document. */
-async function buildDocs() {
-  const style = await inline("link", path.join(root, "docs", "docs.css"), {});
-  await mkdir(path.join(dist, "docs"), { recursive: true });
-  for (const { file, html } of await docsPages(path.join(root, ".."), style)) {
-    await writeFile(path.join(dist, file), html);
   }
 }
 
