@@ -354,36 +354,6 @@ async fn presses_with_the_same_time_are_queued_in_order_of_arrival() {
     }
 }
 
-/// Issue 12, item 24: a long read during many writes.
-#[tokio::test]
-async fn the_write_ahead_log_shrinks_after_a_long_read() {
-    if Database::of_tests() == Database::Libsql {
-        // A server refuses to be told when to empty its log, and does it by itself.
-        return;
-    }
-    let desk = Desk::open().await;
-    desk.presses("p", "").await;
-    let file = desk.components.database("messenger");
-    let log = file.with_file_name("messenger.db-wal");
-    let size = || std::fs::metadata(&log).map_or(0, |log| log.len());
-    let host = &desk.components.door;
-    let reader = desk.database();
-    reader
-        .execute_batch("BEGIN; SELECT count(*) FROM chats")
-        .expect("a snapshot");
-    desk.database()
-        .execute("INSERT INTO updates (body) VALUES (zeroblob(8000000))", ())
-        .expect("a row");
-    desk.database()
-        .execute("DELETE FROM updates WHERE id = (SELECT max(id) FROM updates)", ())
-        .expect("a row");
-    desk.tick_later(host).await;
-    assert!(size() > 8_000_000, "the reader still needs it");
-    reader.execute_batch("COMMIT").expect("an end");
-    desk.tick_later(host).await;
-    assert!(size() < 1_000_000, "{}", size());
-}
-
 /// A server tells how large its database is, but not its write-ahead log.
 #[tokio::test]
 async fn the_status_tells_the_sizes_of_the_database_and_its_logs() {

@@ -2,13 +2,12 @@
 
 use http::StatusCode;
 use service::door::{Answer, Request};
-use service::maintenance;
 use sidecar_api::{Canary, Status, Undelivered};
 
 use crate::answer::json;
 use crate::bindings::mayday::platform::roster;
 use crate::error::Error;
-use crate::store::{canary, lock_releases, queue, ticks, updates};
+use crate::store::{canary, lock_releases, queue, sizes, ticks, updates};
 use crate::{access, store};
 
 /// `GET /internal/ready`: whether the database answers and has the schema.
@@ -23,7 +22,7 @@ pub(crate) fn ready(request: &Request) -> Result<Answer, Error> {
 pub(crate) fn status(request: &Request) -> Result<Answer, Error> {
     access::admit_service(request)?;
     let connection = store::open()?;
-    let sizes = maintenance::sizes(&connection).ok();
+    let sizes = sizes::read(&connection).ok();
     let load = queue::load(&connection)?;
     let failed = lock_releases::failed(&connection)?;
     let status = Status {

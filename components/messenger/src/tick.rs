@@ -4,7 +4,7 @@ use http::StatusCode;
 use service::clock::{self, Millis};
 use service::database::{Connection, transaction};
 use service::door::{Answer, Request};
-use service::{maintenance, settings};
+use service::settings;
 use sidecar_api::update::Body;
 
 use crate::error::Error;
@@ -20,10 +20,7 @@ pub(crate) fn tick(request: &Request) -> Result<Answer, Error> {
         gone_agencies::end_requests(&connection)?;
     }
     lock_releases::release_due(&connection)?;
-    let retained = retention::apply(&connection);
-    // Each time: the log that has grown for longer would be copied by somebody's request.
-    maintenance::truncate_log(&connection);
-    retained?;
+    retention::apply(&connection)?;
     Ok(Answer::empty(StatusCode::OK))
 }
 

@@ -11,7 +11,6 @@ pub mod guessable;
 pub mod internal;
 pub mod keys;
 pub mod log;
-pub mod maintenance;
 pub mod notices;
 pub mod outbound;
 pub mod password;

@@ -407,3 +407,31 @@ async fn the_write_ahead_log_outlives_a_request() {
     host.post(QUERY, "INSERT INTO t VALUES (1)").await;
     assert!(log.metadata().unwrap().len() > 0);
 }
+
+/// A long read beside many writes makes the log large. It is small again after the reader's end.
+#[tokio::test]
+async fn the_write_ahead_log_shrinks_after_a_long_read() {
+    let host = with_database();
+    host.post(QUERY, "PRAGMA journal_mode=WAL\nCREATE TABLE t (x)")
+        .await;
+    let file = host.dir.path().join(".spin/sqlite_db.db");
+    let size = || {
+        host.dir
+            .path()
+            .join(".spin/sqlite_db.db-wal")
+            .metadata()
+            .unwrap()
+            .len()
+    };
+    let reader = rusqlite::Connection::open(file).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+    let write = "INSERT INTO t VALUES (randomblob(20000000))\nDELETE FROM t";
+    assert_eq!(host.post(QUERY, write).await, "Ok(([], []))\nOk(([], []))\n");
+    assert!(size() > 20_000_000, "the reader still needs it");
+    reader.execute_batch("COMMIT").unwrap();
+    // The first one copies the log to the database, and the second one begins the log anew.
+    let write = "INSERT INTO t VALUES (1)";
+    host.post(QUERY, write).await;
+    host.post(QUERY, write).await;
+    assert!(size() <= 8 * 1024 * 1024, "{}", size());
+}

@@ -43,6 +43,7 @@ pub(crate) mod messages;
 pub(crate) mod queue;
 pub(crate) mod removals;
 pub(crate) mod sidecars;
+pub(crate) mod sizes;
 pub(crate) mod stored;
 pub(crate) mod ticks;
 pub(crate) mod updates;
