@@ -222,11 +222,16 @@ async fn pages_are_told_where_sockets_and_tiles_are() {
         ] {
             assert!(policy_elsewhere.contains(part), "{policy_elsewhere}");
         }
-        let own = policy(&components, &[("host", "help.example.org")]).await;
-        assert!(
-            own.contains("connect-src 'self' ws://help.example.org; "),
-            "{own}"
-        );
+        let host = ("host", "help.example.org");
+        // The host's own header comes after that of the client.
+        let forged = ("spin-full-url", "http://other.example.org/help");
+        for headers in [&[host][..], &[host, forged]] {
+            let own = policy(&components, headers).await;
+            assert!(
+                own.contains("connect-src 'self' ws://help.example.org; "),
+                "{own}"
+            );
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn of_page(request: &Request, scripts: &[&str], styles: &[&str]) -> R
 /// The sockets of the page's own host. New browsers count them as 'self', older ones have to be told.
 fn own_sockets(request: &Request) -> Option<String> {
     let scheme = if request.is_https() { "wss" } else { "ws" };
-    let page = origin(request.header("spin-full-url")?)?;
+    let page = origin(request.last_header("spin-full-url")?)?;
     let (_, host) = page.split_once("://")?;
     Some(format!("{scheme}://{host}"))
 }
