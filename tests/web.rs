@@ -98,6 +98,15 @@ async fn every_built_file_is_served_in_the_form_that_a_client_takes() {
                 fetches,
                 "{path}: {policy}"
             );
+            let media_type = reply.header("content-type").expect("a type");
+            let is_text = ["text/", "image/svg+xml"]
+                .iter()
+                .any(|text| media_type.starts_with(text));
+            assert_eq!(
+                media_type.ends_with("; charset=utf-8"),
+                is_text,
+                "{path}: {media_type}"
+            );
             let body = match reply.header("content-encoding") {
                 None => reply.body.to_vec(),
                 Some("gzip") => {
