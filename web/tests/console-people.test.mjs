@@ -250,10 +250,11 @@ test("a manager adds support, and may not touch the owner", async () => {
   accounts.support = await add(page, {
     first: "Sam",
     last: "Support",
-    email: "sam@festival.example",
+    email: "sam&ewa@festival.example",
     role: "Support",
   });
   await page.locator(".people").getByText("Sam Support").click();
+  assert.equal(await page.locator("a[href^=mailto]").getAttribute("href"), "mailto:sam%26ewa@festival.example");
   await page.getByLabel("Phone number").fill("+48 600 100 299");
   await press(page, "Save");
   await notice(page, "Saved.");
