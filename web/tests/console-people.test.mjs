@@ -89,6 +89,7 @@ async function add(page, { first, last, email, role }) {
   await fill(page, { "First name": first, "Last name": last, "E-mail address": email });
   await fill(page, { "Phone number": "+48 600 100 200" });
   await page.getByLabel("Role").selectOption({ label: role });
+  assert.equal(await page.getByLabel("Password").getAttribute("type"), "password");
   const password = await page.getByLabel("Password").inputValue();
   assert.match(password, /^([a-z2-9]{4}-){4}[a-z2-9]{4}$/);
   await press(page, "Add");
