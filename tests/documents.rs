@@ -72,4 +72,6 @@ async fn the_document_of_the_socket_is_beside_the_pages() {
     assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
     assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    let policy = reply.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
 }

@@ -49,15 +49,10 @@ fn check_guarded(reply: &Reply) {
     }
     let permissions = reply.header("permissions-policy").expect("permissions");
     assert!(permissions.starts_with("geolocation=(self), "), "{permissions}");
-    if reply
-        .header("content-type")
-        .is_some_and(|media_type| media_type.starts_with("text/html"))
-    {
-        let policy = reply.header("content-security-policy").expect("a policy");
-        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
-        assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
-        assert!(!policy.contains("unsafe"), "{policy}");
-    }
+    let policy = reply.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
 }
 
 #[tokio::test]
@@ -96,6 +91,22 @@ async fn every_built_file_is_served_in_the_form_that_a_client_takes() {
             let reply = get(&components, &path, &[("accept-encoding", accept)]).await;
             check_guarded(&reply);
             assert_eq!(reply.status, 200, "{path}");
+            let policy = reply.header("content-security-policy").expect("a policy");
+            let fetches = path.ends_with(".html") || path == "/sw.js";
+            assert_eq!(
+                policy.contains("; connect-src 'self'"),
+                fetches,
+                "{path}: {policy}"
+            );
+            let media_type = reply.header("content-type").expect("a type");
+            let is_text = ["text/", "image/svg+xml"]
+                .iter()
+                .any(|text| media_type.starts_with(text));
+            assert_eq!(
+                media_type.ends_with("; charset=utf-8"),
+                is_text,
+                "{path}: {media_type}"
+            );
             let body = match reply.header("content-encoding") {
                 None => reply.body.to_vec(),
                 Some("gzip") => {
@@ -143,6 +154,7 @@ async fn every_built_file_is_served_in_the_form_that_a_client_takes() {
             let reply = get(&components, &path, &headers).await;
             assert_eq!((reply.status, reply.text().as_str()), (304, ""), "{path}");
             assert_eq!(reply.header("etag"), Some(&**tag));
+            check_guarded(&reply);
             let changed = get(&components, &path, &[("if-none-match", "\"other\"")]).await;
             assert_eq!(changed.status, 200, "{path}");
         }
@@ -176,6 +188,7 @@ async fn pages_can_only_be_read() {
         let reply = components.door.send_with(method, "/config.json", &[], "").await;
         assert_eq!(reply.status, 405, "{method}");
         assert_eq!(reply.header("allow"), Some("GET, HEAD"));
+        check_guarded(&reply);
     }
     let whole = get(&components, "/config.json", &[]).await;
     let head = components.door.send_with("HEAD", "/config.json", &[], "").await;
@@ -218,11 +231,16 @@ async fn pages_are_told_where_sockets_and_tiles_are() {
         ] {
             assert!(policy_elsewhere.contains(part), "{policy_elsewhere}");
         }
-        let own = policy(&components, &[("host", "help.example.org")]).await;
-        assert!(
-            own.contains("connect-src 'self' ws://help.example.org; "),
-            "{own}"
-        );
+        let host = ("host", "help.example.org");
+        // The host's own header comes after that of the client.
+        let forged = ("spin-full-url", "http://other.example.org/help");
+        for headers in [&[host][..], &[host, forged]] {
+            let own = policy(&components, headers).await;
+            assert!(
+                own.contains("connect-src 'self' ws://help.example.org; "),
+                "{own}"
+            );
+        }
     }
 }
 

@@ -76,9 +76,9 @@ fn find_files(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -
 
 fn media_type(name: &str) -> String {
     let guess = mime_guess::from_path(name).first_or_octet_stream();
-    match guess.type_().as_str() {
-        "text" => format!("{guess}; charset=utf-8"),
-        _ => guess.to_string(),
+    match guess.type_() == "text" || guess.suffix().is_some_and(|suffix| suffix == "xml") {
+        true => format!("{guess}; charset=utf-8"),
+        false => guess.to_string(),
     }
 }
 

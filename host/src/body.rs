@@ -1,4 +1,4 @@
-//! Bodies: what the bodies of requests may cost while they arrive, and bodies of the host's own.
+//! Bodies: what the bodies of requests may cost while they arrive, and answers of the host's own.
 //!
 //! Spin starts an instance when it has the head and lets the component wait for the body. Here an instance starts when
 //! the whole request is there, so that a client that sends slowly costs a socket and never a place.
@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::timeout;
@@ -161,7 +162,15 @@ impl Drop for Received {
     }
 }
 
-/// A body of the host's own.
+/// An answer of the host's own. No browser stores it or shows it as a page.
+pub(crate) fn own_answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut answer = Response::new(full(text));
+    *answer.status_mut() = status;
+    listener::restrict_browsers(answer.headers_mut());
+    answer
+}
+
+/// A body that is there already.
 pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into())
         .map_err(|never| match never {})

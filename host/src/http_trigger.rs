@@ -5,7 +5,8 @@
 //! front. Spin fails a request for any header that is not UTF-8 (`prepare_request_headers`), even one that no component
 //! reads. Spin closes the connection, without an answer, where `Host` is missing or names no host (`set_req_uri`);
 //! here that is 400. Spin gives a request a `traceparent` only where it exports traces, the host always. And Spin's own
-//! answers lack `Strict-Transport-Security`, which the host gives to a client that came by HTTPS.
+//! answers lack the headers that keep browsers from storing them and from showing them as pages, and
+//! `Strict-Transport-Security`, which the host gives to a client that came by HTTPS.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -43,7 +44,7 @@ use wasmtime_wasi_http::{
 use crate::{
     allowed_hosts::service_chaining_host,
     app::{App, Inner},
-    body::{BODY_TIME, Body, Unreadable, full},
+    body::{BODY_TIME, Body, Unreadable, full, own_answer},
     instance::State,
     metrics::{self, Now, RefusedBecause},
     outbound_http::ServiceChaining,
@@ -189,7 +190,7 @@ impl Inner {
         let path = request.uri().path();
         if let Some(known) = path.strip_prefix(WELL_KNOWN_PREFIX) {
             return match known {
-                "health" => Response::new(full("OK")),
+                "health" => own_answer(StatusCode::OK, "OK"),
                 "info" => self.info(),
                 _ => status(StatusCode::NOT_FOUND),
             };
@@ -339,7 +340,7 @@ impl Inner {
             chained_instances: self.chained.taken(),
             waiting: self.waiting.taken(),
         });
-        let mut response = Response::new(full(text));
+        let mut response = own_answer(StatusCode::OK, text);
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
@@ -351,7 +352,7 @@ impl Inner {
         if let Some(version) = &self.version {
             info["version"] = version.as_str().into();
         }
-        let mut response = Response::new(full(format!("{info:#}")));
+        let mut response = own_answer(StatusCode::OK, format!("{info:#}"));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -524,7 +525,5 @@ fn only_to_be_read() -> Response<Body> {
 }
 
 fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(full(""));
-    *response.status_mut() = status;
-    response
+    own_answer(status, "")
 }

@@ -2,9 +2,9 @@
 //!
 //! They look like those of the services (contract 2.5), and the pages that may read the services' answers may read them
 //! (contract 2.9); without that header a browser would report a network error. What Spin answers itself, such as an
-//! empty 404 or 500, stays as it is, but for `Strict-Transport-Security`. The answers to a head that is no HTTP or is
-//! too long (400, 414, 431) stay as they are, too: hyper writes them, empty, before there is a request, and lets nobody
-//! shape them.
+//! empty 404 or 500, stays as it is, but for `Strict-Transport-Security` and the headers of `body::own_answer`. The
+//! answers to a head that is no HTTP or is too long (400, 414, 431) stay as they are, too: hyper writes them, empty,
+//! before there is a request, and lets nobody shape them.
 
 use http::{
     HeaderValue, Response, StatusCode, Version,
@@ -16,7 +16,7 @@ use http::{
 use serde::Serialize;
 use trace_context::TraceId;
 
-use crate::body::{Body, Unreadable, full};
+use crate::body::{Body, Unreadable, own_answer};
 
 /// There is no room: the client should try again soon. Spin has no such limit but that of its pool, where it answers
 /// 500.
@@ -96,10 +96,9 @@ fn refusal(status: StatusCode, message: &str, trace: TraceId) -> Response<Body> 
         trace_id: status.is_server_error().then(|| trace.to_string()),
     };
     // Two texts and a number always have a JSON form.
-    let mut response = Response::new(full(serde_json::to_vec(&body).unwrap_or_default()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    listener::restrict_browsers(headers);
+    let mut response = own_answer(status, serde_json::to_vec(&body).unwrap_or_default());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -87,13 +87,16 @@ test("an owner makes an event with a contact and a poster, and who scans it is a
   await page.getByLabel("First name").fill("Ewa");
   await page.getByLabel("Last name").fill("Wójcik");
   await page.getByLabel("Phone number").fill("600 100 200");
-  await page.getByLabel("E-mail address").fill("ewa@security.example");
+  await page.getByLabel("E-mail address").fill("ewa?bcc=all@security.example");
   await page.getByRole("button", { name: "Add contact" }).click();
   await page.locator("#phoneNumber-problem").getByText("valid phone number").waitFor();
   await page.getByLabel("Phone number").fill("+48 600 100 200");
   await page.getByRole("button", { name: "Add contact" }).click();
   await page.locator(".contact").getByText("Ewa Wójcik").waitFor();
   assert.equal(await page.locator(".contact a[href^=tel]").getAttribute("href"), "tel:+48600100200");
+  const mail = page.locator(".contact a[href^=mailto]");
+  assert.equal(await mail.textContent(), "ewa?bcc=all@security.example");
+  assert.equal(await mail.getAttribute("href"), "mailto:ewa%3Fbcc%3Dall@security.example");
 
   await page.getByRole("link", { name: "Poster" }).click();
   await page.locator("svg.qr").waitFor();

@@ -89,6 +89,7 @@ async function add(page, { first, last, email, role }) {
   await fill(page, { "First name": first, "Last name": last, "E-mail address": email });
   await fill(page, { "Phone number": "+48 600 100 200" });
   await page.getByLabel("Role").selectOption({ label: role });
+  assert.equal(await page.getByLabel("Password").getAttribute("type"), "password");
   const password = await page.getByLabel("Password").inputValue();
   assert.match(password, /^([a-z2-9]{4}-){4}[a-z2-9]{4}$/);
   await press(page, "Add");
@@ -250,10 +251,11 @@ test("a manager adds support, and may not touch the owner", async () => {
   accounts.support = await add(page, {
     first: "Sam",
     last: "Support",
-    email: "sam@festival.example",
+    email: "sam&ewa@festival.example",
     role: "Support",
   });
   await page.locator(".people").getByText("Sam Support").click();
+  assert.equal(await page.locator("a[href^=mailto]").getAttribute("href"), "mailto:sam%26ewa@festival.example");
   await page.getByLabel("Phone number").fill("+48 600 100 299");
   await press(page, "Save");
   await notice(page, "Saved.");

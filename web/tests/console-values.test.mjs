@@ -10,7 +10,7 @@ import * as esbuild from "esbuild";
 process.env.TZ = "Europe/Warsaw";
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..");
 const outfile = path.join(root, "build", `values-${process.pid}.mjs`);
-const MODULES = ["events/times.ts", "events/places.ts", "figures/choice.ts", "figures/csv.ts"];
+const MODULES = ["events/times.ts", "events/places.ts", "figures/choice.ts", "figures/csv.ts", "kit/mail.ts"];
 
 let values;
 before(async () => {
@@ -67,6 +67,15 @@ test("a position can be pasted, and a coordinate has bounds", () => {
   assert.equal(coordinate("50,0614", 90), 50.0614);
   assert.equal(coordinate("-90", 90), -90);
   for (const text of ["", " ", "90.1", "north", "1e999"]) assert.equal(coordinate(text, 90), undefined, text);
+});
+
+test("a link to an e-mail address leads to that alone", () => {
+  const { mailAddress } = values;
+  assert.equal(mailAddress("ewa.wojcik@security.example"), "mailto:ewa.wojcik@security.example");
+  for (const email of ["a?bcc=b@example.org", "a&subject=b@example.org", "a%3Fbcc=b@example.org", "a#b@example.org"]) {
+    const { pathname, search, hash } = new URL(mailAddress(email));
+    assert.deepEqual([decodeURIComponent(pathname), search, hash], [email, "", ""]);
+  }
 });
 
 test("a table becomes a file by RFC 4180 that no spreadsheet runs", () => {

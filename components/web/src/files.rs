@@ -28,6 +28,8 @@ pub(crate) static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"
 /// Files below it have a hash of their content in their names, so they never change.
 const HASHED: &str = "assets/";
 
+const SERVICE_WORKER: &str = "sw.js";
+
 /// Answers with a file, or with 304 when the client has it.
 pub(crate) fn show(request: &Request, name: &str) -> Result<Answer, Error> {
     let file = find(FILES, name).ok_or(Error::NotFound)?;
@@ -51,14 +53,14 @@ pub(crate) fn show(request: &Request, name: &str) -> Result<Answer, Error> {
         Some(_) => answer.with("vary", "accept-encoding"),
         None => answer,
     };
-    let answer = match file.media_type.starts_with("text/html") {
-        true => answer.with(
+    Ok(match file.name {
+        SERVICE_WORKER => answer.with("content-security-policy", policy::SERVICE_WORKER),
+        _ if file.media_type.starts_with("text/html") => answer.with(
             "content-security-policy",
             policy::of_page(request, file.scripts, file.styles)?,
         ),
-        false => answer,
-    };
-    Ok(policy::guard(answer))
+        _ => answer,
+    })
 }
 
 fn find<'a>(files: &'a [File], name: &str) -> Option<&'a File> {

@@ -36,7 +36,7 @@ mod entry {
 }
 
 async fn handle(incoming: IncomingRequest) -> Answer {
-    door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None).await
+    policy::guard(door::serve(incoming, MOUNT, |_| BODY_LIMIT, route, refuse, None).await)
 }
 
 service::routes! {
@@ -59,7 +59,7 @@ fn route(request: &Request) -> Result<Answer, Error> {
 
 /// Pages of any origin may read it.
 fn document() -> Answer {
-    policy::guard(Answer::document(DOCUMENT).with("access-control-allow-origin", "*"))
+    Answer::document(DOCUMENT).with("access-control-allow-origin", "*")
 }
 
 fn page(request: &Request, name: &str) -> Result<Answer, Error> {
@@ -113,11 +113,9 @@ fn refuse(error: Error) -> Answer {
          <h1>{title}</h1>\n<p>{text}</p>\n{trace}</html>\n"
     );
     let answer = Answer::written(status, "text/html; charset=utf-8", html.into_bytes())
-        .with("cache-control", "no-store")
-        .with("content-security-policy", policy::STANDALONE);
-    let answer = match error {
+        .with("cache-control", "no-store");
+    match error {
         Error::WrongMethod { allow } => answer.with("allow", allow),
         _ => answer,
-    };
-    policy::guard(answer)
+    }
 }

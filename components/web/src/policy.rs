@@ -6,9 +6,13 @@ use service::settings;
 
 use crate::error::Error;
 
-/// For pages that stand by themselves.
-pub(crate) const STANDALONE: &str =
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// For what loads nothing: refusals, data, and files that are parts of pages.
+const STANDALONE: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// For the service worker, which fetches the files that it keeps. A worker has the policy of its own file, and not that
+/// of the page.
+pub(crate) const SERVICE_WORKER: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; \
+                                         form-action 'none'; frame-ancestors 'none'";
 
 /// Pages may ask where somebody is. They have no use for the rest.
 const PERMISSIONS: &str = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), gyroscope=(), \
@@ -39,7 +43,7 @@ pub(crate) fn of_page(request: &Request, scripts: &[&str], styles: &[&str]) -> R
 /// The sockets of the page's own host. New browsers count them as 'self', older ones have to be told.
 fn own_sockets(request: &Request) -> Option<String> {
     let scheme = if request.is_https() { "wss" } else { "ws" };
-    let page = origin(request.header("spin-full-url")?)?;
+    let page = origin(request.last_header("spin-full-url")?)?;
     let (_, host) = page.split_once("://")?;
     Some(format!("{scheme}://{host}"))
 }
@@ -71,9 +75,10 @@ fn origin(address: &str) -> Option<String> {
         .then(|| format!("{scheme}://{host}{port}"))
 }
 
-/// The headers of every answer.
+/// The headers of every answer. One without a policy of its own may load nothing.
 pub(crate) fn guard(answer: Answer) -> Answer {
     answer
+        .with_default("content-security-policy", STANDALONE)
         .with("x-content-type-options", "nosniff")
         // Which page it is, is nobody's business. Tile servers want to know the site.
         .with("referrer-policy", "strict-origin-when-cross-origin")

@@ -10,7 +10,7 @@ use http::{
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The same as of the services' answers (`service::door`).
-const HEADERS: [(HeaderName, &str); 4] = [
+pub(crate) const HEADERS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
     (
         CONTENT_SECURITY_POLICY,

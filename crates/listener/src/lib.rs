@@ -60,12 +60,16 @@ fn no_place(trace: TraceId) -> String {
         r#"{{"statusCode":503,"message":"too many connections","error":"Service Unavailable","traceId":"{trace}"}}"#
     ) + "\n";
     let length = body.len();
+    let restrictions = browsers::HEADERS
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .concat();
     format!(
         "HTTP/1.1 503 Service Unavailable\r\n\
          connection: close\r\n\
          retry-after: 1\r\n\
          access-control-allow-origin: *\r\n\
          access-control-expose-headers: Retry-After\r\n\
+         {restrictions}\
          content-type: application/json\r\n\
          content-length: {length}\r\n\r\n\
          {body}"

@@ -242,6 +242,11 @@ async fn a_connection_that_is_being_answered_keeps_its_place() {
     let headers: HeaderMap = head.lines().skip(1).map(header).collect();
     assert_eq!(headers["access-control-allow-origin"], "*");
     assert_eq!(headers["content-length"], body.len().to_string());
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
     // The request may have been a handshake.
     check_handshake(503, &headers, body.as_bytes()).unwrap();
     let body: serde_json::Value = serde_json::from_str(body).unwrap();

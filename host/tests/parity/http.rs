@@ -100,6 +100,42 @@ async fn the_metrics_are_at_a_path_of_their_own() {
     }
 }
 
+/// Not a rule of Spin's. What a component answers stays as it is.
+#[tokio::test]
+async fn no_answer_of_the_hosts_own_is_a_page_or_stored_by_a_browser() {
+    let triggers = [trigger("/echo", "probe"), trigger("/panic", "probe")];
+    let host = Setup::new().triggers(triggers.concat()).start();
+    for (method, path, name, status) in [
+        ("GET", "/.well-known/spin/health", "mayday", 200),
+        ("GET", "/.well-known/spin/info", "mayday", 200),
+        ("GET", "/.well-known/spin/other", "mayday", 404),
+        ("GET", "/.well-known/mayday/metrics", "mayday", 200),
+        ("POST", "/.well-known/mayday/metrics", "mayday", 405),
+        ("GET", "/nothing", "mayday", 404),
+        ("GET", "/echo", "probe.spin.internal", 400),
+        ("GET", "/panic", "mayday", 500),
+    ] {
+        let request = Request::builder().method(method).uri(path).header("host", name);
+        let answer = host.send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+        let headers = answer.headers();
+        assert_eq!(headers["cache-control"], "no-store", "{method} {path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{method} {path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; "), "{path}: {policy}");
+        assert!(policy.ends_with("; frame-ancestors 'none'"), "{path}: {policy}");
+    }
+    let answer = host.send(get("/echo")).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    for name in [
+        "cache-control",
+        "x-content-type-options",
+        "content-security-policy",
+    ] {
+        assert!(!answer.headers().contains_key(name), "{name}");
+    }
+}
+
 /// `crates/routes/src/lib.rs`, `RouteMatch`; `crates/trigger-http/src/headers.rs`, `compute_default_headers`.
 #[tokio::test]
 async fn headers_tell_the_component_how_it_was_reached() {

@@ -5,6 +5,7 @@ import { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { Field, Form, type Values } from "../kit/form.js";
 import { tellChange, useLoad, usePages } from "../kit/load.js";
+import { mailAddress } from "../kit/mail.js";
 import { Empty, More, Page, Shown } from "../kit/parts.js";
 import { go } from "../router.js";
 import { t } from "./texts.js";
@@ -70,7 +71,7 @@ export function Contacts({ event, mayEdit }: { event: AgencyEvent; mayEdit: bool
                     <a class="tabular" dir="ltr" href={phoneAddress(contact.phoneNumber)}>
                       {contact.phoneNumber}
                     </a>
-                    <a dir="ltr" href={`mailto:${contact.email}`}>
+                    <a dir="ltr" href={mailAddress(contact.email)}>
                       {contact.email}
                     </a>
                   </p>

@@ -44,7 +44,7 @@ export function RoleField({ roles, value, hint }: { roles: Role[]; value: Role; 
   );
 }
 
-/** A strong password is offered, and can be read: it is handed over to somebody else. */
+/** A strong password is offered. It can be read where it is handed over. */
 function OfferedPassword() {
   const [offered, offer] = useState(strongPassword);
   return (
@@ -52,6 +52,7 @@ function OfferedPassword() {
       <Field
         key={offered}
         name="password"
+        type="password"
         label={t("account.password")}
         hint={t("people.password-hint")}
         value={offered}

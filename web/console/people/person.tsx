@@ -5,6 +5,7 @@ import type { api } from "../account.js";
 import { AskFirst } from "../kit/ask-first.js";
 import { fromHere } from "../kit/go-on.js";
 import { tellChange, useLoad } from "../kit/load.js";
+import { mailAddress } from "../kit/mail.js";
 import { When } from "../kit/parts.js";
 import { notice } from "../live.js";
 import { state } from "../state.js";
@@ -42,7 +43,7 @@ export function PersonFacts({ user, role }: { user: User; role: string }) {
           [t("people.role"), role],
           [
             t("account.email"),
-            <a href={`mailto:${user.email}`}>
+            <a href={mailAddress(user.email)}>
               <bdi dir="ltr">{user.email}</bdi>
             </a>,
           ],
