@@ -3,6 +3,7 @@
 - Kustomize renders each overlay, and every object passes its schema: Kubernetes' own, or ours for the kinds of SpinKube
   and Traefik.
 - What pods mount comes before them, and SpinApps come last.
+- No pod gets a token for the API of Kubernetes.
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, also in the
   arguments of programs, volumes, accounts, the pods that a selector means, middlewares, executors.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
@@ -138,7 +139,10 @@ def pod_template(each):
         port = {"name": "http-app", "containerPort": 80}
         return {
             "metadata": {"labels": spec.get("podLabels", {}) | labels},
-            "spec": {"containers": [{"name": name, "image": spec["image"], "ports": [port]}]},
+            "spec": {
+                "serviceAccountName": spec.get("serviceAccountName", "default"),
+                "containers": [{"name": name, "image": spec["image"], "ports": [port]}],
+            },
         }
     return None
 
@@ -240,6 +244,7 @@ class Overlay:
         for each, template in self.pods:
             where = f"{each['kind']} {each['metadata']['name']}"
             spec = template["spec"]
+            self.check_token(where, spec)
             volumes = {volume["name"] for volume in spec.get("volumes", [])}
             volumes |= {claim["metadata"]["name"] for claim in each["spec"].get("volumeClaimTemplates", [])}
             for container in spec["containers"]:
@@ -256,6 +261,13 @@ class Overlay:
             selector = each["spec"].get("selector", {}).get("matchLabels", {})
             if not selector.items() <= template["metadata"]["labels"].items():
                 problem(f"{self.name}: {where}", "its selector does not mean its own pods")
+
+    def check_token(self, where, spec):
+        """No pod calls the API of Kubernetes, so none gets a token for it. What the pod says overrides its account."""
+        name = spec.get("serviceAccountName", "default")
+        account = self.find("ServiceAccount", name) or {}
+        if spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
+            problem(f"{self.name}: {where}", f"its pods get the token of the account {name}")
 
     def check_arguments(self, where, container):
         """`--messenger=http://mayday` is a service, and `--listen=0.0.0.0:3001` a port of the container."""

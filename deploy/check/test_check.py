@@ -21,9 +21,15 @@ class Arguments(Test):
             "args": arguments,
             "ports": [{"name": "metrics", "containerPort": 3002}],
         }
-        template = {"metadata": {"labels": {}}, "spec": {"containers": [container]}}
+        spec = {"automountServiceAccountToken": False, "containers": [container]}
+        template = {"metadata": {"labels": {}}, "spec": spec}
         objects = [
             {"kind": "Namespace", "metadata": {"name": "mayday"}},
+            {
+                "kind": "ServiceAccount",
+                "metadata": {"name": "mayday", "namespace": "mayday"},
+                "automountServiceAccountToken": False,
+            },
             {
                 "kind": "Service",
                 "metadata": {"name": "mayday-sidecar", "namespace": "mayday"},
@@ -37,7 +43,7 @@ class Arguments(Test):
             {
                 "kind": "SpinApp",
                 "metadata": {"name": "mayday", "namespace": "mayday"},
-                "spec": {"image": "mayday:dev"},
+                "spec": {"image": "mayday:dev", "serviceAccountName": "mayday"},
             },
         ]
         check.Overlay("dev", objects).check_pods()
@@ -72,6 +78,53 @@ class Arguments(Test):
                 self.check(argument)
                 said = f"dev: Deployment mayday-canary: {argument} is at no port of the container"
                 self.assertEqual(check.problems, [said])
+
+
+class Tokens(Test):
+    def check(self, account, pod, app):
+        """Checks the pods of a Deployment and of a SpinApp, with these members of theirs and of an account."""
+        container = {"name": "canary", "image": "mayday-sidecar:dev"}
+        template = {"metadata": {"labels": {}}, "spec": {"containers": [container], **pod}}
+        objects = [
+            {"kind": "Namespace", "metadata": {"name": "mayday"}},
+            {"kind": "ServiceAccount", "metadata": {"name": "mayday", "namespace": "mayday"}, **account},
+            {
+                "kind": "Deployment",
+                "metadata": {"name": "mayday-canary", "namespace": "mayday"},
+                "spec": {"template": template},
+            },
+            {
+                "kind": "SpinApp",
+                "metadata": {"name": "mayday", "namespace": "mayday"},
+                "spec": {"image": "mayday:dev", **app},
+            },
+        ]
+        check.Overlay("dev", objects).check_pods()
+
+    def test_pods_without_a_token_are_right(self):
+        none, named = {"automountServiceAccountToken": False}, {"serviceAccountName": "mayday"}
+        self.check(account=none, pod=named, app=named)
+        self.check(account=none, pod=none, app=named)
+        self.assertEqual(check.problems, [])
+
+    def test_pods_that_get_a_token_are_found(self):
+        none, named = {"automountServiceAccountToken": False}, {"serviceAccountName": "mayday"}
+        canary, app = "dev: Deployment mayday-canary", "dev: SpinApp mayday"
+        for account, pod, of_app, said in (
+            (none, {}, named, [f"{canary}: its pods get the token of the account default"]),
+            (none, none, {}, [f"{app}: its pods get the token of the account default"]),
+            ({}, none, named, [f"{app}: its pods get the token of the account mayday"]),
+            (
+                none,
+                {"automountServiceAccountToken": True, **named},
+                named,
+                [f"{canary}: its pods get the token of the account mayday"],
+            ),
+        ):
+            with self.subTest(said[0]):
+                check.problems.clear()
+                self.check(account, pod, of_app)
+                self.assertEqual(check.problems, said)
 
 
 class Container(Test):
