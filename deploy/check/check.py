@@ -6,6 +6,7 @@
 - No pod gets a token for the API of Kubernetes.
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, also in the
   arguments of programs, volumes, accounts, the pods that a selector means, middlewares, executors.
+- Secrets are long enough, and those of the overlay `dev` are in no other one.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - `spin watch` builds a component again when anything changes of which it is built.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
@@ -89,17 +90,24 @@ def kubectl():
 
 
 def render(program, overlay):
-    """An overlay's objects. Files that are not in the repository are made of their examples."""
+    """An overlay's objects."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "deploy"
         shutil.copytree(ROOT / "deploy", copy, ignore=shutil.ignore_patterns("check"))
-        for example in copy.rglob("*.example"):
-            shutil.copy(example, example.with_suffix(""))
+        make_of_examples(copy)
         path = copy / "spinkube/overlays" / overlay
         answer = subprocess.run([program, "kustomize", path], capture_output=True, text=True)
     if answer.returncode or answer.stderr:
         problem(overlay, f"kubectl kustomize says: {answer.stderr.strip()}")
     return [each for each in yaml.safe_load_all(answer.stdout) if each]
+
+
+def make_of_examples(directory):
+    """Makes the files that are not in the repository of their examples, unless the operator has made them."""
+    for example in directory.rglob("*.example"):
+        file = example.with_suffix("")
+        if not file.exists():
+            shutil.copy(example, file)
 
 
 def check_schema(overlay, each):
@@ -418,17 +426,33 @@ class Overlay:
             if labels != config[section].keys():
                 problem(self.name, f"runtime-config.toml has {section} {sorted(config[section])}, not {sorted(labels)}")
         values = self.secret("mayday-variables")
-        stores = [each["url"] for each in config["key_value_store"].values()]
+        stores = [each.get("url") for each in config["key_value_store"].values()]
         if stores != [values["redis_url"]]:
             problem(self.name, "runtime-config.toml and secrets.env name different servers for Redis")
-        # An example is empty, and prod's servers are elsewhere.
-        for url in filter(None, stores + [each["url"] for each in config["sqlite_database"].values()]):
+        # An example is empty. Servers of other namespaces, or elsewhere, have names with dots.
+        for url in filter(None, stores + [each.get("url") for each in config["sqlite_database"].values()]):
             url = urlsplit(url)
-            if url.port not in self.service_ports(url.hostname):
-                problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
-        for name, value in values.items():
-            if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
-                problem(self.name, f"{name} has fewer than 32 bytes, so it can be guessed")
+            if "." not in (url.hostname or "") and url.port not in self.service_ports(url.hostname):
+                # Without the password that a URL may have.
+                server = f"{url.hostname}:{url.port}"
+                problem(self.name, f"runtime-config.toml names {server}, and no such service is here")
+        check_secrets(self.name, values)
+
+
+def check_secrets(overlay, values):
+    """Nobody can guess the secrets, and only the overlay `dev` has those that are in the repository."""
+    published = published_secrets()
+    for name, value in values.items():
+        if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
+            problem(overlay, f"{name} has fewer than 32 bytes, so it can be guessed")
+        if overlay != "dev" and value in published:
+            problem(overlay, f"{name} is a secret of the overlay dev, which everybody knows")
+
+
+def published_secrets():
+    lines = (ROOT / "deploy/spinkube/overlays/dev/secrets.env").read_text().splitlines()
+    variables = (line.split("=", 1) for line in lines if "=" in line)
+    return {value for name, value in variables if name.endswith(("_jwt_secret", "_key", "_password"))}
 
 
 def middlewares(ingress):

@@ -127,6 +127,34 @@ class Tokens(Test):
                 self.assertEqual(check.problems, said)
 
 
+class Secrets(Test):
+    def test_a_secret_of_dev_is_refused_in_every_other_overlay(self):
+        known = "for-development-only-organizer-key"
+        values = {"messenger_key": known, "organizer_jwt_secret_previous": known, "participant_key": "0" * 64}
+        values |= {"superadmin_password": "For-development-0nly", "redis_url": "redis://redis:6379"}
+        check.check_secrets("dev", values)
+        self.assertEqual(check.problems, [])
+        check.check_secrets("prod", values)
+        names = ("messenger_key", "organizer_jwt_secret_previous", "superadmin_password")
+        said = [f"prod: {name} is a secret of the overlay dev, which everybody knows" for name in names]
+        self.assertEqual(check.problems, said)
+
+    def test_a_secret_that_can_be_guessed_is_found(self):
+        check.check_secrets("dev", {"organizer_key": "0" * 31, "participant_key": "0" * 32, "messenger_key": ""})
+        self.assertEqual(check.problems, ["dev: organizer_key has fewer than 32 bytes, so it can be guessed"])
+
+    def test_the_operators_own_files_are_checked(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("secrets.env.example", "secrets.env", "runtime-config.toml.example"):
+                (Path(directory) / name).write_text(name)
+            check.make_of_examples(Path(directory))
+            for name, text in (
+                ("secrets.env", "secrets.env"),
+                ("runtime-config.toml", "runtime-config.toml.example"),
+            ):
+                self.assertEqual((Path(directory) / name).read_text(), text)
+
+
 class Container(Test):
     def check(self, ignored="target", copied="COPY . .", included="../asyncapi.json"):
         """Checks a repository with a sidecar, a crate of which it is built, and one that only its tests need."""
