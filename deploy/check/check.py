@@ -12,7 +12,8 @@
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
 - Prometheus finds pods that there are.
 - Logrotate keeps as many old logs as it should, while a process goes on writing.
-- The context of the sidecar's image has everything that its Containerfile copies and that its sources include.
+- The context of the sidecar's image has everything that its Containerfile copies and that its sources include, and no
+  secrets of an operator.
 
 test_check.py has mistakes that this script must find.
 """
@@ -622,13 +623,19 @@ def read_log(path):
 
 def check_container(root=ROOT):
     """The context has what the Containerfile copies, all members of the workspace, and what the sources include."""
-    ignored = {line for line in (root / ".dockerignore").read_text().split() if not line.startswith("#")}
+    lines = (root / ".dockerignore").read_text().splitlines()
+    ignored = {line for line in lines if line and not line.startswith("#")}
     containerfile = (root / "deploy/Containerfile.sidecar").read_text()
     copied = re.findall(r"^COPY (?!--from)(\S+) ", containerfile, re.MULTILINE)
 
     def is_ignored(path):
         return any(Path(path).is_relative_to(each) for each in ignored)
 
+    # What Git ignores is this machine's, and runtime-config.toml is where the tokens of databases are.
+    private = [line[1:] for line in (root / ".gitignore").read_text().splitlines() if line.startswith("/")]
+    for path in [*private, "runtime-config.toml"]:
+        if not is_ignored(path):
+            problem(".dockerignore", f"{path} may hold secrets, and is in the context")
     for source in copied:
         if is_ignored(source) or not (root / source).exists():
             problem("Containerfile.sidecar", f"{source} is not in the context")

@@ -156,12 +156,15 @@ class Secrets(Test):
 
 
 class Container(Test):
-    def check(self, ignored="target", copied="COPY . .", included="../asyncapi.json"):
+    PRIVATE = "deploy\nruntime-config.toml"
+
+    def check(self, ignored="target", private=PRIVATE, copied="COPY . .", included="../asyncapi.json"):
         """Checks a repository with a sidecar, a crate of which it is built, and one that only its tests need."""
         with tempfile.TemporaryDirectory() as directory:
             root = Path(directory).resolve()
             for name, text in {
-                ".dockerignore": ignored,
+                ".dockerignore": f"# A comment\n{ignored}\n{private}\n",
+                ".gitignore": "*.log\n/deploy/overlays/prod/secrets.env\n",
                 "rust-toolchain.toml": "[toolchain]\nchannel = \"1.95.0\"",
                 "deploy/Containerfile.sidecar": f"FROM rust:1.95.0-alpine AS build\n{copied}\n",
                 "Cargo.toml": """
@@ -199,6 +202,14 @@ class Container(Test):
         page = "crates/listener/page.html is not in the container, and crates/listener includes it"
         said = ["web/page.html is not in the container, and sidecar includes it", page, page]
         self.assertEqual(check.problems, [f"Containerfile.sidecar: {each}" for each in said])
+
+    def test_secrets_in_the_context_are_found(self):
+        self.check(private="deploy/overlays/prod/secrets.env\nruntime-config.toml")
+        self.assertEqual(check.problems, [])
+        self.check(private="")
+        said = "may hold secrets, and is in the context"
+        names = ("deploy/overlays/prod/secrets.env", "runtime-config.toml")
+        self.assertEqual(check.problems, [f".dockerignore: {name} {said}" for name in names])
 
 
 if __name__ == "__main__":
