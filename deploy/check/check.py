@@ -3,14 +3,17 @@
 - Kustomize renders each overlay, and every object passes its schema: Kubernetes' own, or ours for the kinds of SpinKube
   and Traefik.
 - What pods mount comes before them, and SpinApps come last.
+- No pod gets a token for the API of Kubernetes.
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, also in the
   arguments of programs, volumes, accounts, the pods that a selector means, middlewares, executors.
+- Secrets are long enough, and those of the overlay `dev` are in no other one.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - `spin watch` builds a component again when anything changes of which it is built.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
 - Prometheus finds pods that there are.
 - Logrotate keeps as many old logs as it should, while a process goes on writing.
-- The context of the sidecar's image has everything that its Containerfile copies and that its sources include.
+- The context of the sidecar's image has everything that its Containerfile copies and that its sources include, and no
+  secrets of an operator.
 
 test_check.py has mistakes that this script must find.
 """
@@ -88,17 +91,24 @@ def kubectl():
 
 
 def render(program, overlay):
-    """An overlay's objects. Files that are not in the repository are made of their examples."""
+    """An overlay's objects."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "deploy"
         shutil.copytree(ROOT / "deploy", copy, ignore=shutil.ignore_patterns("check"))
-        for example in copy.rglob("*.example"):
-            shutil.copy(example, example.with_suffix(""))
+        make_of_examples(copy)
         path = copy / "spinkube/overlays" / overlay
         answer = subprocess.run([program, "kustomize", path], capture_output=True, text=True)
     if answer.returncode or answer.stderr:
         problem(overlay, f"kubectl kustomize says: {answer.stderr.strip()}")
     return [each for each in yaml.safe_load_all(answer.stdout) if each]
+
+
+def make_of_examples(directory):
+    """Makes the files that are not in the repository of their examples, unless the operator has made them."""
+    for example in directory.rglob("*.example"):
+        file = example.with_suffix("")
+        if not file.exists():
+            shutil.copy(example, file)
 
 
 def check_schema(overlay, each):
@@ -138,7 +148,10 @@ def pod_template(each):
         port = {"name": "http-app", "containerPort": 80}
         return {
             "metadata": {"labels": spec.get("podLabels", {}) | labels},
-            "spec": {"containers": [{"name": name, "image": spec["image"], "ports": [port]}]},
+            "spec": {
+                "serviceAccountName": spec.get("serviceAccountName", "default"),
+                "containers": [{"name": name, "image": spec["image"], "ports": [port]}],
+            },
         }
     return None
 
@@ -240,6 +253,7 @@ class Overlay:
         for each, template in self.pods:
             where = f"{each['kind']} {each['metadata']['name']}"
             spec = template["spec"]
+            self.check_token(where, spec)
             volumes = {volume["name"] for volume in spec.get("volumes", [])}
             volumes |= {claim["metadata"]["name"] for claim in each["spec"].get("volumeClaimTemplates", [])}
             for container in spec["containers"]:
@@ -256,6 +270,13 @@ class Overlay:
             selector = each["spec"].get("selector", {}).get("matchLabels", {})
             if not selector.items() <= template["metadata"]["labels"].items():
                 problem(f"{self.name}: {where}", "its selector does not mean its own pods")
+
+    def check_token(self, where, spec):
+        """No pod calls the API of Kubernetes, so none gets a token for it. What the pod says overrides its account."""
+        name = spec.get("serviceAccountName", "default")
+        account = self.find("ServiceAccount", name) or {}
+        if spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
+            problem(f"{self.name}: {where}", f"its pods get the token of the account {name}")
 
     def check_arguments(self, where, container):
         """`--messenger=http://mayday` is a service, and `--listen=0.0.0.0:3001` a port of the container."""
@@ -406,17 +427,33 @@ class Overlay:
             if labels != config[section].keys():
                 problem(self.name, f"runtime-config.toml has {section} {sorted(config[section])}, not {sorted(labels)}")
         values = self.secret("mayday-variables")
-        stores = [each["url"] for each in config["key_value_store"].values()]
+        stores = [each.get("url") for each in config["key_value_store"].values()]
         if stores != [values["redis_url"]]:
             problem(self.name, "runtime-config.toml and secrets.env name different servers for Redis")
-        # An example is empty, and prod's servers are elsewhere.
-        for url in filter(None, stores + [each["url"] for each in config["sqlite_database"].values()]):
+        # An example is empty. Servers of other namespaces, or elsewhere, have names with dots.
+        for url in filter(None, stores + [each.get("url") for each in config["sqlite_database"].values()]):
             url = urlsplit(url)
-            if url.port not in self.service_ports(url.hostname):
-                problem(self.name, f"runtime-config.toml names {url.netloc}, and no such service is here")
-        for name, value in values.items():
-            if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
-                problem(self.name, f"{name} has fewer than 32 bytes, so it can be guessed")
+            if "." not in (url.hostname or "") and url.port not in self.service_ports(url.hostname):
+                # Without the password that a URL may have.
+                server = f"{url.hostname}:{url.port}"
+                problem(self.name, f"runtime-config.toml names {server}, and no such service is here")
+        check_secrets(self.name, values)
+
+
+def check_secrets(overlay, values):
+    """Nobody can guess the secrets, and only the overlay `dev` has those that are in the repository."""
+    published = published_secrets()
+    for name, value in values.items():
+        if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
+            problem(overlay, f"{name} has fewer than 32 bytes, so it can be guessed")
+        if overlay != "dev" and value in published:
+            problem(overlay, f"{name} is a secret of the overlay dev, which everybody knows")
+
+
+def published_secrets():
+    lines = (ROOT / "deploy/spinkube/overlays/dev/secrets.env").read_text().splitlines()
+    variables = (line.split("=", 1) for line in lines if "=" in line)
+    return {value for name, value in variables if name.endswith(("_jwt_secret", "_key", "_password"))}
 
 
 def middlewares(ingress):
@@ -586,13 +623,19 @@ def read_log(path):
 
 def check_container(root=ROOT):
     """The context has what the Containerfile copies, all members of the workspace, and what the sources include."""
-    ignored = {line for line in (root / ".dockerignore").read_text().split() if not line.startswith("#")}
+    lines = (root / ".dockerignore").read_text().splitlines()
+    ignored = {line for line in lines if line and not line.startswith("#")}
     containerfile = (root / "deploy/Containerfile.sidecar").read_text()
     copied = re.findall(r"^COPY (?!--from)(\S+) ", containerfile, re.MULTILINE)
 
     def is_ignored(path):
         return any(Path(path).is_relative_to(each) for each in ignored)
 
+    # What Git ignores is this machine's, and runtime-config.toml is where the tokens of databases are.
+    private = [line[1:] for line in (root / ".gitignore").read_text().splitlines() if line.startswith("/")]
+    for path in [*private, "runtime-config.toml"]:
+        if not is_ignored(path):
+            problem(".dockerignore", f"{path} may hold secrets, and is in the context")
     for source in copied:
         if is_ignored(source) or not (root / source).exists():
             problem("Containerfile.sidecar", f"{source} is not in the context")

@@ -21,9 +21,15 @@ class Arguments(Test):
             "args": arguments,
             "ports": [{"name": "metrics", "containerPort": 3002}],
         }
-        template = {"metadata": {"labels": {}}, "spec": {"containers": [container]}}
+        spec = {"automountServiceAccountToken": False, "containers": [container]}
+        template = {"metadata": {"labels": {}}, "spec": spec}
         objects = [
             {"kind": "Namespace", "metadata": {"name": "mayday"}},
+            {
+                "kind": "ServiceAccount",
+                "metadata": {"name": "mayday", "namespace": "mayday"},
+                "automountServiceAccountToken": False,
+            },
             {
                 "kind": "Service",
                 "metadata": {"name": "mayday-sidecar", "namespace": "mayday"},
@@ -37,7 +43,7 @@ class Arguments(Test):
             {
                 "kind": "SpinApp",
                 "metadata": {"name": "mayday", "namespace": "mayday"},
-                "spec": {"image": "mayday:dev"},
+                "spec": {"image": "mayday:dev", "serviceAccountName": "mayday"},
             },
         ]
         check.Overlay("dev", objects).check_pods()
@@ -74,13 +80,91 @@ class Arguments(Test):
                 self.assertEqual(check.problems, [said])
 
 
+class Tokens(Test):
+    def check(self, account, pod, app):
+        """Checks the pods of a Deployment and of a SpinApp, with these members of theirs and of an account."""
+        container = {"name": "canary", "image": "mayday-sidecar:dev"}
+        template = {"metadata": {"labels": {}}, "spec": {"containers": [container], **pod}}
+        objects = [
+            {"kind": "Namespace", "metadata": {"name": "mayday"}},
+            {"kind": "ServiceAccount", "metadata": {"name": "mayday", "namespace": "mayday"}, **account},
+            {
+                "kind": "Deployment",
+                "metadata": {"name": "mayday-canary", "namespace": "mayday"},
+                "spec": {"template": template},
+            },
+            {
+                "kind": "SpinApp",
+                "metadata": {"name": "mayday", "namespace": "mayday"},
+                "spec": {"image": "mayday:dev", **app},
+            },
+        ]
+        check.Overlay("dev", objects).check_pods()
+
+    def test_pods_without_a_token_are_right(self):
+        none, named = {"automountServiceAccountToken": False}, {"serviceAccountName": "mayday"}
+        self.check(account=none, pod=named, app=named)
+        self.check(account=none, pod=none, app=named)
+        self.assertEqual(check.problems, [])
+
+    def test_pods_that_get_a_token_are_found(self):
+        none, named = {"automountServiceAccountToken": False}, {"serviceAccountName": "mayday"}
+        canary, app = "dev: Deployment mayday-canary", "dev: SpinApp mayday"
+        for account, pod, of_app, said in (
+            (none, {}, named, [f"{canary}: its pods get the token of the account default"]),
+            (none, none, {}, [f"{app}: its pods get the token of the account default"]),
+            ({}, none, named, [f"{app}: its pods get the token of the account mayday"]),
+            (
+                none,
+                {"automountServiceAccountToken": True, **named},
+                named,
+                [f"{canary}: its pods get the token of the account mayday"],
+            ),
+        ):
+            with self.subTest(said[0]):
+                check.problems.clear()
+                self.check(account, pod, of_app)
+                self.assertEqual(check.problems, said)
+
+
+class Secrets(Test):
+    def test_a_secret_of_dev_is_refused_in_every_other_overlay(self):
+        known = "for-development-only-organizer-key"
+        values = {"messenger_key": known, "organizer_jwt_secret_previous": known, "participant_key": "0" * 64}
+        values |= {"superadmin_password": "For-development-0nly", "redis_url": "redis://redis:6379"}
+        check.check_secrets("dev", values)
+        self.assertEqual(check.problems, [])
+        check.check_secrets("prod", values)
+        names = ("messenger_key", "organizer_jwt_secret_previous", "superadmin_password")
+        said = [f"prod: {name} is a secret of the overlay dev, which everybody knows" for name in names]
+        self.assertEqual(check.problems, said)
+
+    def test_a_secret_that_can_be_guessed_is_found(self):
+        check.check_secrets("dev", {"organizer_key": "0" * 31, "participant_key": "0" * 32, "messenger_key": ""})
+        self.assertEqual(check.problems, ["dev: organizer_key has fewer than 32 bytes, so it can be guessed"])
+
+    def test_the_operators_own_files_are_checked(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("secrets.env.example", "secrets.env", "runtime-config.toml.example"):
+                (Path(directory) / name).write_text(name)
+            check.make_of_examples(Path(directory))
+            for name, text in (
+                ("secrets.env", "secrets.env"),
+                ("runtime-config.toml", "runtime-config.toml.example"),
+            ):
+                self.assertEqual((Path(directory) / name).read_text(), text)
+
+
 class Container(Test):
-    def check(self, ignored="target", copied="COPY . .", included="../asyncapi.json"):
+    PRIVATE = "deploy\nruntime-config.toml"
+
+    def check(self, ignored="target", private=PRIVATE, copied="COPY . .", included="../asyncapi.json"):
         """Checks a repository with a sidecar, a crate of which it is built, and one that only its tests need."""
         with tempfile.TemporaryDirectory() as directory:
             root = Path(directory).resolve()
             for name, text in {
-                ".dockerignore": ignored,
+                ".dockerignore": f"# A comment\n{ignored}\n{private}\n",
+                ".gitignore": "*.log\n/deploy/overlays/prod/secrets.env\n",
                 "rust-toolchain.toml": "[toolchain]\nchannel = \"1.95.0\"",
                 "deploy/Containerfile.sidecar": f"FROM rust:1.95.0-alpine AS build\n{copied}\n",
                 "Cargo.toml": """
@@ -118,6 +202,14 @@ class Container(Test):
         page = "crates/listener/page.html is not in the container, and crates/listener includes it"
         said = ["web/page.html is not in the container, and sidecar includes it", page, page]
         self.assertEqual(check.problems, [f"Containerfile.sidecar: {each}" for each in said])
+
+    def test_secrets_in_the_context_are_found(self):
+        self.check(private="deploy/overlays/prod/secrets.env\nruntime-config.toml")
+        self.assertEqual(check.problems, [])
+        self.check(private="")
+        said = "may hold secrets, and is in the context"
+        names = ("deploy/overlays/prod/secrets.env", "runtime-config.toml")
+        self.assertEqual(check.problems, [f".dockerignore: {name} {said}" for name in names])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ const ago = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
 const made = (days) => ({ timeCreated: ago(days), timeSignOut: ago(days) });
 
 const SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-const CODES = Array.from({ length: 10 }, (_, n) => `k7mq-x3vd-abcd-efgh-jkmn-${"abcdefghij"[n]}234`);
+const CODES = Array.from({ length: 10 }, (_, n) => `k7mq-x3vd-abcd-efgh-jkmn-pqrs-tuvw-${"abcdefghij"[n]}234`);
 
 /** A new page at a team's office. */
 export async function openOffice(browser) {

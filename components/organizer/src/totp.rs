@@ -15,9 +15,11 @@ const SECRET_BYTES: usize = 20;
 
 const STEP: Millis = 30_000;
 
-/// How many recovery codes there are, and the bytes of each. No number of guesses finds 120 random bits.
+/// How many recovery codes there are, and the bytes of each. No number of guesses finds 160 random bits.
 const RECOVERY_CODES: usize = 10;
-const RECOVERY_BYTES: usize = 15;
+const RECOVERY_BYTES: usize = 20;
+/// The bytes of an earlier release's codes, which people still have.
+const EARLIER_RECOVERY_BYTES: usize = 15;
 
 /// A new secret, in base32.
 pub(crate) fn new_secret() -> Result<String, Error> {
@@ -70,7 +72,8 @@ impl Code {
             return plain.parse().ok().map(Code::OfApp);
         }
         let bytes = BASE32_NOPAD.decode(plain.as_bytes()).ok()?;
-        (bytes.len() == RECOVERY_BYTES).then(|| Code::Recovery(sha256(plain.as_bytes())))
+        matches!(bytes.len(), RECOVERY_BYTES | EARLIER_RECOVERY_BYTES)
+            .then(|| Code::Recovery(sha256(plain.as_bytes())))
     }
 }
 
@@ -145,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_recovery_code_still_counts() {
+        let hash = sha256("H4KZ7QPMX2VDRUJ5CY3NE6WT");
+        assert_eq!(
+            Code::parse("h4kz-7qpm-x2vd-ruj5-cy3n-e6wt"),
+            Some(Code::Recovery(hash))
+        );
+    }
+
+    #[test]
     fn secrets_and_recovery_codes_are_random() {
         let (secret, other) = (new_secret().unwrap(), new_secret().unwrap());
         assert_eq!(secret.len(), 32);
@@ -153,7 +165,8 @@ mod tests {
         codes.sort();
         codes.dedup();
         assert_eq!(codes.len(), RECOVERY_CODES);
-        assert!(codes.iter().all(|code| code.len() == 29), "{codes:?}");
+        // 32 letters and digits in groups of four: 160 bits.
+        assert!(codes.iter().all(|code| code.len() == 39), "{codes:?}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 /** Without letters and digits that look alike: it may be read aloud. */
 const ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789";
-const GROUPS = 5;
+const GROUPS = 7;
 const GROUP_LENGTH = 4;
 
-/** A password of 99 random bits in groups of four: "k7mq-x3vd-…". */
+/** A password of 138 random bits in groups of four: "k7mq-x3vd-…". */
 export function strongPassword(): string {
   return Array.from({ length: GROUPS }, () =>
     Array.from({ length: GROUP_LENGTH }, () => ALPHABET[randomBelow(ALPHABET.length)]).join(""),
