@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use http::HeaderName;
 use listener::StrictTransport;
 use tokio::sync::OwnedSemaphorePermit;
 use trace_context::TraceContext;
@@ -22,6 +23,7 @@ use crate::{
     bindings::RedisHandlerPre,
     body::BodyMemory,
     compose, engine,
+    http_trigger::PEER_ADDRESS_HEADER,
     instance::{Permissions, State},
     linker,
     manifest::Manifest,
@@ -44,6 +46,9 @@ const STRICT_TRANSPORT: &str = "strict_transport_security";
 /// The variable with the origins whose pages may read what its services answer, and what the host refuses for them.
 const ALLOWED_ORIGINS: &str = "allowed_origins";
 
+/// The variable with the header from which the services take a client's address. The host logs the same address.
+const CLIENT_ADDRESS_HEADER: &str = "client_address_header";
+
 const DEFAULT_MAX_MEMORY: usize = 128 << 20;
 
 /// How many requests may wait for each that may run.
@@ -63,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) strict_transport: StrictTransport,
     /// `*`, or origins separated by commas.
     pub(crate) allowed_origins: String,
+    /// The header in which a proxy reports the client's address.
+    pub(crate) client_address_header: Option<HeaderName>,
     /// Memory for requests that arrive.
     pub(crate) body_memory: Arc<BodyMemory>,
     /// Room for requests from outside and messages; what finds none waits for a while.
@@ -228,6 +235,11 @@ impl Loader<'_> {
             request_timeout: self.options.request_timeout,
             strict_transport: StrictTransport::new(values.get(STRICT_TRANSPORT).map_or("", String::as_str)),
             allowed_origins: values.get(ALLOWED_ORIGINS).map_or("*", String::as_str).to_owned(),
+            client_address_header: values
+                .get(CLIENT_ADDRESS_HEADER)
+                .and_then(|name| name.parse::<HeaderName>().ok())
+                // In a request from outside the client has written this one.
+                .filter(|name| *name != PEER_ADDRESS_HEADER),
             body_memory: BodyMemory::new(),
             admitted: room(max_requests),
             waiting: room(max_requests * WAITING_PER_PLACE),

@@ -27,7 +27,7 @@ use hyper_util::{
     rt::TokioExecutor,
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use listener::{Exchange, Limits, open_file_limit, require_https};
+use listener::{Exchange, Limits, client_address, open_file_limit, require_https};
 use telemetry::Span;
 use tokio::{
     net::TcpListener,
@@ -74,6 +74,9 @@ const NO_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0
 
 /// The client address that a chained request shows.
 const CHAINED_CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// The header with the peer's address, which the host adds to requests.
+pub(crate) const PEER_ADDRESS_HEADER: &str = "spin-client-addr";
 
 impl App {
     /// Answers one request in this process, without a connection, exactly as if it had come over one. A request that
@@ -212,6 +215,7 @@ impl Inner {
             Err(reason) => {
                 // Not the path: clients may have written anything into it.
                 let component = route.component();
+                let client = self.logged_address(&head.headers, client);
                 match reason {
                     // A client that goes away is nothing unusual.
                     Unreadable::Broken(_) => {
@@ -236,11 +240,16 @@ impl Inner {
             }
             None => {
                 let component = route.component();
+                let client = self.logged_address(request.headers(), client);
                 tracing::warn!(component, "refused a request of {client}: all places are taken");
                 self.metrics.refused(RefusedBecause::no_room);
                 for_pages(unavailable(trace.trace()), &self.allowed_origins, origin)
             }
         }
+    }
+
+    fn logged_address(&self, request: &HeaderMap, peer: SocketAddr) -> String {
+        client_address(self.client_address_header.as_ref(), request, peer)
     }
 
     /// Lets a request to a component in, perhaps after a while.
@@ -498,7 +507,7 @@ fn add_headers(request: &mut Request<Body>, route: &RouteMatch, client: SocketAd
         ("spin-base-path", "/".to_owned()),
         ("spin-raw-component-route", route.raw_route().to_owned()),
         ("spin-component-route", route.raw_route_or_prefix().to_owned()),
-        ("spin-client-addr", client.to_string()),
+        (PEER_ADDRESS_HEADER, client.to_string()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value)).into_iter();
     let segments = route.segments.iter().map(|(name, value)| {

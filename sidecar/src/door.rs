@@ -18,7 +18,7 @@ use hyper::service::Service;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use listener::{Exchange, Limits, StrictTransport, open_file_limit, require_https};
+use listener::{Exchange, Limits, StrictTransport, client_address, open_file_limit, require_https};
 use telemetry::Span;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) redis: Arc<Redis>,
     /// The origins of pages from which browsers may connect; empty allows all.
     pub(crate) allowed_origins: Arc<[String]>,
+    /// The header in which a proxy reports the client's address.
+    pub(crate) client_address_header: Option<HeaderName>,
 }
 
 /// All routes.
@@ -134,13 +136,13 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: impl
 /// Contract 5.2: `GET /connect`.
 async fn connect(
     State(app): State<App>,
-    Extension(address): Extension<SocketAddr>,
+    Extension(peer): Extension<SocketAddr>,
     request: Request,
 ) -> Response {
     let (head, _) = request.into_parts();
     let span = Span::of_request(trace_of(&head.headers));
     let origin = Origin {
-        address,
+        address: client_address(app.client_address_header.as_ref(), &head.headers, peer),
         trace: span.context(),
     };
     let response = upgrade(app, head, origin).await;
@@ -166,11 +168,11 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
         Err(_) => return (StatusCode::BAD_REQUEST, "Bad Request").into_response(),
     };
     if !may_come_from(head.headers.get(header::ORIGIN), &app.allowed_origins) {
-        refused(&app, origin, ConnectionRefusedBecause::other_origin);
+        refused(&app, &origin, ConnectionRefusedBecause::other_origin);
         return (StatusCode::FORBIDDEN, "origin not allowed\n").into_response();
     }
     let Ok(permit) = Arc::clone(&app.permits).try_acquire_owned() else {
-        refused(&app, origin, ConnectionRefusedBecause::no_socket);
+        refused(&app, &origin, ConnectionRefusedBecause::no_socket);
         let text = format!("too many connections\n{}\n", origin.trace.trace());
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
@@ -181,7 +183,7 @@ async fn upgrade(app: App, mut head: Parts, origin: Origin) -> Response {
 }
 
 /// Counts a refused handshake, and logs it.
-fn refused(app: &App, origin: Origin, because: ConnectionRefusedBecause) {
+fn refused(app: &App, origin: &Origin, because: ConnectionRefusedBecause) {
     app.connections.metrics.connection_refused(because);
     if let Some(left_out) = app.connections.refusals.is_due() {
         let Origin { address, trace } = origin;

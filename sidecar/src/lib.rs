@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use http::HeaderName;
 use listener::StrictTransport;
 use sidecar_api::Realm;
 use telemetry::Seldom;
@@ -77,6 +78,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// What browsers that came by HTTPS are told in `Strict-Transport-Security`; empty tells them nothing.
     pub strict_transport_security: String,
+    /// The header in which the nearest proxy reports the client's address, for the log.
+    pub client_address_header: Option<HeaderName>,
     pub timings: Timings,
 }
 
@@ -137,6 +140,7 @@ pub async fn run(
         participant,
         allowed_origins,
         strict_transport_security,
+        client_address_header,
         timings,
     } = config;
     // Identifies this sidecar for as long as it runs.
@@ -190,6 +194,7 @@ pub async fn run(
         messenger: Arc::clone(&messenger),
         redis: Arc::clone(&redis),
         allowed_origins: allowed_origins.into(),
+        client_address_header,
     };
 
     let router = door::router(app, StrictTransport::new(&strict_transport_security));

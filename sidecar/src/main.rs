@@ -68,6 +68,10 @@ struct Args {
         value_parser = header_value
     )]
     strict_transport_security: String,
+    /// The header in which the proxy before the sidecar reports the client's address, such as x-forwarded-for. The log
+    /// names its last address, or the peer's if it has none. Clients must not be able to set it.
+    #[arg(long, env = "MAYDAY_CLIENT_ADDRESS_HEADER", value_name = "HEADER")]
+    client_address_header: Option<http::HeaderName>,
     /// What the log on stderr looks like.
     #[arg(
         long,
@@ -163,6 +167,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         participant,
         allowed_origins: args.allowed_origin,
         strict_transport_security: args.strict_transport_security,
+        client_address_header: args.client_address_header,
         timings: Timings::default(),
     };
     mayday_sidecar::run(listener, config, shutdown).await

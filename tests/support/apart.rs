@@ -154,6 +154,7 @@ pub(crate) async fn start_sidecar(
         participant: None,
         allowed_origins: Vec::new(),
         strict_transport_security: String::new(),
+        client_address_header: None,
         timings: Timings::default(),
     };
     let running = tokio::spawn(mayday_sidecar::run(listener, config, pending()));

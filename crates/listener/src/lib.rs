@@ -6,6 +6,7 @@
 //! so live clients and health checks get in.
 
 mod browsers;
+mod client_address;
 mod connection;
 mod limits;
 mod open_files;
@@ -38,6 +39,7 @@ use trace_context::{TraceContext, TraceId};
 use crate::connection::{Admitted, Registry, Watched};
 pub use crate::{
     browsers::{StrictTransport, require_https, restrict_browsers},
+    client_address::client_address,
     connection::Exchange,
     limits::{HEAD_TIME, IDLE_TIME, Limits},
     open_files::{open_file_limit, raise_open_file_limit},

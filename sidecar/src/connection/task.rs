@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -107,17 +106,17 @@ impl Ending {
 }
 
 /// Where a connection comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Origin {
-    /// The client, or the proxy nearest to the sidecar.
-    pub(crate) address: SocketAddr,
+    /// The client's address, or that of the proxy nearest to the sidecar.
+    pub(crate) address: String,
     pub(crate) trace: TraceContext,
 }
 
 /// Serves a client from the upgrade to the end.
 pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>, origin: Origin) {
     let (sink, mut stream) = socket.split();
-    let metrics = Arc::clone(&shared.metrics);
+    let (metrics, trace) = (Arc::clone(&shared.metrics), origin.trace.trace());
     let handle = Arc::new(Handle::new(
         Arc::clone(&shared.budget),
         metrics.frames_dropped.clone(),
@@ -137,7 +136,7 @@ pub(crate) async fn serve(socket: WebSocket, shared: Arc<Shared>, origin: Origin
     metrics.connections.dec();
     metrics.ended(ending.name());
     debug!(
-        traceId = %origin.trace.trace(),
+        traceId = %trace,
         ?ending,
         dropped = handle.queue.dropped(),
         "connection ended"
@@ -451,7 +450,7 @@ impl Connection {
 
     fn log_refusal(&self) {
         if let Some(left_out) = self.shared.refusals.is_due() {
-            let Origin { address, trace } = self.origin;
+            let Origin { address, trace } = &self.origin;
             warn!(
                 traceId = %trace.trace(),
                 left_out,

@@ -485,6 +485,41 @@ async fn a_refused_handshake_is_logged_under_its_id_and_counted() {
     }
 }
 
+/// Behind a proxy, the peer is always the proxy.
+#[tokio::test]
+async fn refusals_are_logged_with_the_address_that_the_proxy_reports() {
+    const HEADER: &str = "x-forwarded-for";
+    const ADDRESSES: &str = "203.0.113.9, 192.0.2.7";
+    let (redis, messenger) = (Redis::start().await, Messenger::start().await);
+    let variables = [
+        ("RUST_LOG", Path::new("info")),
+        ("MAYDAY_ALLOWED_ORIGINS", Path::new("https://help.example.org")),
+        ("MAYDAY_CLIENT_ADDRESS_HEADER", Path::new(HEADER)),
+    ];
+    // Both refusals share a limit of one line a second, so each has its own sidecar.
+    let start = async || {
+        let url = redis.url();
+        let mut program = Program::start(&messenger.origin, &url, Stdio::piped(), &variables).await;
+        let log = BufReader::new(program.child.stderr.take().unwrap()).lines();
+        (program, log)
+    };
+
+    let (program, mut log) = start().await;
+    let forwarded = format!("{HEADER}: {ADDRESSES}");
+    let headers = [forwarded.as_str(), "Origin: https://evil.example.org"];
+    let answer = handshake(program.address, &[&UPGRADE[..], &headers].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let line = next_line(&mut log, "refused a socket of ").await;
+    assert!(line.contains(" of 192.0.2.7: other_origin "), "{line}");
+
+    let (program, mut log) = start().await;
+    let mut mallory = Client::connect_with(program.address, HEADER, ADDRESSES).await;
+    mallory.send(r#"{"Authorization":"Bearer nobody"}"#).await;
+    mallory.is_dropped().await;
+    let line = next_line(&mut log, "refused the credentials of ").await;
+    assert!(line.contains(" at 192.0.2.7 "), "{line}");
+}
+
 #[tokio::test]
 async fn the_trace_of_a_socket_goes_to_the_messenger() {
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-";

@@ -753,6 +753,7 @@ impl Sidecar {
             participant: None,
             allowed_origins: Vec::new(),
             strict_transport_security: "max-age=31536000".into(),
+            client_address_header: None,
             timings: Timings::default(),
         }
     }
@@ -957,6 +958,16 @@ impl Client {
         Client::on(socket)
     }
 
+    /// The same with a header.
+    pub(crate) async fn connect_with(address: SocketAddr, name: &'static str, value: &str) -> Client {
+        let mut request = format!("ws://{address}/connect").into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let (socket, _) = soon(connect_async_with_config(request, None, true))
+            .await
+            .unwrap();
+        Client::on(socket)
+    }
+
     /// Connects, signs in, and waits until that has succeeded.
     pub(crate) async fn signed_in(sidecar: &Sidecar, user: User) -> Client {
         Client::signed_in_at(sidecar.address, user).await
@@ -986,13 +997,7 @@ impl Client {
 
     /// The same with a trace context.
     pub(crate) async fn traced(address: SocketAddr, user: User, traceparent: &str) -> Client {
-        let mut request = format!("ws://{address}/connect").into_client_request().unwrap();
-        let headers = request.headers_mut();
-        headers.insert("traceparent", traceparent.parse().unwrap());
-        let (socket, _) = soon(connect_async_with_config(request, None, true))
-            .await
-            .unwrap();
-        let mut client = Client::on(socket);
+        let mut client = Client::connect_with(address, "traceparent", traceparent).await;
         client.authorize(user).await;
         client.ask("get_chats", json!("")).await;
         assert_eq!(client.next().await, no_chats());
