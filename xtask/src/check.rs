@@ -207,4 +207,104 @@ mod tests {
         }
         assert!(named > 10, "{named}");
     }
+
+    /// What a row of the table of ASVS says.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Status {
+        Met,
+        NotMet,
+        DoesNotApply,
+    }
+
+    /// The rows of ASVS in docs/security.md: numbers, status and evidence. A row may be about several requirements,
+    /// such as `17.3.1 – 17.3.2`.
+    fn rows_of_asvs(page: &str) -> Vec<(Vec<String>, Status, &str)> {
+        page.lines()
+            .filter(|line| line.starts_with("| ") && line.split('.').count() > 2)
+            .filter_map(|line| {
+                let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+                let [number, _, how, evidence] = cells[..] else {
+                    return None;
+                };
+                let (first, last) = number.split_once(" – ").unwrap_or((number, number));
+                let (section, from) = first.rsplit_once('.')?;
+                let (from, to): (u32, u32) = (from.parse().ok()?, last.rsplit_once('.')?.1.parse().ok()?);
+                let numbers = (from..=to).map(|place| format!("{section}.{place}")).collect();
+                let status = match how {
+                    how if how.starts_with("not met") => Status::NotMet,
+                    how if how.starts_with("does not apply") => Status::DoesNotApply,
+                    _ => Status::Met,
+                };
+                Some((numbers, status, evidence))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_page_about_security_counts_right_and_lists_what_is_open() {
+        let page = read(&root().join("docs/security.md"));
+        let rows = rows_of_asvs(&page);
+        let of = |wanted: Status| -> Vec<&String> {
+            let rows = rows.iter().filter(|(_, status, _)| *status == wanted);
+            rows.flat_map(|(numbers, ..)| numbers).collect()
+        };
+        let counts = [Status::Met, Status::NotMet, Status::DoesNotApply].map(|status| of(status).len());
+        let [met, not_met, rest] = counts;
+        let line = format!("| both | {met} | {not_met} | {rest} | {} |", met + not_met + rest);
+        assert!(page.contains(&line), "{line}");
+        let (open, _) = page
+            .split_once("## Threat model")
+            .expect("a table of what is open");
+        let listed: Vec<&str> = open
+            .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .filter(|word| word.split('.').filter(|part| !part.is_empty()).count() == 3)
+            .collect();
+        for number in of(Status::NotMet) {
+            assert!(listed.contains(&number.as_str()), "{number} is not in the table");
+        }
+        for number in of(Status::Met) {
+            assert!(!listed.contains(&number.as_str()), "{number} is met");
+        }
+    }
+
+    #[test]
+    fn files_and_tests_that_the_page_about_security_names_exist() {
+        let page = read(&root().join("docs/security.md"));
+        let all = |folders: &[&str], ending| -> String {
+            let folders = folders.iter().map(|folder| root().join(folder));
+            let files = folders.flat_map(|folder| files(&folder, ending));
+            files.map(|path| read(&path)).collect()
+        };
+        let sources = all(
+            &["components", "crates", "host", "sidecar", "tests", "xtask"],
+            ".rs",
+        );
+        let tests_of_pages = all(&["web/tests"], ".mjs") + &all(&["web/client/test"], ".ts");
+        let documents = all(&["docs"], ".md");
+        let mut named = 0;
+        for (numbers, _, evidence) in rows_of_asvs(&page) {
+            for name in evidence.split('`').skip(1).step_by(2) {
+                let is_file = ["", "docs"]
+                    .iter()
+                    .any(|folder| root().join(folder).join(name).exists());
+                let item = name.rsplit("::").next().unwrap();
+                let is_item = [format!("fn {item}("), format!("const {item}:")]
+                    .iter()
+                    .any(|start| sources.contains(start));
+                assert!(is_file || is_item, "{numbers:?} names {name}");
+                named += 1;
+            }
+            for title in evidence.split('"').skip(1).step_by(2) {
+                let is_section = [format!("# {title}"), format!("**{title}")]
+                    .iter()
+                    .any(|start| documents.contains(start));
+                assert!(
+                    is_section || tests_of_pages.contains(title),
+                    "{numbers:?} names {title:?}"
+                );
+                named += 1;
+            }
+        }
+        assert!(named > 200, "{named}");
+    }
 }
