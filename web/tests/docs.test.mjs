@@ -90,9 +90,11 @@ test("every frame, close code and refusal of the socket is on its page", async (
   await refusals.first().waitFor();
   const statuses = await refusals.allInnerTexts();
   assert.deepEqual(statuses, ["101", ...Object.keys(socket["x-handshake-refusals"])]);
-  // The example of a frame is the document's own.
-  await page.getByText("typing: ").first().click();
-  await page.getByText('"is_typing"').or(page.getByText('"typing"')).first().waitFor();
+  await page.getByText("start_chat: ").first().click();
+  const [example] = socket.components.messages.StartChat.examples;
+  const shown = page.locator(".opblock-post.is-open .example code");
+  await shown.waitFor();
+  assert.deepEqual(JSON.parse(await shown.textContent()), example.payload);
   assert.deepEqual(errors, []);
   await page.close();
 });
