@@ -171,33 +171,27 @@ async fn refusals_are_logged_with_the_address_that_the_proxy_reports() {
     ] {
         let variables = format!("[variables]\nclient_address_header = {{ default = {header:?} }}");
         let setup = Setup::new().sections(&variables);
-        let arguments = ["--listen", "127.0.0.1:0", "--max-requests", "0"];
-        let mut program = Program::start(&setup.write(), &arguments);
+        let mut program = Program::start(&setup.write(), &["--listen", "127.0.0.1:0"]);
         let address = program.line("Serving http://").await;
-        for (length, status) in [(0, 503), (17_000_000, 413)] {
-            let mut client = TcpStream::connect(&address).await.unwrap();
-            let head = format!("POST /echo HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-            let sender = format!("{header}: 203.0.113.9, 192.0.2.7\r\ncontent-length: {length}\r\n");
-            client
-                .write_all(format!("{head}{sender}\r\n").as_bytes())
-                .await
-                .unwrap();
-            let mut answer = String::new();
-            timeout(DEADLINE, client.read_to_string(&mut answer))
-                .await
-                .unwrap()
-                .unwrap();
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        }
+        let mut client = TcpStream::connect(&address).await.unwrap();
+        let head = format!("POST /echo HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+        let sender = format!("{header}: 203.0.113.9, 192.0.2.7\r\ncontent-length: 17000000\r\n");
+        client
+            .write_all(format!("{head}{sender}\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        timeout(DEADLINE, client.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         program.terminate();
         let (_, errors) = program.end().await;
-        for reason in ["all places are taken", "the request is larger than"] {
-            let line = errors.lines().find(|line| line.contains(reason)).unwrap();
-            assert!(
-                line.contains(&format!("refused a request of {expected}")),
-                "{line}"
-            );
-        }
+        assert!(
+            errors.contains(&format!("refused a request of {expected}")),
+            "{errors}"
+        );
     }
 }
 
