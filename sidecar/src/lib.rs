@@ -110,7 +110,7 @@ pub struct Timings {
 impl Default for Timings {
     fn default() -> Timings {
         Timings {
-            authorization: Duration::from_secs(20),
+            authorization: Duration::from_secs(60),
             idle: Duration::from_secs(30 * 60),
             ping: Duration::from_secs(25),
             ping_organizers: Duration::from_secs(5),
