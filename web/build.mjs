@@ -224,9 +224,9 @@ function firstVisit(page, outputs, outputOf) {
   return new Set([...urls, ...all].filter((url) => !isCatalogue(url)));
 }
 
-/** The parts of the console have directories of their own, and are loaded when they are opened. */
+/** Parts of the phone page and of the console have directories of their own, and are loaded when they are opened. */
 function isLater(entryPoint = "") {
-  return /^console\/\w+\//.test(entryPoint);
+  return /^(help|console)\/\w+\//.test(entryPoint);
 }
 
 function staticImports(urls, outputs) {

@@ -75,10 +75,11 @@ function sourcesIn(directory) {
   return files.map((name) => readFileSync(path.join(root, directory, name), "utf8"));
 }
 
-function partsOfConsole() {
-  const entries = readdirSync(path.join(root, "console"), { withFileTypes: true });
-  const parts = entries.filter((entry) => entry.isDirectory() && entry.name !== "locales");
-  return parts.map(({ name }) => `console/${name}`);
+/** What a page loads later: directories of its own. */
+function partsOf(page) {
+  const entries = readdirSync(path.join(root, page), { withFileTypes: true });
+  const parts = entries.filter((entry) => entry.isDirectory() && !["locales", "public"].includes(entry.name));
+  return parts.map(({ name }) => `${page}/${name}`);
 }
 
 /** The client library's types are those of the documents that the services serve. */
@@ -107,11 +108,12 @@ for (const project of PROJECTS) {
   if (project === "tsconfig.json" && !hasPages()) continue;
   run(`types of ${path.dirname(project)} (${path.basename(project)})`, "tsc", "-p", project);
 }
-const parts = partsOfConsole();
-checkCatalogues("locales", ["ui", "help", "console", ...parts]);
+const parts = partsOf("console");
+const partsOfPhone = partsOf("help");
+checkCatalogues("locales", ["ui", "help", "console", ...parts, ...partsOfPhone]);
 checkCatalogues("home/locales", ["home"]);
 checkCatalogues("console/locales", ["console", ...parts]);
-for (const part of parts) checkCatalogues(`${part}/locales`, [part]);
+for (const part of [...parts, ...partsOfPhone]) checkCatalogues(`${part}/locales`, [part]);
 checkSizes();
 checkGeneratedTypes();
 for (const failure of failures) console.error(`FAILED: ${failure}`);

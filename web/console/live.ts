@@ -3,8 +3,8 @@
 import {
   type ChatView,
   Http,
+  OrganizerSession,
   type PublicConfig,
-  Session,
   SessionError,
   type SessionEvent,
   type Storage,
@@ -29,7 +29,7 @@ const SHARES_MS = 15_000;
 
 export { notice } from "./notice.js";
 
-export let session: Session | undefined;
+export let session: OrganizerSession | undefined;
 /** When the service was heard last: what is shown was true then. */
 export let heardAt = 0;
 /** Where the tiles of maps come from, if from anywhere. */
@@ -79,7 +79,7 @@ async function connect(who: string, storage: Storage): Promise<void> {
     setTimeout(() => owner === who && connect(who, storage), RETRY_MS);
     return;
   }
-  const live = new Session({ url, credentials, storage, owner: who, WebSocket: HeardSocket });
+  const live = new OrganizerSession({ url, credentials, storage, owner: who, WebSocket: HeardSocket });
   session = live;
   live.subscribe((snapshot, event) => {
     if (session !== live) return;

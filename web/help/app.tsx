@@ -11,8 +11,8 @@ import { FindScreen, search } from "./find.js";
 import { LadderScreen } from "./ladder.js";
 import { connectWhenNeeded, loadEvent, saySteps, sayUnsaidDetails, watchNetwork } from "./live.js";
 import { onWhere } from "./location.js";
-import { Menu } from "./menu.js";
-import { begin, currentChat, currentPress, helpNumber, isForgetful, isOpen, state, update } from "./state.js";
+import { Menu, SIGN_IN } from "./menu.js";
+import { begin, currentChat, currentPress, helpNumber, isForgetful, isOpen, session, state, update } from "./state.js";
 
 export async function start(device: Device): Promise<void> {
   const { account, queue } = device;
@@ -27,7 +27,7 @@ export async function start(device: Device): Promise<void> {
       account: account.snapshot,
       online: navigator.onLine,
       unanswered: false,
-      menu: account.snapshot.mustSignIn ? { form: "sign-in" } : undefined,
+      menu: account.snapshot.mustSignIn ? { form: SIGN_IN } : undefined,
       details: {},
       find: { query: "" },
     },
@@ -38,9 +38,12 @@ export async function start(device: Device): Promise<void> {
   if (button) button.onclick = null;
   onWhere(update);
   account.subscribe((snapshot) => {
-    const isSignedOut = snapshot.mustSignIn && !state.account.mustSignIn;
-    update({ account: snapshot, menu: isSignedOut ? { form: "sign-in" } : state.menu });
+    const { mustSignIn } = state.account;
+    const isSignedOut = snapshot.mustSignIn && !mustSignIn;
+    update({ account: snapshot, menu: isSignedOut ? { form: SIGN_IN } : state.menu });
     connectWhenNeeded();
+    // The live connection has ended with the sign-in before.
+    if (mustSignIn && !snapshot.mustSignIn) void session?.start();
   });
   queue.subscribe((presses) => {
     saySteps(presses);
@@ -171,7 +174,7 @@ function Notices() {
       {state.account.mustSignIn && (
         <Notice>
           <p>{t("account.ended")}</p>
-          <button type="button" onClick={() => update({ menu: { form: "sign-in" } })}>
+          <button type="button" onClick={() => update({ menu: { form: SIGN_IN } })}>
             {t("account.sign-in")}
           </button>
         </Notice>

@@ -1,10 +1,12 @@
 /** Settings: quiet mode, language, the home screen, and an account for who wants one. */
 import { ApiError } from "@mayday/client";
+import type { JSX } from "preact";
 import { announce } from "../ui/announce.js";
 import { Dialog } from "../ui/dialog.js";
-import { currentLanguage, loadTexts, type TextKey, t } from "../ui/i18n.js";
+import { addCatalogues, currentLanguage, loadMoreTexts, loadTexts, type TextKey, t } from "../ui/i18n.js";
 import { Icon } from "../ui/icon.js";
 import { LANGUAGES, type Language, saveSetting } from "../ui/language.js";
+import type laterTexts from "./account/locales/en.json";
 import { device, type State, state, update } from "./state.js";
 
 /** Chromium's offer to install the page. Others have it in their own menu. */
@@ -16,6 +18,20 @@ addEventListener("beforeinstallprompt", (event) => {
   event.preventDefault();
   install = event as InstallPrompt;
 });
+
+/** The menu's texts: the shared ones, and those that its later forms bring with them. */
+export type MenuKey = TextKey | keyof typeof laterTexts;
+type Typed = Record<"email" | "password" | "phoneNumber" | "oldPassword" | "newPassword" | "againPassword", string>;
+
+/** A form about the account. */
+export interface AccountForm {
+  fields: ({ name: keyof Typed; label: MenuKey; hint?: MenuKey } & JSX.IntrinsicElements["input"])[];
+  submit: MenuKey;
+  /** Is said when what was typed has been sent. */
+  done: MenuKey;
+  /** What it throws may name a text, as `key`. */
+  send(typed: Typed): Promise<unknown>;
+}
 
 type MenuState = NonNullable<State["menu"]>;
 
@@ -73,109 +89,114 @@ function LanguageChoice() {
   );
 }
 
+export const SIGN_IN: AccountForm = {
+  fields: [
+    { name: "email", label: "account.email", type: "email", autocomplete: "email", maxLength: 320 },
+    {
+      name: "password",
+      label: "account.password",
+      type: "password",
+      autocomplete: "current-password",
+      minLength: 8,
+    },
+  ],
+  submit: "account.sign-in",
+  done: "account.kept",
+  send: (typed) => device.account.signIn(typed),
+};
+
 function AccountPart({ form, error, busy }: MenuState) {
   const { user, mustSignIn } = state.account;
   const signedIn = user && !user.guest;
+  const opener = (submit: "account.sign-up" | "account.sign-in" | "account.change") =>
+    submit !== form?.submit && (
+      <button type="button" disabled={busy} onClick={() => open(submit)}>
+        {t(submit)}
+      </button>
+    );
   return (
     <section class="stack">
       <h3>{t("account.title")}</h3>
       <p>{mustSignIn ? t("account.ended") : signedIn ? t("account.as", { email: user.email }) : t("account.guest")}</p>
-      {form && <AccountForm kind={form} error={error} busy={busy} />}
-      {!form && signedIn && (
-        <button type="button" onClick={() => device.account.signOut().finally(close)}>
-          {t("account.sign-out")}
-        </button>
-      )}
-      {!signedIn && form !== "sign-up" && (
-        <button type="button" onClick={() => update({ menu: { form: "sign-up" } })}>
-          {t("account.sign-up")}
-        </button>
-      )}
-      {!signedIn && form !== "sign-in" && (
-        <button type="button" onClick={() => update({ menu: { form: "sign-in" } })}>
-          {t("account.sign-in")}
-        </button>
-      )}
-    </section>
-  );
-}
-
-function AccountForm(props: { kind: "sign-up" | "sign-in"; error: TextKey | undefined; busy: boolean | undefined }) {
-  const { kind, error, busy } = props;
-  const isNew = kind === "sign-up";
-  const submit = async (submit: SubmitEvent) => {
-    submit.preventDefault();
-    const fields = new FormData(submit.currentTarget as HTMLFormElement);
-    const text = (name: string) => String(fields.get(name) ?? "").trim();
-    const body = { email: text("email"), password: String(fields.get("password")) };
-    update({ menu: { form: kind, busy: true } });
-    try {
-      if (isNew) await device.account.signUp({ ...body, phoneNumber: text("phone") });
-      else await device.account.signIn(body);
-      announce(t("account.kept"));
-      close();
-    } catch (failure) {
-      update({ menu: { form: kind, error: errorText(failure, isNew) } });
-    }
-  };
-  return (
-    <form class="stack" onSubmit={submit}>
-      <div>
-        <label for="account-email">{t("account.email")}</label>
-        <input id="account-email" name="email" type="email" autocomplete="email" dir="ltr" maxLength={320} required />
-      </div>
-      <div>
-        <label for="account-password">{t("account.password")}</label>
-        {isNew && (
-          <p id="account-hint" class="faint">
-            {t("account.password-hint")}
-          </p>
-        )}
-        <input
-          id="account-password"
-          name="password"
-          type="password"
-          autocomplete={isNew ? "new-password" : "current-password"}
-          aria-describedby={isNew ? "account-hint" : undefined}
-          dir="ltr"
-          minLength={8}
-          required
-        />
-      </div>
-      {isNew && (
-        <div>
-          <label for="account-phone">{t("account.phone")}</label>
-          <p id="account-phone-hint" class="faint">
-            {t("account.phone-hint")}
-          </p>
-          <input
-            id="account-phone"
-            name="phone"
-            type="tel"
-            autocomplete="tel"
-            aria-describedby="account-phone-hint"
-            dir="ltr"
-            maxLength={30}
-          />
-        </div>
-      )}
+      {form && <AccountFields form={form} busy={busy} />}
       {error && (
         <p class="notice" role="alert">
           <Icon name="warning" />
           {t(error)}
         </p>
       )}
+      {!form && signedIn && (
+        <>
+          {!mustSignIn && opener("account.change")}
+          <button type="button" onClick={() => device.account.signOut().finally(close)}>
+            {t("account.sign-out")}
+          </button>
+        </>
+      )}
+      {!signedIn && opener("account.sign-up")}
+      {!signedIn && opener("account.sign-in")}
+    </section>
+  );
+}
+
+/** Forms that nobody needs in a hurry come with their texts when they are opened. */
+async function open(submit: "account.sign-up" | "account.sign-in" | "account.change"): Promise<void> {
+  let form = SIGN_IN;
+  update({ menu: { ...state.menu, busy: true } });
+  try {
+    if (submit !== "account.sign-in") {
+      const later = await import("./account/forms.js");
+      addCatalogues(later.catalogues);
+      await loadMoreTexts();
+      form = later.formOf(submit, device);
+    }
+    // The person may have closed the menu meanwhile.
+    if (state.menu?.busy) update({ menu: { form } });
+  } catch (failure) {
+    if (state.menu?.busy) update({ menu: { error: errorText(failure) } });
+  }
+}
+
+function AccountFields({ form, busy }: { form: AccountForm; busy: boolean | undefined }) {
+  const submit = async (submit: SubmitEvent) => {
+    submit.preventDefault();
+    const typed = Object.fromEntries(new FormData(submit.currentTarget as HTMLFormElement)) as Typed;
+    update({ menu: { form, busy: true } });
+    try {
+      await form.send(typed);
+      announce(t(form.done));
+      close();
+    } catch (failure) {
+      update({ menu: { form, error: errorText(failure) } });
+    }
+  };
+  return (
+    <form class="stack" onSubmit={submit}>
+      {form.fields.map(({ label, hint, ...input }) => {
+        const id = `account-${input.name}`;
+        return (
+          <div key={id} hidden={input.hidden}>
+            <label for={id}>{t(label)}</label>
+            {hint && (
+              <p id={`${id}-hint`} class="faint">
+                {t(hint)}
+              </p>
+            )}
+            <input id={id} aria-describedby={hint && `${id}-hint`} dir="ltr" required {...input} />
+          </div>
+        );
+      })}
       <button type="submit" class="strong" disabled={busy}>
-        {t(`account.${kind}`)}
+        {t(form.submit)}
       </button>
     </form>
   );
 }
 
-function errorText(error: unknown, isNew: boolean): TextKey {
+function errorText(error: unknown): MenuKey {
+  const { key } = error as { key?: MenuKey };
+  if (key) return key;
   if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) return "account.unavailable";
   if (error.status === 429) return "account.throttled";
-  if (error.status === 401) return "account.wrong";
-  if (isNew && error.message.includes("exists")) return "account.taken";
-  return isNew && error.message.includes("must not") ? "account.guessable" : "account.invalid";
+  return error.status === 401 ? "account.wrong" : "account.invalid";
 }

@@ -9,9 +9,9 @@ import type {
   Session,
   SessionSnapshot,
 } from "@mayday/client";
-import type { TextKey } from "../ui/i18n.js";
 import type { Device } from "./device.js";
 import type { Fix } from "./location.js";
+import type { AccountForm, MenuKey } from "./menu.js";
 
 export interface State {
   eventId: number | undefined;
@@ -24,7 +24,7 @@ export interface State {
   /** The service did not answer the last time it was asked. */
   unanswered: boolean;
   /** The settings are open, and perhaps one of their forms. */
-  menu: { form?: "sign-up" | "sign-in"; error?: TextKey; busy?: boolean } | undefined;
+  menu: { form?: AccountForm | undefined; error?: MenuKey | undefined; busy?: boolean } | undefined;
   /** What must not be done by accident waits for a yes. */
   question?: "take-back" | "safe" | undefined;
   /** What was entered about a request and is not sent yet. */

@@ -52,6 +52,9 @@ export class FakeService {
   /** After how many seconds a caller that was told 503 may ask again. */
   retryAfterSeconds = 1;
   presses = [];
+  /** Tokens that count no more, and how many people have signed in. */
+  ended = new Set();
+  signIns = 0;
   #answers = new EventEmitter();
 
   async attach(context) {
@@ -74,6 +77,8 @@ export class FakeService {
     if (this.failing) return route.fulfill(refusal(this.failing, "no", this.retryAfterSeconds));
     const call = `${request.method()} ${pathname.slice("/participant".length)}`;
     const body = request.postDataJSON?.() ?? {};
+    const token = request.headers().authorization?.slice("Bearer ".length);
+    if (this.ended.has(token) && !pathname.includes("/auth/")) return route.fulfill(refusal(401, "invalid token"));
     const user = { id: 31, email: "guest-1@guest.invalid", phoneNumber: "", timeCreated: NOW(), timeSignOut: NOW() };
     if (call === "POST /auth/guest") {
       return route.fulfill({
@@ -88,8 +93,23 @@ export class FakeService {
       if (body.password === "password1") {
         return route.fulfill(refusal(400, "password must not be a common password"));
       }
-      const status = call === "POST /auth/sign-up" ? 201 : 200;
-      return route.fulfill({ status, json: { user: { ...user, email: body.email }, token: "participant:y.y.y" } });
+      const isNew = call === "POST /auth/sign-up";
+      // What a guest has open is the account's now.
+      if (!isNew && token) this.end(token);
+      const status = isNew ? 201 : 200;
+      return route.fulfill({
+        status,
+        json: { user: { ...user, email: body.email }, token: `participant:y.y.${++this.signIns}` },
+      });
+    }
+    if (call === "PATCH /profile/change-password") {
+      if (body.oldPassword === "wrong-password") return route.fulfill(refusal(401, "invalid password"));
+      if (body.newPassword === "password1") {
+        return route.fulfill(refusal(400, "newPassword must not be a common password"));
+      }
+      // The sockets may hear of it sooner than the caller.
+      this.end(token);
+      return route.fulfill({ json: { ...user, email: "ola@example.org" } });
     }
     if (call === "GET /events") {
       const query = (searchParams.get("query") ?? "").toLowerCase();
@@ -124,9 +144,11 @@ export class FakeService {
     socket.onMessage((text) => {
       const { type, payload, Authorization } = JSON.parse(text);
       if (Authorization) {
+        if (this.ended.has(Authorization.slice("Bearer ".length))) return socket.close({ code: 4500 });
         this.sockets.add(socket);
         send("ready", { connectionId: randomUUID(), protocol: 2, principal: { realm: "participant", id: 31 } });
         if (this.request?.state === "waiting") this.tellPosition();
+        this.#answers.emit("answer");
       } else if (type === "get_chats") {
         send("chats", { chats: this.chat ? [this.chat] : [] });
       } else if (type === "get_chat_history") {
@@ -149,9 +171,15 @@ export class FakeService {
   }
 
   /** Ends all connections. */
-  drop() {
-    for (const socket of this.sockets) socket.close({ code: 1012 });
+  drop(code = 1012) {
+    for (const socket of this.sockets) socket.close({ code });
     this.sockets.clear();
+  }
+
+  /** Ends a sign-in. */
+  end(token) {
+    this.ended.add(token);
+    this.drop(4501);
   }
 
   tellPosition() {

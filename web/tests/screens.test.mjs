@@ -97,6 +97,20 @@ const SCREENS = {
     await page.locator("dialog section button").first().click();
     await page.locator("dialog form").waitFor();
   },
+  "change-password": async (page) => {
+    await SCREENS.menu(page);
+    await page.locator("dialog section button").nth(1).click();
+    await page.locator("#account-email").fill("ola@example.org");
+    await page.locator("#account-password").fill("right-password");
+    await page.locator("dialog form button").click();
+    await page.locator("dialog").waitFor({ state: "detached" });
+    await page.locator("header .icon-settings").click();
+    await page.locator("dialog section button").first().click();
+    await page.locator("#account-oldPassword").fill("wrong-password");
+    for (const name of ["new", "again"]) await page.locator(`#account-${name}Password`).fill("tiny horse!");
+    await page.locator("dialog form button").click();
+    await page.locator("dialog .notice").waitFor();
+  },
   unknown: async (page) => {
     await page.goto(`${ORIGIN}/help/99`);
     await page.locator(".events a").first().waitFor();

@@ -288,6 +288,124 @@ test("a password that is easy to guess is refused, and another one is not", asyn
   await page.locator("dialog").waitFor({ state: "detached" });
 });
 
+/** Somebody who has signed in, and is in a chat. */
+const signIn = async (password = "right-password") => {
+  await page.getByLabel("E-mail address").fill("ola@example.org");
+  await page.getByLabel("Password").fill(password);
+  await page.locator("form").getByRole("button", { name: "Sign in" }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+};
+const chatSignedIn = async () => {
+  await press();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await signIn();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+};
+const change = () => page.getByRole("button", { name: "Change the password" });
+const openChange = async () => {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await change().click();
+  await page.getByLabel("Present password").waitFor();
+};
+const changePassword = async (present, next, again = next) => {
+  await page.getByLabel("Present password").fill(present);
+  await page.getByLabel("New password", { exact: true }).fill(next);
+  await page.getByLabel("The new password again").fill(again);
+  await change().click();
+};
+const isRefused = (why) => page.getByRole("alert").getByText(why).waitFor();
+/** The chat goes on in both directions, and nobody was asked to sign in. */
+const chatGoesOn = async () => {
+  await service.until(() => service.sockets.size === 1);
+  service.write("We are on our way");
+  await text("We are on our way").waitFor();
+  await page.getByRole("button", { name: "I have moved" }).click();
+  await page.locator(".mine", { hasText: "I have moved" }).getByText("Delivered").waitFor();
+  assert.equal(await page.getByText("Your sign-in has ended").count(), 0);
+};
+
+test("who changes the password stays in the chat", async () => {
+  await chatSignedIn();
+  await openChange();
+  const fields = await page
+    .locator("dialog form input")
+    .evaluateAll((inputs) =>
+      inputs.map((input) => [input.type, input.autocomplete, input.checkVisibility() ? "" : input.value]),
+    );
+  assert.deepEqual(fields, [
+    ["email", "username", "ola@example.org"],
+    ["password", "current-password", ""],
+    ["password", "new-password", ""],
+    ["password", "new-password", ""],
+  ]);
+  await changePassword("right-password", "tiny horse!");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await page.locator("#announce", { hasText: "The password is changed." }).waitFor({ state: "attached" });
+  await chatGoesOn();
+  assert.equal(service.signIns, 2);
+  assert.equal(service.presses.length, 1);
+});
+
+test("a sign-in that gets no answer after the change is tried again, and nobody has to sign in", async () => {
+  await chatSignedIn();
+  await openChange();
+  let lost = 0;
+  await page.route("**/auth/sign-in", (route) => (++lost <= 2 ? route.abort() : route.fallback()));
+  await changePassword("right-password", "tiny horse!");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  assert.equal(lost, 3);
+  await chatGoesOn();
+});
+
+test("a change of the password that is refused says why", async () => {
+  await chatSignedIn();
+  await openChange();
+  await changePassword("right-password", "tiny horse!", "tiny house!");
+  await isRefused("The two passwords are not the same.");
+  await changePassword("right-password", "right-password");
+  await isRefused("This is your present password. Choose another one.");
+  await changePassword("wrong-password", "tiny horse!");
+  await isRefused("This is not your present password.");
+  await changePassword("right-password", "password1");
+  await isRefused("This password is easy to guess.");
+  service.failing = 503;
+  await changePassword("right-password", "tiny horse!");
+  await isRefused("The service does not answer.");
+  service.failing = 0;
+  assert.equal(service.ended.has("participant:y.y.1"), false);
+  await page.keyboard.press("Escape");
+  await chatGoesOn();
+});
+
+test("without network the menu says that the form cannot be loaded, and loads it when there is one", async () => {
+  await chatSignedIn();
+  await page.route("**/assets/forms-*", (route) => route.abort());
+  await page.getByRole("button", { name: "Settings" }).click();
+  await change().click();
+  await isRefused("The service does not answer. Try again later. Your request is not affected.");
+  await page.unroute("**/assets/forms-*");
+  await change().click();
+  await page.getByLabel("Present password").waitFor();
+  assert.equal(await page.getByRole("alert").filter({ hasText: "The service" }).count(), 0);
+});
+
+test("a guest has no password to change", async () => {
+  await press();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Create an account" }).waitFor();
+  assert.equal(await change().count(), 0);
+});
+
+test("whose sign-in has ended elsewhere is asked to sign in, and is back in the chat", async () => {
+  await chatSignedIn();
+  service.end("participant:y.y.1");
+  await text("Your sign-in has ended. Sign in again").waitFor();
+  await signIn("tiny horse!");
+  await chatGoesOn();
+});
+
 test("text of others stays text, in its place", async () => {
   const bad = '\u202Egnp.exe <img src=x onerror="document.title=1"> 🆘';
   service.events[0] = { ...service.events[0], name: bad };

@@ -207,6 +207,51 @@ test("a guest who signs up keeps the open request, and finds it on a second phon
   await Promise.all([first.context.close(), second.context.close()]);
 });
 
+test("a person who changes the password in a chat stays in it, and the other phone signs in again", async () => {
+  const email = `ida-${Date.now()}@example.org`;
+  const next = "another horse battery";
+  const [first, second] = [await phone({ serviceWorkers: "block" }), await phone({ serviceWorkers: "block" })];
+  await press(first.page);
+  await first.page.getByRole("button", { name: "Settings" }).click();
+  await first.page.getByRole("button", { name: "Create an account" }).click();
+  await first.page.getByLabel("E-mail address").fill(email);
+  await first.page.getByLabel("Password").fill(password);
+  await first.page.locator("form").getByRole("button", { name: "Create an account" }).click();
+  await first.page.locator("dialog").waitFor({ state: "detached" });
+  await openPage(second.page);
+  await signIn(second.page, email);
+  await queueHas(1);
+  const chatId = await takeChat(team);
+  await Promise.all([first, second].map(({ page }) => page.locator(".there").waitFor()));
+
+  await first.page.getByRole("button", { name: "Settings" }).click();
+  await first.page.getByRole("button", { name: "Change the password" }).click();
+  await first.page.getByLabel("Present password").fill(password);
+  await first.page.getByLabel("New password", { exact: true }).fill(next);
+  await first.page.getByLabel("The new password again").fill(next);
+  await first.page.getByRole("button", { name: "Change the password" }).click();
+  await first.page.locator("dialog").waitFor({ state: "detached" });
+  // The other phone's sign-in has ended; there the old password is wrong, and the new one leads back into the chat.
+  const { page } = second;
+  const submit = page.locator("form").getByRole("button", { name: "Sign in" });
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await submit.click();
+  await page.getByText("The e-mail address or the password is wrong.").waitFor();
+  await page.getByLabel("Password").fill(next);
+  await submit.click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await team.send(chatId, "Are you both still there?");
+  await Promise.all([first, second].map(({ page }) => messageOf(page, "still there").waitFor()));
+  await first.page.getByRole("button", { name: "I have moved" }).click();
+  await page.locator(".message.mine", { hasText: "I have moved" }).waitFor();
+  await untilMessages(team, chatId, false, ["I have moved"]);
+  assert.equal(await first.page.getByText("Your sign-in has ended").count(), 0);
+  await closeChat(first.page, chatId);
+  assert.deepEqual([...first.errors, ...second.errors], []);
+  await Promise.all([first.context.close(), second.context.close()]);
+});
+
 test("a guest who signs in to an account takes the open request there", async () => {
   const email = `jan-${Date.now()}@example.org`;
   const signedUp = await fetch(`${system.ready.participant}/auth/sign-up`, {

@@ -102,6 +102,23 @@ export class Account implements Credentials {
     return this.#signIn(() => this.api.signIn(body));
   }
 
+  /**
+   * Ends all sessions of the person, and signs in anew here. Until that is done, what is refused is tried again: the
+   * password is changed already, and the person is not asked for it.
+   */
+  async changePassword(body: { oldPassword: string; newPassword: string }): Promise<void> {
+    const ended = await this.token();
+    this.#signingIn = true;
+    try {
+      const { email } = await this.api.changePassword(body);
+      const again = { anonymous: true, idempotent: true, attempts: Number.POSITIVE_INFINITY };
+      const signedIn = await this.api.signIn({ email, password: body.newPassword }, again);
+      await this.#replace(ended, this.#timed(signedIn));
+    } finally {
+      this.#signingIn = false;
+    }
+  }
+
   /** Signs out, and removes from the device all that the person has kept on it. */
   async signOut(): Promise<void> {
     const { user } = await this.load();
@@ -128,9 +145,9 @@ export class Account implements Credentials {
       this.#show(stored);
       return stored.token;
     }
-    if (!stored?.password) return this.#replace(refused, stored && { ...stored, mustSignIn: true });
-    // The service has signed the guest out, and its answer is on its way.
+    // The service has signed the guest out, or ended all sessions, and its answer is on its way.
     if (this.#signingIn) throw new ApiError(0, ["signing in"]);
+    if (!stored?.password) return this.#replace(refused, stored && { ...stored, mustSignIn: true });
     const { user, password } = stored;
     try {
       const again = await this.api.signIn({ email: user.email, password }, { anonymous: true });
@@ -143,8 +160,8 @@ export class Account implements Credentials {
   }
 
   /**
-   * Replaces what was kept with the refused token. The person may have signed in meanwhile, in another tab as well:
-   * then that account stays.
+   * Replaces what was kept with the refused token. The person may have signed in or out meanwhile, in another tab as
+   * well: then it stays so.
    */
   async #replace(refused: string | undefined, next: Stored | undefined): Promise<string | undefined> {
     const kept = await this.#update((stored) => (stored?.token === refused ? next : stored));

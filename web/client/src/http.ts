@@ -89,7 +89,7 @@ export class Http {
         return await this.#withToken<T>(method, path, call);
       } catch (error) {
         if (!(error instanceof ApiError) || !error.temporary || !call.idempotent || attempt >= attempts) throw error;
-        const wait = Math.max(backoff(attempt, random, 500), (error.retryAfterSeconds ?? 0) * 1000);
+        const wait = Math.max(backoff(attempt, random, 500, LONGEST_WAIT_MS), (error.retryAfterSeconds ?? 0) * 1000);
         if (wait > LONGEST_WAIT_MS) throw error;
         await new Promise<void>((resolve) => clock.after(wait, resolve));
       }

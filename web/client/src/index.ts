@@ -22,6 +22,7 @@ export {
   type OrganizerSignedIn,
   type PersonEdits,
 } from "./organizer-api.js";
+export { OrganizerSession } from "./organizer-session.js";
 export type { Page, PageQuery } from "./pages.js";
 export { type EventFilter, HelpApi, ParticipantApi, type SignedIn } from "./participant-api.js";
 export { PressQueue, type PressQueueOptions } from "./press-queue.js";

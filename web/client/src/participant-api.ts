@@ -41,12 +41,19 @@ export class HelpApi {
   }
 
   /** With credentials of a guest, what the guest has open goes over to the account, unless `anonymous`. */
-  signIn(body: SignIn, options?: CallOptions & { anonymous?: boolean }) {
+  signIn(body: SignIn, options?: CallOptions & { anonymous?: boolean; idempotent?: boolean }) {
     return this.http.call<SignedIn>("POST", "/auth/sign-in", { ...options, body });
   }
 
   signOut(options?: CallOptions) {
     return this.http.call<void>("POST", "/auth/sign-out", options);
+  }
+
+  changePassword(body: Omit<PasswordChange, "confirmNewPassword">, options?: CallOptions) {
+    return this.http.call<Participant>("PATCH", "/profile/change-password", {
+      ...options,
+      body: { ...body, confirmNewPassword: body.newPassword },
+    });
   }
 
   events(filter?: EventFilter, options?: CallOptions) {
@@ -89,13 +96,6 @@ export class ParticipantApi extends HelpApi {
 
   editProfile(body: ProfileEdits, options?: CallOptions) {
     return this.http.call<Participant>("PATCH", "/profile", { ...options, body, idempotent: true });
-  }
-
-  changePassword(body: Omit<PasswordChange, "confirmNewPassword">, options?: CallOptions) {
-    return this.http.call<Participant>("PATCH", "/profile/change-password", {
-      ...options,
-      body: { ...body, confirmNewPassword: body.newPassword },
-    });
   }
 
   /** All that is stored about the caller. A large account comes in parts, which are put together here. */

@@ -139,7 +139,8 @@ export class Session {
   readonly #asks: Ask[] = [];
   #chatsWanted = false;
   #catchingUp = false;
-  #waitWanted = false;
+  /** An organizer waits for a chat, also while there is no connection. */
+  protected waitWanted = false;
   #isWaiting = false;
   /** Chats whose next message waits for the time that the service has named. */
   readonly #held = new Set<string>();
@@ -234,36 +235,6 @@ export class Session {
     this.#write({ type: "typing", payload: { chatId } });
   }
 
-  /**
-   * Organizers: takes the next request. If nobody waits: with `wait` it comes later, as `new_chat`, also over a new
-   * connection; without, the answer is `none`.
-   */
-  async startChat(wait = false): Promise<"chat" | "waiting" | "none"> {
-    const frame = { type: "start_chat", payload: wait ? { wait } : {} } as const;
-    const answer = await this.#ask(frame, ({ type, payload }) =>
-      type === "info" ? payload.code === "waiting" || payload.code === "no_new_chats" : type === "new_chat",
-    );
-    if (answer.type !== "info") return "chat";
-    return answer.payload.code === "waiting" ? "waiting" : "none";
-  }
-
-  /** Organizers: waits no more. */
-  async stopWaiting(): Promise<void> {
-    this.#waitWanted = false;
-    const frame = { type: "start_chat", payload: { wait: false } } as const;
-    await this.#ask(frame, ({ type, payload }) => type === "info" && payload.code === "not_waiting");
-  }
-
-  /** Organizers: closes a chat. */
-  async closeChat(chatId: string): Promise<void> {
-    await this.#askAbout({ type: "close_chat", payload: { chatId } }, "closed_chat");
-  }
-
-  /** Organizers: hands a chat to a colleague. */
-  async transferChat(chatId: string, organizerId: number): Promise<void> {
-    await this.#askAbout({ type: "transfer_chat", payload: { chatId, organizerId } }, "chat_transferred");
-  }
-
   /** Removes a place in the queue from the snapshot. The service does not tell that it is none any more. */
   forgetPosition(eventId: number): void {
     this.#positions.delete(eventId);
@@ -315,7 +286,7 @@ export class Session {
     };
     // A close follows.
     socket.onerror = () => undefined;
-    this.#timer(CONNECT_MS, () => {
+    this.timer(CONNECT_MS, () => {
       if (this.#connection.name !== "live") this.#lost("the service does not answer");
     });
   }
@@ -420,7 +391,7 @@ export class Session {
   /** The connection must say something within the time. Anything will do. */
   #expectLife(within: number): void {
     const heard = this.#heard;
-    this.#timer(within, () => {
+    this.timer(within, () => {
       if (this.#heard === heard) this.#lost("the connection is silent");
     });
   }
@@ -436,10 +407,11 @@ export class Session {
     const [silence, answer] = this.#side() ? [ORGANIZER_SILENCE_MS, WAKE_MS] : [SILENCE_MS, ANSWER_MS];
     const left = silence - (this.#clock.now() - this.#heardAt);
     if (left <= 0) this.#probe(answer);
-    this.#timer(left > 0 ? left : answer, () => this.#watch());
+    this.timer(left > 0 ? left : answer, () => this.#watch());
   }
 
-  #timer(milliseconds: number, callback: () => void): void {
+  /** Calls back, unless the connection ends before. */
+  protected timer(milliseconds: number, callback: () => void): void {
     const cancel = this.#clock.after(milliseconds, () => {
       this.#timers.delete(cancel);
       callback();
@@ -523,13 +495,6 @@ export class Session {
     });
   }
 
-  #waitAgain(): void {
-    if (!this.#waitWanted || this.#isWaiting) return;
-    this.startChat(true).catch(({ retryAfterSeconds }: SessionError) => {
-      if (retryAfterSeconds) this.#timer(retryAfterSeconds * 1000, () => this.#waitAgain());
-    });
-  }
-
   #chats(chats: OpenChat[]): void {
     // The service lists the newest first.
     for (const chat of chats.reverse()) {
@@ -551,7 +516,7 @@ export class Session {
     }
     this.#chatsKnown = true;
     this.#update();
-    if (!this.#synced) this.#waitAgain();
+    if (!this.#synced) this.onChats();
   }
 
   #history({ chatId, messages, lastSeq }: HistoryFrame["payload"]): void {
@@ -566,7 +531,7 @@ export class Session {
   #newChat(chat: NewChat): void {
     const timeline = this.#upsert(chat);
     this.#positions.delete(chat.eventId);
-    if (this.#side()) this.#waitWanted = this.#isWaiting = false;
+    if (this.#side()) this.waitWanted = this.#isWaiting = false;
     this.#keep(chat.id);
     this.#emit({ type: "new_chat", chatId: chat.id, eventId: chat.eventId });
     if (timeline.isMissingMessages) void this.#catchUp();
@@ -660,7 +625,7 @@ export class Session {
 
   #info(code: InfoFrame["payload"]["code"]): void {
     if (code !== "waiting" && code !== "not_waiting") return;
-    this.#isWaiting = this.#waitWanted = code === "waiting";
+    this.#isWaiting = this.waitWanted = code === "waiting";
     this.#update();
   }
 
@@ -675,7 +640,7 @@ export class Session {
 
   // Asking and catching up
 
-  #ask(frame: ClientFrame, isAnswer: Ask["isAnswer"], chatId?: string): Promise<ServerFrame> {
+  protected ask(frame: ClientFrame, isAnswer: Ask["isAnswer"], chatId?: string): Promise<ServerFrame> {
     return new Promise((resolve, reject) => {
       if (this.#connection.name !== "live") return reject(new SessionError("disconnected", "there is no connection"));
       this.#asks.push({ frame, isAnswer, chatId, resolve, reject });
@@ -684,12 +649,12 @@ export class Session {
   }
 
   /** Asks something about a chat. The answer names it. */
-  #askAbout(
+  protected askAbout(
     frame: Extract<ClientFrame, { payload: { chatId: string } }>,
     answer: "chat_history" | "closed_chat" | "chat_transferred",
   ): Promise<ServerFrame> {
     const { chatId } = frame.payload;
-    return this.#ask(frame, ({ type, payload }) => type === answer && payload.chatId === chatId, chatId);
+    return this.ask(frame, ({ type, payload }) => type === answer && payload.chatId === chatId, chatId);
   }
 
   #askFirst(): void {
@@ -697,7 +662,7 @@ export class Session {
     if (!ask) return;
     this.#write(ask.frame);
     this.#expectLife(ANSWER_MS);
-    this.#timer(REPEAT_MS, () => {
+    this.timer(REPEAT_MS, () => {
       if (this.#asks[0] !== ask) return;
       this.#answer(() => ask.reject(new SessionError("timeout", "the service does not answer")));
     });
@@ -724,7 +689,7 @@ export class Session {
         const timeline = this.#firstMissing();
         if (this.#chatsWanted || !timeline) {
           this.#chatsWanted = false;
-          await this.#ask({ type: "get_chats", payload: {} }, ({ type }) => type === "chats").catch((error) => {
+          await this.ask({ type: "get_chats", payload: {} }, ({ type }) => type === "chats").catch((error) => {
             this.#chatsWanted = true;
             throw error;
           });
@@ -732,7 +697,7 @@ export class Session {
         }
         const { end, chat } = timeline;
         const payload = { chatId: chat.id, afterSeq: end, limit: HISTORY_LIMIT };
-        await this.#askAbout({ type: "get_chat_history", payload }, "chat_history");
+        await this.askAbout({ type: "get_chat_history", payload }, "chat_history");
         timeline.stuck = timeline.end === end && timeline.lastSeq > end;
       }
       if (!this.#synced) {
@@ -743,7 +708,7 @@ export class Session {
       const { code, retryAfterSeconds = 1 } = error as SessionError;
       if (code === "no_access") this.#chatsWanted = true;
       if (this.#socket === socket) {
-        this.#timer(retryAfterSeconds * 1000 * (1 + this.#random() / 2), () => void this.#catchUp());
+        this.timer(retryAfterSeconds * 1000 * (1 + this.#random() / 2), () => void this.#catchUp());
       }
     } finally {
       this.#catchingUp = false;
@@ -755,6 +720,11 @@ export class Session {
   #firstMissing(): Timeline | undefined {
     for (const timeline of this.#timelines.values()) if (timeline.isMissingMessages) return timeline;
     return undefined;
+  }
+
+  /** The chats were read for the first time over this connection. */
+  protected onChats(): void {
+    // A participant waits for nothing.
   }
 
   // The send queue
@@ -769,7 +739,7 @@ export class Session {
     this.#update(chatId);
     this.#write({ type: "send_message", payload: { chatId, message: content, clientId, ...positionOf(next) } });
     this.#expectLife(ANSWER_MS);
-    this.#timer(REPEAT_MS, () => {
+    this.timer(REPEAT_MS, () => {
       if (this.#outbox.get(clientId)?.sending) this.#sendAgain(chatId, clientId);
     });
   }
@@ -787,7 +757,7 @@ export class Session {
       this.#held.add(chatId);
       void this.#outbox.change(clientId, ({ sending: _, ...message }) => message);
       this.#update(chatId);
-      this.#timer(retryAfterSeconds * 1000 * (1 + this.#random() / 4), () => {
+      this.timer(retryAfterSeconds * 1000 * (1 + this.#random() / 4), () => {
         this.#held.delete(chatId);
         this.#sendNext(chatId);
       });
@@ -820,7 +790,7 @@ export class Session {
     if (this.#connection.name !== "live" || this.#readSent.has(chatId)) return;
     this.#readSent.set(chatId, seq);
     this.#write({ type: "read", payload: { chatId, seq } });
-    this.#timer(READ_SENT_MS, () => {
+    this.timer(READ_SENT_MS, () => {
       this.#readSent.delete(chatId);
       if ((this.#timelines.get(chatId)?.ownReadSeq ?? 0) > seq) this.#sendRead(chatId);
     });

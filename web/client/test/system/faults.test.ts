@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Session } from "../../src/index.js";
+import type { OrganizerSession, Session } from "../../src/index.js";
 import { Device, organizer, System, takeChat, until, untilMessages } from "./system.js";
 
 let system: System;
@@ -10,7 +10,7 @@ before(async () => {
 after(() => system?.down());
 
 /** A chat whose two sides are connected to the two sidecars, and texts from both sides while something breaks. */
-async function talkWhile(breakSomething: (person: Session, team: Session) => Promise<void>): Promise<void> {
+async function talkWhile(breakSomething: (person: Session, team: OrganizerSession) => Promise<void>): Promise<void> {
   const device = new Device(system);
   await device.queue.start();
   await device.queue.press(system.event);

@@ -8,6 +8,7 @@ import {
   Account,
   MemoryStorage,
   OrganizerApi,
+  OrganizerSession,
   PressQueue,
   Session,
   type SessionOptions,
@@ -256,9 +257,9 @@ export class Device {
 }
 
 /** An organizer of the demo's agency who is live. */
-export async function organizer(system: System, options: Partial<SessionOptions> = {}): Promise<Session> {
+export async function organizer(system: System, options: Partial<SessionOptions> = {}): Promise<OrganizerSession> {
   const { user, token } = await system.organizerApi().signIn(system.ready.demo.support);
-  const session = new Session({
+  const session = new OrganizerSession({
     ...{ url: system.socket(), credentials: { token: () => token }, storage: new MemoryStorage() },
     owner: `organizer:${user.id}`,
     WebSocket: WatchedSocket,
@@ -270,7 +271,7 @@ export async function organizer(system: System, options: Partial<SessionOptions>
 }
 
 /** Takes the next request of the queue, as soon as there is one. */
-export async function takeChat(session: Session): Promise<string> {
+export async function takeChat(session: OrganizerSession): Promise<string> {
   const before = new Set(session.snapshot.chats.map(({ id }) => id));
   const isNew = ({ id }: { id: string }) => !before.has(id);
   await session.startChat(true);

@@ -657,6 +657,94 @@ for (const order of [
   });
 }
 
+const JAN = { ...GUEST, id: 32, email: "jan@example.org", guest: false };
+const CHANGE = "/participant/profile/change-password";
+const PASSWORDS = { oldPassword: "long enough", newPassword: "longer than that" };
+
+/** Jan has signed in and has pressed. The service knows the last of its tokens only. */
+async function signedIn(): Promise<Device> {
+  const device = await started();
+  let tokens = 0;
+  const token = () => `participant:${tokens}`;
+  device.routes["POST /participant/auth/sign-in"] = () => {
+    tokens += 1;
+    return { body: { user: JAN, token: token() } };
+  };
+  device.routes[`GET ${MINE}`] = (call) =>
+    call.token === token()
+      ? { body: [helpRequest({ clientId: device.press.clientId })] }
+      : { status: 401, body: { message: "invalid token" } };
+  await device.account.signIn({ email: JAN.email, password: "long enough" });
+  await device.queue.press(9);
+  await settle();
+  return device;
+}
+
+test("a change of the password signs in anew, and what is refused meanwhile is not the end of the sign-in", async () => {
+  const device = await signedIn();
+  const signIn = device.routes["POST /participant/auth/sign-in"] as Route;
+  // The service ends all sessions before it answers.
+  device.routes[`PATCH ${CHANGE}`] = () => ({ body: JAN });
+  device.routes["POST /participant/auth/sign-in"] = async (call) => {
+    const answer = await signIn(call);
+    void device.queue.refresh();
+    await assert.rejects(device.account.renew("participant:1"), { status: 0 });
+    return answer;
+  };
+  await device.account.changePassword(PASSWORDS);
+  await settle();
+  assert.deepEqual(device.service.of("PATCH", CHANGE)[0]?.body, {
+    ...PASSWORDS,
+    confirmNewPassword: PASSWORDS.newPassword,
+  });
+  assert.deepEqual(device.service.of("POST", "/participant/auth/sign-in").at(-1)?.body, {
+    ...{ email: JAN.email, password: PASSWORDS.newPassword },
+  });
+  assert.equal(device.account.snapshot.mustSignIn, false);
+  // Whoever is refused afterwards, such as a session, has the new token.
+  assert.equal(await device.account.renew("participant:1"), "participant:2");
+  await device.reload();
+  assert.equal(await device.account.token(), "participant:2");
+  assert.equal(device.press.step, "waiting");
+});
+
+test("after a change of the password the sign-in is tried until there is a network", async () => {
+  const device = await signedIn();
+  device.routes[`PATCH ${CHANGE}`] = () => {
+    device.online = false;
+    return { body: JAN };
+  };
+  const changed = device.account.changePassword(PASSWORDS);
+  await device.clock.advance(120_000);
+  assert.equal(device.account.snapshot.mustSignIn, false);
+  device.online = true;
+  await device.clock.advance(30_000);
+  await changed;
+  assert.equal(await device.account.token(), "participant:2");
+});
+
+test("who signs out before the sign-in after a change of the password is answered stays signed out", async () => {
+  const device = await signedIn();
+  device.routes[`PATCH ${CHANGE}`] = () => ({ body: JAN });
+  const signIn = device.routes["POST /participant/auth/sign-in"] as Route;
+  device.routes["POST /participant/auth/sign-in"] = async (call) => {
+    await device.account.signOut();
+    return signIn(call);
+  };
+  await device.account.changePassword(PASSWORDS);
+  assert.equal(device.account.snapshot.user, undefined);
+  assert.equal(await device.account.token(), undefined);
+});
+
+test("a change of the password that is refused leaves the sign-in as it is", async () => {
+  const device = await signedIn();
+  device.routes[`PATCH ${CHANGE}`] = () => ({ status: 401, body: { message: "invalid password" } });
+  await assert.rejects(device.account.changePassword(PASSWORDS), { message: "invalid password" });
+  assert.equal(device.service.of("POST", "/participant/auth/sign-in").length, 1);
+  assert.equal(await device.account.token(), "participant:1");
+  assert.equal(device.account.snapshot.mustSignIn, false);
+});
+
 test("a sign-out whose answer comes late does not sign out who has come since", async () => {
   const device = await started();
   const user = { ...GUEST, id: 32, guest: false };

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../src/memory.js";
-import { Session, type SessionOptions } from "../../src/session.js";
+import { OrganizerSession } from "../../src/organizer-session.js";
+import type { SessionOptions } from "../../src/session.js";
 import type { ChatView, SessionEvent } from "../../src/session-types.js";
 import { chat, FakeClock, FakeNetwork, type FakeSocket, message, settle } from "../fakes.js";
 
@@ -10,7 +11,7 @@ class Tab {
   readonly clock: FakeClock;
   readonly storage: MemoryStorage;
   readonly network = new FakeNetwork();
-  readonly session: Session;
+  readonly session: OrganizerSession;
   readonly events: SessionEvent[] = [];
   renewed: string | undefined;
   renewals = 0;
@@ -18,7 +19,7 @@ class Tab {
   constructor(options: Partial<SessionOptions> & { clock?: FakeClock; storage?: MemoryStorage } = {}) {
     this.clock = options.clock ?? new FakeClock();
     this.storage = options.storage ?? new MemoryStorage();
-    this.session = new Session({
+    this.session = new OrganizerSession({
       url: "wss://test/connect",
       owner: "participant:31",
       credentials: {
