@@ -622,7 +622,8 @@ def read_log(path):
 
 
 def check_container(root=ROOT):
-    """The context has what the Containerfile copies, all members of the workspace, and what the sources include."""
+    """The context has what the Containerfile copies, all members of the workspace and what the sources include, and no
+    secrets of an operator."""
     lines = (root / ".dockerignore").read_text().splitlines()
     ignored = {line for line in lines if line and not line.startswith("#")}
     containerfile = (root / "deploy/Containerfile.sidecar").read_text()

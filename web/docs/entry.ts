@@ -1,8 +1,10 @@
 // The page for client authors: /docs says what there is, and each address below it shows one document.
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
-import { openApiOf } from "./socket";
+import { openApiOf } from "./socket.js";
 
-const link = document.querySelector<HTMLAnchorElement>(`nav a[href="${CSS.escape(location.pathname)}"]`);
+const link = document.querySelector<HTMLAnchorElement>(
+  `nav a[href="${CSS.escape(location.pathname.replace(/\/$/, ""))}"]`,
+);
 link?.setAttribute("aria-current", "page");
 const url = link?.dataset.document;
 if (url) show(url, link.textContent);

@@ -52,7 +52,7 @@ export class FakeService {
   /** After how many seconds a caller that was told 503 may ask again. */
   retryAfterSeconds = 1;
   presses = [];
-  /** Tokens that count no more, and how many people have signed in. */
+  /** Revoked tokens, and the number of sign-ins. */
   ended = new Set();
   signIns = 0;
   #answers = new EventEmitter();

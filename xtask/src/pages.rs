@@ -16,14 +16,6 @@ use crate::tools::{ensure_chromium, ensure_node};
 /// What is no source, wherever it is in `web/`.
 const NO_SOURCES: [&str; 4] = ["build", "dist", "node_modules", "test-results"];
 
-/// The documents for client authors, of which pages are made.
-const DOCUMENTS: [&str; 4] = [
-    "components/organizer/openapi.json",
-    "components/participant/openapi.json",
-    "components/messenger/openapi.json",
-    "sidecar/asyncapi.json",
-];
-
 /// The page that every build has.
 const FIRST_PAGE: &str = "index.html";
 
@@ -101,14 +93,14 @@ fn prepare(what: &str) -> Result<bool> {
     }
 }
 
-/// Installs what the lock file has, unless that has been done. No package may run anything at that.
+/// Installs what the lock file has, unless that has been done. `.npmrc` forbids packages to run anything at that.
 fn install_packages() -> Result<()> {
     let installed = modified(&web().join("node_modules/.package-lock.json"));
     let wanted = modified(&web().join("package-lock.json"));
     if installed.is_some() && installed >= wanted {
         return Ok(());
     }
-    run(&mut npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+    run(&mut npm(&["ci"]))
 }
 
 fn npm(args: &[&str]) -> Command {
@@ -117,15 +109,12 @@ fn npm(args: &[&str]) -> Command {
     command
 }
 
-/// Whether the first page is newer than every source: the files of `web`, and the documents beside it.
+/// Whether the first page is newer than every source.
 fn is_fresh(web: &Path) -> Result<bool> {
     let Some(built) = modified(&web.join("dist").join(FIRST_PAGE)) else {
         return Ok(false);
     };
-    let documents = DOCUMENTS
-        .iter()
-        .filter_map(|document| modified(&web.join("..").join(document)));
-    Ok(newest_source(web)? <= built && documents.max() <= Some(built))
+    Ok(newest_source(web)? <= built)
 }
 
 fn newest_source(folder: &Path) -> Result<SystemTime> {

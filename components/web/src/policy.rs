@@ -7,7 +7,7 @@ use service::settings;
 use crate::error::Error;
 
 /// For what loads nothing: refusals, data, and files that are parts of pages.
-const STANDALONE: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const LOADS_NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// For the service worker, which fetches the files that it keeps. A worker has the policy of its own file, and not that
 /// of the page.
@@ -78,7 +78,7 @@ fn origin(address: &str) -> Option<String> {
 /// The headers of every answer. One without a policy of its own may load nothing.
 pub(crate) fn guard(answer: Answer) -> Answer {
     answer
-        .with_default("content-security-policy", STANDALONE)
+        .with_default("content-security-policy", LOADS_NOTHING)
         .with("x-content-type-options", "nosniff")
         // Which page it is, is nobody's business. Tile servers want to know the site.
         .with("referrer-policy", "strict-origin-when-cross-origin")

@@ -20,9 +20,9 @@ use rusqlite::{
 use super::rows::Rows;
 use crate::bindings::spin::sqlite::sqlite::{Error, QueryResult, Value};
 
-/// SQLite uses a write-ahead log again from its beginning, but leaves the file as large as it ever was, such as after a
-/// long read beside many writes. A log that is larger than so many bytes is then cut. SQLite copies a log of 4 MB to the
-/// database.
+/// SQLite starts the write-ahead log again from its beginning, but the file keeps its largest size, for example after a
+/// long read beside many writes. With this limit, SQLite then truncates a log that has more bytes. It copies a log to
+/// the database at 4 MB.
 const LOG_LIMIT: i64 = 8 * 1024 * 1024;
 
 pub(super) struct Database {

@@ -103,8 +103,8 @@ export class Account implements Credentials {
   }
 
   /**
-   * Ends all sessions of the person, and signs in anew here. Until that is done, what is refused is tried again: the
-   * password is changed already, and the person is not asked for it.
+   * Ends all sessions of the person, and signs in anew here. Refused calls fail as temporary until
+   * the new sign-in has succeeded, so the person is not asked to sign in.
    */
   async changePassword(body: { oldPassword: string; newPassword: string }): Promise<void> {
     const ended = await this.token();

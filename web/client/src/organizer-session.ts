@@ -1,4 +1,3 @@
-import type { SendOfProtocol2 as ServerFrame } from "./generated/socket.js";
 import { Session, type SessionError } from "./session.js";
 
 /** The live connection of an organizer, who takes chats, closes them, and hands them over. */
@@ -20,7 +19,7 @@ export class OrganizerSession extends Session {
   async stopWaiting(): Promise<void> {
     this.waitWanted = false;
     const frame = { type: "start_chat", payload: { wait: false } } as const;
-    await this.ask(frame, ({ type, payload }: ServerFrame) => type === "info" && payload.code === "not_waiting");
+    await this.ask(frame, ({ type, payload }) => type === "info" && payload.code === "not_waiting");
   }
 
   async closeChat(chatId: string): Promise<void> {
@@ -32,10 +31,14 @@ export class OrganizerSession extends Session {
     await this.askAbout({ type: "transfer_chat", payload: { chatId, organizerId } }, "chat_transferred");
   }
 
-  protected override onChats(): void {
+  protected override onFirstChats(): void {
+    this.#waitAgain();
+  }
+
+  #waitAgain(): void {
     if (!this.waitWanted || this.snapshot.waitingForChat) return;
     this.startChat(true).catch(({ retryAfterSeconds }: SessionError) => {
-      if (retryAfterSeconds) this.timer(retryAfterSeconds * 1000, () => this.onChats());
+      if (retryAfterSeconds) this.timer(retryAfterSeconds * 1000, () => this.#waitAgain());
     });
   }
 }

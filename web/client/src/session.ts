@@ -314,15 +314,17 @@ export class Session {
   }
 
   async #renew(token: string, code: number): Promise<void> {
-    const renewed = this.#renewed;
+    const isRepeated = this.#renewed;
     this.#renewed = true;
     this.#become({ name: "connecting", attempt: this.#attempt });
     const state = this.#connection;
     try {
-      const next = renewed ? undefined : await this.#options.credentials.renew?.(token);
+      const next = await this.#options.credentials.renew?.(token);
       if (this.#connection !== state) return;
-      if (next && next !== token) this.#connect();
-      else this.#end("sign-in", code);
+      if (!next || next === token) this.#end("sign-in", code);
+      // What replaced the token may have been refused because of a change that is still under way.
+      else if (isRepeated) this.#waitToRetry(`refused (${code})`);
+      else this.#connect();
     } catch (error) {
       // No network: neither can the token be renewed nor a connection opened.
       this.#renewed = false;
@@ -516,7 +518,7 @@ export class Session {
     }
     this.#chatsKnown = true;
     this.#update();
-    if (!this.#synced) this.onChats();
+    if (!this.#synced) this.onFirstChats();
   }
 
   #history({ chatId, messages, lastSeq }: HistoryFrame["payload"]): void {
@@ -723,8 +725,8 @@ export class Session {
   }
 
   /** The chats were read for the first time over this connection. */
-  protected onChats(): void {
-    // A participant waits for nothing.
+  protected onFirstChats(): void {
+    // Only organizers wait for chats.
   }
 
   // The send queue

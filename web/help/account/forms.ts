@@ -1,4 +1,5 @@
-/** Forms that are loaded when they are opened. What they would import from the page would be a file apart. */
+// Forms that are loaded when they are opened. They import only types from the page: esbuild would put a shared module
+// into a file of its own.
 import type { Catalogues } from "../../ui/i18n.js";
 import type { Device } from "../device.js";
 import type { AccountForm, MenuKey } from "../menu.js";

@@ -680,7 +680,7 @@ async function signedIn(): Promise<Device> {
   return device;
 }
 
-test("a change of the password signs in anew, and what is refused meanwhile is not the end of the sign-in", async () => {
+test("a change of the password signs in anew, and a refusal meanwhile does not end the sign-in", async () => {
   const device = await signedIn();
   const signIn = device.routes["POST /participant/auth/sign-in"] as Route;
   // The service ends all sessions before it answers.

@@ -260,7 +260,7 @@ test("an organizer's silent connection is asked after 5 s and given up 6 s later
   assert.equal(tab.connection.name, "waiting");
 });
 
-test("a refused token is renewed once, then the person has to sign in", async () => {
+test("the person has to sign in when a token is refused that cannot be renewed", async () => {
   const { tab, socket } = await live();
   tab.renewed = "participant:new";
   await socket.drop(4500);
@@ -268,7 +268,20 @@ test("a refused token is renewed once, then the person has to sign in", async ()
   assert.equal(tab.network.last.sent[0]?.Authorization, "Bearer participant:new");
   await tab.network.last.drop(4500);
   assert.deepEqual(tab.connection, { name: "ended", reason: "sign-in", code: 4500 });
-  assert.equal(tab.renewals, 1);
+  assert.equal(tab.renewals, 2, "there is no other token");
+});
+
+test("a token that is refused like the one before it is replaced as well, after a while", async () => {
+  const { tab, socket } = await live();
+  tab.renewed = "participant:second";
+  await socket.drop(4501);
+  tab.network.last.open();
+  tab.renewed = "participant:third";
+  await tab.network.last.drop(4500);
+  assert(tab.connection.name === "waiting");
+  await tab.clock.advance(tab.connection.at - tab.clock.now());
+  tab.network.last.open();
+  assert.equal(tab.network.last.sent[0]?.Authorization, "Bearer participant:third");
 });
 
 test("a session that has ended for silence connects when there is something to say", async () => {
