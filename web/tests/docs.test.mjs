@@ -92,7 +92,7 @@ test("every frame, close code and refusal of the socket is on its page", async (
   assert.deepEqual(statuses, ["101", ...Object.keys(socket["x-handshake-refusals"])]);
   await page.getByText("start_chat: ").first().click();
   const [example] = socket.components.messages.StartChat.examples;
-  const shown = page.locator(".opblock-post.is-open .example code");
+  const shown = page.locator(".opblock-post.is-open .body-param__example code");
   await shown.waitFor();
   assert.deepEqual(JSON.parse(await shown.textContent()), example.payload);
   assert.deepEqual(errors, []);
