@@ -50,6 +50,15 @@ async function signIn(page, email) {
   await page.locator("form").getByRole("button", { name: "Sign in" }).click();
 }
 
+async function signUp(page, email) {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.locator("form").getByRole("button", { name: "Create an account" }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+}
+
 /** The chat ends on the team's side, so that the next story finds nothing open. */
 async function closeChat(page, chatId) {
   await team.closeChat(chatId);
@@ -176,12 +185,7 @@ test("a guest who signs up keeps the open request, and finds it on a second phon
   const email = `ola-${Date.now()}@example.org`;
   const first = await phone();
   await press(first.page);
-  await first.page.getByRole("button", { name: "Settings" }).click();
-  await first.page.getByRole("button", { name: "Create an account" }).click();
-  await first.page.getByLabel("E-mail address").fill(email);
-  await first.page.getByLabel("Password").fill(password);
-  await first.page.locator("form").getByRole("button", { name: "Create an account" }).click();
-  await first.page.locator("dialog").waitFor({ state: "detached" });
+  await signUp(first.page, email);
   await first.page.getByText("You are next").first().waitFor();
 
   const second = await phone({ serviceWorkers: "block" });
@@ -212,12 +216,7 @@ test("a person who changes the password in a chat stays in it, and the other pho
   const next = "another horse battery";
   const [first, second] = [await phone({ serviceWorkers: "block" }), await phone({ serviceWorkers: "block" })];
   await press(first.page);
-  await first.page.getByRole("button", { name: "Settings" }).click();
-  await first.page.getByRole("button", { name: "Create an account" }).click();
-  await first.page.getByLabel("E-mail address").fill(email);
-  await first.page.getByLabel("Password").fill(password);
-  await first.page.locator("form").getByRole("button", { name: "Create an account" }).click();
-  await first.page.locator("dialog").waitFor({ state: "detached" });
+  await signUp(first.page, email);
   await openPage(second.page);
   await signIn(second.page, email);
   await queueHas(1);
