@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api_documents::{Protocol, Side, check_close, check_frame, check_handshake};
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderName, StatusCode};
 use mayday_sidecar::{Config, Participant, Timings};
@@ -460,11 +460,8 @@ impl Messenger {
     }
 }
 
-async fn authenticate(
-    State(messenger): State<Messenger>,
-    headers: HeaderMap,
-    Json(asked): Json<Authenticate>,
-) -> Response {
+async fn authenticate(State(messenger): State<Messenger>, headers: HeaderMap, body: Bytes) -> Response {
+    let asked: Authenticate = serde_json::from_slice(&body).unwrap();
     let call = {
         let mut desk = messenger.state.lock().unwrap();
         desk.authentications.push(asked.authorizations.len());
@@ -519,7 +516,8 @@ fn user(authorization: &str) -> Option<User> {
     })
 }
 
-async fn revocations(State(messenger): State<Messenger>, Json(mut asked): Json<RevokedSince>) -> Response {
+async fn revocations(State(messenger): State<Messenger>, body: Bytes) -> Response {
+    let mut asked: RevokedSince = serde_json::from_slice(&body).unwrap();
     let realm = asked.realm.unwrap();
     messenger.state.lock().unwrap().questions.push(asked);
     let mut unwatched = messenger.unwatched.subscribe();
@@ -534,7 +532,9 @@ async fn revocations(State(messenger): State<Messenger>, Json(mut asked): Json<R
         next: asked.cursor,
         ..Revocations::default()
     };
-    let answer = Json(next.unwrap_or(nothing)).into_response();
+    let answer = serde_json::to_vec(&next.unwrap_or(nothing))
+        .unwrap()
+        .into_response();
     if is_news {
         messenger.told.send_modify(|told| *told += 1);
     }
