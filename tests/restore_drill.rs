@@ -15,7 +15,7 @@ use mayday_tests::chaos::{Link, Listens, Place};
 use mayday_tests::databases::Database;
 use mayday_tests::programs::workspace;
 use mayday_tests::schema::{migrations, version};
-use mayday_tests::settings::{SERVICES, runtime_config};
+use mayday_tests::settings::{SERVICES, libsql_database, runtime_config};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::apart::start_sidecar;
+use crate::support::door::Door;
 use crate::support::people::{self, ORGANIZER_PASSWORD, PARTICIPANT_PASSWORD, Person};
 use crate::support::socket::Socket;
 use crate::support::system::System;
@@ -137,7 +138,7 @@ async fn a_restored_copy_has_everything_that_was_acknowledged_before_it() {
     let link = Link::open("hosts", vec![is_at]).await.expect("a link");
     let redis = Server::redis().expect("a server");
     let hosts = vec![format!("http://{}", link.address)];
-    let (runs_on, _) = start_sidecar(hosts, &messenger_key(&system), &redis).await;
+    let (runs_on, _) = start_sidecar(hosts, &messenger_key(&system), redis.url()).await;
     let mut stays = Socket::open_two("participant who stays", &runs_on, &person)
         .await
         .without_queues();
@@ -455,5 +456,43 @@ async fn copies_are_for_nobody_but_their_owner() {
             let mode = fs::metadata(&path).expect("it is there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "{} has the mode {mode:o}", path.display());
         }
+    }
+}
+
+/// The tokens are those of the overlay `dev`, and so is the key by which the servers know them.
+#[tokio::test]
+async fn servers_are_copied_with_a_token_that_may_only_read() {
+    let overlay = workspace().join("deploy/spinkube/overlays/dev");
+    let token = |config: &str| {
+        let config = fs::read_to_string(overlay.join(config)).expect("a file of the overlay");
+        let (_, token) = config.split_once("token = \"").expect("a token");
+        let (token, _) = token.split_once('"').expect("its end");
+        token.to_owned()
+    };
+    let [writes, reads] = ["runtime-config.toml", "backup-config.toml"].map(token);
+    let statements = json!({"statements": [
+        "CREATE TABLE kept (number)", "INSERT INTO kept VALUES (4711)", "PRAGMA user_version = 7",
+    ]});
+    let servers = SERVICES.map(|_| Server::sqld_with_key(&overlay.join("libsql.pem")).expect("a server"));
+    let mut settings = String::new();
+    for (service, server) in SERVICES.iter().zip(&servers) {
+        let door = Door::network(&server.url());
+        for (token, status) in [(&reads, 403), (&writes, 200)] {
+            let answer = door.send("POST", "/", Some(token), Some(&statements)).await;
+            assert_eq!(answer.status, status, "{}", answer.text());
+        }
+        let database = libsql_database(service, &server.url());
+        settings += &database.replace("token = \"\"", &format!("token = {reads:?}"));
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let [config, copy] = ["runtime-config.toml", "copy"].map(|name| directory.path().join(name));
+    fs::write(&config, settings).expect("room");
+
+    run("backup.sh", [&config, &copy]).await;
+
+    for service in SERVICES {
+        let copied = fs::read_to_string(copy.join(format!("{service}.sql"))).expect("a copy");
+        assert!(copied.contains("INSERT INTO kept VALUES(4711);"), "{copied}");
+        assert!(copied.ends_with("PRAGMA user_version = 7;\n"), "{copied}");
     }
 }

@@ -7,6 +7,8 @@
 - Every name that an object refers to exists: secrets, config maps and their keys, services and their ports, also in the
   arguments of programs, volumes, accounts, the pods that a selector means, middlewares, executors.
 - Secrets are long enough, and those of the overlay `dev` are in no other one.
+- Hosts, dispatcher and sidecars have a user of Redis each.
+- The backup has tokens of its own, which may only read, and no secret of the SpinApps.
 - The SpinApps, the runtime configurations and the manifests for Fermyon Cloud agree with spin.toml.
 - `spin watch` builds a component again when anything changes of which it is built.
 - What the pipelines of the collector of logs name is configured, and lines find their way through its operators.
@@ -64,6 +66,13 @@ DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 # What says in the arguments of a program where it listens.
 LISTENS = ("--listen", "--metrics", "--http-listen-addr")
+
+# The URLs of Redis in the secret of variables, for the dispatcher and for sidecars. That for hosts is in the runtime
+# configuration.
+REDIS_URLS = ("redis_url", "sidecar_redis_url")
+
+# The user and the password of a URL.
+CREDENTIALS = re.compile(r"://([^:/@\s]+):([^/@\s]+)@")
 
 # A rule of an IngressRoute, and a priority that is above the length of any rule of an ingress, which is its priority.
 METHOD_RULE = re.compile(
@@ -427,17 +436,101 @@ class Overlay:
             if labels != config[section].keys():
                 problem(self.name, f"runtime-config.toml has {section} {sorted(config[section])}, not {sorted(labels)}")
         values = self.secret("mayday-variables")
-        stores = [each.get("url") for each in config["key_value_store"].values()]
-        if stores != [values["redis_url"]]:
-            problem(self.name, "runtime-config.toml and secrets.env name different servers for Redis")
+        backup = tomllib.loads(self.secret("mayday-backup-config")["runtime-config.toml"])
+        stores = {f"the store {name}": each.get("url", "") for name, each in config["key_value_store"].items()}
+        redis = stores | {name: values.get(name, "") for name in REDIS_URLS}
+        users = self.secret("redis-users")["users.acl"] if self.name == "dev" else None
+        check_redis(self.name, redis, users)
+        check_backup(self.name, config["sqlite_database"], backup)
         # An example is empty. Servers of other namespaces, or elsewhere, have names with dots.
-        for url in filter(None, stores + [each.get("url") for each in config["sqlite_database"].values()]):
+        for url in filter(None, [*redis.values(), *(each.get("url") for each in config["sqlite_database"].values())]):
             url = urlsplit(url)
             if "." not in (url.hostname or "") and url.port not in self.service_ports(url.hostname):
                 # Without the password that a URL may have.
                 server = f"{url.hostname}:{url.port}"
-                problem(self.name, f"runtime-config.toml names {server}, and no such service is here")
-        check_secrets(self.name, values)
+                problem(self.name, f"there is no service {server}, which runtime-config.toml or secrets.env names")
+        tokens = {
+            f"the token for {name} of the {whose}": each.get("token", "")
+            for whose, databases in (("app", config["sqlite_database"]), ("backup", backup["sqlite_database"]))
+            for name, each in databases.items()
+        }
+        check_secrets(self.name, values | redis | tokens)
+
+    def check_urls_of_redis(self):
+        """Each of the URLs in the secret is of one program, since it has a user of its own."""
+        for name in REDIS_URLS:
+            owners = [each["metadata"]["name"] for each in self.objects if name in keys_of_secrets(each)]
+            if len(owners) != 1:
+                problem(self.name, f"{name} is not of one program, but of {owners}")
+
+    def check_secrets_of_backup(self):
+        """Its pods have no secret of the SpinApps: those let somebody write."""
+        of_apps = {name for app in self.each("SpinApp") for name in secrets_in(app)}
+        for each in self.each("CronJob"):
+            for name in sorted(of_apps & secrets_in(each)):
+                problem(f"{self.name}: CronJob {each['metadata']['name']}", f"it has the secret {name} of the app")
+
+
+def secrets_in(each):
+    """The names of the secrets that the pods of an object get."""
+    fields = ("loadFromSecret", "secretName")
+    parts = list(walk(each))
+    named = {part[field] for part in parts for field in fields if isinstance(part.get(field), str)}
+    references = [part.get(field) for part in parts for field in ("secretKeyRef", "secretRef", "secret")]
+    return named | {each["name"] for each in references if isinstance(each, dict) and "name" in each}
+
+
+def keys_of_secrets(each):
+    """The keys of secrets that become variables of an object's pods."""
+    return {part["secretKeyRef"]["key"] for part in walk(each) if isinstance(part.get("secretKeyRef"), dict)}
+
+
+def check_redis(overlay, urls, users=None):
+    """Hosts, dispatcher and sidecars have a user each at one server, and the overlay's own server has these users."""
+    # An example is empty.
+    if not any(urls.values()):
+        return
+    if len({(urlsplit(url).hostname, urlsplit(url).port) for url in urls.values()}) != 1:
+        problem(overlay, f"{', '.join(urls)} name different servers for Redis")
+    passwords = {}
+    for name, url in urls.items():
+        user = CREDENTIALS.search(url)
+        if not user:
+            problem(overlay, f"{name} names no user of Redis")
+        elif user[1] in passwords:
+            problem(overlay, f"two programs share the user {user[1]} of Redis")
+        else:
+            passwords[user[1]] = user[2]
+    if users is None:
+        return
+    rules = {line.split()[1]: line.split()[2:] for line in users.splitlines() if line}
+    if rules.get("default") != ["off"]:
+        problem(overlay, "users.acl does not switch off the user default, who may do everything")
+    for name, password in passwords.items():
+        if f">{password}" not in rules.get(name, []):
+            problem(overlay, f"users.acl has no user {name} with the password of the URL")
+
+
+def check_backup(overlay, databases, config):
+    """The backup reads the databases of the app, with tokens that may only read."""
+    if config.keys() != {"sqlite_database"} or config["sqlite_database"].keys() != databases.keys():
+        problem(overlay, f"backup-config.toml has not the databases {sorted(databases)}, or has more")
+        return
+    for name, database in config["sqlite_database"].items():
+        if database.get("url") != databases[name].get("url"):
+            problem(overlay, f"backup-config.toml and runtime-config.toml name different servers for {name}")
+        # An example is empty.
+        if (token := database.get("token")) and access(token) != "ro":
+            problem(overlay, f"the backup's token for {name} is none that may only read")
+
+
+def access(token):
+    """What a token of libSQL lets its owner do: `ro` is to read."""
+    try:
+        claims = token.split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))).get("a")
+    except (IndexError, ValueError, AttributeError):
+        return None
 
 
 def check_secrets(overlay, values):
@@ -446,14 +539,18 @@ def check_secrets(overlay, values):
     for name, value in values.items():
         if name.endswith(("_jwt_secret", "_key")) and 0 < len(value) < 32:
             problem(overlay, f"{name} has fewer than 32 bytes, so it can be guessed")
-        if overlay != "dev" and value in published:
+        password = CREDENTIALS.search(value)
+        if overlay != "dev" and (value in published or password and password[2] in published):
             problem(overlay, f"{name} is a secret of the overlay dev, which everybody knows")
 
 
 def published_secrets():
-    lines = (ROOT / "deploy/spinkube/overlays/dev/secrets.env").read_text().splitlines()
-    variables = (line.split("=", 1) for line in lines if "=" in line)
-    return {value for name, value in variables if name.endswith(("_jwt_secret", "_key", "_password"))}
+    directory = ROOT / "deploy/spinkube/overlays/dev"
+    files = ("secrets.env", "runtime-config.toml", "backup-config.toml")
+    text = "\n".join((directory / name).read_text() for name in files)
+    variables = re.findall(r"^\w+(?:_jwt_secret|_key|_password)=(.+)$", text, re.MULTILINE)
+    tokens = re.findall(r'^token = "(.+)"$', text, re.MULTILINE)
+    return {*variables, *tokens, *(password for _, password in CREDENTIALS.findall(text))}
 
 
 def middlewares(ingress):
@@ -690,6 +787,8 @@ def main():
         overlay.check_ingresses()
         overlay.check_apps(manifest)
         overlay.check_runtime_config(manifest)
+        overlay.check_urls_of_redis()
+        overlay.check_secrets_of_backup()
         check_scraping(overlay)
         count += len(objects)
     check_watch(manifest)

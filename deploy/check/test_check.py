@@ -1,6 +1,7 @@
 """Mistakes that check.py finds, and what it says of each: `cargo xtask check` runs these tests before it."""
 
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -139,6 +140,14 @@ class Secrets(Test):
         said = [f"prod: {name} is a secret of the overlay dev, which everybody knows" for name in names]
         self.assertEqual(check.problems, said)
 
+    def test_passwords_and_tokens_of_dev_are_refused_in_every_other_overlay(self):
+        config = tomllib.loads((check.ROOT / "deploy/spinkube/overlays/dev/backup-config.toml").read_text())
+        token = config["sqlite_database"]["messenger"]["token"]
+        values = {"redis_url": "rediss://mayday:for-development-only-redis-host@redis.example", "a token": token}
+        check.check_secrets("prod", values)
+        said = [f"prod: {name} is a secret of the overlay dev, which everybody knows" for name in values]
+        self.assertEqual(check.problems, said)
+
     def test_a_secret_that_can_be_guessed_is_found(self):
         check.check_secrets("dev", {"organizer_key": "0" * 31, "participant_key": "0" * 32, "messenger_key": ""})
         self.assertEqual(check.problems, ["dev: organizer_key has fewer than 32 bytes, so it can be guessed"])
@@ -153,6 +162,126 @@ class Secrets(Test):
                 ("runtime-config.toml", "runtime-config.toml.example"),
             ):
                 self.assertEqual((Path(directory) / name).read_text(), text)
+
+
+class Redis(Test):
+    USERS = "user default off\nuser host on >a +get\nuser dispatcher on >b\nuser sidecar on >c +ping\n"
+
+    def check(self, users=USERS, **others):
+        """Checks the URLs of an overlay that is right but for these."""
+        urls = {
+            "throttle": "redis://host:a@redis:6379",
+            "redis_url": "redis://dispatcher:b@redis:6379",
+            "sidecar_redis_url": "redis://sidecar:c@redis:6379",
+        }
+        check.check_redis("dev", urls | others, users)
+
+    def test_a_user_for_each_program_is_right(self):
+        self.check()
+        self.check(users=None)
+        check.check_redis("prod", {"throttle": "", "redis_url": "", "sidecar_redis_url": ""})
+        self.assertEqual(check.problems, [])
+
+    def test_a_shared_user_and_another_server_are_found(self):
+        for others, said in (
+            ({"redis_url": "redis://sidecar:c@redis:6379"}, "two programs share the user sidecar of Redis"),
+            ({"redis_url": "redis://:c@redis:6379"}, "redis_url names no user of Redis"),
+            ({"sidecar_redis_url": "redis://redis:6379"}, "sidecar_redis_url names no user of Redis"),
+            (
+                {"throttle": "redis://host:a@redis:6380"},
+                "throttle, redis_url, sidecar_redis_url name different servers for Redis",
+            ),
+        ):
+            with self.subTest(others):
+                check.problems.clear()
+                self.check(**others)
+                self.assertEqual(check.problems, [f"dev: {said}"])
+
+    def test_users_that_the_server_does_not_have_are_found(self):
+        for users, said in (
+            (self.USERS.replace("default off", "default on nopass +@all"), "does not switch off the user default"),
+            (self.USERS.replace("user default off\n", ""), "does not switch off the user default"),
+            (self.USERS.replace(">b", ">d"), "has no user dispatcher with the password of the URL"),
+            (self.USERS.replace("sidecar", "sidecars"), "has no user sidecar with the password of the URL"),
+        ):
+            with self.subTest(users):
+                check.problems.clear()
+                self.check(users)
+                [found] = check.problems
+                self.assertTrue(found.startswith(f"dev: users.acl {said}"), found)
+
+
+    def test_a_url_that_two_programs_have_is_found(self):
+        def overlay(**keys):
+            objects = [{"kind": "Namespace", "metadata": {"name": "mayday"}}]
+            for name, key in keys.items():
+                variable = {"name": "url", "valueFrom": {"secretKeyRef": {"name": "mayday-variables", "key": key}}}
+                spec = {"image": "a:1", "variables": [variable]}
+                objects.append({"kind": "SpinApp", "metadata": {"name": name, "namespace": "mayday"}, "spec": spec})
+            return check.Overlay("dev", objects)
+
+        overlay(dispatcher="redis_url", sidecar="sidecar_redis_url").check_urls_of_redis()
+        self.assertEqual(check.problems, [])
+        overlay(dispatcher="redis_url", sidecar="redis_url").check_urls_of_redis()
+        self.assertEqual(
+            check.problems,
+            [
+                "dev: redis_url is not of one program, but of ['dispatcher', 'sidecar']",
+                "dev: sidecar_redis_url is not of one program, but of []",
+            ],
+        )
+
+
+class Backup(Test):
+    # {"a":"ro"} and {"a":"rw"}
+    READS, WRITES = "e30.eyJhIjoicm8ifQ.c2ln", "e30.eyJhIjoicncifQ.c2ln"
+
+    def check(self, **others):
+        database = {"type": "libsql", "url": "http://libsql:8081"}
+        config = {"sqlite_database": {"messenger": database | {"token": self.READS} | others}}
+        check.check_backup("dev", {"messenger": database | {"token": self.WRITES}}, config)
+
+    def test_tokens_that_may_only_read_are_right(self):
+        self.check()
+        self.check(token="")
+        self.assertEqual(check.problems, [])
+
+    def test_other_tokens_and_databases_are_found(self):
+        for token in (self.WRITES, "e30.e30.c2ln", "e30.W10.c2ln", "none", "a.b.c"):
+            with self.subTest(token):
+                check.problems.clear()
+                self.check(token=token)
+                said = "dev: the backup's token for messenger is none that may only read"
+                self.assertEqual(check.problems, [said])
+        check.problems.clear()
+        self.check(url="http://libsql:8082")
+        said = "dev: backup-config.toml and runtime-config.toml name different servers for messenger"
+        self.assertEqual(check.problems, [said])
+        for config in ({"sqlite_database": {}}, {"sqlite_database": {"messenger": {}}, "key_value_store": {}}):
+            with self.subTest(config):
+                check.problems.clear()
+                check.check_backup("dev", {"messenger": {}}, config)
+                said = "dev: backup-config.toml has not the databases ['messenger'], or has more"
+                self.assertEqual(check.problems, [said])
+
+    def test_a_secret_of_the_app_in_its_pods_is_found(self):
+        def overlay(*volumes):
+            of_app = {"valueFrom": {"secretKeyRef": {"name": "mayday-variables", "key": "redis_url"}}}
+            template = {"metadata": {"labels": {}}, "spec": {"containers": [], "volumes": list(volumes)}}
+            cron_job = {"jobTemplate": {"spec": {"template": template}}}
+            app = {"image": "a:1", "runtimeConfig": {"loadFromSecret": "mayday-runtime"}, "variables": [of_app]}
+            objects = [{"kind": "Namespace", "metadata": {"name": "mayday"}}]
+            for kind, name, spec in (("CronJob", "backup", cron_job), ("SpinApp", "mayday", app)):
+                objects.append({"kind": kind, "metadata": {"name": name, "namespace": "mayday"}, "spec": spec})
+            return check.Overlay("dev", objects)
+
+        overlay({"name": "config", "secret": {"secretName": "mayday-backup"}}).check_secrets_of_backup()
+        self.assertEqual(check.problems, [])
+        variables = {"projected": {"sources": [{"secret": {"name": "mayday-variables"}}]}}
+        overlay({"secret": {"secretName": "mayday-runtime"}}, variables).check_secrets_of_backup()
+        names = ("mayday-runtime", "mayday-variables")
+        said = [f"dev: CronJob backup: it has the secret {name} of the app" for name in names]
+        self.assertEqual(check.problems, said)
 
 
 class Container(Test):

@@ -1,12 +1,11 @@
 //! The three services, each on hosts of its own, two sidecars and a Redis: any of the services can be down while the
-//! others run. There is no dispatcher. As elsewhere, tests on libSQL have two hosts of each. Those count failed
-//! sign-ins in Redis.
+//! others run. There is no dispatcher. As elsewhere, tests on libSQL have two hosts of each. Hosts count failed
+//! sign-ins in Redis, where hosts, sidecars and a dispatcher each have a user of their own.
 
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use local_servers::Server;
 use mayday_host::App;
 use mayday_sidecar::{Config, Timings};
 use mayday_tests::databases::Databases;
@@ -20,6 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::support::components::{self, MESSENGER_KEY, SERVICES, SUPERADMIN_EMAIL, SUPERADMIN_PASSWORD};
 use crate::support::door::Door;
 use crate::support::people;
+use crate::support::redis::Redis;
 
 const SIDECARS: usize = 2;
 
@@ -30,7 +30,7 @@ pub(crate) struct Apart {
     /// The sidecars' addresses.
     pub(crate) ws: Vec<String>,
     databases: Databases,
-    _redis: Server,
+    redis: Redis,
     state: TempDir,
 }
 
@@ -51,11 +51,10 @@ impl Apart {
         let state = tempfile::tempdir().expect("a folder");
         let layout = Layout::of_tests();
         let databases = Databases::new(layout.database, state.path()).expect("databases");
-        let redis = Server::redis().expect("a server");
+        let redis = Redis::start();
         let mut services = SERVICES.map(|_| Vec::new());
         for _ in 0..layout.hosts {
-            let shared = (layout.hosts > 1).then_some(&redis);
-            let hosts = a_host_of_each(state.path(), &databases, shared);
+            let hosts = a_host_of_each(state.path(), &databases, &redis.url("host"));
             for (service, host) in services.iter_mut().zip(hosts) {
                 service.push(host);
             }
@@ -63,7 +62,8 @@ impl Apart {
         let mut origins: Vec<_> = services[2].iter().map(Host::origin).collect();
         let (mut sidecars, mut ws) = (Vec::new(), Vec::new());
         for _ in 0..SIDECARS {
-            let (address, running) = start_sidecar(origins.clone(), MESSENGER_KEY, &redis).await;
+            let (address, running) =
+                start_sidecar(origins.clone(), MESSENGER_KEY, redis.url("sidecar")).await;
             ws.push(address);
             sidecars.push(running);
             // The next one calls another host first.
@@ -74,7 +74,7 @@ impl Apart {
             sidecars,
             ws,
             databases,
-            _redis: redis,
+            redis,
             state,
         }
     }
@@ -116,8 +116,29 @@ impl Apart {
         people::found_agency(&door, &superadmin, name).await
     }
 
+    /// A dispatcher, which ticks start while it listens.
+    pub(crate) fn dispatcher(&mut self) -> App {
+        let [participant, messenger] = ["participant", "messenger"].map(|name| self.hosts(name)[0].origin());
+        let redis = self.redis.url("dispatcher");
+        let variables = [
+            ("participant_url", participant.as_str()),
+            ("messenger_url", messenger.as_str()),
+            ("redis_url", redis.as_str()),
+        ];
+        let options = components::options(self.state.path(), &self.databases, &["dispatcher"], &variables);
+        App::load(&options).expect("the app loads")
+    }
+
     /// Does a dispatcher's tick at once, without waiting until retries are due.
     pub(crate) async fn tick(&mut self, name: &str, key: &str) {
+        self.make_due(name).await;
+        let path = format!("/{name}/internal/tick");
+        let door = self.door(name);
+        door.send("POST", &path, Some(key), None).await.empty(200);
+    }
+
+    /// Makes retries of a service due.
+    pub(crate) async fn make_due(&self, name: &str) {
         let table = if name == "messenger" {
             "lock_releases"
         } else {
@@ -133,9 +154,6 @@ impl Apart {
             .await
             .expect("no panic")
             .expect("an outbox");
-        let path = format!("/{name}/internal/tick");
-        let door = self.door(name);
-        door.send("POST", &path, Some(key), None).await.empty(200);
     }
 }
 
@@ -143,14 +161,14 @@ impl Apart {
 pub(crate) async fn start_sidecar(
     messenger: Vec<String>,
     messenger_key: &str,
-    redis: &Server,
+    redis: String,
 ) -> (String, JoinHandle<anyhow::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = format!("ws://{}", listener.local_addr().expect("an address"));
     let config = Config {
         messenger,
         messenger_key: messenger_key.to_owned(),
-        redis: redis.url(),
+        redis,
         participant: None,
         allowed_origins: Vec::new(),
         strict_transport_security: String::new(),
@@ -161,8 +179,8 @@ pub(crate) async fn start_sidecar(
     (address, running)
 }
 
-/// A host of each service. They call each other, and count failed sign-ins in this Redis, or in a file.
-fn a_host_of_each(state: &Path, databases: &Databases, redis: Option<&Server>) -> Vec<Host> {
+/// A host of each service. They call each other, and count failed sign-ins in this Redis.
+fn a_host_of_each(state: &Path, databases: &Databases, redis: &str) -> Vec<Host> {
     let mut listeners = Vec::new();
     for _ in SERVICES {
         // A kernel gives this port to nobody while the host is down.
@@ -187,9 +205,7 @@ fn a_host_of_each(state: &Path, databases: &Databases, redis: Option<&Server>) -
     services
         .map(|((name, listener), address)| {
             let options = components::options(state, databases, &[name], &variables);
-            if let Some(redis) = redis {
-                components::count_in_redis(state, databases, &redis.url());
-            }
+            components::count_in_redis(state, databases, redis);
             let mut host = Host {
                 app: App::load(&options).expect("the app loads"),
                 address,

@@ -4,6 +4,7 @@ pub(crate) mod apart;
 pub(crate) mod components;
 pub(crate) mod door;
 pub(crate) mod people;
+pub(crate) mod redis;
 pub(crate) mod scan;
 pub(crate) mod sidecar;
 pub(crate) mod socket;

@@ -159,22 +159,9 @@ impl System {
         Door::network(self.up.ready.canary.as_deref().expect("a canary"))
     }
 
-    /// Waits until every sidecar reports that it can reach Redis and the messenger. One that was killed does not listen
-    /// yet when its process is there again.
+    /// Waits until every sidecar can reach Redis and the messenger.
     pub(crate) async fn sidecars_are_ready(&self) {
-        for ws in self.sidecars() {
-            let sidecar = door_of_sidecar(ws);
-            let is_ready = async || {
-                let answer = sidecar.try_send_as("GET", "/readyz", None, "").await;
-                answer.is_ok_and(|reply| reply.status == 200)
-            };
-            let ready = async {
-                while !is_ready().await {
-                    sleep(Duration::from_millis(20)).await;
-                }
-            };
-            timeout(DEADLINE, ready).await.expect("the sidecar gets ready");
-        }
+        sidecars_are_ready(self.sidecars()).await;
     }
 
     /// The file of a service's database.
@@ -232,7 +219,26 @@ impl System {
     }
 }
 
-fn door_of_sidecar(ws: &str) -> Door {
+/// Waits until every sidecar at these addresses reports that it can reach Redis and the messenger. One that was killed
+/// does not listen yet when its process is there again.
+pub(crate) async fn sidecars_are_ready(addresses: &[String]) {
+    for ws in addresses {
+        let sidecar = door_of_sidecar(ws);
+        let is_ready = async || {
+            let answer = sidecar.try_send_as("GET", "/readyz", None, "").await;
+            answer.is_ok_and(|reply| reply.status == 200)
+        };
+        let ready = async {
+            while !is_ready().await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(DEADLINE, ready).await.expect("the sidecar gets ready");
+    }
+}
+
+/// The door of a sidecar, which answers HTTP as well.
+pub(crate) fn door_of_sidecar(ws: &str) -> Door {
     Door::network(&ws.replacen("ws", "http", 1))
 }
 

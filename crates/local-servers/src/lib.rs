@@ -114,6 +114,9 @@ pub const SQLD_ENVIRONMENT: [(&str, &str); 1] = [("RUST_LOG", "warn")];
 const PING: &str = "PING\r\n";
 const PONG: &str = "+PONG";
 
+/// The answer of a server to somebody who is none of its users.
+const NO_USER: &str = "-NOAUTH";
+
 /// Where a Redis server without a plain port is asked whether it is ready, below its directory.
 const REDIS_SOCKET: &str = "redis.sock";
 
@@ -157,14 +160,28 @@ pub struct Server {
 #[derive(Clone)]
 enum Kind {
     Redis,
-    RedisByTls { certificate: String, key: String },
-    Sqld(PathBuf),
+    /// With this ACL file.
+    RedisWithUsers(PathBuf),
+    RedisByTls {
+        certificate: String,
+        key: String,
+    },
+    /// Where there is a key, it asks for tokens that are signed with the other half.
+    Sqld {
+        program: PathBuf,
+        key: Option<PathBuf>,
+    },
 }
 
 impl Server {
     /// Starts a Redis server.
     pub fn redis() -> Result<Server> {
         Server::start(&Kind::Redis)
+    }
+
+    /// Starts a Redis server with the users of an ACL file, which admits nobody else.
+    pub fn redis_with_users(file: &Path) -> Result<Server> {
+        Server::start(&Kind::RedisWithUsers(file.to_owned()))
     }
 
     /// Starts a Redis server that takes TLS only, with this certificate and its key, both in PEM.
@@ -177,8 +194,17 @@ impl Server {
 
     /// Starts a libSQL server with an empty database.
     pub fn sqld() -> Result<Server> {
+        Server::start_sqld(None)
+    }
+
+    /// Starts a libSQL server that asks for tokens, with the file of the public key by which it knows them.
+    pub fn sqld_with_key(file: &Path) -> Result<Server> {
+        Server::start_sqld(Some(file.to_owned()))
+    }
+
+    fn start_sqld(key: Option<PathBuf>) -> Result<Server> {
         let program = find_sqld().context("sqld is missing; `cargo xtask test` installs it")?;
-        Server::start(&Kind::Sqld(program))
+        Server::start(&Kind::Sqld { program, key })
     }
 
     fn start(kind: &Kind) -> Result<Server> {
@@ -201,9 +227,9 @@ impl Server {
     /// Its URL, as settings have it.
     pub fn url(&self) -> String {
         match self.kind {
-            Kind::Redis => format!("redis://{}", self.address),
+            Kind::Redis | Kind::RedisWithUsers(_) => format!("redis://{}", self.address),
             Kind::RedisByTls { .. } => format!("rediss://{}", self.address),
-            Kind::Sqld(_) => format!("http://{}", self.address),
+            Kind::Sqld { .. } => format!("http://{}", self.address),
         }
     }
 
@@ -253,11 +279,12 @@ impl Server {
     fn answers(&self) -> bool {
         match self.kind {
             Kind::Redis => is_answered(connect(self.address), PING, PONG),
+            Kind::RedisWithUsers(_) => is_answered(connect(self.address), PING, NO_USER),
             Kind::RedisByTls { .. } => {
                 let socket = UnixStream::connect(self.directory().join(REDIS_SOCKET));
                 is_answered(socket, PING, PONG)
             }
-            Kind::Sqld(_) => sqld_answers(self.address),
+            Kind::Sqld { .. } => sqld_answers(self.address),
         }
     }
 }
@@ -275,6 +302,13 @@ impl Kind {
             Kind::Redis => {
                 let mut command = Command::new("redis-server");
                 command.args(redis_arguments(port, directory));
+                command
+            }
+            Kind::RedisWithUsers(file) => {
+                let mut command = Command::new("redis-server");
+                command
+                    .args(redis_arguments(port, directory))
+                    .args(["--aclfile".into(), file.clone().into_os_string()]);
                 command
             }
             Kind::RedisByTls { certificate, key } => {
@@ -295,11 +329,14 @@ impl Kind {
                     .args(["--unixsocket".into(), file(REDIS_SOCKET)]);
                 command
             }
-            Kind::Sqld(program) => {
+            Kind::Sqld { program, key } => {
                 let mut command = Command::new(program);
                 command
                     .args(sqld_arguments(port, directory))
                     .envs(SQLD_ENVIRONMENT);
+                if let Some(key) = key {
+                    command.arg("--auth-jwt-key-file").arg(key);
+                }
                 command
             }
         };
