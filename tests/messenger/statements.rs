@@ -203,6 +203,7 @@ async fn questions_and_ticks_with_nothing_to_do_run_few_statements() {
             [0, 4, 0],
         ),
         ("GET", "/messenger/internal/undelivered", MESSENGER_KEY, [0, 1, 0]),
+        ("POST", "/organizer/api/tick", ORGANIZER_KEY, [0, 0, 0]),
         ("POST", "/participant/internal/tick", PARTICIPANT_KEY, [0, 11, 0]),
         ("POST", "/messenger/internal/tick", MESSENGER_KEY, [0, 0, 15]),
     ];

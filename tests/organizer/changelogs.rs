@@ -8,7 +8,7 @@ use crate::organizer::{assert_in_order, create, hire, last_change, new_contact, 
 use crate::support::components::Components;
 use crate::support::people::{Agency, Person, new_user_with_role};
 
-const RECORD: &str = "/organizer/agency/changelogs";
+pub(super) const RECORD: &str = "/organizer/agency/changelogs";
 
 #[tokio::test]
 async fn a_row_is_read_alone_or_in_a_list_and_its_value_is_a_text() {
@@ -225,11 +225,11 @@ async fn an_agencys_record_has_no_changes_of_another_agency() {
     assert_eq!(own["holds"], true, "{own}");
 }
 
-async fn verdict(reader: &Person) -> Value {
+pub(super) async fn verdict(reader: &Person) -> Value {
     reader.get(&format!("{RECORD}/verify")).await.json(200)
 }
 
-async fn assert_verdict(reader: &Person, holds: bool) {
+pub(super) async fn assert_verdict(reader: &Person, holds: bool) {
     let verdict = verdict(reader).await;
     assert_eq!(verdict["holds"], holds, "{verdict}");
 }
@@ -259,38 +259,52 @@ async fn owners_and_administrators_can_verify_the_chain() {
     }
 }
 
-/// An auditor's check, written only from the description in docs/record.md.
-fn check_from_outside(chain: &[Value]) -> Result<String, String> {
-    let sha256 = |text: String| format!("{:x}", Sha256::digest(text));
-    let text = |value: &Value| match value {
+fn sha256(text: String) -> String {
+    format!("{:x}", Sha256::digest(text))
+}
+
+fn text(value: &Value) -> String {
+    match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    };
+    }
+}
+
+/// The value of a row that is never blanked.
+fn lasting(row: &Value) -> &Value {
+    let blank = &row["blankValue"];
+    if blank.is_null() {
+        &row["valueAfter"]
+    } else {
+        blank
+    }
+}
+
+/// The hash of a row that follows the one with the hash `before`, written only from the description in docs/record.md.
+pub(super) fn hash_from_outside(before: String, row: &Value) -> String {
+    let lasting = lasting(row).as_str();
+    let lines = [
+        before,
+        text(&row["entityClass"]),
+        text(&row["entityId"]),
+        text(&row["type"]),
+        text(&row["changedAt"]),
+        text(&row["userId"]),
+        text(&row["agencyId"]),
+        lasting.map(|value| sha256(value.to_owned())).unwrap_or_default(),
+        text(&row["seal"]),
+    ];
+    sha256(lines.join("\n"))
+}
+
+/// An auditor's check.
+pub(super) fn check_from_outside(chain: &[Value]) -> Result<String, String> {
     let mut before = String::new();
     for row in chain {
-        let lasting = if row["blankValue"].is_null() {
-            &row["valueAfter"]
-        } else {
-            &row["blankValue"]
-        };
-        let lines = [
-            before,
-            text(&row["entityClass"]),
-            text(&row["entityId"]),
-            text(&row["type"]),
-            text(&row["changedAt"]),
-            text(&row["userId"]),
-            text(&row["agencyId"]),
-            lasting
-                .as_str()
-                .map(|value| sha256(value.to_owned()))
-                .unwrap_or_default(),
-            text(&row["seal"]),
-        ];
-        before = sha256(lines.join("\n"));
+        before = hash_from_outside(before, row);
         let value_holds = if row["salt"].is_null() {
-            row["valueAfter"] == *lasting
+            row["valueAfter"] == *lasting(row)
         } else {
             row["seal"] == sha256(format!("{}\n{}", text(&row["salt"]), text(&row["valueAfter"])))
         };

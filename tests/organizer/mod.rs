@@ -16,6 +16,7 @@ mod lists;
 mod plans;
 mod profile;
 mod random;
+mod retention;
 pub(crate) mod second_factor;
 mod services;
 mod session;

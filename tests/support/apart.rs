@@ -118,9 +118,10 @@ impl Apart {
 
     /// A dispatcher, which ticks start while it listens.
     pub(crate) fn dispatcher(&mut self) -> App {
-        let [participant, messenger] = ["participant", "messenger"].map(|name| self.hosts(name)[0].origin());
+        let [organizer, participant, messenger] = SERVICES.map(|name| self.hosts(name)[0].origin());
         let redis = self.redis.url("dispatcher");
         let variables = [
+            ("organizer_url", organizer.as_str()),
             ("participant_url", participant.as_str()),
             ("messenger_url", messenger.as_str()),
             ("redis_url", redis.as_str()),

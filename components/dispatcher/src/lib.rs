@@ -13,10 +13,15 @@ use service::{log, settings};
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The variables with a service's origin and key, and the path to call.
-const TICKS: [(&str, &str, &str); 2] = [
+type Tick = (&'static str, &'static str, &'static str);
+
+const TICKS: [Tick; 2] = [
     ("participant_url", "participant_key", "/participant/internal/tick"),
     ("messenger_url", "messenger_key", "/messenger/internal/tick"),
 ];
+
+/// The organizer service only removes what is old, so a minute is often enough.
+const TICK_OF_A_MINUTE: Tick = ("organizer_url", "organizer_key", "/organizer/api/tick");
 
 #[expect(unsafe_code, reason = "the SDK generates the function that the host calls")]
 mod entry {
@@ -30,21 +35,23 @@ mod entry {
 /// A failed tick of one service does not prevent the ticks of the others.
 fn tick_all() {
     log::begin("dispatcher", None);
-    for (origin, key, path) in TICKS {
-        match tick(origin, key, path) {
-            Err(error) if may_log(clock::now()) => service::warn!("tick: {error:#}"),
+    let due_now = begins_minute(clock::now()).then_some(TICK_OF_A_MINUTE);
+    for service in TICKS.into_iter().chain(due_now) {
+        match tick(service) {
+            // A service that is down would fill the log.
+            Err(error) if begins_minute(clock::now()) => service::warn!("tick: {error:#}"),
             Ok(()) | Err(_) => {}
         }
     }
 }
 
-/// A failed tick is logged in the first two seconds of a minute only. Ticks come every second or two, so a service that
-/// is down would fill the log, and an instance remembers nothing.
-fn may_log(now: Millis) -> bool {
+/// Whether it is one of the first two seconds of a minute. Ticks come every second or two, and an instance remembers
+/// nothing: so it does something once or twice a minute.
+fn begins_minute(now: Millis) -> bool {
     now % 60_000 < 2_000
 }
 
-fn tick(origin: &'static str, key: &'static str, path: &str) -> anyhow::Result<()> {
+fn tick((origin, key, path): Tick) -> anyhow::Result<()> {
     let (origin, key) = (settings::text(origin)?, settings::text(key)?);
     let ask_tick = Ask {
         method: Method::POST,

@@ -23,6 +23,7 @@ mod issues;
 mod lists;
 mod plans;
 mod profile;
+mod retention;
 mod second_factor;
 mod services;
 mod session;
@@ -180,6 +181,7 @@ service::routes! {
         "GET" ["api", "revocations"] => services::list_revocations(request),
         "POST" ["api", "canary"] => canary::set_up_agency(request),
         "POST" ["api", "removals"] => services::record_removals(request),
+        "POST" ["api", "tick"] => retention::tick(request),
     }
 }
 

@@ -10,13 +10,14 @@ use crate::answers::Service;
 /// Whether a route is one that only our own components call, beyond the contract's routes for services. No document has
 /// these routes, since both ends are ours and change together. A key protects them.
 pub(crate) fn is_internal(mount: &str, segments: &[Cow<'_, str>]) -> bool {
-    const OF_ORGANIZER: [&str; 6] = [
+    const OF_ORGANIZER: [&str; 7] = [
         "principals",
         "colleagues",
         "revocations",
         "canary",
         "removals",
         "deleted-agencies",
+        "tick",
     ];
     match (mount, segments) {
         ("organizer", [first, second]) => first == "api" && OF_ORGANIZER.contains(&second.as_ref()),

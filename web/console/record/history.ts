@@ -30,7 +30,7 @@ export interface History {
 /** The entity itself, what is the same in every row of it, what is for services only, and what `plan` says. */
 const NO_CHANGES = new Set(["id", "agency", "timeCreated", "reportId", "hasPlan"]);
 
-/** What was removed because of its age: each row says it anew, so it is no change of what an earlier one has said. */
+/** What was removed or blanked because of its age: each row says it anew, so it is no change of what an earlier one has said. */
 const REMOVED = new Set([
   "removedChats",
   "removedMessages",
@@ -38,6 +38,7 @@ const REMOVED = new Set([
   "removedGuests",
   "removedKnownEvents",
   "lastSeenBefore",
+  "blankedBefore",
 ]);
 
 /**

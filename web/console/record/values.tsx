@@ -18,6 +18,7 @@ const LABELS: Record<string, RecordKey> = {
   removedGuests: "record.removed-guests",
   removedKnownEvents: "record.removed-events",
   lastSeenBefore: "record.last-seen-before",
+  blankedBefore: "record.blanked-before",
   helpPhoneNumber: "record.help-phone",
   lat: "record.latitude",
   lng: "record.longitude",

@@ -1,5 +1,5 @@
 //! The record: one row for each change, written in the transaction of the change (contract 3.8), and chained (`chain`).
-//! Rows are never removed.
+//! Rows are never removed. The values of people in them are blanked when the person is deleted, or when the row is old.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ pub(crate) struct ProvenChangelog {
     pub row: Changelog,
     #[serde(flatten)]
     pub proof: Proof,
-    /// Whether a person's data may be blanked: the record has the deletion of the person, or of the contact's agency.
+    /// Whether a person's data may be blanked: the record has the deletion of the person, or of the contact's agency,
+    /// or the chain says that what is as old was blanked.
     #[serde(skip)]
     pub may_be_blank: bool,
 }
@@ -82,6 +83,34 @@ pub(crate) struct MaydayWithRemoval<'a> {
     pub last_seen_before: Millis,
     /// Tells reports apart.
     pub report_id: &'a str,
+}
+
+/// A chain in which the values of people were blanked because they were old: the recorded value of that.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Blanking<'a> {
+    /// `None` for the administrators' chain, in whose row it is about Mayday itself.
+    #[serde(skip)]
+    pub agency_id: Option<i64>,
+    /// `None` when it is gone as well.
+    #[serde(flatten)]
+    pub agency: Option<&'a Agency>,
+    #[serde(serialize_with = "clock::timestamp")]
+    pub blanked_before: Millis,
+}
+
+impl Identified for Blanking<'_> {
+    fn id(&self) -> i64 {
+        self.agency_id.unwrap_or(MAYDAY)
+    }
+}
+
+impl Recorded for Blanking<'_> {
+    const CLASS: &'static str = Agency::CLASS;
+
+    fn agency_id(&self) -> Option<i64> {
+        self.agency_id
+    }
 }
 
 fn is_zero(count: &i64) -> bool {
@@ -272,6 +301,23 @@ pub(crate) fn has_report(
     Ok(known.is_some())
 }
 
+/// Whether a chain says that its values of people of before this time were blanked.
+pub(crate) fn has_blanking(
+    connection: &Connection,
+    agency_id: Option<i64>,
+    blanked_before: Millis,
+) -> Result<bool, DatabaseError> {
+    let known = query_one(
+        connection,
+        "SELECT 1 FROM changelogs
+         WHERE entity_class = 'Agency' AND entity_id = ?1 AND type = 'update' AND user_id = ?2
+           AND value_after ->> '$.blankedBefore' = ?3",
+        parameters![agency_id.unwrap_or(MAYDAY), NOBODY, clock::format(blanked_before)],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(known.is_some())
+}
+
 /// Appends an actor's changes to the records of agencies, or to the one that belongs to no agency. The actor is an id,
 /// and whether the administrators' list shows the changes.
 fn append_all(
@@ -409,6 +455,30 @@ pub(crate) fn blank_contacts(connection: &Connection, agency_id: i64) -> Result<
     )
 }
 
+/// The ids of the oldest rows of before this time whose values are about people and not blanked, with their chains.
+pub(crate) fn list_old(
+    connection: &Connection,
+    changed_before: Millis,
+    limit: i64,
+) -> Result<Vec<(i64, Option<i64>)>, DatabaseError> {
+    query(connection, LIST_OLD, parameters![changed_before, limit], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+pub(crate) const LIST_OLD: &str = "
+    SELECT id, agency_id FROM changelogs WHERE salt IS NOT NULL AND changed_at < ?1 ORDER BY changed_at LIMIT ?2";
+
+/// Blanks the personal data of rows.
+pub(crate) fn blank(connection: &Connection, ids: &[i64]) -> Result<(), DatabaseError> {
+    execute(
+        connection,
+        "UPDATE changelogs SET value_after = blank_value, salt = NULL
+         WHERE id IN (SELECT value FROM json_each(?1)) AND blank_value IS NOT NULL",
+        parameters![serde_json::Value::from(ids).to_string()],
+    )
+}
+
 /// Adds a user's changes to the administrators' list, or removes them from it.
 pub(crate) fn set_by_admin(
     connection: &Connection,
@@ -522,10 +592,14 @@ pub(crate) const LIST_OF_CHAIN: &str = "
     SELECT c.id, c.entity_id, c.entity_class, c.type, c.changed_at, c.value_after, c.user_id, c.agency_id,
            c.blank_value, c.salt, c.seal, c.hash,
            c.seal IS NOT NULL AND c.salt IS NULL
-               AND EXISTS (SELECT 1 FROM changelogs d
-                           WHERE d.entity_class = iif(c.entity_class = 'Contact', 'Agency', c.entity_class)
-                             AND d.entity_id = iif(c.entity_class = 'Contact', c.agency_id, c.entity_id)
-                             AND d.type = 'delete')
+               AND (EXISTS (SELECT 1 FROM changelogs d
+                            WHERE d.entity_class = iif(c.entity_class = 'Contact', 'Agency', c.entity_class)
+                              AND d.entity_id = iif(c.entity_class = 'Contact', c.agency_id, c.entity_id)
+                              AND d.type = 'delete')
+                    OR EXISTS (SELECT 1 FROM changelogs b
+                               WHERE b.entity_class = 'Agency' AND b.entity_id = coalesce(c.agency_id, 0)
+                                 AND b.type = 'update' AND b.user_id = 0 AND json_valid(b.value_after)
+                                 AND unixepoch(b.value_after ->> '$.blankedBefore') * 1000 > c.changed_at))
     FROM changelogs c WHERE c.agency_id IS ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3";
 
 /// The result of verifying a chain.

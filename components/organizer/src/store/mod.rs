@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../../migrations/organizer/0003_event_plans.sql"),
     include_str!("../../../../migrations/organizer/0004_second_factor.sql"),
     include_str!("../../../../migrations/organizer/0005_initial_passwords.sql"),
+    include_str!("../../../../migrations/organizer/0006_record_retention.sql"),
 ];
 
 /// Opens the database, migrated to the newest schema. A new one gets its superadmin.
@@ -138,6 +139,10 @@ mod tests {
             (
                 changelogs::LIST_OF_AGENCY_BY_USER,
                 "INDEX changelogs_by_agency_and_user (agency_id=? AND user_id=? AND rowid>?)",
+            ),
+            (
+                changelogs::LIST_OLD,
+                "INDEX changelogs_about_people (changed_at<?)",
             ),
             (
                 changelogs::LIST_OF_ADMINS,
