@@ -1,14 +1,23 @@
 //! Names, numbers and addresses of people are blanked in rows of the record that are older than
 //! `retention_record_days`, and the record says so.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use mayday_host::App;
+use mayday_tests::databases::{Database, Databases};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::organizer::changelogs::{RECORD, assert_verdict, check_from_outside, hash_from_outside, verdict};
 use crate::organizer::{create, new_contact};
-use crate::support::components::{Components, ORGANIZER_KEY};
+use crate::support::components::{self, Components, ORGANIZER_KEY};
 use crate::support::door::{Door, Reply};
 use crate::support::people::{Agency, Person};
+use crate::support::redis::Redis;
 
 const DAYS: &[(&str, &str)] = &[("retention_record_days", "30")];
 
@@ -102,6 +111,12 @@ async fn old_values_of_people_are_blanked_and_the_record_says_so() {
     let old = chain(&agency.owner).await;
     let edits = json!({"firstName": "Zuzanna"});
     agency.owner.patch("/organizer/profile", &edits).await.json(200);
+    let refused = components
+        .door
+        .send("POST", "/organizer/api/tick", Some("wrong"), None)
+        .await;
+    refused.error(401, "invalid api key");
+    assert_eq!(chain(&agency.owner).await[..old.len()], old);
 
     for _ in 0..2 {
         tick(&components.door).await.empty(200);
@@ -261,4 +276,51 @@ async fn many_ticks_blank_much_and_tell_once() {
     }
     let rows = agency.owner.get(&format!("{RECORD}?userId=0")).await.list();
     assert_eq!(blankings(&rows).len(), 1);
+}
+
+/// Nobody waits for the tick of the organizer service, so it comes seldom: it might hang, and delay the others.
+#[tokio::test]
+async fn the_dispatcher_calls_the_organizer_service_at_the_beginning_of_a_minute() {
+    const PARTICIPANT: &str = "/participant/internal/tick";
+    const MESSENGER: &str = "/messenger/internal/tick";
+    let state = tempfile::tempdir().expect("a folder");
+    let databases = Databases::new(Database::of_tests(), state.path()).expect("databases");
+    for (second, expected) in [
+        (0, [PARTICIPANT, MESSENGER, "/organizer/api/tick"]),
+        (5, [PARTICIPANT, MESSENGER, PARTICIPANT]),
+    ] {
+        let (calls, mut called) = mpsc::unbounded_channel();
+        let services = Router::new().fallback(move |uri: Uri| {
+            _ = calls.send(uri.path().to_owned());
+            async { StatusCode::OK }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, services).await });
+        let redis = Redis::start();
+        let redis_url = redis.url("dispatcher");
+        let urls = ["organizer_url", "participant_url", "messenger_url"].map(|name| (name, url.as_str()));
+        let variables: Vec<_> = urls
+            .into_iter()
+            .chain([("redis_url", redis_url.as_str())])
+            .collect();
+        let mut options = components::options(state.path(), &databases, &["dispatcher"], &variables);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let now = i64::try_from(now.as_millis()).expect("a time");
+        options.clock_offset_ms = second * 1000 - now % 60_000;
+        let dispatcher = App::load(&options).expect("the app loads");
+        let dispatcher = tokio::spawn(async move { dispatcher.listen().await });
+        let mut heard = Vec::new();
+        while heard.len() < expected.len() {
+            // Nobody receives it before the dispatcher has subscribed.
+            if redis.answer("sidecar", "PUBLISH mayday.tick tick") == ":1" {
+                heard.push(called.recv().await.expect("a call"));
+                heard.push(called.recv().await.expect("a call"));
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(heard[..expected.len()], expected, "{second}");
+        dispatcher.abort();
+    }
 }

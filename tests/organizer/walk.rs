@@ -153,7 +153,6 @@ const ROUTES: &str = r#"
     GET    /api/colleagues?agencyId={agency}&ids=1    | key               | 200 |
     GET    /api/revocations                            | key               | 200 |
     POST   /api/removals                               | key               | 200 | {removals}
-    POST   /api/tick                                   | key               | 200 |
 "#;
 
 /// The classes of the placeholders for ids.

@@ -110,6 +110,27 @@ test("what was removed because of its age is said by each row anew", () => {
   );
 });
 
+test("a blanked value is not taken for what was before", () => {
+  const blank = { id: 7, email: "", firstName: "", lastName: "", phoneNumber: "", role: 4 };
+  const ewa = { id: 7, email: "e@b.pl", firstName: "Ewa", lastName: "Lis", phoneNumber: "1", role: 3 };
+  const { entries } = read([
+    row(1, "User", 7, "insert", blank),
+    row(2, "User", 7, "update", ewa),
+    row(3, "Agency", 4, "update", { id: 4, blankedBefore: "2026-04-01T00:00:00.000Z" }, 0),
+    row(4, "Agency", 4, "update", { id: 4, blankedBefore: "2026-04-02T00:00:00.000Z" }, 0),
+  ]);
+  const blanked = { field: "blankedBefore", before: undefined, after: "2026-04-02T00:00:00.000Z" };
+  assert.deepEqual(entries[0].changes, [blanked]);
+  const changes = entries[2].changes.map(({ field, before }) => [field, before]);
+  assert.deepEqual(changes, [
+    ["email", undefined],
+    ["firstName", undefined],
+    ["lastName", undefined],
+    ["phoneNumber", undefined],
+    ["role", 4],
+  ]);
+});
+
 test("the agency's people do not approve it, an administrator does", () => {
   const rows = [
     row(1, "Agency", 4, "insert", { id: 4, name: "A", approved: false }),

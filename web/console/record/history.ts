@@ -30,7 +30,7 @@ export interface History {
 /** The entity itself, what is the same in every row of it, what is for services only, and what `plan` says. */
 const NO_CHANGES = new Set(["id", "agency", "timeCreated", "reportId", "hasPlan"]);
 
-/** What was removed or blanked because of its age: each row says it anew, so it is no change of what an earlier one has said. */
+/** What was removed because of its age: each row says it anew, so it is no change of what an earlier one has said. */
 const REMOVED = new Set([
   "removedChats",
   "removedMessages",
@@ -59,7 +59,9 @@ export function readHistory(rows: Changelog[], isOfAgency: (userId: number) => b
     const changes: FieldChange[] = [];
     if (row.type === "update") {
       for (const [field, after] of Object.entries(fields)) {
-        const earlier = REMOVED.has(field) ? undefined : before;
+        // Values of people are blanked when they are old enough, and nobody knows what they were.
+        const isBlanked = before?.email === "" && before[field] === "";
+        const earlier = REMOVED.has(field) || isBlanked ? undefined : before;
         if (NO_CHANGES.has(field) || (earlier && same(earlier[field], after))) continue;
         if (field === "approved" && isOfAgency(row.userId)) continue;
         changes.push({ field, before: earlier?.[field], after });

@@ -407,7 +407,7 @@ export interface ProvenChangelog {
   agencyId: number | null;
   /** Of a row about a person: the value without personal data. */
   blankValue: string | null;
-  /** Of the seal. Deleted with the person. */
+  /** Of the seal. Deleted with the person, or when the row is old enough. */
   salt: string | null;
   /** The salted hash of the whole value. */
   seal: Hash | null;
