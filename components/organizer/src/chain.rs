@@ -13,8 +13,8 @@
 //! place counts.
 //!
 //! A row about a person also has a `blankValue`, its value without personal data, and a random salt. When the person is
-//! deleted, the value becomes the blank one and the salt is deleted. Both values were hashed from the start, so the
-//! chain still holds. Without the salt nobody can guess the deleted value from the seal.
+//! deleted, or the row is old (`retention`), the value becomes the blank one and the salt is deleted. Both values were
+//! hashed from the start, so the chain still holds. Without the salt nobody can guess the deleted value from the seal.
 
 use serde::Serialize;
 use service::clock::{self, Millis};

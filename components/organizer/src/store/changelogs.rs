@@ -24,7 +24,7 @@ pub(crate) struct ProvenChangelog {
     #[serde(flatten)]
     pub proof: Proof,
     /// Whether a person's data may be blanked: the record has the deletion of the person, or of the contact's agency,
-    /// or the chain says that what is as old was blanked.
+    /// or the chain says later that what is as old was blanked.
     #[serde(skip)]
     pub may_be_blank: bool,
 }
@@ -598,7 +598,7 @@ pub(crate) const LIST_OF_CHAIN: &str = "
                               AND d.type = 'delete')
                     OR EXISTS (SELECT 1 FROM changelogs b
                                WHERE b.entity_class = 'Agency' AND b.entity_id = coalesce(c.agency_id, 0)
-                                 AND b.type = 'update' AND b.user_id = 0 AND json_valid(b.value_after)
+                                 AND b.type = 'update' AND b.user_id = 0 AND b.id > c.id AND json_valid(b.value_after)
                                  AND unixepoch(b.value_after ->> '$.blankedBefore') * 1000 > c.changed_at))
     FROM changelogs c WHERE c.agency_id IS ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3";
 
