@@ -23,8 +23,13 @@ addEventListener("beforeinstallprompt", (event) => {
 export type MenuKey = TextKey | keyof typeof laterTexts;
 type Typed = Record<"email" | "password" | "phoneNumber" | "oldPassword" | "newPassword" | "againPassword", string>;
 
+/** What of the account has a form. */
+export type Opened = "account.sign-up" | "account.sign-in" | "account.change" | "account.sign-out";
+
 /** A form about the account. */
 export interface AccountForm {
+  /** Is said in place of what the account is. */
+  text?: MenuKey;
   fields: ({ name: keyof Typed; label: MenuKey; hint?: MenuKey } & JSX.IntrinsicElements["input"])[];
   submit: MenuKey;
   /** Is said when what was typed has been sent. */
@@ -108,7 +113,7 @@ export const SIGN_IN: AccountForm = {
 function AccountPart({ form, error, busy }: MenuState) {
   const { user, mustSignIn } = state.account;
   const signedIn = user && !user.guest;
-  const opener = (submit: "account.sign-up" | "account.sign-in" | "account.change") =>
+  const opener = (submit: Opened) =>
     submit !== form?.submit && (
       <button type="button" disabled={busy} onClick={() => open(submit)}>
         {t(submit)}
@@ -117,7 +122,11 @@ function AccountPart({ form, error, busy }: MenuState) {
   return (
     <section class="stack">
       <h3>{t("account.title")}</h3>
-      <p>{mustSignIn ? t("account.ended") : signedIn ? t("account.as", { email: user.email }) : t("account.guest")}</p>
+      <p tabIndex={-1}>
+        {t(form?.text ?? (mustSignIn ? "account.ended" : signedIn ? "account.as" : "account.guest"), {
+          email: user?.email ?? "",
+        })}
+      </p>
       {form && <AccountFields form={form} busy={busy} />}
       {error && (
         <p class="notice" role="alert">
@@ -135,12 +144,13 @@ function AccountPart({ form, error, busy }: MenuState) {
       )}
       {!signedIn && opener("account.sign-up")}
       {!signedIn && opener("account.sign-in")}
+      {!form && user?.guest && opener("account.sign-out")}
     </section>
   );
 }
 
 /** Forms that nobody needs in a hurry come with their texts when they are opened. */
-async function open(submit: "account.sign-up" | "account.sign-in" | "account.change"): Promise<void> {
+async function open(submit: Opened): Promise<void> {
   let form = SIGN_IN;
   update({ menu: { ...state.menu, busy: true } });
   try {
@@ -155,6 +165,8 @@ async function open(submit: "account.sign-up" | "account.sign-in" | "account.cha
   } catch (failure) {
     if (state.menu?.busy) update({ menu: { error: errorText(failure) } });
   }
+  // The button that had the focus may be gone.
+  queueMicrotask(() => document.querySelector<HTMLElement>("dialog section p")?.focus());
 }
 
 function AccountFields({ form, busy }: { form: AccountForm; busy: boolean | undefined }) {

@@ -102,6 +102,10 @@ export class FakeService {
         json: { user: { ...user, email: body.email }, token: `participant:y.y.${++this.signIns}` },
       });
     }
+    if (call === "POST /auth/sign-out") {
+      this.end(token);
+      return route.fulfill({ body: "" });
+    }
     if (call === "PATCH /profile/change-password") {
       if (body.oldPassword === "wrong-password") return route.fulfill(refusal(401, "invalid password"));
       if (body.newPassword === "password1") {

@@ -97,6 +97,11 @@ const SCREENS = {
     await page.locator("dialog section button").first().click();
     await page.locator("dialog form").waitFor();
   },
+  "sign-out": async (page) => {
+    await SCREENS.menu(page);
+    await page.locator("dialog section button").nth(2).click();
+    await page.locator("dialog form").waitFor();
+  },
   "change-password": async (page) => {
     await SCREENS.menu(page);
     await page.locator("dialog section button").nth(1).click();

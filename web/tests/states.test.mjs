@@ -398,6 +398,65 @@ test("a guest has no password to change", async () => {
   assert.equal(await change().count(), 0);
 });
 
+/** A guest in a chat who has asked to leave, and is asked once more. */
+const askToLeave = async () => {
+  await press();
+  service.take("Anna");
+  await text("Anna is with you").waitFor();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await text("There is no way back to them: only this phone can open them.").waitFor();
+};
+const leave = () => page.getByRole("button", { name: "Sign out for good" });
+const isGone = async () => {
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await help().waitFor();
+  assert.equal(await text("Anna is with you").count(), 0);
+  const left = await page.evaluate(async () => {
+    const answer = (request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const db = await answer(indexedDB.open("mayday"));
+    return answer(db.transaction("values").objectStore("values").getAllKeys());
+  });
+  assert.deepEqual(left, []);
+};
+
+test("a guest who signs out is told that there is no way back, and leaves nothing on the device", async () => {
+  await askToLeave();
+  assert.equal(service.ended.size, 0, "a guest is asked once more");
+  await leave().click();
+  await isGone();
+  await page.locator("#announce", { hasText: "You are signed out." }).waitFor({ state: "attached" });
+  assert.deepEqual([...service.ended], ["participant:x.x.x"]);
+  assert.equal(service.request.state, "active", "what the team has stays with the team");
+});
+
+test("a guest who signs out without network leaves nothing on the device", async () => {
+  await askToLeave();
+  await context.setOffline(true);
+  await page.route("**/auth/sign-out", (route) => route.abort());
+  await leave().click();
+  await isGone();
+});
+
+test("a guest who does not want to leave after all stays in the chat", async () => {
+  await askToLeave();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  assert.equal(service.ended.size, 0);
+  await chatGoesOn();
+});
+
+test("a form of the account that opens has the focus at its text, not at its button", async () => {
+  await askToLeave();
+  await page.waitForFunction(() => document.activeElement.textContent.startsWith("Your requests and chats"));
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Sign out for good");
+});
+
 test("whose sign-in has ended elsewhere is asked to sign in, and is back in the chat", async () => {
   await chatSignedIn();
   service.end("participant:y.y.1");

@@ -2,7 +2,7 @@
 // into a file of its own.
 import type { Catalogues } from "../../ui/i18n.js";
 import type { Device } from "../device.js";
-import type { AccountForm, MenuKey } from "../menu.js";
+import type { AccountForm, MenuKey, Opened } from "../menu.js";
 
 export const catalogues: Catalogues = (language) => import(`./locales/${language}.json`);
 
@@ -19,8 +19,14 @@ class Wrong extends Error {
   }
 }
 
-export function formOf(submit: "account.sign-up" | "account.change", device: Device): AccountForm {
+export function formOf(submit: Exclude<Opened, "account.sign-in">, device: Device): AccountForm {
+  if (submit === "account.sign-out") return signOut(device);
   return submit === "account.sign-up" ? signUp(device) : changePassword(device);
+}
+
+/** Only a guest is asked: who has an account signs in again. */
+function signOut({ account }: Device): AccountForm {
+  return { fields: [], text: "guest.text", submit: "guest.leave", done: "guest.left", send: () => account.signOut() };
 }
 
 function signUp({ account }: Device): AccountForm {
